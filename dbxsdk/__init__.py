@@ -1,0 +1,70 @@
+"""Synchronous, thread-based clients for the WebSocket APIs of trading venues.
+
+    client = dbxsdk.DigiFinexClient()
+    client.subscribe("trades", "BTC_USDT", callback=print)  # pushes reach the callback
+    client.server_time()                                    # blocks, returns or raises
+"""
+
+import logging
+
+from dbxsdk.bybit.client import BybitPublicClient
+from dbxsdk.client import Client
+from dbxsdk.digifinex.client import DigiFinexClient
+from dbxsdk.errors import (
+    AuthError,
+    ClientClosed,
+    ConnectError,
+    ConnectionLost,
+    DbxError,
+    OutcomeUnknown,
+    ProtocolError,
+    RateLimited,
+    RequestTimeout,
+    SubscribeError,
+    TransportError,
+    VenueError,
+    WrongThreadError,
+)
+from dbxsdk.events import BadFrame, CallbackFailed, Connected, Disconnected, Dropped, Event, Gap, Refused, Silent
+from dbxsdk.models import Update
+from dbxsdk.options import Options
+from dbxsdk.session import Messages, State, Stats, Subscription
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AuthError",
+    "BadFrame",
+    "BybitPublicClient",
+    "CallbackFailed",
+    "Client",
+    "ClientClosed",
+    "ConnectError",
+    "Connected",
+    "ConnectionLost",
+    "DbxError",
+    "DigiFinexClient",
+    "Disconnected",
+    "Dropped",
+    "Event",
+    "Gap",
+    "Messages",
+    "Options",
+    "OutcomeUnknown",
+    "ProtocolError",
+    "RateLimited",
+    "Refused",
+    "RequestTimeout",
+    "Silent",
+    "State",
+    "Stats",
+    "SubscribeError",
+    "Subscription",
+    "TransportError",
+    "Update",
+    "VenueError",
+    "WrongThreadError",
+]
+
+# The library prints nothing by itself; what it logs is the application's to show.
+logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -1,0 +1,8 @@
+"""``python -m dbxsdk``: the same as the command ``dbxsdk``."""
+
+import sys
+
+from dbxsdk.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,265 @@
+"""What every client offers: the methods common to all venues, over one ``Session``."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import Any, Callable, Iterable, Mapping, Optional, Tuple, Type, TypeVar, Union
+
+from dbxsdk.events import Event
+from dbxsdk.options import Options, check_overflow, check_seconds
+from dbxsdk.protocol import Protocol
+from dbxsdk.session import Messages, Prepare, Session, State, Stats, Subscription
+from dbxsdk.transport import parse_url
+
+C = TypeVar("C", bound="Client")
+
+Symbols = Union[str, Iterable[str]]
+
+
+class Client:
+    """One venue socket, kept open by background threads. Use a venue's own class.
+
+    Construction does no I/O: the connection opens on ``open`` or on the first request or subscription. Every method
+    may be called from any thread. After a fork, a client starts afresh in the child at its next use and keeps
+    its subscriptions.
+    """
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        url: str,
+        *,
+        options: Optional[Options] = None,
+        headers: Optional[Mapping[str, str]] = None,
+        prepare: Optional[Prepare] = None,
+    ) -> None:
+        """``headers`` go into the handshake; ``prepare`` makes the address of each connection (``session.Prepare``)."""
+        if options is not None and not isinstance(options, Options):
+            raise TypeError(f"options must be an Options, not {type(options).__name__}")
+        self._options = options or Options()
+        self._protocol = protocol
+        address = parse_url("url", url, headers or {})
+        self._session = Session(protocol, address, self._options, prepare=prepare)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._session.endpoint} {self.state.value}>"
+
+    # -- life ----------------------------------------------------------------------------------------
+
+    def open(self, timeout: Optional[float] = None) -> None:
+        """Connects, authenticates where there is a key, and returns when the connection is ready.
+
+        Every other method does this by itself at its first use. ``timeout`` (seconds) bounds the wait; the
+        connection itself is bounded by ``connect_timeout`` and ``request_timeout``. Safe to retry.
+
+        Raises:
+            ConnectError: the first failure, saying which step it was; nothing is left running.
+            AuthError: the venue refused the key or the address; final, every later call raises it again.
+        """
+        self._session.open(_timeout(timeout))
+
+    def close(self, timeout: float = 5) -> None:
+        """Ends the connection and the threads. From any thread, also from inside a callback; calling it again
+        does nothing.
+
+        Requests in flight end as ``ConnectionLost`` where they were sent, else as ``ClientClosed``; updates still
+        queued are thrown away (and counted). Takes well under a second, plus, up to ``timeout`` seconds, what
+        a running callback takes to return.
+        """
+        self._session.close(check_seconds("timeout", timeout, zero=True))
+
+    def __enter__(self: C) -> C:
+        self.open()
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], *_: object) -> None:
+        self.close()
+
+    def wait(self, timeout: Optional[float] = None) -> bool:
+        """Blocks until the client is closed and returns True; False after ``timeout`` seconds. Ctrl-C works.
+
+        Raises:
+            DbxError: what ended the client, where it was not ``close``.
+        """
+        return self._session.wait(_timeout(timeout))
+
+    def postfork(self) -> None:
+        """For pre-forking servers, in the child after the fork. Done by itself wherever Python's fork hooks run, and
+        at the first use of the client otherwise; calling it anyway does no harm."""
+        self._session.after_fork_in_child()
+
+    @property
+    def state(self) -> State:
+        """What the client is doing."""
+        return self._session.state
+
+    def stats(self) -> Stats:
+        """Counters and ages, as one frozen value."""
+        return self._session.stats()
+
+    def on_event(self, callback: Callable[[Event], Any]) -> None:
+        """Calls ``callback(event)`` for the client's lifecycle events (see ``dbxsdk.events``), in order with the
+        updates and on the same thread. Register it before ``open`` to miss none."""
+        self._session.on_event(_callable(callback))
+
+    # -- subscriptions -------------------------------------------------------------------------------
+
+    def subscribe(
+        self,
+        channel: str,
+        symbols: Symbols = (),
+        *,
+        callback: Callable[[Any], Any],
+        raw: bool = False,
+        overflow: Optional[str] = None,
+        max_silence: Optional[float] = None,
+        timeout: Optional[float] = None,
+    ) -> Subscription:
+        """Subscribes and returns once the venue has acknowledged; updates reach ``callback(update)``.
+
+        The subscription is kept across reconnects. Several subscriptions may share a topic: one on the wire, ended
+        with the last of them. Safe to retry.
+
+        Args:
+            channel: the venue's channel.
+            symbols: one symbol or an iterable of them.
+            callback: called with one ``Update``, or with the decoded document where ``raw``; one at a time, in the
+                order of arrival, on the callbacks thread. It may call every method of the client.
+            overflow: an overflow policy in place of the options' one.
+            max_silence: seconds without an update of a topic after which a ``Silent`` event tells.
+            timeout: seconds to wait for the acknowledgement, in place of ``request_timeout``.
+
+        Raises:
+            ValueError, TypeError: an argument is wrong; before any I/O.
+            SubscribeError: the venue refused topics, named in ``topics``; the others of this call stay
+                subscribed, and ``subscription`` holds them.
+            RequestTimeout: no acknowledgement in time; nothing of this call stays subscribed.
+            ConnectError: no connection in time.
+            WrongThreadError: called on the reader thread (``dispatch="inline"``).
+        """
+        subscription = Subscription(
+            self._session,
+            channel,
+            self._topics(channel, symbols),
+            _callable(callback),
+            raw=_flag("raw", raw),
+            overflow=self._options.overflow if overflow is None else check_overflow("overflow", overflow),
+            max_silence=None if max_silence is None else check_seconds("max_silence", max_silence),
+            queue=None,
+        )
+        self._session.subscribe(subscription, _timeout(timeout))
+        return subscription
+
+    def unsubscribe(self, channel: str, symbols: Symbols = ()) -> None:
+        """Ends every subscription to these topics; without symbols, to all topics of the channel. Callbacks are not
+        called again once this returned. The venue is told, its answer is not waited for. What is not subscribed
+        is passed over.
+
+        Raises:
+            ValueError, TypeError: an argument is wrong; before any I/O.
+        """
+        wanted = _symbols(symbols)
+        if wanted:
+            names = frozenset(self._protocol.topics(_text("channel", channel), wanted))
+            self._session.unsubscribe_topics(lambda topics: [topic for topic in topics if topic in names])
+        else:
+            _text("channel", channel)
+            self._session.unsubscribe_topics(lambda topics: self._protocol.topics_of(channel, topics))
+
+    def messages(self, channel: str, symbols: Symbols = (), *, raw: bool = False, timeout: Optional[float] = None) -> Messages:
+        """Subscribes like ``subscribe`` and returns the updates as an iterator, for a ``for`` loop.
+
+        Its updates wait in a queue of their own, so several iterators may be used at once. ``timeout`` is how long to
+        wait for the acknowledgement. Raises what ``subscribe`` raises; the loop ends when the iterator or the
+        client is closed, and raises what ended the client otherwise.
+        """
+        topics = self._topics(channel, symbols)
+        queue = self._session.new_iterator_queue()
+        subscription = Subscription(
+            self._session,
+            channel,
+            topics,
+            _nothing,
+            raw=_flag("raw", raw),
+            overflow=self._options.overflow,
+            max_silence=None,
+            queue=queue,
+        )
+        messages = Messages(self._session, subscription, queue)
+        self._session.subscribe(subscription, _timeout(timeout))
+        return messages
+
+    # -- requests ------------------------------------------------------------------------------------
+
+    def call(self, method: str, params: Any = None, *, timeout: Optional[float] = None) -> Any:
+        """Sends the venue's own request ``method`` and returns the venue's result.
+
+        Never sent twice by itself. Whether a retry is safe is the exception's to say.
+
+        Raises:
+            VenueError: the venue said no.
+            RequestTimeout, ConnectionLost: sent, no answer: it may have been carried out.
+            ConnectError, ClientClosed: never sent.
+            WrongThreadError: called on the reader thread.
+        """
+        seconds = _timeout(timeout)
+        return self._session.call(self._protocol.request(_text("method", method), params), seconds)
+
+    def submit(self, method: str, params: Any = None) -> "Future[Any]":
+        """``call`` without blocking: a future with the same result or exception, within ``request_timeout``.
+
+        It cannot be cancelled. Its done-callbacks run on the reader thread: they must be short, and must not block.
+        """
+        return self._session.submit(self._protocol.request(_text("method", method), params))
+
+    def ping(self, timeout: Optional[float] = None) -> float:
+        """The round trip in seconds, by the venue's own ping. Safe to retry. Raises what ``call`` raises."""
+        return self._session.ping(_timeout(timeout))
+
+    # -- arguments -----------------------------------------------------------------------------------
+
+    def _topics(self, channel: Any, symbols: Any) -> Tuple[str, ...]:
+        return self._protocol.topics(_text("channel", channel), _symbols(symbols))
+
+
+def _nothing(_: Any) -> None:
+    """The callback of an iterator's subscription, which takes its updates from a queue."""
+
+
+def _timeout(timeout: Optional[float]) -> Optional[float]:
+    return None if timeout is None else check_seconds("timeout", timeout, zero=True)
+
+
+def _callable(callback: Any) -> Callable[[Any], Any]:
+    if not callable(callback):
+        raise TypeError(f"callback must be callable, not {type(callback).__name__}")
+    return callback  # type: ignore[no-any-return]
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be a bool, not {type(value).__name__}")
+    return value
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+    if not value:
+        raise ValueError(f"{name} must not be empty")
+    return value
+
+
+def _symbols(symbols: Any) -> Tuple[str, ...]:
+    if isinstance(symbols, str):
+        symbols = (symbols,)
+    try:
+        wanted = tuple(symbols)
+    except TypeError:
+        raise TypeError(f"symbols must be a str or an iterable of str, not {type(symbols).__name__}") from None
+    for symbol in wanted:
+        if not isinstance(symbol, str):
+            raise TypeError(f"symbols must be str, not {type(symbol).__name__}")
+        if not symbol or any(character.isspace() or not character.isprintable() for character in symbol):
+            raise ValueError(f"symbols must not be empty and not hold blanks: {symbol!r}")
+    return wanted

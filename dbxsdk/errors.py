@@ -1,0 +1,151 @@
+"""The exceptions of the SDK: one tree, cut by what the caller may do next.
+
+::
+
+    DbxError
+    +-- TransportError            no answer: something between here and the venue
+    |   +-- ConnectError          nothing was sent
+    |   +-- ClientClosed          nothing was sent
+    |   +-- ConnectionLost        sent, no answer (also an OutcomeUnknown)
+    +-- OutcomeUnknown            sent, no answer: ask the venue before trying again
+    |   +-- RequestTimeout        also a built-in TimeoutError
+    |   +-- ConnectionLost
+    +-- VenueError                the venue answered, and the answer says no
+    |   +-- AuthError
+    |   +-- SubscribeError
+    |   +-- RateLimited
+    +-- ProtocolError             a frame that does not follow the venue's documents
+    +-- WrongThreadError          a blocking call where it could never be answered
+
+Wrong arguments raise the built-in ``ValueError`` and ``TypeError``, before any I/O.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Optional, Tuple, TypeVar
+
+E = TypeVar("E", bound=BaseException)
+
+
+class DbxError(Exception):
+    """Root of every exception that this package raises on purpose."""
+
+
+class TransportError(DbxError):
+    """The network, or the connection's end, stood between the caller and an answer."""
+
+
+class ConnectError(TransportError):
+    """There is no connection, and nothing was sent. A retry is safe.
+
+    The message says which step failed (name look-up, TCP, proxy, TLS, handshake) and what to check.
+
+    Attributes:
+        retry_after: seconds that the venue asked to be left alone, or None.
+    """
+
+    def __init__(self, message: str, *, retry_after: Optional[float] = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ClientClosed(TransportError):
+    """The client was closed before the request was sent. A retry, on a new client, is safe."""
+
+
+class OutcomeUnknown(DbxError):
+    """The request was sent and no answer came: the venue may or may not have carried it out.
+
+    A retry is **not** safe for anything that changes state. Ask the venue first.
+
+    Attributes:
+        request_id: the id that went out with the request.
+        order_link_id: the caller's own id of the order, where the request was about one; else None.
+    """
+
+    def __init__(self, message: str, *, request_id: Any = None, order_link_id: Optional[str] = None) -> None:
+        super().__init__(message)
+        self.request_id = request_id
+        self.order_link_id = order_link_id
+
+
+class RequestTimeout(OutcomeUnknown, TimeoutError):
+    """No answer within the request's timeout. A retry is safe only for requests that change nothing."""
+
+
+class ConnectionLost(TransportError, OutcomeUnknown):
+    """The connection ended after the request was sent and before its answer came.
+
+    A retry is safe only for requests that change nothing.
+    """
+
+
+class ProtocolError(DbxError):
+    """A frame that cannot be read as the venue's documents describe it. The connection lives on."""
+
+
+class VenueError(DbxError):
+    """The venue answered, and said no. The request had no effect; a retry will be refused again
+    unless something changed.
+
+    Attributes:
+        code: the venue's code (int or str), or None where it sends none.
+        message: the venue's text.
+        reply: the whole decoded reply, or None where the refusal was not a frame (HTTP).
+    """
+
+    def __init__(self, message: str, *, code: Any = None, reply: Any = None) -> None:
+        super().__init__(message if code is None else f"{message} (code {code})")
+        self.message = message
+        self.code = code
+        self.reply = reply
+
+
+class AuthError(VenueError):
+    """The venue refused the credentials, or this address. Final: the client does not try again.
+    A retry is useless before the key, its rights or its address list were put right."""
+
+
+class SubscribeError(VenueError):
+    """The venue refused topics. The other topics of the same call stay subscribed.
+
+    A retry of the refused topics is harmless, and will be refused again unless they were put right.
+
+    Attributes:
+        topics: tuple of the refused topics, in the venue's own names.
+        subscription: the ``Subscription`` that holds what was accepted, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        topics: Tuple[str, ...] = (),
+        subscription: Any = None,
+        code: Any = None,
+        reply: Any = None,
+    ) -> None:
+        super().__init__(message, code=code, reply=reply)
+        self.topics = topics
+        self.subscription = subscription
+
+
+class RateLimited(VenueError):
+    """The venue refused because of its rate limits; nothing was done. A retry is safe, later."""
+
+
+class WrongThreadError(DbxError):
+    """A blocking call on the thread that would have to read its answer. Nothing was sent.
+
+    Use ``dispatch="thread"`` (the default), ``submit``, or a thread of your own.
+    """
+
+
+def fresh(error: E) -> E:
+    """A copy to raise: one instance raised again and again would grow its traceback for ever."""
+    duplicate = copy.copy(error)
+    # copy() goes through the constructor, which would add the code to the message a second time.
+    duplicate.args = error.args
+    duplicate.__cause__ = error.__cause__
+    return duplicate.with_traceback(None)

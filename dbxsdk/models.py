@@ -1,0 +1,129 @@
+"""What callbacks get: ``Update``, and how a venue's models are read from wire documents."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any, Callable, Optional, Tuple, Type, TypeVar
+
+import attrs
+
+from dbxsdk.errors import ProtocolError
+
+T = TypeVar("T")
+
+_WIRE = "dbxsdk.wire"
+
+
+@attrs.frozen
+class Update:
+    """One update of one topic.
+
+    Attributes:
+        venue: ``"bybit"``, ``"digifinex"``, ...
+        channel: the venue's channel, e.g. ``"orderbook.50"`` or ``"trades"``.
+        symbol: the venue's symbol, or ``""`` where the channel has none.
+        kind: ``"snapshot"`` (replaces what came before), ``"delta"`` (changes it) or ``"update"`` (stands by itself).
+        data: the channel's model, or a tuple of them; the plain document where the channel is not known.
+        venue_time_ms: the venue's time of the update in ms since 1970, or None where it sends none.
+        received_ns: this machine's wall clock in ns since 1970 when the frame was read.
+        raw: the decoded wire document, as the venue sent it.
+    """
+
+    venue: str
+    channel: str
+    symbol: str
+    kind: str
+    data: Any
+    venue_time_ms: Optional[int]
+    received_ns: int
+    raw: Any = attrs.field(repr=False)
+
+
+def decimal(value: Any) -> Decimal:
+    """A price or size. Text goes straight into ``Decimal``; a JSON number by its shortest decimal text."""
+    if isinstance(value, str):
+        number = Decimal(value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number = Decimal(value)
+    elif isinstance(value, float):
+        number = Decimal(repr(value))
+    else:
+        raise TypeError(f"{type(value).__name__} is no number")
+    if not number.is_finite():
+        raise ValueError(f"{value!r} is no finite number")
+    return number
+
+
+def integer(value: Any) -> int:
+    """An id, a count or a time; some venues send them as text."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise TypeError(f"{type(value).__name__} is no integer")
+    return int(value)
+
+
+def text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} is no text")
+    return value
+
+
+def boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{type(value).__name__} is no boolean")
+    return value
+
+
+def levels(value: Any) -> Tuple[Tuple[Decimal, Decimal], ...]:
+    """One side of a book: ``[[price, size], ...]`` in the order of the wire; an absent side is an empty one."""
+    if not isinstance(value, list):
+        raise TypeError(f"{type(value).__name__} is no list of levels")
+    return tuple((decimal(price), decimal(size)) for price, size in value)
+
+
+def wire(name: str, convert: Callable[[Any], Any], **default: Any) -> Any:
+    """An attrs field that is read from the document's key ``name`` through ``convert``.
+
+    With ``default=...`` the key may be absent, null or an empty text; without it that is a ``ProtocolError``.
+    """
+    return attrs.field(metadata={_WIRE: (name, convert)}, **default)
+
+
+def reader(model: Type[T]) -> Callable[[Any], T]:
+    """The function that reads one ``model`` from a wire document, raising only ``ProtocolError``."""
+    plan = tuple(
+        (field.name, *field.metadata[_WIRE], field.default)
+        for field in attrs.fields(model)  # type: ignore[arg-type]
+        if _WIRE in field.metadata
+    )
+
+    def read(document: Any) -> T:
+        if not isinstance(document, dict):
+            raise ProtocolError(f"{model.__name__}: {type(document).__name__} in place of an object")
+        values = {}
+        for field, name, convert, default in plan:
+            value = document.get(name)
+            # An empty text is a value of a text field, and "not applicable" everywhere else.
+            if value is None or (value == "" and convert is not text):
+                if default is attrs.NOTHING:
+                    raise ProtocolError(f"{model.__name__}: the field {name!r} is missing")
+                continue
+            try:
+                values[field] = convert(value)
+            except ProtocolError:
+                raise
+            except (TypeError, ValueError, InvalidOperation, OverflowError) as error:
+                raise ProtocolError(f"{model.__name__}: the field {name!r} cannot be read: {error}") from error
+        return model(**values)
+
+    return read
+
+
+def each(read: Callable[[Any], T]) -> Callable[[Any], Tuple[T, ...]]:
+    """Reads a list of documents into a tuple of models."""
+
+    def read_all(documents: Any) -> Tuple[T, ...]:
+        if not isinstance(documents, list):
+            raise ProtocolError(f"{type(documents).__name__} in place of a list")
+        return tuple(read(document) for document in documents)
+
+    return read_all

@@ -1,0 +1,136 @@
+"""``Options``: how a client behaves, as one frozen value that many clients may share."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+from urllib.parse import urlsplit
+
+import attrs
+
+MAX_SECONDS = 30_000_000
+OVERFLOW_POLICIES = ("block", "drop_oldest", "latest", "disconnect")
+DISPATCH_MODES = ("thread", "inline")
+PROXY_SCHEMES = ("http", "socks4", "socks4a", "socks5", "socks5h")
+
+
+def check_seconds(name: str, value: Any, *, zero: bool = False) -> float:
+    """``value`` as seconds, or a ``TypeError``/``ValueError`` that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
+    # What is beyond the limit, infinity included, the operating system's waits would not take.
+    if not 0 <= value <= MAX_SECONDS or (value == 0 and not zero):
+        raise ValueError(f"{name} must be {'0' if zero else 'above 0'} to {MAX_SECONDS} seconds, not {value}")
+    return float(value)
+
+
+def check_overflow(name: str, value: Any) -> str:
+    """``value`` as an overflow policy, or a ``TypeError``/``ValueError`` that names the argument."""
+    return _choice(name, value, OVERFLOW_POLICIES)
+
+
+def _choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+    return value
+
+
+def _seconds(_: Any, attribute: Any, value: Any) -> None:
+    check_seconds(attribute.name, value)
+
+
+def _optional_seconds(_: Any, attribute: Any, value: Any) -> None:
+    if value is not None:
+        check_seconds(attribute.name, value)
+
+
+def _count(minimum: int) -> Any:
+    def check(_: Any, attribute: Any, value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TypeError(f"{attribute.name} must be an int, not {type(value).__name__}")
+        if value < minimum:
+            raise ValueError(f"{attribute.name} must be {minimum} or more, not {value}")
+
+    return check
+
+
+def _one_of(choices: tuple[str, ...]) -> Any:
+    def check(_: Any, attribute: Any, value: Any) -> None:
+        _choice(attribute.name, value, choices)
+
+    return check
+
+
+def _proxy(_: Any, attribute: Any, value: Any) -> None:
+    if value is None or value == "":
+        return
+    if not isinstance(value, str):
+        raise TypeError(f"{attribute.name} must be a str, not {type(value).__name__}")
+    parts = urlsplit(value)
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    if parts.scheme not in PROXY_SCHEMES or not parts.hostname or port is None:
+        # The value is left out: it may hold a password.
+        raise ValueError(f"{attribute.name} must be a URL like http://host:3128, of the scheme {', '.join(PROXY_SCHEMES)}")
+
+
+def _ssl_context(_: Any, attribute: Any, value: Any) -> None:
+    if value is not None and not hasattr(value, "wrap_bio"):
+        raise TypeError(f"{attribute.name} must be an ssl.SSLContext, not {type(value).__name__}")
+
+
+def _without_password(proxy: Optional[str]) -> str:
+    if not proxy:
+        return repr(proxy)
+    parts = urlsplit(proxy)
+    return repr(f"{parts.scheme}://{'***@' if parts.username else ''}{parts.hostname}:{parts.port}")
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """How a client behaves. All times are in seconds.
+
+    Attributes:
+        connect_timeout: bounds name look-up, TCP, proxy, TLS and WebSocket handshake together (default 10).
+        request_timeout: how long a blocking call waits for its answer where the call itself says nothing (10).
+        heartbeat_interval: the longest time without sending anything; None (default) is the venue's own
+            (Bybit 20, DigiFinex 30).
+        silence_timeout: a connection on which nothing was received for this long is given up and made
+            anew; None (default) is the heartbeat interval and 10 s, since a heartbeat is always answered.
+        backoff_initial: the first delay before a reconnect is random between 0 and this (1), then doubles.
+        backoff_max: the delay's upper end (30).
+        max_reconnects: failed attempts in a row after which the client ends with the last error; None
+            (default) is for ever. 0 never reconnects.
+        queue_size: updates held for callbacks that are slower than the venue (10,000).
+        overflow: what happens when the queue is full. ``"block"`` (default) stops reading until there is room:
+            nothing is lost, and a venue may cut a client that reads too slowly. While a request waits for
+            its answer reading goes on, and the queue may grow beyond ``queue_size`` by what comes before the
+            answer. ``"drop_oldest"`` drops the oldest update; ``"latest"`` never holds more than the
+            newest update of each topic (not for deltas); ``"disconnect"`` drops the connection, so that
+            the gap is announced.
+        dispatch: ``"thread"`` (default) runs callbacks on the callbacks thread, where blocking calls work;
+            ``"inline"`` on the reader thread, the shortest way, where they raise ``WrongThreadError``.
+        proxy: URL of a proxy, ``http://[user:password@]host:port`` (also ``socks5://`` and its kin, with the
+            package python-socks); None (default) takes the environment's (``https_proxy``, ``no_proxy`` ...) as
+            requests does, ``""`` none. Loopback addresses are always reached directly.
+        ssl_context: an ``ssl.SSLContext`` in place of the default one.
+
+    Raises:
+        TypeError, ValueError: at construction, naming the field.
+    """
+
+    connect_timeout: float = attrs.field(default=10.0, validator=_seconds)
+    request_timeout: float = attrs.field(default=10.0, validator=_seconds)
+    heartbeat_interval: Optional[float] = attrs.field(default=None, validator=_optional_seconds)
+    silence_timeout: Optional[float] = attrs.field(default=None, validator=_optional_seconds)
+    backoff_initial: float = attrs.field(default=1.0, validator=_seconds)
+    backoff_max: float = attrs.field(default=30.0, validator=_seconds)
+    max_reconnects: Optional[int] = attrs.field(default=None, validator=attrs.validators.optional(_count(0)))
+    queue_size: int = attrs.field(default=10_000, validator=_count(1))
+    overflow: str = attrs.field(default="block", validator=_one_of(OVERFLOW_POLICIES))
+    dispatch: str = attrs.field(default="thread", validator=_one_of(DISPATCH_MODES))
+    proxy: Optional[str] = attrs.field(default=None, validator=_proxy, repr=_without_password)
+    ssl_context: Optional[Any] = attrs.field(default=None, validator=_ssl_context)

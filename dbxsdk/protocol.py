@@ -1,0 +1,150 @@
+"""What a venue implements: intents to frames, frames to inbound events. Pure: no clock, no I/O, no threads.
+
+The session owns one ``Protocol`` object for the life of a client and calls ``reset`` before each connection.
+Methods that make frames may be called by any thread; ``receive`` and ``reset`` by the reader thread alone.
+"""
+
+from __future__ import annotations
+
+import abc
+from typing import Any, Callable, Collection, FrozenSet, Hashable, Mapping, Optional, Sequence, Tuple, Union
+
+import attrs
+
+from dbxsdk.errors import VenueError
+
+
+@attrs.frozen
+class Request:
+    """One request frame, and how its reply will be told.
+
+    Attributes:
+        key: the id on the wire, never used twice by one client.
+        frame: the text frame to send; the payload, where it is a ping.
+        kind: the venue's method; finds the request where a reply carries no id.
+        topics: what a subscribe or unsubscribe request asks for, in the venue's names; else empty.
+        is_ping: it is a WebSocket ping frame, and the pong with its payload is the reply: ``frame`` is ``key``.
+        alone: for subscribe and unsubscribe requests whose answers carry no id: the next one of the kind is not
+            sent before this one was answered.
+    """
+
+    key: Hashable
+    frame: str = attrs.field(repr=False)  # may hold a key and a signature
+    kind: str
+    topics: Tuple[str, ...] = ()
+    is_ping: bool = False
+    alone: bool = False
+
+
+@attrs.frozen
+class Reply:
+    """The answer to a request. ``key`` is None where the venue sent no id: then ``kind``, and ``topics``
+    where the answer names them, tell which request it belongs to (no ``kind``: any). Of several such requests
+    none is answered, unless the venue is sure to answer them in order (``ordered``): then it is the oldest."""
+
+    key: Optional[Hashable]
+    document: Any = attrs.field(repr=False)
+    kind: Optional[str] = None
+    topics: Optional[FrozenSet[str]] = None
+    ordered: bool = False
+
+
+@attrs.frozen
+class Push:
+    """One update for one topic. ``read(payload)`` builds the typed data, or raises ``ProtocolError``;
+    it is called only where somebody wants typed data, on the thread that delivers it."""
+
+    topic: str
+    channel: str
+    symbol: str
+    kind: str
+    document: Any = attrs.field(repr=False)
+    payload: Any = attrs.field(repr=False)
+    read: Callable[[Any], Any] = attrs.field(repr=False)
+    venue_time_ms: Optional[int] = None
+
+
+Inbound = Union[Reply, Push]
+
+
+@attrs.frozen
+class Acknowledgement:
+    """What a reply to a subscribe request says of each of its topics.
+
+    ``accepted`` and ``refused`` are decided; ``retry`` are requests for the topics on which the reply
+    decided nothing (a venue that refuses a whole request for one bad topic).
+    """
+
+    accepted: Tuple[str, ...] = ()
+    refused: Mapping[str, VenueError] = attrs.field(factory=dict)
+    retry: Tuple[Request, ...] = ()
+
+
+class Protocol(abc.ABC):
+    """One venue socket's rules."""
+
+    venue: str
+    """The name in ``Update.venue``, in thread names and in log lines."""
+
+    heartbeat_interval: float
+    """The venue's own heartbeat interval in seconds."""
+
+    connection_budget: Tuple[int, float] = (300, 300.0)
+    """New connections allowed to one host in so many seconds, by the whole process."""
+
+    @abc.abstractmethod
+    def reset(self) -> None:
+        """A new connection begins: forget what belonged to the last one."""
+
+    def login(self, now_ms: int) -> Sequence[Request]:
+        """What must be asked, one after the other, before the connection is ready. ``now_ms`` is the wall clock."""
+        return ()
+
+    def login_answered(self, request: Request, reply: Reply, now_ms: int) -> Sequence[Request]:
+        """What the answer to a login request leads to: further requests, to be asked next, or none. Raises the
+        ``VenueError`` that it means: an ``AuthError`` ends the client, another is tried again on a new connection."""
+        self.conclude(request, reply)
+        return ()
+
+    @abc.abstractmethod
+    def request(self, method: str, params: Any) -> Request:
+        """The raw request ``method``. Raises ``TypeError``/``ValueError`` for arguments that cannot be one."""
+
+    @abc.abstractmethod
+    def heartbeat(self) -> Request:
+        """The venue's heartbeat, which is also its ping."""
+
+    @abc.abstractmethod
+    def topics(self, channel: str, symbols: Sequence[str]) -> Tuple[str, ...]:
+        """The native names of the topics that ``channel`` and ``symbols`` mean, in order, without repeats.
+
+        Raises ``ValueError`` naming the argument where the venue documents no such thing.
+        """
+
+    @abc.abstractmethod
+    def topics_of(self, channel: str, topics: Collection[str]) -> Tuple[str, ...]:
+        """Those of ``topics`` that belong to ``channel``."""
+
+    def check_capacity(self, topics: Collection[str]) -> None:
+        """Raises ``ValueError`` where one connection cannot hold all these topics."""
+
+    @abc.abstractmethod
+    def subscribe(self, topics: Sequence[str], live: Collection[str]) -> Sequence[Request]:
+        """The requests that subscribe ``topics`` beside those that are ``live`` (subscribed, or asked for) already,
+        split as the venue's limits want it. They are sent in this order."""
+
+    @abc.abstractmethod
+    def unsubscribe(self, topics: Sequence[str], live: Collection[str]) -> Sequence[Request]:
+        """The requests that end ``topics`` while those that are ``live`` stay subscribed."""
+
+    @abc.abstractmethod
+    def receive(self, payload: bytes, binary: bool) -> Sequence[Inbound]:
+        """Reads one message. Raises ``ProtocolError`` and nothing else where it cannot be read."""
+
+    @abc.abstractmethod
+    def conclude(self, request: Request, reply: Reply) -> Any:
+        """The result that ``reply`` gives to ``request``, or the ``VenueError`` that it means, raised."""
+
+    @abc.abstractmethod
+    def acknowledge(self, request: Request, reply: Reply) -> Acknowledgement:
+        """What ``reply`` says to one of ``subscribe``'s requests. Never raises for what a venue may send."""

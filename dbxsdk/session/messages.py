@@ -1,0 +1,60 @@
+"""Updates as an iterator, for a ``for`` loop in the user's own thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dbxsdk.errors import fresh
+from dbxsdk.session.dispatch import Delivery, UpdateQueue
+
+if TYPE_CHECKING:
+    from dbxsdk.session.session import Session
+    from dbxsdk.session.subscription import Subscription
+
+
+class Messages:
+    """What ``messages`` returns. Iterate over it, in one thread; ``close`` it, or use it in a ``with`` block.
+
+    It ends when it is closed or the client is, and raises what ended the client. Updates wait in a queue of its
+    own under the client's overflow policy.
+    """
+
+    def __init__(self, session: "Session", subscription: "Subscription", queue: UpdateQueue) -> None:
+        self._session = session
+        self._queue = queue
+        self.subscription = subscription
+
+    def __iter__(self) -> "Messages":
+        return self
+
+    def __next__(self) -> Any:
+        while True:
+            item = self._queue.get()
+            if item is None:
+                failure = self._session.failure
+                if failure is not None and self.subscription.active:
+                    raise fresh(failure)
+                raise StopIteration
+            if isinstance(item, Delivery):
+                argument = self._session.callbacks.argument(item.subscription, item.received)
+                if argument is not None:
+                    self._session.callbacks.count_delivered()
+                    return argument
+            else:  # how many of its updates were dropped
+                self._session.callbacks.emit(item)
+
+    def close(self) -> None:
+        """Ends the iteration and the subscription. From any thread; calling it again does nothing."""
+        self.subscription.unsubscribe()
+        self._queue.discard()
+        self._queue.drain()
+
+    def __enter__(self) -> "Messages":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # No lock here: the interpreter may run this anywhere, also where this very thread holds one.
+        self._queue.abandoned = True

@@ -1,0 +1,162 @@
+"""Users' requests: sent once, answered at most once, and never without an outcome."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import threading
+import time
+from typing import Any, Callable, List, Optional
+
+from dbxsdk.errors import ConnectError, DbxError, RequestTimeout, fresh
+from dbxsdk.protocol import Request
+from dbxsdk.session.pending import Entry, PendingRequests, RequestFuture
+from dbxsdk.transport import NotSent, SendFailed
+
+SEND_TIMEOUT = 5.0
+"""Seconds: a peer that does not take a frame for so long is as good as gone."""
+
+
+class Requests:
+    """Requests in flight, and those that wait for a connection. ``lock`` is the session's; it guards both."""
+
+    def __init__(self, lock: threading.Lock, endpoint: str, ready_connection: Callable[[], Any]) -> None:
+        """``ready_connection()``, under the lock, is the connection to send on, or None; it raises when all is over."""
+        self._lock = lock
+        self._endpoint = endpoint
+        self._ready_connection = ready_connection
+        self.pending = PendingRequests()
+        self._unsent: List[Entry] = []
+
+    @property
+    def has_unsent(self) -> bool:
+        return bool(self._unsent)
+
+    def count(self) -> int:
+        """Users' requests without an outcome. Under the lock."""
+        return self.pending.requests() + len(self._unsent)
+
+    # -- any thread ----------------------------------------------------------------------------------
+
+    def start(self, entry: Entry, deadline: float) -> None:
+        """Sends the request, or keeps it until there is a connection to send it on."""
+        failed: Any = None
+        while True:
+            with self._lock:
+                connection = self._ready_connection()
+                if connection is None or connection is failed:
+                    self._unsent.append(entry)
+                    return
+                # Before the frame is written: a fast venue answers before send() returns.
+                self.pending.file(entry)
+            if self._send(entry, connection, max(deadline - time.monotonic(), 0.001)):
+                return
+            failed = connection
+
+    def wait(self, entry: Entry, deadline: float) -> Any:
+        """The outcome: returned, or raised."""
+        future = entry.future
+        assert future is not None
+        try:
+            return future.result(max(deadline - time.monotonic(), 0.0))
+        except concurrent.futures.TimeoutError:
+            # RequestTimeout, an outcome like others, is a TimeoutError too.
+            if future.done():
+                return future.result()
+        with self._lock:
+            sent = self.pending.withdraw(entry)
+            unsent = not sent and entry in self._unsent
+            if unsent:
+                self._unsent.remove(entry)
+        if sent:
+            raise no_answer(entry.request)
+        if unsent:
+            raise not_connected(self._endpoint)
+        return future.result()  # decided at the last moment
+
+    # -- the reader thread ---------------------------------------------------------------------------
+
+    def take_unsent(self) -> List[Entry]:
+        """Those that waited for a connection, filed. Under the lock; ``send_all`` follows, without it."""
+        entries, self._unsent = self._unsent, []
+        for entry in entries:
+            self.pending.file(entry)
+        return entries
+
+    def send_all(self, entries: List[Entry], connection: Any) -> None:
+        for entry in entries:
+            if not self._send(entry, connection, SEND_TIMEOUT):
+                with self._lock:
+                    self._unsent.append(entry)
+
+    def end(self) -> "tuple[List[Entry], List[Entry]]":
+        """All that were sent, and all that were not, removed. Under the lock."""
+        unsent, self._unsent = self._unsent, []
+        return self.pending.drain(), unsent
+
+    # -- the heartbeat thread ------------------------------------------------------------------------
+
+    def expire(self, now: float) -> Callable[[], None]:
+        """Removes what nobody waits for any more. Under the lock; what it returns is to be called without it."""
+        expired = self.pending.expired(now)
+        late = [entry for entry in self._unsent if entry.deadline is not None and entry.deadline <= now]
+        self._unsent = [entry for entry in self._unsent if entry not in late]
+
+        def tell() -> None:
+            for entry in expired:
+                if entry.handler is not None:
+                    entry.handler(entry.request, None)
+                fail(entry, no_answer(entry.request))
+            for entry in late:
+                fail(entry, not_connected(self._endpoint))
+
+        return tell
+
+    def next_deadline(self) -> Optional[float]:
+        """Under the lock."""
+        moments = [self.pending.next_deadline(), *(entry.deadline for entry in self._unsent)]
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    # -- below ---------------------------------------------------------------------------------------
+
+    def _send(self, entry: Entry, connection: Any, timeout: float) -> bool:
+        """Sends a filed request. False where not a byte left and there will be another connection."""
+        try:
+            send(entry.request, connection, timeout)
+        except SendFailed:
+            pass  # the connection is ending, and its end decides what becomes of the request
+        except NotSent as error:
+            with self._lock:
+                if not self.pending.withdraw(entry):
+                    return True  # the connection's end was quicker and has decided it
+            if connection.stopped:
+                return False
+            fail(entry, ConnectError(f"{self._endpoint}: the request could not be sent: {error}"))
+        return True
+
+
+def send(request: Request, connection: Any, timeout: float) -> None:
+    """Writes a request's frame. Raises ``NotSent`` or ``SendFailed``."""
+    if request.is_ping:
+        connection.ping(request.frame, timeout)
+    else:
+        connection.send(request.frame, timeout)
+
+
+def new_future() -> RequestFuture:
+    future = RequestFuture()
+    # A request cannot be taken back: cancel() has to say so.
+    future.set_running_or_notify_cancel()
+    return future
+
+
+def fail(entry: Entry, error: DbxError) -> None:
+    if entry.future is not None:
+        entry.future.set_exception(error if error.__traceback__ is None else fresh(error))
+
+
+def no_answer(request: Request) -> RequestTimeout:
+    return RequestTimeout(f"no answer to {request.kind} in time; it may have been carried out", request_id=request.key)
+
+
+def not_connected(endpoint: str) -> ConnectError:
+    return ConnectError(f"{endpoint}: no connection in time; nothing was sent")

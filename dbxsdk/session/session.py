@@ -1,0 +1,723 @@
+"""The session: owns the threads and the connection, and brings each new connection in line with what users wish.
+
+One frame's journey: ``Connection`` (reader thread) -> ``_message`` -> ``Protocol.receive`` -> a ``Push`` goes through
+``Callbacks`` and its ``UpdateQueue`` to the callbacks thread; a ``Reply`` completes the future of its request.
+
+One request's journey: ``call`` -> ``Requests.start`` files it and writes its frame (the caller's thread) -> the
+caller waits on its future.
+"""
+
+from __future__ import annotations
+
+import collections
+import logging
+import os
+import threading
+import time
+import weakref
+from concurrent.futures import Future
+from typing import Any, Callable, Deque, List, Optional, Sequence, Set, Tuple
+
+from dbxsdk.errors import (
+    AuthError,
+    ClientClosed,
+    ConnectError,
+    ConnectionLost,
+    DbxError,
+    ProtocolError,
+    VenueError,
+    WrongThreadError,
+    fresh,
+)
+from dbxsdk.events import Connected, Disconnected, Event
+from dbxsdk.options import Options
+from dbxsdk.protocol import Protocol, Push, Reply, Request
+from dbxsdk.session.backoff import Backoff, budget
+from dbxsdk.session.callbacks import Callbacks
+from dbxsdk.session.dispatch import Received, UpdateQueue
+from dbxsdk.session.gap import GapTracker
+from dbxsdk.session.heartbeat import Heartbeat
+from dbxsdk.session.pending import Entry
+from dbxsdk.session.requests import SEND_TIMEOUT, Requests, fail, new_future, send
+from dbxsdk.session.state import State, Stats
+from dbxsdk.session.subscription import Subscription
+from dbxsdk.session.subscriptions import Subscriptions
+from dbxsdk.session.topics import WantedTopics
+from dbxsdk.transport import Address, Connection, Ending, NotSent, SendFailed
+
+logger = logging.getLogger(__name__)
+
+_GOODBYE = 0.3
+"""Seconds that the peer has to answer our close frame."""
+_END = 1.0
+"""Seconds that threads told to end, and woken, may take."""
+_UNKNOWN_TOPICS_TOLD = 100
+
+
+Prepare = Callable[[Address, Callable[[Any], None]], Address]
+"""Called on the reader thread before each connection, with the client's address and a ``publish`` that takes each
+socket as soon as there is one, so that it can be shut down. Returns the address of this connection, or raises
+``ConnectError`` (to be tried again) or ``AuthError`` (final)."""
+
+
+class _Run:
+    """One life of the background threads: from an opening to the end."""
+
+    def __init__(self, queue: UpdateQueue) -> None:
+        self.queue = queue
+        self.stop = threading.Event()
+        self.wake_heartbeat = threading.Event()
+        self.threads: List[threading.Thread] = []
+        self.openers = 0
+        self.was_ready = False
+        self.error: Optional[DbxError] = None
+        """Why it ended."""
+
+    @property
+    def reader(self) -> threading.Thread:
+        return self.threads[0]
+
+    def join(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        for thread in self.threads:
+            if thread is not threading.current_thread():
+                thread.join(max(deadline - time.monotonic(), 0.0))
+
+
+class Session:
+    """One client's background life. ``client.Client`` documents the public side of the methods."""
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        address: Address,
+        options: Options,
+        *,
+        prepare: Optional[Prepare] = None,
+        connect: Callable[..., Any] = Connection,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``prepare`` makes the address of each single connection out of ``address`` (see ``Prepare``)."""
+        self._protocol = protocol
+        self._address = address
+        self._prepare = prepare
+        self._options = options
+        self._connect = connect
+        # Preparing, connecting and logging in have limits of their own; this is all of them together.
+        steps = 1 if prepare is None else 2
+        self._opening_limit = steps * options.connect_timeout + options.request_timeout
+        self._wall_clock = wall_clock
+        self._callbacks = Callbacks(protocol.venue, options, self._must_flow)
+        self._topics = WantedTopics()
+        self._state = State.NEW
+        self._failure: Optional[DbxError] = None
+        self._received = 0
+        self._reconnects = 0
+        self._reset_for_process()
+        _sessions.add(self)
+
+    def _reset_for_process(self) -> None:
+        """All that a process has for itself: locks, threads, the connection and what belongs to it."""
+        self._pid = os.getpid()
+        # The one lock: guards the state, the topics, the requests and what is below. Never held while sending,
+        # waiting for the network, or running user code.
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._ended = threading.Event()
+        self._run: Optional[_Run] = None
+        self._connection: Any = None
+        self._connecting_since = 0.0
+        self._requests = Requests(self._lock, self._address.endpoint, self._connection_to_send)
+        self._subscriptions = Subscriptions(
+            self._protocol,
+            self._options,
+            self._topics,
+            self._changed,
+            self._requests.pending,
+            self._ready_connection,
+            self._raise_if_ended,
+            self._callbacks.emit,
+            self._about_to_ask,
+            self._resubscribed,
+        )
+        self._heartbeat = Heartbeat(
+            self._protocol,
+            self._options,
+            self._lock,
+            self._requests,
+            self._topics,
+            lambda: (self._connection, self._state is State.READY, self._connecting_since),
+            self._opening_limit,
+            self._callbacks.emit,
+        )
+        # The reader thread's own:
+        self._login: Deque[Request] = collections.deque()
+        self._login_error: Optional[DbxError] = None
+        self._ready_since = 0.0
+        self._last_received_ns = 0
+        self._gap = GapTracker()
+        self._told_unknown: Set[str] = set()
+
+    # -- opening and closing -------------------------------------------------------------------------
+
+    def open(self, timeout: Optional[float]) -> None:
+        self._guard_blocking("open")
+        self._wait_ready(_deadline(timeout, self._opening_limit))
+
+    def close(self, timeout: float) -> None:
+        self._check_process()
+        deadline = time.monotonic() + timeout
+        with self._lock:
+            if not self._state.is_over:
+                self._state = State.CLOSED
+            run, connection = self._run, self._connection
+            if run is not None:
+                # Under the lock: the reader makes no connection after this one that would not be closed below.
+                run.stop.set()
+            sent, unsent = self._requests.end()
+            self._changed.notify_all()
+        for entry in sent:
+            fail(entry, ConnectionLost("the client was closed before the answer came", request_id=entry.request.key))
+        for entry in unsent:
+            fail(entry, ClientClosed("the client was closed before the request was sent"))
+        for queue in self._callbacks.all_queues():
+            queue.discard()
+        if run is not None:
+            self._end_threads(run, connection, deadline)
+        # Where the reader could not be woken (name look-up) it ends later, by itself and alone.
+        for queue in self._callbacks.all_queues():
+            queue.drain()
+        self._ended.set()
+        if run is not None:
+            run.join(max(deadline - time.monotonic(), 0.0))
+
+    def _end_threads(self, run: _Run, connection: Any, deadline: float) -> None:
+        run.wake_heartbeat.set()
+        if connection is not None:
+            connection.close()
+            if threading.current_thread() is not run.reader:
+                run.reader.join(max(min(_GOODBYE, deadline - time.monotonic()), 0.0))
+            if run.reader.is_alive():
+                connection.abort("closed")
+        if threading.current_thread() is not run.reader:
+            run.reader.join(max(min(_END, deadline - time.monotonic()), 0.0))
+
+    def wait(self, timeout: Optional[float]) -> bool:
+        self._guard_blocking("wait")
+        ended = self._ended.wait(timeout)
+        with self._lock:
+            failure = self._failure
+        if failure is not None:
+            raise fresh(failure)
+        return ended
+
+    def _wait_ready(self, deadline: float) -> None:
+        """Returns when the connection is ready; opens it where there is none. Raises what stopped it."""
+        with self._lock:
+            if self._ready_connection() is not None:
+                return
+            run = self._ensure_run()
+            run.openers += 1
+            try:
+                while run.error is None:
+                    self._raise_if_ended()
+                    remaining = deadline - time.monotonic()
+                    if remaining <= 0:
+                        break
+                    self._changed.wait(remaining)
+                    if self._ready_connection() is not None:
+                        return
+            finally:
+                run.openers -= 1
+            abandoned = run.error is None and not (run.was_ready or run.openers or self._requests.has_unsent)
+            if abandoned:
+                run.stop.set()  # under the lock, as in close()
+            connection = self._connection
+        if run.error is not None:
+            run.join(_END)
+            with self._lock:
+                self._raise_if_ended()  # closed in the meantime: that says more
+            raise fresh(run.error)
+        if abandoned:
+            run.wake_heartbeat.set()
+            if connection is not None:
+                connection.abort("not ready in time")
+            run.join(_END)
+        raise ConnectError(f"{self._address.endpoint}: the connection was not ready in time; nothing was sent")
+
+    def _ensure_run(self) -> _Run:
+        """The threads' present life, begun where there is none. Under the lock."""
+        self._raise_if_ended()
+        patience = time.monotonic() + _END
+        while self._run is not None and self._run.stop.is_set() and self._changed.wait(patience - time.monotonic()):
+            pass  # an opening that was given up is ending
+        self._raise_if_ended()
+        if self._run is not None:
+            if self._run.stop.is_set():
+                raise ConnectError(f"{self._address.endpoint}: an earlier opening that was given up has not ended yet")
+            return self._run
+        run = _Run(self._callbacks.new_queue())
+        loops: List[Tuple[str, Callable[[], None]]] = [
+            ("reader", lambda: self._run_reader(run)),
+            ("heartbeat", lambda: self._heartbeat.run(run.stop, run.wake_heartbeat)),
+        ]
+        if not self._callbacks.inline:
+            loops.append(("callbacks", lambda: self._callbacks.run(run.queue)))
+        try:
+            for name, loop in loops:
+                thread = threading.Thread(target=loop, name=f"dbxsdk-{self._protocol.venue}-{name}", daemon=True)
+                run.threads.append(thread)
+                thread.start()
+        except RuntimeError as error:  # the interpreter is shutting down, or there are too many threads
+            run.stop.set()
+            run.wake_heartbeat.set()
+            run.queue.drain()
+            raise ConnectError(f"the background threads could not be started: {error}") from error
+        self._run = run
+        self._state = State.CONNECTING
+        return run
+
+    # Under the lock:
+
+    def _raise_if_ended(self) -> None:
+        if self._failure is not None:
+            raise fresh(self._failure)
+        if self._state is State.CLOSED:
+            raise ClientClosed("the client is closed")
+
+    def _ready_connection(self) -> Any:
+        return self._connection if self._state is State.READY else None
+
+    def _connection_to_send(self) -> Any:
+        # In one step with what the caller files: a request must not be left with threads that have ended.
+        self._ensure_run()
+        return self._ready_connection()
+
+    # -- requests ------------------------------------------------------------------------------------
+
+    def call(self, request: Request, timeout: Optional[float]) -> Any:
+        self._guard_blocking("call")
+        deadline = _deadline(timeout, self._options.request_timeout)
+        self._wait_ready(deadline)
+        return self._ask_venue(request, deadline)
+
+    def ping(self, timeout: Optional[float]) -> float:
+        self._guard_blocking("ping")
+        deadline = _deadline(timeout, self._options.request_timeout)
+        self._wait_ready(deadline)
+        started = time.monotonic()
+        self._ask_venue(self._protocol.heartbeat(), deadline)
+        return time.monotonic() - started
+
+    def _ask_venue(self, request: Request, deadline: float) -> Any:
+        entry = Entry(request, future=new_future())
+        self._requests.start(entry, deadline)
+        self._callbacks.poke()
+        return self._requests.wait(entry, deadline)
+
+    def submit(self, request: Request) -> "Future[Any]":
+        self._check_process()
+        future = new_future()
+        deadline = time.monotonic() + self._options.request_timeout
+        self._requests.start(Entry(request, future=future, deadline=deadline), deadline)
+        self._callbacks.poke()
+        # Nobody waits who would keep the time.
+        self._wake_heartbeat()
+        return future
+
+    # -- subscriptions -------------------------------------------------------------------------------
+
+    def subscribe(self, subscription: Subscription, timeout: Optional[float]) -> None:
+        self._guard_blocking("subscribe")
+        deadline = _deadline(timeout, self._options.request_timeout)
+        self._subscriptions.check_capacity(subscription.topics)
+        self._wait_ready(deadline)
+        self._subscriptions.subscribe(subscription, deadline)
+        if subscription.max_silence is not None:
+            self._wake_heartbeat()
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        self._check_process()
+        self._subscriptions.unsubscribe(subscription)
+
+    def unsubscribe_topics(self, pick: Callable[[Sequence[str]], Sequence[str]]) -> None:
+        self._check_process()
+        self._subscriptions.unsubscribe_topics(pick)
+
+    def new_iterator_queue(self) -> UpdateQueue:
+        return self._callbacks.new_iterator_queue()
+
+    def _resubscribed(self, request: Request, retries: Sequence[Request]) -> None:
+        if self._gap.answered(request.key, [again.key for again in retries]):
+            self._announce_gap()
+
+    # -- the reader thread: connections --------------------------------------------------------------
+
+    def _run_reader(self, run: _Run) -> None:
+        self._callbacks.reader_id = threading.get_ident()
+        error: Optional[DbxError] = None
+        try:
+            error = self._keep_connected(run)
+        except BaseException as problem:  # noqa: B036 - whatever it is, callers must hear of it
+            logger.exception("%s: the reader thread ended by an unexpected error", self._protocol.venue)
+            error = DbxError(f"unexpected error in the reader thread: {problem!r}")
+        finally:
+            self._end_run(run, error)
+
+    def _keep_connected(self, run: _Run) -> Optional[DbxError]:
+        """Connects again and again. Returns why it gave up; None where it was told to stop."""
+        backoff = Backoff(self._options.backoff_initial, self._options.backoff_max)
+        failed = 0
+        while True:
+            ending = self._connect_once(run)
+            if run.stop.is_set():
+                self._callbacks.emit(Disconnected("closed", ending.code, None))
+                return None
+            error = self._login_error or ending.error
+            if self._ready_since:
+                failed = 0
+                backoff.lasted(time.monotonic() - self._ready_since)
+            else:
+                failed += 1
+            limit = self._options.max_reconnects
+            if isinstance(error, AuthError) or not run.was_ready or (limit is not None and failed >= limit):
+                self._callbacks.emit(Disconnected(ending.reason, ending.code, None))
+                return error or ConnectError(f"{self._address.endpoint}: {ending.reason}")
+            delay = max(backoff.next(), getattr(error, "retry_after", None) or 0.0)
+            logger.warning("%s: disconnected: %s; next try in %.1f s", self._protocol.venue, ending.reason, delay)
+            self._callbacks.emit(Disconnected(ending.reason, ending.code, delay))
+            run.stop.wait(delay)
+
+    def _connect_once(self, run: _Run) -> Ending:
+        """One connection, from its making to its end."""
+        self._ready_since = 0.0
+        self._login_error = None
+        while not run.stop.is_set():
+            wait = budget.reserve(self._address.endpoint, self._protocol.connection_budget)
+            if not wait:
+                break
+            if not run.was_ready and wait > self._options.connect_timeout:
+                reason = f"{self._address.endpoint}: the venue's limit of new connections is used up for {wait:.0f} s"
+                return Ending(reason, error=ConnectError(reason, retry_after=wait))
+            run.stop.wait(wait)
+        connection: Any = self._connect(
+            self._address,
+            self._options,
+            lambda: self._opened(run, connection),
+            self._message,
+            self._pong,
+            self._prepare,
+        )
+        with self._lock:
+            if run.stop.is_set():
+                return Ending("closed")
+            self._connection = connection
+            self._connecting_since = time.monotonic()
+        run.wake_heartbeat.set()
+        ending: Ending = connection.run()
+        self._lost(connection, ending)
+        return ending
+
+    def _now_ms(self) -> int:
+        return int(self._wall_clock() * 1000)
+
+    def _opened(self, run: _Run, connection: Any) -> None:
+        self._protocol.reset()
+        self._told_unknown.clear()
+        try:
+            self._login = collections.deque(self._protocol.login(self._now_ms()))
+        except Exception as error:  # a signer of the user's may raise anything
+            self._login_impossible(connection, error)
+            return
+        self._log_in(run, connection)
+
+    def _login_impossible(self, connection: Any, error: Exception) -> None:
+        # Without the error's text, which may hold what was to be signed.
+        reason = f"{self._address.endpoint}: the login could not be made: {type(error).__name__}"
+        self._login_error = ConnectError(reason)
+        self._login_error.__cause__ = error
+        connection.abort(reason)
+
+    def _log_in(self, run: _Run, connection: Any) -> None:
+        """Sends the next login request; the connection is ready when there is none left."""
+        if not self._login:
+            self._ready(run, connection)
+            return
+
+        def answered(request: Request, reply: Optional[Reply]) -> None:
+            if reply is None:
+                connection.abort("the venue did not answer the login in time")
+                return
+            try:
+                more = self._protocol.login_answered(request, reply, self._now_ms())
+            except VenueError as error:
+                self._login_error = error
+                connection.abort(f"the venue refused the login: {error}")
+                return
+            except Exception as error:
+                self._login_impossible(connection, error)
+                return
+            self._login.extend(more)
+            self._log_in(run, connection)
+
+        request = self._login.popleft()
+        with self._lock:
+            deadline = time.monotonic() + self._options.request_timeout
+            self._requests.pending.file(Entry(request, handler=answered, deadline=deadline))
+        run.wake_heartbeat.set()
+        try:
+            send(request, connection, SEND_TIMEOUT)
+        except (NotSent, SendFailed) as error:
+            connection.abort(f"the login could not be sent: {error}")
+
+    def _ready(self, run: _Run, connection: Any) -> None:
+        logger.info("%s: connected to %s", self._protocol.venue, self._address.endpoint)
+        if run.was_ready:
+            self._reconnects += 1
+        self._ready_since = time.monotonic()
+        # Before anything that this connection brings.
+        self._callbacks.emit(Connected(self._reconnects))
+        with self._lock:
+            if run.stop.is_set() or self._state.is_over:
+                return
+            self._state = State.READY
+            run.was_ready = True
+            established = self._topics.established()
+            asked = self._subscriptions.ask()
+            unsent = self._requests.take_unsent()
+            self._changed.notify_all()
+        self._gap.connection_ready(established, [request.key for request in asked])
+        run.wake_heartbeat.set()
+        self._subscriptions.flush()
+        self._requests.send_all(unsent, connection)
+
+    def _lost(self, connection: Any, ending: Ending) -> None:
+        with self._lock:
+            self._connection = None
+            if self._state is State.READY:
+                self._state = State.RECONNECTING
+            entries = self._requests.pending.drain()
+            self._subscriptions.connection_lost()
+            self._changed.notify_all()
+        if self._ready_since:
+            self._gap.connection_lost(connection.last_received or self._ready_since, self._last_received_ns)
+        for entry in entries:
+            reason = f"the connection ended ({ending.reason}) before the answer to {entry.request.kind} came"
+            fail(entry, ConnectionLost(f"{reason}; it may have been carried out", request_id=entry.request.key))
+
+    def _end_run(self, run: _Run, error: Optional[DbxError]) -> None:
+        """The last that the reader thread does."""
+        run.stop.set()
+        run.wake_heartbeat.set()
+        with self._lock:
+            if self._run is run:
+                self._run = None
+                if self._state is not State.CLOSED:
+                    final = run.was_ready or isinstance(error, AuthError)
+                    self._state = State.FAILED if error is not None and final else State.NEW
+                    self._failure = error if self._state is State.FAILED else None
+            run.error = error or ConnectError(f"{self._address.endpoint}: given up before it was ready")
+            sent, unsent = self._requests.end() if self._run is None else ([], [])
+            over = self._state.is_over
+            self._changed.notify_all()
+        for entry in sent + unsent:
+            fail(entry, fresh(run.error))
+        run.queue.drain()
+        if over:
+            for queue in self._callbacks.all_queues():
+                queue.drain()
+            self._ended.set()
+
+    # -- the reader thread: frames -------------------------------------------------------------------
+
+    def _message(self, payload: bytes, binary: bool) -> None:
+        """One message off the wire. Never raises."""
+        received_ns = time.time_ns()
+        self._received += 1
+        self._last_received_ns = received_ns
+        if self._callbacks.inline:
+            self._callbacks.deliver_waiting_events()
+        try:
+            inbound = self._protocol.receive(payload, binary)
+            # One document for several topics: raw callbacks get it once.
+            served: Optional[Set[Subscription]] = None if len(inbound) == 1 else set()
+            for item in inbound:
+                if isinstance(item, Push):
+                    self._push(item, received_ns, served)
+                else:
+                    self._reply(item)
+        except ProtocolError as error:
+            self._callbacks.bad_frame(error)
+        except Exception as error:  # a defect of ours must not cost the connection
+            logger.exception("%s: a frame could not be handled", self._protocol.venue)
+            self._callbacks.bad_frame(ProtocolError(f"unexpected error: {error!r}"))
+
+    def _pong(self, payload: bytes) -> None:
+        """A WebSocket pong. Unasked ones are allowed, and say nothing that any other frame would not."""
+        reply = Reply(payload.decode("latin-1"), None)
+        with self._lock:
+            known = self._requests.pending.has(reply)
+        if known:
+            self._reply(reply)
+
+    def _reply(self, reply: Reply) -> None:
+        with self._lock:
+            entry = self._requests.pending.take(reply)
+        if entry is None:
+            raise ProtocolError(f"an answer to no request in flight (kind {reply.kind}, id {reply.key})")
+        if entry.handler is not None:
+            entry.handler(entry.request, reply)
+        if entry.future is None:
+            return
+        try:
+            result = self._protocol.conclude(entry.request, reply)
+        except Exception as error:
+            entry.future.set_exception(error)
+        else:
+            entry.future.set_result(result)
+
+    def _push(self, push: Push, received_ns: int, served: Optional[Set[Subscription]]) -> None:
+        topic = self._topics.get(push.topic)
+        if topic is None:
+            self._unknown_topic(push.topic)
+            return
+        if self._gap.due:
+            self._announce_gap()
+        if topic.max_silence is not None:
+            if topic.silent:
+                self._wake_heartbeat()
+            topic.updated_at, topic.silent = time.monotonic(), False
+        received = Received(push, self._protocol.venue, received_ns)
+        for subscription in topic.subscriptions:
+            if served is not None and subscription.raw:
+                if subscription in served:
+                    continue
+                served.add(subscription)
+            if subscription.queue is not None and subscription.queue.abandoned:
+                # Its iterator was thrown away without being closed.
+                self._subscriptions.unsubscribe(subscription)
+            elif not self._callbacks.dispatch(subscription, received):
+                self._connection.abort(f"the queue of {self._options.queue_size} updates is full (overflow='disconnect')")
+
+    def _unknown_topic(self, topic: str) -> None:
+        # Told once a topic and connection: the venue may send it a thousand times a second.
+        tell = topic not in self._told_unknown and len(self._told_unknown) < _UNKNOWN_TOPICS_TOLD
+        if tell:
+            self._told_unknown.add(topic)
+        self._callbacks.bad_frame(ProtocolError(f"an update of {topic}, which is not subscribed"), tell=tell)
+
+    def _announce_gap(self) -> None:
+        gap = self._gap.announce(time.monotonic())
+        logger.warning(
+            "%s: updates of %d topics may be missing from %.3f s", self._protocol.venue, len(gap.topics), gap.seconds
+        )
+        self._callbacks.emit(gap)
+
+    def _must_flow(self) -> bool:
+        """Whether somebody waits for an answer, so that the reader must not stand still."""
+        return self._requests.pending.awaited > 0
+
+    # -- looking in ----------------------------------------------------------------------------------
+
+    def on_event(self, callback: Callable[[Event], Any]) -> None:
+        self._callbacks.on_event(callback)
+
+    @property
+    def callbacks(self) -> Callbacks:
+        return self._callbacks
+
+    @property
+    def endpoint(self) -> str:
+        return self._address.endpoint
+
+    @property
+    def state(self) -> State:
+        in_child = self._pid != os.getpid()
+        return State.NEW if in_child and not self._state.is_over else self._state
+
+    @property
+    def failure(self) -> Optional[DbxError]:
+        """What ended it, or None."""
+        return self._failure
+
+    def stats(self) -> Stats:
+        self._check_process()
+        now = time.monotonic()
+        with self._lock:
+            connection = self._connection
+            pending = self._requests.count()
+        received = connection.last_received if connection is not None else None
+        sent = connection.last_sent if connection is not None else None
+        return Stats(
+            received=self._received,
+            delivered=self._callbacks.delivered,
+            dropped=self._callbacks.dropped,
+            bad_frames=self._callbacks.bad_frames,
+            callback_errors=self._callbacks.callback_errors,
+            reconnects=self._reconnects,
+            pending=pending,
+            queued=sum(len(queue) for queue in self._callbacks.all_queues()),
+            last_received_age=None if received is None else now - received,
+            last_sent_age=None if sent is None else now - sent,
+        )
+
+    def _about_to_ask(self) -> None:
+        self._callbacks.poke()
+        self._wake_heartbeat()  # there is a new deadline
+
+    def _wake_heartbeat(self) -> None:
+        run = self._run
+        if run is not None:
+            run.wake_heartbeat.set()
+
+    # -- processes and threads -----------------------------------------------------------------------
+
+    def _check_process(self) -> None:
+        # Fork hooks are skipped by some servers (uWSGI): then the first call in the child finds out here.
+        if self._pid != os.getpid():
+            self.after_fork_in_child()
+
+    def after_fork_in_child(self) -> None:
+        """Forgets what belongs to the parent: the threads are not here, the connection is not ours, the locks may
+        be held by threads that do not exist. What users wish for stays."""
+        if self._pid == os.getpid():
+            return
+        connection = self._connection
+        sent, unsent = self._requests.end()
+        self._callbacks.reset_for_process()
+        self._reset_for_process()
+        if connection is not None:
+            connection.forget()
+        self._topics.disconnected()
+        if self._state.is_over:
+            self._ended.set()
+        else:
+            self._state = State.NEW
+        for entry in sent + unsent:
+            if entry.future is not None:
+                entry.future.renew_lock()
+                reason = "the process was forked before the answer came"
+                fail(entry, ConnectionLost(reason, request_id=entry.request.key))
+
+    def _guard_blocking(self, method: str) -> None:
+        self._check_process()
+        run = self._run
+        if run is not None and threading.current_thread() is run.reader:
+            raise WrongThreadError(f"{method} would wait for an answer on the thread that has to read it; use another thread")
+
+
+def _deadline(timeout: Optional[float], default: float) -> float:
+    return time.monotonic() + (default if timeout is None else timeout)
+
+
+_sessions: "weakref.WeakSet[Session]" = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for session in list(_sessions):
+        session.after_fork_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    # Once for all sessions, which it finds by weak references: a hook cannot be taken back.
+    os.register_at_fork(after_in_child=_after_fork_in_child)

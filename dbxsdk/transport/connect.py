@@ -1,0 +1,176 @@
+"""From an address to a connected byte stream: name look-up, TCP, proxy, TLS, within one deadline.
+
+Done here rather than by websocket-client, which has no limit for the whole of it and no way to interrupt it.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import socket
+import ssl
+import time
+import urllib.request
+from typing import Callable, Optional
+from urllib.parse import unquote, urlsplit
+
+from dbxsdk.errors import ConnectError
+from dbxsdk.transport.address import Address
+from dbxsdk.transport.wire import TlsWire, Wire
+
+_MAX_PROXY_ANSWER = 65536
+
+
+def connect(
+    address: Address,
+    deadline: float,
+    proxy: Optional[str],
+    ssl_context: Optional[ssl.SSLContext],
+    publish: Callable[[socket.socket], None],
+) -> Wire:
+    """A connected wire, or a ``ConnectError`` that says which step failed and what to check.
+
+    ``publish`` is called with each socket as soon as it exists, before it connects, so that another thread can
+    shut it down.
+    """
+    proxy = _proxy_for(address) if proxy is None else proxy
+    try:
+        if proxy:
+            raw = _through_proxy(address, proxy, deadline, publish)
+        else:
+            raw = _tcp(address.host, address.port, deadline, publish)
+    except ConnectError:
+        raise
+    except OSError as error:
+        raise _tcp_error(address, proxy, error) from error
+    try:
+        if not address.secure:
+            return Wire(raw)
+        return TlsWire(raw, ssl_context or ssl.create_default_context(), address.host, deadline)
+    except ssl.SSLCertVerificationError as error:
+        raw.close()
+        raise ConnectError(
+            f"{address.endpoint}: TLS: the certificate was refused: {error.verify_message}. Check the host name, the "
+            f"machine's clock and its root certificates, or whether a proxy reads the traffic"
+        ) from error
+    except (ssl.SSLError, ValueError) as error:
+        raw.close()
+        raise ConnectError(
+            f"{address.endpoint}: TLS: the handshake failed: {error}. Check that the port speaks TLS (ws:// or wss://)"
+        ) from error
+    except OSError as error:
+        raw.close()
+        what = "timed out" if isinstance(error, socket.timeout) else f"failed: {error}"
+        raise ConnectError(f"{address.endpoint}: TLS: the handshake {what}. Check that the port speaks TLS") from error
+    except BaseException:
+        raw.close()
+        raise
+
+
+def _tcp(host: str, port: int, deadline: float, publish: Callable[[socket.socket], None]) -> socket.socket:
+    error: OSError = OSError(f"{host} has no address")
+    for family, kind, protocol, _, target in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise socket.timeout("timed out")
+        raw = socket.socket(family, kind, protocol)
+        try:
+            # A request is one small write: it must not wait for the acknowledgement of the one before.
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            raw.settimeout(remaining)
+            publish(raw)
+            raw.connect(target)
+            raw.settimeout(None)
+            return raw
+        except OSError as failure:
+            raw.close()
+            error = failure
+        except BaseException:
+            raw.close()
+            raise
+    raise error
+
+
+def _tcp_error(address: Address, proxy: str, error: OSError) -> ConnectError:
+    where = f"{address.endpoint} (by proxy {urlsplit(proxy).hostname}:{urlsplit(proxy).port})" if proxy else address.endpoint
+    if isinstance(error, socket.gaierror):
+        return ConnectError(f"{where}: the host name was not found ({error.strerror}). Check the name and the DNS")
+    if isinstance(error, socket.timeout):
+        return ConnectError(f"{where}: TCP: no connection in time. Check the address, the firewall and the network")
+    if isinstance(error, ConnectionRefusedError):
+        return ConnectError(f"{where}: TCP: the connection was refused. Check the port, and that a server listens there")
+    return ConnectError(f"{where}: TCP: {error.strerror or error}. Check the address and the network")
+
+
+def _proxy_for(address: Address) -> str:
+    """The environment's proxy for this address, found as requests finds it; "" for none."""
+    if is_loopback(address.host) or urllib.request.proxy_bypass(address.host):
+        return ""
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get("https" if address.secure else "http") or proxies.get("all") or ""
+    return proxy if "://" in proxy or not proxy else f"http://{proxy}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether no proxy can be meant."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _through_proxy(address: Address, proxy: str, deadline: float, publish: Callable[[socket.socket], None]) -> socket.socket:
+    parts = urlsplit(proxy)
+    if parts.scheme.startswith("socks"):
+        return _through_socks(address, proxy, deadline, publish)
+    if parts.scheme != "http" or not parts.hostname:
+        raise ConnectError(f"{address.endpoint}: the environment's proxy is of an unknown kind ({parts.scheme}://)")
+    raw = _tcp(parts.hostname, parts.port or 80, deadline, publish)
+    try:
+        lines = [f"CONNECT {address.endpoint} HTTP/1.1", f"Host: {address.endpoint}"]
+        if parts.username is not None:
+            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            lines.append(f"Proxy-Authorization: Basic {base64.b64encode(pair.encode()).decode()}")
+        raw.settimeout(max(deadline - time.monotonic(), 0.001))
+        raw.sendall("\r\n".join([*lines, "", ""]).encode())
+        status = _proxy_status(raw, deadline)
+        if status != "200":
+            hint = "Check the proxy's user and password" if status == "407" else "Check that it may connect there"
+            raise ConnectError(f"{address.endpoint}: the proxy {parts.hostname}:{parts.port} answered {status}. {hint}")
+        raw.settimeout(None)
+        return raw
+    except BaseException:
+        raw.close()
+        raise
+
+
+def _proxy_status(raw: socket.socket, deadline: float) -> str:
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        raw.settimeout(max(deadline - time.monotonic(), 0.001))
+        # Byte by byte: what follows the answer belongs to the tunnel.
+        byte = raw.recv(1)
+        if not byte or len(answer) > _MAX_PROXY_ANSWER:
+            raise ConnectError("the proxy did not answer as a proxy does. Check its address")
+        answer += byte
+    words = answer.split(b"\r\n", 1)[0].decode("latin-1").split()
+    return words[1] if len(words) > 1 else "nothing"
+
+
+def _through_socks(address: Address, proxy: str, deadline: float, publish: Callable[[socket.socket], None]) -> socket.socket:
+    try:
+        from python_socks import ProxyError
+        from python_socks.sync import Proxy
+    except ImportError:
+        raise ConnectError("a SOCKS proxy needs the package python-socks: pip install python-socks") from None
+    # The part after "socks5h" that python-socks wants said in another way: the proxy looks names up.
+    scheme, rest = proxy.split("://", 1)
+    remote_names = scheme in ("socks5h", "socks4a")
+    tunnel = Proxy.from_url(f"{scheme[:6]}://{rest}", rdns=remote_names)
+    try:
+        raw: socket.socket = tunnel.connect(address.host, address.port, timeout=max(deadline - time.monotonic(), 0.001))
+    except ProxyError as error:
+        raise ConnectError(f"{address.endpoint}: the SOCKS proxy refused: {error}. Check its address and rights") from error
+    publish(raw)
+    raw.settimeout(None)
+    return raw

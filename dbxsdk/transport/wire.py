@@ -1,0 +1,231 @@
+"""The byte stream below a WebSocket: a TCP socket, with TLS or without, read in large pieces.
+
+websocket-client sees an object with the few socket methods that it uses. Three things are different here:
+
+* Reads are buffered: one ``recv`` of up to 64 KiB serves many small reads.
+* Writes never block for longer than the caller allows, and say whether any byte left.
+* TLS runs through memory buffers. OpenSSL's objects must not be read and written by two threads at the same
+  time, and a reader that waits inside ``SSL_read`` would either race with a writer or keep it out; here the
+  TLS object is only touched under a lock that is never held while waiting for the network.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import ssl
+import threading
+import time
+from typing import Any, Callable, Optional
+
+_READ_SIZE = 65536
+# Without it (Windows) a full send buffer blocks until the watchdog shuts the connection down.
+_DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
+
+
+class NotWritten(OSError):
+    """No byte of the data left this machine."""
+
+
+class PartlyWritten(OSError):
+    """Some bytes left, the rest could not: the stream is broken."""
+
+
+class Wire:
+    """A connected TCP socket with buffered reads and bounded writes."""
+
+    def __init__(self, raw: socket.socket) -> None:
+        self._raw = raw
+        self._buffer = b""
+        self._position = 0
+        self._write_lock = threading.Lock()  # keeps the bytes of two writers apart
+        self.deadline: Optional[float] = None
+        """Monotonic time after which reads fail; for the handshake. None: reads wait for ever."""
+        self.waiting_since: Optional[float] = None
+        """Since when the reader waits for the network; None while it is at work."""
+        self.last_read = self.last_write = time.monotonic()
+
+    # -- what websocket-client calls -----------------------------------------------------------------
+
+    def recv(self, size: int) -> bytes:
+        """Up to ``size`` bytes; ``b""`` at the end of the stream."""
+        if self._position >= len(self._buffer):
+            self._buffer = self._read_some()
+            self._position = 0
+        start = self._position
+        piece = self._buffer[start : start + size]
+        self._position = start + len(piece)
+        return piece
+
+    def send(self, data: bytes) -> int:
+        """Writes all of ``data`` within what is left of the handshake's time, or 5 s."""
+        self.write(data, self._remaining() or 5.0)
+        return len(data)
+
+    def gettimeout(self) -> Optional[float]:
+        return self._remaining()
+
+    def settimeout(self, timeout: Optional[float]) -> None:
+        """websocket-client may set what it likes: time limits here are ``deadline`` and ``write``'s argument."""
+
+    def fileno(self) -> int:
+        return self._raw.fileno()
+
+    def shutdown(self, how: int = socket.SHUT_RDWR) -> None:
+        """Wakes every thread that waits on this socket. From any thread; the descriptor stays."""
+        try:
+            self._raw.shutdown(how)
+        except OSError:
+            pass  # not connected any more: nobody waits
+
+    def close(self) -> None:
+        """Gives the descriptor back. Only for the thread that reads: a descriptor closed under a waiting
+        thread may be handed to somebody else while that thread still waits on its number."""
+        self.shutdown()
+        self._raw.close()
+
+    @property
+    def _closed(self) -> bool:  # websocket-client looks at this attribute of sockets
+        return self._raw.fileno() < 0
+
+    # -- what the connection calls -------------------------------------------------------------------
+
+    def write(self, data: bytes, timeout: float) -> None:
+        """Writes all of ``data``. Raises ``NotWritten`` or ``PartlyWritten``."""
+        deadline = time.monotonic() + timeout
+        if not self._write_lock.acquire(timeout=timeout):
+            raise NotWritten("another frame could not be written in time: the peer does not read")
+        try:
+            self._write_locked(data, deadline)
+        finally:
+            self._write_lock.release()
+
+    def forget(self) -> None:
+        """In a forked child: gives up the descriptor alone, so that the parent's connection lives on."""
+        try:
+            os.close(self._raw.detach())
+        except OSError:
+            pass  # closed before the fork
+
+    # -- below ---------------------------------------------------------------------------------------
+
+    def _write_locked(self, data: bytes, deadline: float) -> None:
+        self._write_raw(data, deadline)
+
+    def _write_raw(self, data: bytes, deadline: float) -> None:
+        written = 0
+        while True:
+            try:
+                written += self._raw.send(data[written:] if written else data, _DONT_WAIT)
+                if written >= len(data):
+                    self.last_write = time.monotonic()
+                    return
+            except (BlockingIOError, InterruptedError):
+                pass
+            except OSError as error:
+                raise _write_error(written, str(error.strerror or error)) from error
+            if not _wait_writable(self._raw, deadline - time.monotonic()):
+                raise _write_error(written, "timed out: the peer does not read")
+
+    def _read_some(self) -> bytes:
+        if self.deadline is not None:
+            remaining = self.deadline - time.monotonic()
+            if remaining <= 0:
+                raise socket.timeout("timed out")
+            self._raw.settimeout(remaining)
+        self.waiting_since = time.monotonic()
+        try:
+            data = self._raw.recv(_READ_SIZE)
+        finally:
+            self.waiting_since = None
+            if self.deadline is not None:
+                self._raw.settimeout(None)
+        self.last_read = time.monotonic()
+        return data
+
+    def _remaining(self) -> Optional[float]:
+        # Never 0: websocket-client takes that for a socket that must not wait.
+        return None if self.deadline is None else max(self.deadline - time.monotonic(), 0.001)
+
+
+class TlsWire(Wire):
+    """The same over TLS, through memory buffers."""
+
+    def __init__(self, raw: socket.socket, context: ssl.SSLContext, host: str, deadline: float) -> None:
+        super().__init__(raw)
+        self.deadline = deadline
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        self._tls_lock = threading.Lock()  # guards the TLS object and both of its buffers; never held while waiting
+        while not self._step(self._tls.do_handshake, True):
+            pass
+
+    def _read_some(self) -> bytes:
+        while True:
+            data: Optional[bytes] = self._step(lambda: self._tls.read(_READ_SIZE), b"")
+            if data is not None:
+                return data
+
+    def _step(self, operation: Callable[[], Any], at_end: Any) -> Any:
+        """One try of ``operation``; feeds it from the network and returns None where it wants more."""
+        ended = False
+        with self._tls_lock:
+            try:
+                result = operation()
+                # do_handshake() returns None when it is done.
+                result = at_end if result is None else result
+            except ssl.SSLWantReadError:
+                result = None
+            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+                result, ended = b"", True
+        # What TLS itself has to say: handshake messages, key updates, alerts.
+        self._flush(time.monotonic() + (self._remaining() or 5.0))
+        if ended and operation == self._tls.do_handshake:
+            raise ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the peer closed the connection during the TLS handshake")
+        if result is None:
+            data = super()._read_some()
+            with self._tls_lock:
+                if data:
+                    self._incoming.write(data)
+                else:
+                    self._incoming.write_eof()
+        return result
+
+    def _flush(self, deadline: float) -> None:
+        if not self._outgoing.pending:
+            return
+        with self._write_lock:
+            with self._tls_lock:
+                data = self._outgoing.read()
+            if data:
+                self._write_raw(data, deadline)
+
+    def _write_locked(self, data: bytes, deadline: float) -> None:
+        # Under the write lock: records must leave in the order in which they were encrypted.
+        with self._tls_lock:
+            written = 0
+            while written < len(data):  # one record holds 16 KiB
+                written += self._tls.write(data[written:])
+            record = self._outgoing.read()
+        try:
+            self._write_raw(record, deadline)
+        except OSError:
+            # The peer would miss a record: nothing that is written later could be read.
+            self.shutdown()
+            raise
+
+
+def _write_error(written: int, reason: str) -> OSError:
+    return PartlyWritten(reason) if written else NotWritten(reason)
+
+
+def _wait_writable(raw: socket.socket, timeout: float) -> bool:
+    if timeout <= 0 or raw.fileno() < 0:
+        return False
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([], [raw], [], timeout)[1])
+    poll = select.poll()
+    poll.register(raw, select.POLLOUT)
+    return bool(poll.poll(min(timeout, 1e6) * 1000))
