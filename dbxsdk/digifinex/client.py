@@ -1,0 +1,66 @@
+"""``DigiFinexClient``: what users call."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from dbxsdk.client import Client
+from dbxsdk.digifinex.protocol import DigiFinexProtocol
+from dbxsdk.errors import ProtocolError
+from dbxsdk.options import Options
+
+URL = "wss://openapi.digifinex.com/ws/v1/"
+"""The documented address."""
+
+MAINLAND_URL = "wss://openapi.digifinex.vip/ws/v1/"
+"""The address that the venue's first edition names for mainland China; later editions do not."""
+
+
+class DigiFinexClient(Client):
+    """DigiFinex spot: public market data, and the account's orders and balances where a key is given.
+
+    Channels for ``subscribe`` (symbols like ``"BTC_USDT"``; lower case is put into upper case):
+
+    ============== ============== =========================== ====================================================
+    channel        symbols        ``Update.data``              ``Update.kind``
+    ============== ============== =========================== ====================================================
+    ``trades``     symbols        tuple of ``Trade``           ``snapshot`` (recent history, newest first) once after
+                                                              each (re)subscription, then ``update``
+    ``depth``      symbols        ``Depth``                    ``snapshot`` or ``delta``
+    ``ticker``     symbols        tuple of ``Ticker``          ``update``
+    ``all_ticker`` none           tuple of ``Ticker``          ``update``; each holds some of the symbols
+    ``order``      symbols        tuple of ``Order``           ``update`` (private)
+    ``order_algo`` symbols        tuple of ``AlgoOrder``       ``update`` (private)
+    ``balance``    currencies     tuple of ``Balance``         ``update`` (private)
+    ============== ============== =========================== ====================================================
+
+    The venue closes every connection after about two hours; the client reconnects and tells of the ``Gap``.
+
+    Args:
+        api_key, api_secret: both or neither. With them ``open`` logs in (``server.auth``) on each connection.
+        url: a whole address in place of ``URL``; ``MAINLAND_URL`` is the other documented one.
+        options: see ``Options``.
+
+    Raises:
+        ValueError, TypeError: an argument is wrong; nothing has been sent.
+
+    Source: the venue's spot WebSocket pages, first edition (2019) and later web edition.
+    """
+
+    def __init__(
+        self,
+        api_key: Optional[str] = None,
+        api_secret: Optional[str] = None,
+        *,
+        url: Optional[str] = None,
+        options: Optional[Options] = None,
+    ) -> None:
+        super().__init__(DigiFinexProtocol(api_key, api_secret), URL if url is None else url, options=options)
+
+    def server_time(self, timeout: Optional[float] = None) -> int:
+        """The venue's clock in seconds since 1970 (``server.time``). Safe to retry. Raises what ``call`` raises."""
+        seconds = self.call("server.time", timeout=timeout)
+        # One edition of the pages types it as text, all of them show a number.
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, str)) or not str(seconds).isdigit():
+            raise ProtocolError("server.time was not answered with a time")
+        return int(seconds)

@@ -1,0 +1,261 @@
+"""DigiFinex spot WebSocket v1: requests ``{id, method, params}``, replies by id, pushes with a null id.
+
+Sources: the venue's first edition (2019: ping, time, trades, depth), its later English edition and its web page
+(authentication, tickers, private channels); where the pages are silent, what clients in use have found.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import itertools
+import zlib
+from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, Tuple
+
+from dbxsdk import codec
+from dbxsdk.digifinex.models import AlgoOrder, Balance, Depth, Order, Ticker, Trade
+from dbxsdk.errors import AuthError, ProtocolError, RateLimited, SubscribeError, VenueError
+from dbxsdk.models import each, reader
+from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
+
+PRIVATE_CHANNELS = ("order", "order_algo", "balance")
+CHANNELS = ("trades", "depth", "ticker", "all_ticker", *PRIVATE_CHANNELS)
+
+# A message that inflates to more is an attack or a defect, not a book.
+_MAX_INFLATED = 16 * 1024 * 1024
+_RATE_LIMIT = 200005
+
+_read_trades = each(reader(Trade))
+_read_depth = reader(Depth)
+_read_ticker = reader(Ticker)
+_read_by_channel: Dict[str, Callable[[Any], Any]] = {
+    "ticker": each(_read_ticker),
+    "all_ticker": each(_read_ticker),
+    "order": each(reader(Order)),
+    "order_algo": each(reader(AlgoOrder)),
+    "balance": each(reader(Balance)),
+}
+
+
+class DigiFinexProtocol(Protocol):
+    """The one socket of the venue, public and private."""
+
+    venue = "digifinex"
+    # The pages say nothing; a connection is dropped 60 s after the client's last frame.
+    heartbeat_interval = 30.0
+
+    def __init__(self, api_key: Optional[str] = None, api_secret: Optional[str] = None) -> None:
+        if (api_key is None) != (api_secret is None):
+            raise ValueError(f"{'api_secret' if api_secret is None else 'api_key'} is missing: give both or neither")
+        for name, value in (("api_key", api_key), ("api_secret", api_secret)):
+            _check_credential(name, value)
+        self._api_key = api_key
+        self._api_secret = api_secret
+        self._ids = itertools.count(1)
+
+    def reset(self) -> None:
+        pass  # nothing is carried from frame to frame
+
+    # -- intents to frames ---------------------------------------------------------------------------
+
+    def login(self, now_ms: int) -> Tuple[Request, ...]:
+        if self._api_key is None or self._api_secret is None:
+            return ()
+        # Only the timestamp is signed, and it must be the same text in both places.
+        timestamp = str(now_ms)
+        digest = hmac.new(self._api_secret.encode(), timestamp.encode(), hashlib.sha256).digest()
+        return (self.request("server.auth", [self._api_key, timestamp, base64.b64encode(digest).decode()]),)
+
+    def request(self, method: str, params: Any) -> Request:
+        params = [] if params is None else params
+        if not isinstance(params, (list, tuple)):
+            raise TypeError(f"params must be a list, not {type(params).__name__}")
+        return self._request(method, params)
+
+    def heartbeat(self) -> Request:
+        return self._request("server.ping", ())
+
+    def topics(self, channel: str, symbols: Sequence[str]) -> Tuple[str, ...]:
+        if channel not in CHANNELS:
+            raise ValueError(f"channel must be one of {', '.join(CHANNELS)}, not {channel!r}")
+        if channel in PRIVATE_CHANNELS and self._api_key is None:
+            raise ValueError(f"channel {channel!r} is private: the client needs api_key and api_secret")
+        if channel == "all_ticker":
+            if symbols:
+                raise ValueError("symbols must be left out for the channel 'all_ticker'; use 'ticker' for some symbols")
+            return (channel,)
+        if not symbols:
+            what = "a currency" if channel == "balance" else "a symbol"
+            raise ValueError(f"symbols must name {what} for the channel {channel!r}")
+        # The venue's symbols are upper case, and so are the ones in its pushes.
+        return tuple(dict.fromkeys(f"{channel}.{symbol.upper()}" for symbol in symbols))
+
+    def topics_of(self, channel: str, topics: Collection[str]) -> Tuple[str, ...]:
+        if channel not in CHANNELS:
+            raise ValueError(f"channel must be one of {', '.join(CHANNELS)}, not {channel!r}")
+        return tuple(topic for topic in topics if _split(topic)[0] == channel)
+
+    def subscribe(self, topics: Sequence[str], live: Collection[str]) -> Tuple[Request, ...]:
+        # A second subscription adds to the first: clients in use rely on it, no page says it.
+        return tuple(
+            self._request(f"{channel}.subscribe", symbols, names) for channel, (symbols, names) in _by_channel(topics).items()
+        )
+
+    def unsubscribe(self, topics: Sequence[str], live: Collection[str]) -> Tuple[Request, ...]:
+        still = {_split(topic)[0] for topic in live}
+        # An empty list ends the whole channel in every edition of the pages; a list of symbols only in the later ones.
+        return tuple(
+            self._request(f"{channel}.unsubscribe", symbols if channel in still else [], names)
+            for channel, (symbols, names) in _by_channel(topics).items()
+        )
+
+    def _request(self, method: str, params: Sequence[Any], topics: Sequence[str] = ()) -> Request:
+        request_id = next(self._ids)
+        frame = codec.encode({"id": request_id, "method": method, "params": list(params)})
+        return Request(key=request_id, frame=frame, kind=method, topics=tuple(topics))
+
+    # -- frames to events ----------------------------------------------------------------------------
+
+    def receive(self, payload: bytes, binary: bool) -> Sequence[Inbound]:
+        document = codec.decode(_inflate(payload) if binary else payload)
+        if not isinstance(document, dict):
+            raise ProtocolError(f"{type(document).__name__} in place of an object")
+        reply_id = document.get("id")
+        if reply_id is not None:
+            if isinstance(reply_id, bool) or not isinstance(reply_id, int):
+                raise ProtocolError("the reply's id is no integer")
+            return (Reply(reply_id, document),)
+        method = document.get("method")
+        if isinstance(method, str) and method.endswith(".update"):
+            return self._push(method[: -len(".update")], document)
+        if document.get("error") is not None:
+            return (Reply(None, document),)
+        raise ProtocolError("neither a reply nor an update")
+
+    def _push(self, channel: str, document: Any) -> Sequence[Push]:
+        params = document.get("params")
+        if not isinstance(params, list):
+            raise ProtocolError(f"{channel}.update: params is no list")
+        if channel in ("trades", "depth"):
+            return (_push_of_market(channel, document, params),)
+        if channel not in _read_by_channel:
+            raise ProtocolError(f"{channel}.update is no documented update")
+        # The pages show a flat list, live frames were reported with a second list around it.
+        rows = params[0] if len(params) == 1 and isinstance(params[0], list) else params
+        read = _read_by_channel[channel]
+        if channel == "all_ticker":
+            return (Push(channel, channel, "", "update", document, rows, read, _timestamp(rows)),)
+        groups: Dict[str, List[Any]] = {}
+        for row in rows:
+            name = row.get("currency" if channel == "balance" else "symbol") if isinstance(row, dict) else None
+            if not isinstance(name, str):
+                raise ProtocolError(f"{channel}.update: a row without its {'currency' if channel == 'balance' else 'symbol'}")
+            groups.setdefault(name, []).append(row)
+        return [
+            Push(f"{channel}.{name}", channel, name, "update", document, group, read, _timestamp(group))
+            for name, group in groups.items()
+        ]
+
+    # -- replies -------------------------------------------------------------------------------------
+
+    def conclude(self, request: Request, reply: Reply) -> Any:
+        error = _refusal(reply.document)
+        if error is None:
+            return reply.document.get("result")
+        code, message = error
+        if request.kind == "server.auth":
+            raise AuthError(f"the login was refused: {message}", code=code, reply=reply.document)
+        kind = RateLimited if code == _RATE_LIMIT else VenueError
+        raise kind(message, code=code, reply=reply.document)
+
+    def acknowledge(self, request: Request, reply: Reply) -> Acknowledgement:
+        error = _refusal(reply.document)
+        if error is None:
+            return Acknowledgement(accepted=request.topics)
+        if len(request.topics) > 1:
+            # Which of them it was, or whether the others were taken, no page says: ask for each by itself.
+            return Acknowledgement(retry=tuple(self.subscribe([topic], ())[0] for topic in request.topics))
+        code, message = error
+        refusal = SubscribeError(message, topics=request.topics, code=code, reply=reply.document)
+        return Acknowledgement(refused={topic: refusal for topic in request.topics})
+
+
+def _check_credential(name: str, value: Optional[str]) -> None:
+    if value is None:
+        return
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+    if not value or any(character.isspace() or not character.isprintable() for character in value):
+        raise ValueError(f"{name} must not be empty and not hold blanks or line breaks")
+
+
+def _split(topic: str) -> Tuple[str, str]:
+    channel, _, symbol = topic.partition(".")
+    return channel, symbol
+
+
+def _by_channel(topics: Sequence[str]) -> Dict[str, Tuple[List[str], List[str]]]:
+    """The symbols and the topic names of each channel."""
+    groups: Dict[str, Tuple[List[str], List[str]]] = {}
+    for topic in topics:
+        channel, symbol = _split(topic)
+        symbols, names = groups.setdefault(channel, ([], []))
+        names.append(topic)
+        if symbol:
+            symbols.append(symbol)
+    return groups
+
+
+def _inflate(payload: bytes) -> bytes:
+    """The JSON text in a binary frame: one whole zlib stream (RFC 1950) a message, in every source but the pages
+    themselves, which only say "zlib deflate". Replies were also reported as plain text frames."""
+    if payload[:1] == b"{":
+        return payload
+    inflater = zlib.decompressobj()
+    try:
+        inflated = inflater.decompress(payload, _MAX_INFLATED)
+    except zlib.error as error:
+        raise ProtocolError(f"not zlib: {error}") from error
+    if not inflater.eof:
+        raise ProtocolError("the zlib stream is cut off, or too large")
+    return inflated
+
+
+def _push_of_market(channel: str, document: Any, params: List[Any]) -> Push:
+    if len(params) != 3 or not isinstance(params[0], bool) or not isinstance(params[2], str):
+        raise ProtocolError(f"{channel}.update: params is not [clean, {channel}, symbol]")
+    clean, payload, symbol = params
+    topic = f"{channel}.{symbol}"
+    if channel == "depth":
+        return Push(topic, channel, symbol, "snapshot" if clean else "delta", document, payload, _read_depth)
+    return Push(topic, channel, symbol, "snapshot" if clean else "update", document, payload, _read_trades, _newest(payload))
+
+
+def _newest(trades: Any) -> Optional[int]:
+    """The time of the newest trade in ms; the rest of the frame is checked when its model is read."""
+    first = trades[0] if isinstance(trades, list) and trades else None
+    seconds = first.get("time") if isinstance(first, dict) else None
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < 1e11:
+        return None
+    return int(seconds * 1000)
+
+
+def _timestamp(rows: Any) -> Optional[int]:
+    first = rows[0] if rows else None
+    moment = first.get("timestamp") if isinstance(first, dict) else None
+    return moment if isinstance(moment, int) and not isinstance(moment, bool) else None
+
+
+def _refusal(document: Any) -> Optional[Tuple[Any, str]]:
+    """The code and text of an error reply. The pages type ``error`` as text, a client in use found an object."""
+    error = document.get("error")
+    if error is None:
+        result = document.get("result")
+        status = result.get("status") if isinstance(result, dict) else "success"
+        return None if status == "success" else (None, f"the venue answered with the status {status!r}")
+    if isinstance(error, dict):
+        code = error.get("code")
+        message = error.get("message")
+        return code if isinstance(code, (int, str)) else None, message if isinstance(message, str) else str(error)
+    return None, str(error)
