@@ -1,0 +1,56 @@
+"""Where Bybit's sockets are: hosts, and the query parameter that private ones take."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Optional, Union
+from urllib.parse import urlsplit, urlunsplit
+
+from dbxsdk.transport import parse_url
+
+MAINNET = "stream.bybit.com"
+TESTNET = "stream-testnet.bybit.com"
+DEMO = "stream-demo.bybit.com"
+"""Paper trading with keys made in the demo mode of the mainnet: the private socket and no other."""
+
+_ACTIVE_SECONDS = range(30, 601)
+_ACTIVE_TIME = "max_active_time"
+
+
+def private_url(
+    path: str,
+    *,
+    testnet: bool,
+    demo: bool = False,
+    url: Optional[str] = None,
+    max_active_time: Optional[Union[int, str]] = None,
+) -> str:
+    """The address of a socket that logs in. Raises ``TypeError``/``ValueError`` naming the argument."""
+    for name, flag in (("testnet", testnet), ("demo", demo)):
+        if not isinstance(flag, bool):
+            raise TypeError(f"{name} must be a bool, not {type(flag).__name__}")
+    if testnet and demo:
+        raise ValueError("demo: the venue asks not to use its demo on the test network; leave out testnet or demo")
+    if url is None:
+        url = f"wss://{TESTNET if testnet else DEMO if demo else MAINNET}{path}"
+    return url if max_active_time is None else _with_active_time(url, _active_time(max_active_time))
+
+
+def _active_time(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise TypeError(f"{_ACTIVE_TIME} must be an int of seconds or a text like '45s' or '2m', not {type(value).__name__}")
+    text = f"{value}s" if isinstance(value, int) else value
+    if not re.fullmatch(r"[0-9]{1,3}[sm]", text):
+        raise ValueError(f"{_ACTIVE_TIME} must be 30 to 600 seconds, or a text like '45s' or '2m', not {value!r}")
+    seconds = int(text[:-1]) * (60 if text[-1] == "m" else 1)
+    if seconds not in _ACTIVE_SECONDS:
+        raise ValueError(f"{_ACTIVE_TIME} must be 30 to 600 seconds (30s to 10m), not {value!r}")
+    return text
+
+
+def _with_active_time(url: Any, value: str) -> str:
+    parse_url("url", url)
+    parts = urlsplit(url)
+    # The rest of the query stays as it was written, which parsing and writing it again would not promise.
+    others = [pair for pair in parts.query.split("&") if pair and pair.partition("=")[0] != _ACTIVE_TIME]
+    return urlunsplit(parts._replace(query="&".join([*others, f"{_ACTIVE_TIME}={value}"])))

@@ -1,0 +1,100 @@
+"""The envelope of Bybit's replies: what all its sockets have in common, under the names that each gives it.
+
+Public and private sockets write ``req_id``, ``success`` and ``ret_msg``, the order entry socket ``reqId``,
+``retCode`` and ``retMsg``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Optional
+
+from dbxsdk.codec import decode
+from dbxsdk.errors import ProtocolError, SubscribeError
+from dbxsdk.models import integer
+from dbxsdk.protocol import Reply
+
+
+def read_object(payload: bytes, binary: bool) -> Dict[str, Any]:
+    """The JSON object in a message. Raises ``ProtocolError``."""
+    if binary:
+        raise ProtocolError("a binary frame on a socket that speaks JSON text")
+    document = decode(payload)
+    if not isinstance(document, dict):
+        raise ProtocolError(f"{type(document).__name__} in place of an object")
+    return document
+
+
+def check_name(name: str, value: Any) -> None:
+    """Raises ``TypeError``/``ValueError``, naming the argument, for what can be no channel and no symbol."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str{' or strs' if name == 'symbols' else ''}, not {type(value).__name__}")
+    if not value:
+        raise ValueError(f"{name} must not be empty")
+    if " " in value or not value.isprintable():
+        raise ValueError(f"{name} must not have blanks or control characters: {value!r}")
+
+
+def check_method(method: Any) -> None:
+    if not isinstance(method, str):
+        raise TypeError(f"method must be a str, not {type(method).__name__}")
+    if not method:
+        raise ValueError("method must not be empty")
+
+
+def time_ms(stamp: Any) -> Optional[int]:
+    """A time in ms since 1970, be it a number or a text; None where it is neither."""
+    try:
+        return integer(stamp)
+    except (TypeError, ValueError):
+        return None
+
+
+def is_pong(document: Dict[str, Any]) -> bool:
+    # Spot, linear and inverse call their pong "ping".
+    op = document.get("op")
+    return op == "pong" or (op == "ping" and document.get("ret_msg") == "pong")
+
+
+def pong_time_ms(document: Dict[str, Any]) -> Optional[int]:
+    """The venue's clock in a pong of the private socket (``args``) or the order entry socket (``data``); else None."""
+    stamps = document.get("args", document.get("data"))
+    return time_ms(stamps[0]) if isinstance(stamps, list) and stamps else None
+
+
+def is_zero(code: Any) -> bool:
+    return code == 0 and type(code) is int
+
+
+def request_id(document: Dict[str, Any], name: str) -> Optional[str]:
+    """The request's id. Linear and inverse send an empty one where there was none, the others no key."""
+    key = document.get(name)
+    if key is None or key == "":
+        return None
+    if not isinstance(key, str):
+        raise ProtocolError(f"{name} is {type(key).__name__}, not a text")
+    return key
+
+
+def checked(reply: Reply) -> Reply:
+    """``reply``, or a ``ProtocolError`` where nothing tells which request it answers."""
+    if reply.key is None and reply.kind is None:
+        raise ProtocolError(f"a reply to nobody knows what: {words(reply.document)}")
+    return reply
+
+
+def words(document: Dict[str, Any]) -> str:
+    """The venue's words, or an empty text."""
+    text = document.get("ret_msg", document.get("retMsg"))
+    return text if isinstance(text, str) else ""
+
+
+def code(document: Dict[str, Any]) -> Any:
+    """The venue's code, or None. Public and private sockets send none; the order entry socket at a wrong address does."""
+    found = document.get("retCode", document.get("ret_code"))
+    return found if isinstance(found, (int, str)) and not isinstance(found, bool) else None
+
+
+def refusal(topic: str, message: str, document: Dict[str, Any]) -> SubscribeError:
+    return SubscribeError(
+        message or "the venue refused it and gave no reason", topics=(topic,), code=code(document), reply=document
+    )
