@@ -1,0 +1,21 @@
+"""Local venues: the venues' documented protocols on a loopback port, to try and test programs with no network.
+
+::
+
+    with DigiFinexVenue() as venue, venue.client() as client:
+        client.subscribe("trades", "BTC_USDT", callback=print)
+        ...
+
+They need the ``sim`` extra: ``pip install "dbxsdk[sim]"``.
+"""
+
+try:
+    import websockets.sync.server  # noqa: F401
+except ImportError as error:
+    raise ImportError('dbxsdk.sim needs the package "websockets": pip install "dbxsdk[sim]"') from error
+
+from dbxsdk.sim.bybit import BybitVenue
+from dbxsdk.sim.digifinex import DigiFinexVenue
+from dbxsdk.sim.server import ClientFrame, Venue
+
+__all__ = ["BybitVenue", "ClientFrame", "DigiFinexVenue", "Venue"]

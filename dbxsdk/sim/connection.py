@@ -1,0 +1,221 @@
+"""One client's connection to a local venue: a bounded queue of outbound frames, and the thread that writes them.
+
+The market and the other connections only ever put frames into the queue, which never waits, so that a client that
+stopped reading holds up nobody but itself: when its queue is full, its connection is cut.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import logging
+import socket
+import threading
+import time
+from collections import deque
+from typing import Any, Callable, Deque, Dict, List, MutableMapping, Optional, Tuple, Union
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import ServerConnection
+
+logger = logging.getLogger(__name__)
+
+Frame = Union[str, bytes]
+
+
+class QuietLogger(logging.LoggerAdapter):  # type: ignore[type-arg]  # generic in typeshed, not at run time in 3.9
+    """Takes what ``websockets`` logs, and logs it as debug.
+
+    A local venue is cut off, mistreated and shut down on purpose all day: what a real server reports as an error
+    must not reach the stderr of somebody's test run.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logger, {})
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> Tuple[Any, MutableMapping[str, Any]]:
+        return msg, kwargs
+
+    def log(self, level: int, msg: Any, *args: Any, **kwargs: Any) -> None:
+        kwargs["extra"] = None  # a reference to the whole connection, which no handler of ours uses
+        self.logger.log(logging.DEBUG, msg, *args, **kwargs)
+
+
+class Wire(ServerConnection):
+    """The WebSocket itself, which can be made mute."""
+
+    mute: Optional[Callable[[], bool]] = None
+    """Asked before every write once it is set: whether what would be written is to be forgotten."""
+
+    def send_data(self) -> None:
+        # Pongs and close frames are written by the library itself. A venue that went silent sends neither: a
+        # client whose heartbeat is a protocol ping must notice, too.
+        if self.mute is not None and self.mute():
+            self.protocol.data_to_send()
+        else:
+            super().send_data()
+
+    def cut(self) -> None:
+        """Ends the TCP connection without a close frame, from any thread, also under a blocked write."""
+        # Not self.socket.shutdown(): on TLS that drops the TLS object first, and a write in another thread could
+        # then go out in clear. Not close(): closing a descriptor does not wake the thread that waits on it.
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+
+
+class _Close:
+    def __init__(self, code: int, reason: str) -> None:
+        self.code = code
+        self.reason = reason
+
+
+_CUT = object()
+
+
+class Connection:
+    """One client.
+
+    Attributes:
+        number: 1 for the venue's first connection, and so on.
+        path: the path that the client asked for, without the query.
+        query: the query text after ``?``, or ``""``.
+        topics: what this connection is subscribed to, in order; the values are the venue's.
+        state: whatever else the venue remembers of this client.
+        active: the monotonic time of the last frame from or to this client.
+    """
+
+    def __init__(self, wire: Wire, number: int, path: str, query: str, *, name: str, queue_size: int) -> None:
+        self.number = number
+        self.path = path
+        self.query = query
+        self.topics: Dict[str, Any] = {}
+        self.state: Dict[str, Any] = {}
+        self.active = time.monotonic()
+        self.wire = wire
+        self.closing = False
+        """A close frame is on its way: it goes out even where the venue is silent."""
+        self.overflowed = False
+        self._queue_size = queue_size
+        # Guards the queues and the countdown, and wakes the writer. Held for moments only, never while writing.
+        self._wake = threading.Condition()
+        self._queue: Deque[Tuple[float, Any]] = deque()
+        # A heap by time, then by number: frames that go out at their own times whatever was queued before them.
+        self._timed: List[Tuple[float, int, Frame]] = []
+        self._timed_count = 0
+        self._frames_left: Optional[int] = None
+        self._ended = False
+        self.writer = threading.Thread(target=self._write, name=f"{name}-writer", daemon=True)
+
+    def start(self) -> None:
+        self.writer.start()
+
+    def put(self, frame: Frame, not_before: float = 0.0) -> None:
+        """Queues one frame. It is written after those before it, and not before the monotonic time ``not_before``."""
+        with self._wake:
+            if self._room():
+                self._queue.append((not_before, frame))
+                self._count_down()
+            self._wake.notify()
+        self._cut_overflowed()
+
+    def put_at(self, frame: Frame, due: float) -> None:
+        """Queues one frame for the monotonic time ``due``, whatever else is queued before or after it."""
+        with self._wake:
+            if self._room():
+                self._timed_count += 1
+                heapq.heappush(self._timed, (due, self._timed_count, frame))
+                self._count_down()
+            self._wake.notify()
+        self._cut_overflowed()
+
+    def _room(self) -> bool:
+        """Whether one more frame is to be queued. Called with the lock."""
+        if self._ended:
+            return False
+        if len(self._queue) + len(self._timed) >= self._queue_size:
+            self._ended = self.overflowed = True
+            self._queue.clear()
+            self._timed.clear()
+            return False
+        return True
+
+    def _count_down(self) -> None:
+        """One more frame is queued. Called with the lock."""
+        if self._frames_left is not None:
+            self._frames_left -= 1
+            if self._frames_left <= 0:
+                self._queue.append((0.0, _CUT))
+                self._ended = True
+
+    def _cut_overflowed(self) -> None:
+        if self.overflowed:
+            logger.debug("connection %d does not read: cut with %d frames queued", self.number, self._queue_size)
+            self.wire.cut()
+
+    def cut_after(self, frames: int) -> None:
+        """Cuts the connection after so many more frames."""
+        with self._wake:
+            self._frames_left = frames
+
+    def cut(self) -> None:
+        """Ends the connection without a close frame."""
+        self._end(None)
+        self.wire.cut()
+
+    def close(self, code: int, reason: str) -> None:
+        """Sends a close frame ahead of everything queued, and does not wait for the answer."""
+        self.closing = True
+        self._end(_Close(code, reason))
+
+    def join(self, timeout: float) -> None:
+        """Waits for the writer. Not to be called by it."""
+        if self.writer.ident is not None:
+            self.writer.join(timeout)
+
+    def finish(self) -> None:
+        """The connection is over: the writer ends."""
+        self._end(None)
+
+    def _end(self, last: Optional[_Close]) -> None:
+        with self._wake:
+            self._ended = True
+            self._queue.clear()
+            self._timed.clear()
+            if last is not None:
+                self._queue.append((0.0, last))
+            self._wake.notify()
+
+    def _next(self) -> Any:
+        with self._wake:
+            while True:
+                now = time.monotonic()
+                if self._timed and self._timed[0][0] <= now:
+                    return heapq.heappop(self._timed)[2]
+                if self._queue and self._queue[0][0] <= now:
+                    return self._queue.popleft()[1]
+                if self._queue or self._timed:
+                    heads = [head[0][0] for head in (self._queue, self._timed) if head]
+                    self._wake.wait(min(heads) - now)
+                elif self._ended:
+                    return None
+                else:
+                    self._wake.wait()
+
+    def _write(self) -> None:
+        try:
+            while True:
+                item = self._next()
+                if item is None:
+                    return
+                if item is _CUT:
+                    self.wire.cut()
+                elif isinstance(item, _Close):
+                    self.wire.close(item.code, item.reason)
+                else:
+                    self.wire.send(item)
+                    self.active = time.monotonic()
+        except ConnectionClosed:
+            pass
+        except Exception:
+            logger.debug("the writer of connection %d failed", self.number, exc_info=True)
+            self.wire.cut()

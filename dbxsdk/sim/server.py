@@ -1,0 +1,580 @@
+"""What every local venue shares: the threaded server, its connections, the market's thread, misbehaviour on request.
+
+Threads, all named ``dbxsdk-sim-<venue>-...`` and gone after ``close()``: ``server`` accepts; each connection has one
+that reads the socket, one that carries out its requests and one that writes; ``market`` moves the market on.
+
+One lock guards everything a venue knows (market, feeds, subscriptions, connections). Under it frames are only put
+into queues, never written, so nobody waits for a client while holding it.
+"""
+
+from __future__ import annotations
+
+import abc
+import logging
+import os
+import secrets
+import ssl
+import threading
+import time
+from collections import deque
+from http.client import responses
+from types import TracebackType
+from typing import (
+    Any,
+    Callable,
+    Collection,
+    Deque,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Set,
+    Tuple,
+    Type,
+    TypeVar,
+    Union,
+    cast,
+)
+
+import attrs
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+from websockets.sync.server import Server, ServerConnection, serve
+
+from dbxsdk.codec import decode
+from dbxsdk.errors import ProtocolError
+from dbxsdk.sim.connection import Connection, Frame, QuietLogger, Wire
+from dbxsdk.sim.listener import Listener
+
+logger = logging.getLogger(__name__)
+
+MANUAL_STEP_SECONDS = 0.2
+"""How far ``step()`` moves the market's clock where no thread does it (``rate=0``)."""
+
+_OPEN_TIMEOUT = 5.0
+_CLOSE_FRAME_GRACE = 0.25
+_JOIN_TIMEOUT = 0.5
+_REQUESTS_KEPT = 10_000
+
+V = TypeVar("V", bound="Venue")
+
+
+@attrs.frozen
+class ClientFrame:
+    """One frame that a client sent: its connection's path and number, the decoded document (None where it is not
+    JSON), and the text or bytes as they came."""
+
+    path: str
+    connection: int
+    document: Any
+    raw: Union[str, bytes] = attrs.field(repr=False)
+
+
+@attrs.define
+class _Refusal:
+    status: int
+    left: Optional[int]
+    headers: Mapping[str, str]
+
+
+class Venue(abc.ABC):
+    """A local venue: a context manager that serves one venue's protocol on 127.0.0.1.
+
+    Args:
+        rate: market steps a second; 0 means that the market moves only by ``step()``.
+        seed: the same seed gives the same market.
+        port: 0 for a free one.
+        ssl_context: a server-side context; the venue then speaks ``wss``.
+        max_connections: more are answered with HTTP 503.
+        queue_size: frames kept for a client that does not read, before its connection is cut.
+        idle_timeout: a connection whose client sends nothing for so many seconds is cut; None: never.
+        clock: the wall clock, in seconds since 1970.
+
+    Attributes:
+        api_key, api_secret: the credentials that the venue accepts; made up afresh unless given.
+        handler_errors: exceptions in the venue's own code, which are logged at debug level and end nothing.
+    """
+
+    name: str
+    paths: Tuple[str, ...]
+    """The paths served; the first is the main socket."""
+
+    def __init__(
+        self,
+        *,
+        rate: float = 20.0,
+        seed: int = 1,
+        port: int = 0,
+        ssl_context: Optional[ssl.SSLContext] = None,
+        max_connections: int = 200,
+        queue_size: int = 10_000,
+        idle_timeout: Optional[float] = 60.0,
+        api_key: Optional[str] = None,
+        api_secret: Optional[str] = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if rate < 0:
+            raise ValueError(f"rate must be 0 or more steps a second, not {rate}")
+        if max_connections < 1 or queue_size < 1:
+            raise ValueError("max_connections and queue_size must be 1 or more")
+        self.api_key = api_key or "sim-" + secrets.token_hex(8)
+        self.api_secret = api_secret or secrets.token_hex(24)
+        self.handler_errors = 0
+        self._rate = rate
+        self._seed = seed
+        self._clock = clock
+        self._port = port
+        self._ssl_context = ssl_context
+        self._max_connections = max_connections
+        self._queue_size = queue_size
+        self._idle_timeout = idle_timeout
+        self._step_seconds = 1 / rate if rate else MANUAL_STEP_SECONDS
+        self._steps = 0
+        self._start_us = int(clock() * 1_000_000)
+        # Guards all that follows and whatever the venue adds to it. Reentrant, because the public readings below
+        # are also used by the venue's own code. Never held while writing to a socket or running a user's code.
+        self._lock = threading.RLock()
+        self._changed_condition = threading.Condition(self._lock)
+        self._version = 0
+        self._connections: Dict[int, Connection] = {}
+        self._connection_count = 0
+        self._requests: Deque[ClientFrame] = deque(maxlen=_REQUESTS_KEPT)
+        self._refusal: Optional[_Refusal] = None
+        self._delay = 0.0
+        self._silent_until: Optional[float] = None  # monotonic
+        self._threads: Set[threading.Thread] = set()
+        self._started = False
+        self._stopping = threading.Event()
+        self._server: Optional[Server] = None
+        self._listener: Optional[Listener] = None
+
+    # -- what a venue implements, all called under the lock ------------------------------------------------------------
+
+    @abc.abstractmethod
+    def _request(self, connection: Connection, raw: Union[str, bytes], document: Any) -> None:
+        """Answers one frame of a client. ``document`` is None where ``raw`` is not JSON."""
+
+    @abc.abstractmethod
+    def _advance(self, now_us: int) -> None:
+        """Moves the market on by one step, without telling anybody."""
+
+    @abc.abstractmethod
+    def _publish(self) -> None:
+        """Tells the subscribers what the last step changed. Not called while the venue is silent."""
+
+    @abc.abstractmethod
+    def _encode(self, document: Any, connection: Connection, push: bool) -> Frame:
+        """One outbound document as this venue writes it."""
+
+    def _patience(self, connection: Connection) -> Optional[float]:
+        """For how many seconds the next frame of this client is waited for; None: for ever. Called without the lock."""
+        return self._idle_timeout
+
+    def _idle(self, connection: Connection) -> bool:
+        """Whether a client that sent nothing for so long is cut."""
+        return True
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    def __enter__(self: V) -> V:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: Optional[Type[BaseException]],
+        exc_value: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Begins to serve. Done by ``with``; a venue starts once."""
+        with self._lock:
+            if self._started:
+                raise RuntimeError("a venue starts once: make a new one")
+            self._started = True
+            # Twice the limit, so that the one too many gets an answer (503) before connections are closed unheard.
+            limit = 2 * self._max_connections
+            self._listener = Listener("127.0.0.1", self._port, self._ssl_context, limit)
+            self._port = self._listener.getsockname()[1]
+            self._server = serve(
+                self._serve_connection,
+                sock=self._listener,
+                process_request=self._answer_upgrade,
+                compression=None,
+                open_timeout=_OPEN_TIMEOUT,
+                ping_interval=None,  # no venue was seen to send protocol pings
+                close_timeout=_CLOSE_FRAME_GRACE,
+                logger=QuietLogger(),
+                create_connection=cast(Any, self._create_connection),
+            )
+            self._spawn("server", self._server.serve_forever)
+            if self._rate:
+                self._spawn("market", self._run_market)
+
+    def close(self) -> None:
+        """Stops serving: close frames to those who read them, then the connections are cut, then the threads end.
+
+        Idempotent, from any thread but the venue's own, and done within a second whatever the clients do.
+        """
+        with self._lock:
+            server, listener = self._server, self._listener
+            self._server = None
+            self._stopping.set()
+            connections = list(self._connections.values())
+        if server is None or listener is None:
+            return
+        for connection in connections:
+            connection.close(1001, "")
+        self.wait_until(lambda: self.connections == 0, _CLOSE_FRAME_GRACE)
+        listener.cut_all()
+        deadline = time.monotonic() + _JOIN_TIMEOUT
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            if thread.name != f"dbxsdk-sim-{self.name}-server":
+                thread.join(max(0.0, deadline - time.monotonic()))
+        # Only now: in websockets 16 and later shutdown() itself waits for the handlers, polling.
+        server.shutdown()
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        for pipe in (getattr(server, "shutdown_watcher", None), getattr(server, "shutdown_notifier", None)):
+            if isinstance(pipe, int):  # websockets 15 leaves its wake-up pipe open
+                os.close(pipe)
+        self._changed()
+
+    def _spawn(self, role: str, target: Callable[[], None]) -> None:
+        thread = threading.Thread(target=target, name=f"dbxsdk-sim-{self.name}-{role}", daemon=True)
+        self._threads.add(thread)
+        thread.start()
+
+    def url(self, path: Optional[str] = None) -> str:
+        """The address of ``path``; of the venue's main socket without one."""
+        if not self._started:
+            raise RuntimeError("the venue is not started: use it in a with statement")
+        return f"{'wss' if self._ssl_context else 'ws'}://127.0.0.1:{self._port}{path or self.paths[0]}"
+
+    # -- the market ----------------------------------------------------------------------------------------------------
+
+    def step(self, n: int = 1) -> None:
+        """Moves the market on by ``n`` steps and tells the subscribers, as the market's own thread does."""
+        for _ in range(n):
+            with self._lock:
+                self._steps += 1
+                self._advance(self._now_us())
+                if not self._silent():
+                    self._publish()
+            self._changed()
+
+    def _run_market(self) -> None:
+        # Towards due times, not from pause to pause: the rate holds whatever a step costs.
+        due = time.monotonic()
+        while True:
+            due = max(due + self._step_seconds, time.monotonic())
+            if self._stopping.wait(max(0.0, due - time.monotonic())):
+                return
+            try:
+                self.step()
+            except Exception:
+                self._count_error("the market's step failed")
+
+    def _now_us(self) -> int:
+        """The market's time: the wall clock, or where the market is moved by hand, a clock that its steps move."""
+        if self._rate:
+            return int(self._clock() * 1_000_000)
+        return self._start_us + int(self._steps * self._step_seconds * 1_000_000)
+
+    def _each(self, seconds: float) -> bool:
+        """Whether something that happens every so many seconds is due at this step."""
+        return self._steps % max(1, round(seconds / self._step_seconds)) == 0
+
+    # -- connections ---------------------------------------------------------------------------------------------------
+
+    def _create_connection(self, *args: Any, **kwargs: Any) -> Wire:
+        wire = Wire(*args, **kwargs)
+        handler = threading.current_thread()
+        name = f"dbxsdk-sim-{self.name}-{wire.socket.fileno()}"
+        handler.name = f"{name}-requests"
+        wire.recv_events_thread.name = f"{name}-reader"
+        with self._lock:
+            self._threads = {thread for thread in self._threads if thread.is_alive()}
+            self._threads |= {handler, wire.recv_events_thread}
+        return wire
+
+    def _answer_upgrade(self, wire: ServerConnection, request: Request) -> Optional[Response]:
+        """None to accept the WebSocket, or an HTTP response that refuses it."""
+        with self._lock:
+            if self._stopping.is_set():
+                return _http(503)
+            refusal = self._refusal
+            if refusal is not None:
+                if refusal.left is not None:
+                    refusal.left -= 1
+                    if refusal.left <= 0:
+                        self._refusal = None
+                self._changed()
+                return _http(refusal.status, refusal.headers)
+            if request.path.partition("?")[0] not in self.paths:
+                return _http(404)
+            if len(self._connections) >= self._max_connections:
+                return _http(503)
+        return None
+
+    def _serve_connection(self, wire: ServerConnection) -> None:
+        """The life of one connection, on its own thread."""
+        assert isinstance(wire, Wire) and wire.request is not None
+        path, _, query = wire.request.path.partition("?")
+        with self._lock:
+            self._connection_count += 1
+            connection = Connection(
+                wire,
+                self._connection_count,
+                path,
+                query,
+                name=threading.current_thread().name[: -len("-requests")],
+                queue_size=self._queue_size,
+            )
+            wire.mute = lambda: self._silent() and not connection.closing
+            connection.start()
+            self._threads.add(connection.writer)
+            self._connections[connection.number] = connection
+            stopping = self._stopping.is_set()
+            self._opened(connection)
+            self._changed()
+        if stopping:  # close() has already made its list
+            connection.close(1001, "")
+        try:
+            self._read(connection)
+        except ConnectionClosed:
+            pass
+        except Exception:
+            self._count_error("a connection's thread failed")
+            connection.cut()
+        finally:
+            connection.finish()
+            connection.join(_JOIN_TIMEOUT)
+            with self._lock:
+                del self._connections[connection.number]
+                self._closed(connection)
+                self._changed()
+
+    def _opened(self, connection: Connection) -> None:
+        """A connection was made."""
+
+    def _closed(self, connection: Connection) -> None:
+        """A connection ended."""
+
+    def _read(self, connection: Connection) -> None:
+        while True:
+            try:
+                raw = connection.wire.recv(timeout=self._patience(connection))
+            except TimeoutError:
+                with self._lock:
+                    if not self._idle(connection):
+                        continue
+                connection.cut()
+                return
+            connection.active = time.monotonic()
+            document = _decode(raw)
+            with self._lock:
+                self._requests.append(ClientFrame(connection.path, connection.number, document, raw))
+                try:
+                    # A silent venue carries nothing out: an answer that was never given must not have an effect.
+                    if not self._silent():
+                        self._request(connection, raw, document)
+                except Exception:
+                    self._count_error("a request failed")
+                self._changed()
+
+    def _count_error(self, what: str) -> None:
+        logger.debug("%s: %s", self.name, what, exc_info=True)
+        with self._lock:
+            self.handler_errors += 1
+            self._changed()
+
+    def _answer(self, connection: Connection, document: Any) -> None:
+        """Queues the answer to a request, held back as ``delay()`` says."""
+        not_before = time.monotonic() + self._delay if self._delay else 0.0
+        connection.put(self._encode(document, connection, push=False), not_before)
+
+    def _push(self, connections: Iterable[Connection], document: Any) -> None:
+        """Queues one update for every one of ``connections``, encoded once."""
+        frame: Optional[Frame] = None
+        for connection in connections:
+            if frame is None:
+                frame = self._encode(document, connection, push=True)
+            connection.put(frame)
+
+    def _subscribers(self, topic: str, path: Optional[str] = None) -> List[Connection]:
+        return [
+            connection
+            for connection in self._connections.values()
+            if topic in connection.topics and (path is None or connection.path == path)
+        ]
+
+    # -- misbehaviour on request ---------------------------------------------------------------------------------------
+
+    def drop_connections(self, code: Optional[int] = None, reason: str = "") -> int:
+        """Ends every open connection: without a close frame, or with one that says ``code`` and ``reason``.
+
+        Returns how many there were. New connections are welcome.
+        """
+        with self._lock:
+            connections = list(self._connections.values())
+        for connection in connections:
+            if code is None:
+                connection.cut()
+            else:
+                connection.close(code, reason)
+        return len(connections)
+
+    def go_silent(self, seconds: Optional[float] = None) -> None:
+        """From now on, for so many seconds or until ``resume()``: connections open and frames are accepted, but
+        nothing is answered (and no request has an effect), nothing is pushed, no ping gets its pong."""
+        with self._lock:
+            self._silent_until = float("inf") if seconds is None else time.monotonic() + seconds
+            self._changed()
+
+    def resume(self) -> None:
+        """Ends ``go_silent()``. Trades of the silent time are lost; the next book changes cover all of it."""
+        with self._lock:
+            self._silent_until = None
+            self._changed()
+
+    def _silent(self) -> bool:
+        until = self._silent_until  # read once: no lock, it is also called by the writing threads
+        return until is not None and time.monotonic() < until
+
+    def refuse_connections(
+        self,
+        status: int = 503,
+        times: Optional[int] = None,
+        headers: Optional[Mapping[str, str]] = None,
+    ) -> None:
+        """Answers the next ``times`` upgrade requests (None: all) with the HTTP ``status`` and these extra headers."""
+        if not 200 <= status <= 599 or (times is not None and times < 1):
+            raise ValueError("status must be 200 to 599, and times 1 or more")
+        with self._lock:
+            self._refusal = _Refusal(status, times, dict(headers or {}))
+
+    def accept_connections(self) -> None:
+        """Ends ``refuse_connections()``."""
+        with self._lock:
+            self._refusal = None
+
+    def delay(self, seconds: float) -> None:
+        """Holds every answer back for so long, and whatever is pushed after it on the same connection; 0 ends it."""
+        if seconds < 0:
+            raise ValueError(f"seconds must be 0 or more, not {seconds}")
+        with self._lock:
+            self._delay = seconds
+
+    def send_frame(self, frame: Union[str, bytes, Dict[str, Any], List[Any]], path: Optional[str] = None) -> int:
+        """Sends ``frame`` to every open connection (of ``path``, if given); returns to how many.
+
+        A ``str`` goes out as a text frame and ``bytes`` as a binary one, verbatim; a ``dict`` or ``list`` as this
+        venue encodes its pushes.
+        """
+        with self._lock:
+            connections = [each for each in self._connections.values() if path is None or each.path == path]
+            for connection in connections:
+                verbatim = isinstance(frame, (str, bytes))
+                connection.put(frame if verbatim else self._encode(frame, connection, push=True))  # type: ignore[arg-type]
+        return len(connections)
+
+    def disconnect_after(self, frames: int) -> None:
+        """Cuts each connection that is open now, without a close frame, after so many more frames to it."""
+        if frames < 1:
+            raise ValueError(f"frames must be 1 or more, not {frames}")
+        with self._lock:
+            for connection in self._connections.values():
+                connection.cut_after(frames)
+
+    # -- what tests look at --------------------------------------------------------------------------------------------
+
+    @property
+    def connections(self) -> int:
+        """The connections open now."""
+        with self._lock:
+            return len(self._connections)
+
+    @property
+    def connection_count(self) -> int:
+        """The connections made so far."""
+        with self._lock:
+            return self._connection_count
+
+    @property
+    def requests(self) -> List[ClientFrame]:
+        """The frames received from clients, oldest first; the last 10,000 are kept."""
+        with self._lock:
+            return list(self._requests)
+
+    @property
+    def steps(self) -> int:
+        """The market's steps so far."""
+        with self._lock:
+            return self._steps
+
+    def subscriptions(self, path: Optional[str] = None) -> Tuple[str, ...]:
+        """The topics now subscribed over all connections (of ``path``, if given), sorted, each once."""
+        with self._lock:
+            return tuple(
+                sorted(
+                    {
+                        topic
+                        for connection in self._connections.values()
+                        if path is None or connection.path == path
+                        for topic in connection.topics
+                    }
+                )
+            )
+
+    def wait_until(self, predicate: Callable[[], object], timeout: float = 5.0) -> bool:
+        """Waits until ``predicate()`` is true, asking again after every change of the venue; False at the timeout."""
+        deadline = time.monotonic() + timeout
+        while True:
+            with self._lock:
+                version = self._version
+            # Without the lock: it is the caller's code. A change in between shows in the version.
+            if predicate():
+                return True
+            with self._changed_condition:
+                while self._version == version:
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        return bool(predicate())
+                    self._changed_condition.wait(left)
+
+    def _changed(self) -> None:
+        with self._changed_condition:
+            self._version += 1
+            self._changed_condition.notify_all()
+
+
+def check_symbols(symbols: Collection[str]) -> Tuple[str, ...]:
+    """``symbols`` as a tuple, or a ``TypeError``/``ValueError`` that says what is wrong with them."""
+    if isinstance(symbols, str):
+        symbols = (symbols,)
+    checked = tuple(symbols)
+    if not checked or not all(isinstance(symbol, str) and symbol for symbol in checked):
+        raise ValueError("symbols must be one or more texts that are not empty")
+    return tuple(dict.fromkeys(checked))
+
+
+def _http(status: int, headers: Optional[Mapping[str, str]] = None) -> Response:
+    body = f"{status}\n".encode()
+    fields = Headers({"Content-Type": "text/plain", "Content-Length": str(len(body)), "Connection": "close"})
+    for name, value in (headers or {}).items():
+        fields[name] = value
+    return Response(status, responses.get(status, "Refused"), fields, body)
+
+
+def _decode(raw: Union[str, bytes]) -> Any:
+    try:
+        return decode(raw)
+    except ProtocolError:
+        return None
