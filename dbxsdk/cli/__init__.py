@@ -1,0 +1,1 @@
+"""The command ``dbxsdk``: one module a subcommand, listed in ``main``."""

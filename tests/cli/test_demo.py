@@ -1,0 +1,157 @@
+"""The demo as people run it: the real command in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.cli import command
+
+FEW = "1.5"
+
+
+def documents(out):
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_json_lines_tell_the_whole_story():
+    done = command.run("demo", "--seconds", "3", "--json")
+    assert done.stderr == ""
+    told = documents(done.stdout)
+    assert done.returncode == 0
+    assert told[0]["type"] == "start" and told[-1]["type"] == "summary"
+    venues = {venue["venue"] for venue in told[0]["venues"]}
+    assert venues >= {"digifinex", "bybit"}
+
+    standings = [each for each in told if each["type"] == "standing"]
+    assert {each["venue"] for each in standings} == venues
+    last = {each["venue"]: each for each in standings}
+    for venue in venues:
+        assert last[venue]["state"] == "ready"
+        assert float(last[venue]["bid"]) < float(last[venue]["ask"])
+        assert last[venue]["books_per_second"] > 0 and last[venue]["round_trip_ms"] > 0
+
+    pulled = [each for each in told if each["type"] == "event" and each["event"] == "Pulled"]
+    assert len(pulled) == 1
+    order = [each["event"] for each in told if each["type"] == "event" and each["venue"] == pulled[0]["venue"]]
+    assert order == ["Connected", "Pulled", "Disconnected", "Connected", "Gap", "Recovered"]
+
+    summary = told[-1]
+    assert summary["ok"] and not summary["interrupted"]
+    assert summary["lost"] == 0 and set(summary["losses"].values()) == {0}
+    assert summary["pulled"] == summary["recovered"] == 1
+    assert 0 < summary["gap_seconds"] < 15
+    assert summary["received"] > summary["delivered"] > 50
+    assert summary["trades_checked"] > 20 and summary["books_checked"] >= 2 * len(venues)
+    assert summary["requests"] == summary["answered"] + summary["cut_off"] and summary["failed"] == 0
+
+
+def test_plain_lines_where_the_output_is_no_terminal():
+    done = command.run("demo", "--seconds", FEW)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\x1b" not in done.stdout and done.stdout.isascii()
+    for words in (
+        "digifinex: the demo pulls 1 connection",
+        "digifinex: disconnected, next try in",
+        "digifinex: recovered: every topic flows",
+        "lost        0, of",
+        "recovered   1 of 1 pulled connection, gap",
+        "Nothing was lost, and all was recovered.",
+    ):
+        assert words in done.stdout
+
+
+def test_ctrl_c_ends_it_with_the_summary():
+    with command.start("demo", "--seconds", "60", "--json") as process:
+        for line in process.stdout:
+            if json.loads(line)["type"] == "standing":
+                break
+        pressed = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        took = time.monotonic() - pressed
+    assert (process.returncode, err) == (0, "")
+    summary = documents(out)[-1]
+    assert summary["type"] == "summary" and summary["interrupted"] and summary["lost"] == 0
+    assert summary["pulled"] == 0
+    assert took < 3
+
+
+def test_ctrl_c_in_the_middle_of_a_recovery():
+    with command.start("demo", "--seconds", FEW, "--json") as process:
+        for line in process.stdout:
+            if json.loads(line).get("event") == "Pulled":
+                break
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+    assert documents(out)[-1]["lost"] == 0
+
+
+def test_a_reader_that_goes_away_ends_it_quietly():
+    with command.start("demo", "--seconds", "60") as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=20) == 141
+        assert process.stderr.read() == ""
+
+
+def test_live_screen_on_a_terminal():
+    screen = in_terminal(command.environment(TERM="xterm-256color"), FEW)
+    assert screen.count("\x1b[2K") > 20  # lines drawn over, again and again
+    for words in ("trades/s", "round trip", "events", "BTC_USDT", "the demo pulls 1 connection", "Nothing was lost"):
+        assert words in screen
+
+
+def test_a_terminal_that_cannot_draw_gets_plain_lines():
+    screen = in_terminal(command.environment(TERM="dumb"), "0.2")
+    assert "\x1b" not in screen and "Nothing was lost" in screen
+
+
+def test_without_websockets(tmp_path):
+    done = command.run("demo", "--json", env=command.without("websockets", tmp_path))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert 'pip install "dbxsdk[demo]"' in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_rich_is_needed_on_a_terminal_alone(tmp_path):
+    env = command.without("rich", tmp_path)
+    assert command.run("demo", "--json", "--seconds", "0.2", env=env).returncode == 0
+    said = in_terminal({**env, "TERM": "xterm"}, "1", code=1)
+    assert 'pip install "dbxsdk[demo]"' in said and len(said.splitlines()) == 1
+
+
+def in_terminal(env, seconds, code=0):
+    """Runs the demo on a terminal of 80 columns and 24 lines, and returns all that it wrote there."""
+    pty = pytest.importorskip("pty")
+    termios = pytest.importorskip("termios")
+    ours, theirs = pty.openpty()
+    try:
+        termios.tcsetwinsize(theirs, (24, 80)) if hasattr(termios, "tcsetwinsize") else None
+        env = {**env, "COLUMNS": "80", "LINES": "24"}
+        with command.start("demo", "--seconds", seconds, env=env, stdout=theirs, stderr=theirs) as process:
+            os.close(theirs)
+            theirs = -1
+            written = bytearray()
+            while True:
+                try:
+                    part = os.read(ours, 65536)
+                except OSError:  # how Linux tells that the other end was closed
+                    break
+                if not part:
+                    break
+                written += part
+            assert process.wait(timeout=20) == code, written.decode()
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    finally:
+        os.close(ours)
+        if theirs != -1:
+            os.close(theirs)
+    return written.decode()
