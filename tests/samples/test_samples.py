@@ -1,0 +1,98 @@
+"""The samples, run as a user runs them, against local venues."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LINES = {
+    "digifinex_trades.py": r"\d\d:\d\d:\d\d\.\d{6} BTC_USDT (buy |sell) \d+\.\d+ at \d+\.\d+",
+    "bybit_orderbook.py": r"BTCUSDT bid \d+\.\d+ \(\d+\.\d+\) ask \d+\.\d+ \(\d+\.\d+\) spread \d+\.\d+",
+}
+
+each_sample = pytest.mark.parametrize("sample", sorted(LINES))
+
+
+def start(sample, *arguments):
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", str(ROOT / "samples" / sample), *arguments],
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whoever runs the tests in the background may ignore Ctrl-C, which children inherit.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def run(sample, *arguments):
+    with start(sample, *arguments) as process:
+        try:
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()  # does nothing to one that has ended
+    return process.returncode, out, err
+
+
+def test_every_sample_is_tested():
+    assert {path.name for path in (ROOT / "samples").glob("*.py")} == set(LINES)
+
+
+@each_sample
+def test_prints_what_it_promises(sample):
+    code, out, err = run(sample, "--local", "--seconds", "2")
+    assert code == 0, err
+    lines = out.splitlines()
+    assert len(lines) > 10
+    assert [line for line in lines if not re.fullmatch(LINES[sample], line)] == []
+    assert "Failed" not in err and "Traceback" not in err
+
+
+def test_best_prices_are_a_market():
+    _, out, _ = run("bybit_orderbook.py", "--local", "--seconds", "1")
+    spreads = [float(line.rpartition(" ")[2]) for line in out.splitlines()]
+    assert spreads and min(spreads) > 0  # a level that was not deleted would cross the book
+
+
+@each_sample
+def test_ctrl_c_ends_it(sample):
+    with start(sample, "--local") as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 0 and "Traceback" not in err
+
+
+@each_sample
+def test_without_a_connection_it_says_so_in_one_line(sample):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound and not listening: refuses, and nobody else can get it
+        code, out, err = run(sample, "--url", f"ws://127.0.0.1:{unused.getsockname()[1]}/")
+    assert (code, out) == (1, "")
+    assert err.startswith("ConnectError: 127.0.0.1:") and "refused" in err and err.count("\n") == 1
+
+
+@each_sample
+@pytest.mark.parametrize("arguments", [["--url", "http://x"], ["--local", "--symbol", ""], ["--local", "--symbol", "NOSUCH"]])
+def test_wrong_arguments_are_told_in_one_line(sample, arguments):
+    code, out, err = run(sample, *arguments)
+    assert (code, out) == (1, "")
+    assert re.match("ValueError: |SubscribeError: ", err) and err.count("\n") == 1
+
+
+@each_sample
+def test_a_reader_that_goes_away_ends_it(sample):
+    with start(sample, "--local") as process:
+        process.stdout.readline()
+        process.stdout.close()
+        process.wait(timeout=20)
+        assert "BrokenPipeError" in process.stderr.read()
