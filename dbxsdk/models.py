@@ -77,6 +77,9 @@ def levels(value: Any) -> Tuple[Tuple[Decimal, Decimal], ...]:
     """One side of a book: ``[[price, size], ...]`` in the order of the wire; an absent side is an empty one."""
     if not isinstance(value, list):
         raise TypeError(f"{type(value).__name__} is no list of levels")
+    # A text or an object would come apart in two as well.
+    if not isinstance(value, list) or not all(type(row) is list for row in value):
+        raise TypeError("it is no list of [price, size]")
     return tuple((decimal(price), decimal(size)) for price, size in value)
 
 

@@ -67,12 +67,12 @@ def _proxy(_: Any, attribute: Any, value: Any) -> None:
         return
     if not isinstance(value, str):
         raise TypeError(f"{attribute.name} must be a str, not {type(value).__name__}")
-    parts = urlsplit(value)
     try:
-        port = parts.port
+        parts = urlsplit(value)
+        good = parts.scheme in PROXY_SCHEMES and bool(parts.hostname) and parts.port is not None
     except ValueError:
-        port = None
-    if parts.scheme not in PROXY_SCHEMES or not parts.hostname or port is None:
+        good = False
+    if not good:
         # The value is left out: it may hold a password.
         raise ValueError(f"{attribute.name} must be a URL like http://host:3128, of the scheme {', '.join(PROXY_SCHEMES)}")
 

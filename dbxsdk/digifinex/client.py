@@ -61,6 +61,6 @@ class DigiFinexClient(Client):
         """The venue's clock in seconds since 1970 (``server.time``). Safe to retry. Raises what ``call`` raises."""
         seconds = self.call("server.time", timeout=timeout)
         # One edition of the pages types it as text, all of them show a number.
-        if isinstance(seconds, bool) or not isinstance(seconds, (int, str)) or not str(seconds).isdigit():
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, str)) or not str(seconds).isdecimal():
             raise ProtocolError("server.time was not answered with a time")
         return int(seconds)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import logging
 import threading
-import weakref
 from typing import Any, Callable, Deque, Optional, Tuple
 
 from dbxsdk.errors import ProtocolError
@@ -31,19 +30,17 @@ class Callbacks:
         self._dropped_before = 0
         self._event_callbacks: Tuple[Callable[[Event], Any], ...] = ()
         # Replaced, never changed: other threads walk through it without the lock.
-        self._iterators: Tuple["weakref.ref[UpdateQueue]", ...] = ()
+        self._iterators: Tuple[UpdateQueue, ...] = ()
         self.reset_for_process()
 
     def reset_for_process(self) -> None:
         """Makes anew what threads of the parent may hold or have half changed."""
-        iterators = [reference() for reference in self._iterators]
         self._lock = threading.Lock()  # guards the counters that several threads count up, and the tuple of callbacks
         self.queue = self._new_queue()
         self.reader_id: Optional[int] = None
         self._from_other_threads: Deque[Event] = collections.deque()
-        for queue in iterators:
-            if queue is not None:
-                queue.after_fork_in_child()
+        for queue in self._iterators:
+            queue.after_fork_in_child()
 
     def new_queue(self) -> UpdateQueue:
         """The queue for a new life of the threads."""
@@ -53,21 +50,16 @@ class Callbacks:
 
     def new_iterator_queue(self) -> UpdateQueue:
         queue = self._new_queue()
-        self._keep(queue)
-        return queue
-
-    def _keep(self, queue: UpdateQueue) -> None:
         with self._lock:
-            alive = [reference for reference in self._iterators if reference() is not None]
-            self._iterators = (*alive, weakref.ref(queue))
+            self._dropped_before += sum(old.total_dropped for old in self._iterators if old.is_over)
+            self._iterators = (*(old for old in self._iterators if not old.is_over), queue)
+        return queue
 
     def _new_queue(self) -> UpdateQueue:
         return UpdateQueue(self._options.queue_size, self._must_flow)
 
     def all_queues(self) -> Tuple[UpdateQueue, ...]:
-        if not self._iterators:
-            return (self.queue,)
-        return (self.queue, *(queue for queue in (reference() for reference in self._iterators) if queue is not None))
+        return (self.queue, *self._iterators)
 
     @property
     def dropped(self) -> int:

@@ -163,6 +163,11 @@ class UpdateQueue:
     def ended(self) -> bool:
         return self._closed
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing will come out of it any more."""
+        return self.abandoned or (self._discarding and self._draining)
+
     def poke(self) -> None:
         """Makes a reader that is held up look again whether it must go on."""
         with self._changed:

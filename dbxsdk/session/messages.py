@@ -29,6 +29,7 @@ class Messages:
 
     def __next__(self) -> Any:
         while True:
+            self._session.about_to_iterate()
             item = self._queue.get()
             if item is None:
                 failure = self._session.failure

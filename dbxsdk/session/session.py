@@ -347,6 +347,11 @@ class Session:
     def new_iterator_queue(self) -> UpdateQueue:
         return self._callbacks.new_iterator_queue()
 
+    def about_to_iterate(self) -> None:
+        self._guard_blocking("the iterator")
+        if self._run is None and not self._state.is_over:
+            self.open(None)  # in a forked child its first step may be the first use of the client
+
     def _resubscribed(self, request: Request, retries: Sequence[Request]) -> None:
         if self._gap.answered(request.key, [again.key for again in retries]):
             self._announce_gap()

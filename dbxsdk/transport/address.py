@@ -11,7 +11,7 @@ import attrs
 DEFAULT_PORTS = {"ws": 80, "wss": 443}
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Address:
     """A WebSocket address. ``url`` and ``headers`` may hold a token or a key and stay out of ``repr``."""
 
@@ -34,7 +34,10 @@ def parse_url(name: str, url: Any, headers: Mapping[str, str] = MappingProxyType
         raise TypeError(f"{name} must be a str, not {type(url).__name__}")
     if any(character.isspace() or not character.isprintable() for character in url):
         raise ValueError(f"{name} must not contain blanks or control characters")
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # without its text, which may hold a password
+        raise ValueError(f"{name} is no valid URL") from None
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
         raise ValueError(f"{name} must be a ws:// or wss:// URL with a host")
     try:
@@ -48,7 +51,7 @@ def parse_url(name: str, url: Any, headers: Mapping[str, str] = MappingProxyType
     if parts.username is not None:
         raise ValueError(f"{name} must not hold a user name or password")
     return Address(
-        url=url,
+        url=parts.scheme + url[len(parts.scheme) :],  # websocket-client knows the scheme in small letters only
         host=parts.hostname,
         port=DEFAULT_PORTS[parts.scheme] if port is None else port,
         secure=parts.scheme == "wss",

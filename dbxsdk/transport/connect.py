@@ -69,8 +69,13 @@ def connect(
 
 def _tcp(host: str, port: int, deadline: float, publish: Callable[[socket.socket], None]) -> socket.socket:
     error: OSError = OSError(f"{host} has no address")
-    for family, kind, protocol, _, target in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
-        remaining = deadline - time.monotonic()
+    try:
+        targets = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    except UnicodeError:
+        raise socket.gaierror(socket.EAI_NONAME, "it is no host name") from None
+    for index, (family, kind, protocol, _, target) in enumerate(targets):
+        # Each address has its share, so that one that does not answer leaves time for the next.
+        remaining = (deadline - time.monotonic()) / (len(targets) - index)
         if remaining <= 0:
             raise socket.timeout("timed out")
         raw = socket.socket(family, kind, protocol)
@@ -120,12 +125,16 @@ def is_loopback(host: str) -> bool:
 
 
 def _through_proxy(address: Address, proxy: str, deadline: float, publish: Callable[[socket.socket], None]) -> socket.socket:
-    parts = urlsplit(proxy)
+    try:
+        parts = urlsplit(proxy)
+        port = parts.port or 80
+    except ValueError:  # without its text, which may hold the password
+        raise ConnectError(f"{address.endpoint}: the environment's proxy is no valid URL") from None
     if parts.scheme.startswith("socks"):
         return _through_socks(address, proxy, deadline, publish)
     if parts.scheme != "http" or not parts.hostname:
         raise ConnectError(f"{address.endpoint}: the environment's proxy is of an unknown kind ({parts.scheme}://)")
-    raw = _tcp(parts.hostname, parts.port or 80, deadline, publish)
+    raw = _tcp(parts.hostname, port, deadline, publish)
     try:
         lines = [f"CONNECT {address.endpoint} HTTP/1.1", f"Host: {address.endpoint}"]
         if parts.username is not None:
@@ -171,6 +180,10 @@ def _through_socks(address: Address, proxy: str, deadline: float, publish: Calla
         raw: socket.socket = tunnel.connect(address.host, address.port, timeout=max(deadline - time.monotonic(), 0.001))
     except ProxyError as error:
         raise ConnectError(f"{address.endpoint}: the SOCKS proxy refused: {error}. Check its address and rights") from error
-    publish(raw)
+    try:
+        publish(raw)
+    except BaseException:
+        raw.close()
+        raise
     raw.settimeout(None)
     return raw

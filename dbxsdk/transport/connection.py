@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import logging
+import math
 import socket
 import ssl
 import struct
@@ -18,11 +19,13 @@ from dbxsdk.errors import AuthError, ConnectError, DbxError
 from dbxsdk.options import Options
 from dbxsdk.transport.address import Address
 from dbxsdk.transport.connect import connect
+from dbxsdk.transport.redaction import redaction
 from dbxsdk.transport.wire import NotWritten, PartlyWritten, Wire
 
 logger = logging.getLogger(__name__)
 
 _CLOSE_WAIT = 0.1
+_LONGEST_RETRY_AFTER = 86400.0
 _NORMAL, _PROTOCOL_ERROR = 1000, 1002
 
 
@@ -85,7 +88,7 @@ class Connection:
             return self._not_opened(ConnectError(f"{self._address.endpoint}: unexpected error: {error!r}"))
         finally:
             if self._wire is not None:
-                self._wire.close()
+                self._wire.release()
 
     def _run(self) -> Ending:
         if self._prepare is not None:
@@ -94,12 +97,24 @@ class Connection:
         wire = connect(self._address, deadline, self._options.proxy, self._options.ssl_context, self._publish)
         wire.deadline = deadline
         self._wire = wire
+        redaction.watch(self._address)
         app = _App(self, wire)
-        no_redirect: Any = _NoRedirect()
-        app.run_forever(skip_utf8_validation=True, suppress_origin=True, reconnect=0, sockopt=no_redirect)
+        wire.before_close = lambda: self._refuse_redirect(app.sock)
+        app.run_forever(skip_utf8_validation=True, suppress_origin=True, reconnect=0)
         if not self._opened:
             return self._not_opened(self._handshake_error(self._failure))
         return self._ending or Ending(self._stopped or "the connection ended")
+
+    def _refuse_redirect(self, ws: Any) -> None:
+        """Before it follows a redirect, which would carry the key in the headers to another host, websocket-client
+        closes its socket: the one moment to stop it before it looks the other host up."""
+        response = getattr(ws, "handshake_response", None)
+        if not self._opened and self._failure is None and getattr(response, "status", 0) // 100 == 3:
+            self._failure = ConnectError(
+                f"{self._address.endpoint}: the WebSocket handshake was answered with a redirect, which is not followed. "
+                f"Check the URL"
+            )
+            raise self._failure
 
     def _publish(self, raw: Any) -> None:
         with self._lock:
@@ -317,25 +332,14 @@ class _Dispatcher:
         return self._connection._write_for_library(data)
 
 
-class _NoRedirect:
-    """Socket options that refuse to be read. Our socket is ready-made, so websocket-client only asks for them
-    when it follows a redirect, which would carry the key in the headers to another host."""
-
-    def __bool__(self) -> bool:
-        return True
-
-    def __iter__(self) -> Any:
-        raise ConnectError("the server answered the WebSocket handshake with a redirect, which is not followed. Check the URL")
-
-
 def _retry_after(value: Optional[str]) -> Optional[float]:
     if not value:
         return None
     try:
-        return max(float(value), 0.0)
+        seconds = float(value)
     except ValueError:
-        pass
-    try:
-        return max(email.utils.parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
-    except (TypeError, ValueError):
-        return None
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        except (TypeError, ValueError, IndexError, OverflowError, OSError):
+            return None
+    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER) if math.isfinite(seconds) else None

@@ -42,6 +42,8 @@ class Wire:
         self._write_lock = threading.Lock()  # keeps the bytes of two writers apart
         self.deadline: Optional[float] = None
         """Monotonic time after which reads fail; for the handshake. None: reads wait for ever."""
+        self.before_close: Callable[[], None] = lambda: None
+        """Called before websocket-client closes the socket; may raise."""
         self.waiting_since: Optional[float] = None
         """Since when the reader waits for the network; None while it is at work."""
         self.last_read = self.last_write = time.monotonic()
@@ -80,10 +82,9 @@ class Wire:
             pass  # not connected any more: nobody waits
 
     def close(self) -> None:
-        """Gives the descriptor back. Only for the thread that reads: a descriptor closed under a waiting
-        thread may be handed to somebody else while that thread still waits on its number."""
-        self.shutdown()
-        self._raw.close()
+        """What websocket-client calls."""
+        self.before_close()
+        self.release()
 
     @property
     def _closed(self) -> bool:  # websocket-client looks at this attribute of sockets
@@ -100,6 +101,13 @@ class Wire:
             self._write_locked(data, deadline)
         finally:
             self._write_lock.release()
+
+    def release(self) -> None:
+        """Gives the descriptor back. Only for the thread that reads: a descriptor closed under a waiting
+        thread may be handed to somebody else while that thread still waits on its number."""
+        self.shutdown()
+        with self._write_lock:  # a writer, woken just now, must not go on with somebody else's descriptor
+            self._raw.close()
 
     def forget(self) -> None:
         """In a forked child: gives up the descriptor alone, so that the parent's connection lives on."""
