@@ -1,0 +1,32 @@
+"""What holds for every test: no thread of the library survives it. Warnings are errors and hangs end (``setup.cfg``)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Iterator, List
+
+import pytest
+
+GRACE = 2.0
+"""Seconds that threads may take to end after a test."""
+
+
+_left_by_earlier_tests: List[threading.Thread] = []
+"""What a test that failed has left is told once, and is not the next one's fault."""
+
+
+def library_threads() -> List[threading.Thread]:
+    """The library's threads that this test has started."""
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("dbxsdk-")]
+    return [thread for thread in threads if thread not in _left_by_earlier_tests]
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left() -> Iterator[None]:
+    _left_by_earlier_tests.extend(library_threads())
+    yield
+    deadline = time.monotonic() + GRACE
+    for thread in library_threads():
+        thread.join(max(deadline - time.monotonic(), 0.0))
+    assert [thread.name for thread in library_threads()] == []

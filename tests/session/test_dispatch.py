@@ -1,0 +1,270 @@
+"""The queue between the reader and user code: order, bounds, and every overflow policy with exact counts."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from typing import Any, List, Optional
+
+import pytest
+
+from dbxsdk.errors import ProtocolError
+from dbxsdk.events import BadFrame, Connected, Dropped, Gap
+from dbxsdk.protocol import Push
+from dbxsdk.session.dispatch import Delivery, Received, UpdateQueue
+from tests.waiting import Background, eventually
+
+
+def delivery(number: int, topic: str = "t", subscription: Any = None) -> Delivery:
+    push = Push(topic, topic, "", "update", number, number, lambda payload: payload)
+    return Delivery(subscription, Received(push, "fake", 0))
+
+
+def numbers(queue: UpdateQueue) -> List[Any]:
+    """What is queued: the updates' numbers, and events as they are."""
+    taken: List[Any] = []
+    while True:
+        item = queue.get(timeout=0.0)
+        if item is None:
+            return taken
+        taken.append(item.received.push.document if isinstance(item, Delivery) else item)
+
+
+def filled(size: int, policy: str, count: int) -> UpdateQueue:
+    queue = UpdateQueue(size)
+    for number in range(count):
+        queue.put(delivery(number), policy)
+    return queue
+
+
+@pytest.mark.parametrize("policy", ["block", "drop_oldest", "disconnect"])
+def test_order_is_kept(policy: str) -> None:
+    queue = filled(10, policy, 10)
+    assert len(queue) == 10
+    assert numbers(queue) == list(range(10))
+    assert (len(queue), queue.total_dropped) == (0, 0)
+
+
+def test_drop_oldest_keeps_the_newest_and_tells_how_many_went_first() -> None:
+    queue = filled(3, "drop_oldest", 8)
+    assert len(queue) == 3
+    assert queue.total_dropped == 5
+    assert numbers(queue) == [Dropped("t", 5), 5, 6, 7]
+
+
+def test_dropped_counts_start_afresh_once_told_and_are_per_topic() -> None:
+    queue = UpdateQueue(1)
+    for number in range(3):
+        queue.put(delivery(number, "a"), "drop_oldest")
+    queue.put(delivery(9, "b"), "drop_oldest")
+    assert numbers(queue) == [Dropped("a", 3), 9]
+    queue.put(delivery(10, "b"), "drop_oldest")
+    queue.put(delivery(11, "b"), "drop_oldest")
+    assert numbers(queue) == [Dropped("b", 1), 11]
+    assert queue.total_dropped == 4
+
+
+def test_latest_holds_one_update_a_topic() -> None:
+    queue = UpdateQueue(1)
+    for number in range(4):
+        queue.put(delivery(number, "a"), "latest")
+        queue.put(delivery(10 + number, "b"), "latest")
+    assert len(queue) == 2
+    assert queue.total_dropped == 6
+    assert numbers(queue) == [Dropped("a", 3), Dropped("b", 3), 3, 13]
+
+
+def test_latest_keeps_its_place_so_that_a_busy_topic_is_not_passed_over_for_ever() -> None:
+    queue = UpdateQueue(1)
+    queue.put(delivery(1, "busy"), "latest")
+    queue.put(delivery(2, "calm"), "latest")
+    queue.put(delivery(3, "busy"), "latest")
+    assert numbers(queue) == [Dropped("busy", 1), 3, 2]
+
+
+def test_latest_is_held_for_each_subscription() -> None:
+    queue = UpdateQueue(1)
+    first, second = object(), object()
+    queue.put(delivery(1, "a", first), "latest")
+    queue.put(delivery(1, "a", second), "latest")
+    assert numbers(queue) == [1, 1]
+
+
+def test_latest_never_carries_an_update_across_a_gap_that_came_before_it() -> None:
+    queue = UpdateQueue(5)
+    gap = Gap(("a",), 1.0, 0)
+    queue.put(delivery(1, "a"), "latest")
+    queue.put_event(gap)
+    queue.put(delivery(2, "a"), "latest")
+    assert numbers(queue) == [Dropped("a", 1), gap, 2]
+    assert len(queue) == 0
+
+
+def test_disconnect_refuses_what_finds_no_room() -> None:
+    queue = UpdateQueue(2)
+    assert queue.put(delivery(0), "disconnect")
+    assert queue.put(delivery(1), "disconnect")
+    assert not queue.put(delivery(2), "disconnect")
+    assert queue.total_dropped == 1
+    assert numbers(queue) == [Dropped("t", 1), 0, 1]
+    assert queue.put(delivery(3), "disconnect")
+    assert numbers(queue) == [3]
+
+
+def test_events_lie_between_the_updates_that_came_before_and_after_them() -> None:
+    queue = UpdateQueue(10)
+    queue.put(delivery(1), "block")
+    queue.put(delivery(2), "drop_oldest")
+    queue.put_event(Connected(1))
+    queue.put(delivery(3), "latest")
+    queue.put(delivery(4), "block")
+    assert numbers(queue) == [1, 2, Connected(1), 3, 4]
+
+
+def test_events_find_room_in_a_full_queue() -> None:
+    queue = filled(2, "disconnect", 2)
+    queue.put_event(Connected(0))
+    assert numbers(queue) == [0, 1, Connected(0)]
+
+
+def test_bad_frames_without_end_do_not_fill_the_memory() -> None:
+    queue = UpdateQueue(3)
+    for _ in range(10):
+        queue.put_event(BadFrame(ProtocolError("bad")))
+    queue.put_event(Connected(0))
+    told = numbers(queue)
+    assert len(told) == 4
+    assert told[-1] == Connected(0), "events of other kinds are never left out"
+
+
+def test_block_stands_still_until_there_is_room() -> None:
+    queue = filled(2, "block", 2)
+    held = Background(queue.put, delivery(2), "block")
+    eventually(lambda: queue.holding)
+    first = queue.get(timeout=0.0)
+    assert isinstance(first, Delivery) and first.received.push.document == 0
+    assert held.result() is True
+    assert not queue.holding
+    assert numbers(queue) == [1, 2]
+    assert queue.total_dropped == 0
+
+
+def test_block_goes_on_at_once_when_somebody_begins_to_wait_for_an_answer() -> None:
+    waiting = threading.Event()
+    queue = UpdateQueue(1, waiting.is_set)
+    queue.put(delivery(0), "block")
+    held = Background(queue.put, delivery(1), "block")
+    eventually(lambda: queue.holding)
+    waiting.set()
+    queue.poke()
+    held.result(timeout=0.5)
+    queue.put(delivery(2), "block")
+    assert numbers(queue) == [0, 1, 2], "nothing is lost, the queue grows"
+
+
+@pytest.mark.parametrize("way", ["discard", "drain", "abandoned"])
+def test_a_held_reader_is_let_go_when_the_queue_is_over(way: str) -> None:
+    queue = filled(1, "block", 1)
+    held = Background(queue.put, delivery(1), "block")
+    eventually(lambda: queue.holding)
+    if way == "abandoned":
+        queue.abandoned = True  # set by a destructor, which may not notify
+    else:
+        getattr(queue, way)()
+    held.result(timeout=2.0)
+    assert not queue.holding
+
+
+def test_drain_lets_what_is_queued_out_and_nothing_in() -> None:
+    queue = filled(5, "block", 2)
+    queue.drain()
+    queue.put(delivery(9), "block")
+    assert not queue.ended
+    assert numbers(queue) == [0, 1]
+    assert queue.ended
+    assert queue.total_dropped == 1
+
+
+def test_discard_throws_updates_away_and_counts_them_and_keeps_events() -> None:
+    queue = UpdateQueue(2)
+    for number, policy in enumerate(["block", "drop_oldest", "drop_oldest", "drop_oldest", "latest"]):
+        queue.put(delivery(number), policy)
+    assert queue.total_dropped == 1
+    queue.put_event(Connected(3))
+    queue.discard()
+    assert queue.total_dropped == 5
+    queue.put(delivery(9), "block")
+    queue.put_event(Connected(4))
+    assert queue.total_dropped == 6
+    assert len(queue) == 0
+    assert numbers(queue) == [Connected(3), Connected(4)]
+
+
+def test_get_waits_for_an_item_and_ends_when_told() -> None:
+    queue = UpdateQueue(1)
+    waiting = Background(queue.get)
+    queue.put_event(Connected(0))
+    assert waiting.result() == Connected(0)
+    waiting = Background(queue.get)
+    queue.drain()
+    assert waiting.result() is None
+    assert queue.ended
+
+
+def test_get_returns_nothing_after_its_timeout() -> None:
+    queue = UpdateQueue(1)
+    assert queue.get(timeout=0.01) is None
+    assert not queue.ended
+
+
+def test_a_child_may_use_a_queue_whose_lock_was_held_at_the_fork() -> None:
+    queue = filled(2, "block", 2)
+    queue._changed.acquire()
+    queue.after_fork_in_child()
+    assert queue.put(delivery(5), "block")
+    assert numbers(queue) == [5]
+
+
+def test_every_update_arrives_once_and_in_order_between_two_threads() -> None:
+    queue = UpdateQueue(7)
+    count = 5_000
+
+    def produce() -> None:
+        for number in range(count):
+            queue.put(delivery(number), "block")
+        queue.drain()
+
+    producing = Background(produce)
+    taken: List[Optional[int]] = []
+    while True:
+        item = queue.get()
+        if item is None:
+            break
+        assert isinstance(item, Delivery)
+        taken.append(item.received.push.document)
+    producing.result()
+    assert taken == list(range(count))
+
+
+def test_the_typed_form_is_read_once_for_all() -> None:
+    calls: List[int] = []
+    push = Push("t", "t", "", "update", {}, 5, lambda payload: calls.append(payload))
+    received = Received(push, "fake", 12)
+    assert received.update() is received.update()
+    assert calls == [5]
+    assert (received.update().received_ns, received.update().venue) == (12, "fake")
+
+
+def test_nothing_that_was_delivered_is_kept() -> None:
+    queue = UpdateQueue(4)
+
+    class Document:
+        pass
+
+    for policy in ("block", "drop_oldest", "latest"):
+        push = Push("t", "t", "", "update", Document(), None, lambda payload: payload)
+        queue.put(Delivery(None, Received(push, "fake", 0)), policy)  # type: ignore[arg-type]
+    del push
+    numbers(queue)
+    gc.collect()
+    assert not [kept for kept in gc.get_objects() if isinstance(kept, Document)]

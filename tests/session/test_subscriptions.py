@@ -1,0 +1,411 @@
+"""Subscriptions over a network in memory: acknowledged, refused, shared, ended."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Dict, List
+
+import pytest
+
+from dbxsdk import (
+    BadFrame,
+    CallbackFailed,
+    ClientClosed,
+    ConnectError,
+    RequestTimeout,
+    Silent,
+    State,
+    SubscribeError,
+    Update,
+)
+from tests.session.fake import FakeConnection, FakeProtocol, Gate, Network, say_yes
+from tests.waiting import Background, Recorder, eventually
+
+
+def refusing(*topics: str) -> Any:
+    """Refuses these topics of a subscribe request and takes the others."""
+
+    def answer(connection: FakeConnection, request: Dict[str, Any]) -> Any:
+        if request["do"] != "subscribe":
+            return say_yes(connection, request)
+        return {"id": request["id"], "refused": [topic for topic in request["params"] if topic in topics]}
+
+    return answer
+
+
+def all_or_nothing(*topics: str) -> Any:
+    """Refuses a whole request where one of these is in it."""
+
+    def answer(connection: FakeConnection, request: Dict[str, Any]) -> Any:
+        bad = request["do"] == "subscribe" and set(topics) & set(request["params"])
+        return {"id": request["id"], "no": "bad topic"} if bad else say_yes(connection, request)
+
+    return answer
+
+
+def unanswered(*methods: str) -> Any:
+    return lambda connection, request: None if request["do"] in methods else say_yes(connection, request)
+
+
+def test_updates_reach_the_callback_with_all_that_is_known_of_them() -> None:
+    network, updates = Network(), Recorder()
+    with network.client() as client:
+        client.subscribe("trades", "BTC", callback=updates)
+        network.now.push({"topic": "trades.BTC", "n": 1})
+        (update,) = updates.wait()
+        assert isinstance(update, Update)
+        assert (update.venue, update.channel, update.symbol, update.kind) == ("fake", "trades", "BTC", "update")
+        assert (update.data, update.raw) == (1, {"topic": "trades.BTC", "n": 1})
+        assert client.stats().delivered == client.stats().received - 1 == 1
+
+
+def test_raw_gives_the_document_itself() -> None:
+    network, documents = Network(), Recorder()
+    with network.client() as client:
+        client.subscribe("trades", "BTC", callback=documents, raw=True)
+        network.now.push({"topic": "trades.BTC", "unread": True})
+        assert documents.wait() == [{"topic": "trades.BTC", "unread": True}]
+
+
+def test_an_update_before_the_acknowledgement_is_not_lost() -> None:
+    def push_first(connection: FakeConnection, request: Dict[str, Any]) -> List[Any]:
+        return [{"topic": "trades.BTC", "n": 7}, say_yes(connection, request)]
+
+    network, updates = Network(push_first), Recorder()
+    with network.client() as client:
+        client.subscribe("trades", "BTC", callback=updates)
+        assert updates.wait()[0].data == 7
+
+
+def test_a_refused_topic_is_named_and_the_others_stay() -> None:
+    network, updates = Network(refusing("trades.BAD")), Recorder()
+    with network.client() as client:
+        with pytest.raises(SubscribeError) as caught:
+            client.subscribe("trades", ["BTC", "BAD", "ETH"], callback=updates)
+        assert caught.value.topics == ("trades.BAD",)
+        assert caught.value.code == 9
+        kept = caught.value.subscription
+        assert kept.topics == ("trades.BTC", "trades.ETH")
+        network.now.push({"topic": "trades.ETH", "n": 1})
+        assert updates.wait()[0].symbol == "ETH"
+        kept.unsubscribe()
+        assert sorted(network.now.asked("unsubscribe")[0]) == ["trades.BTC", "trades.ETH"]
+
+
+def test_all_refused_leaves_nothing() -> None:
+    network = Network(refusing("trades.BAD"))
+    with network.client() as client:
+        with pytest.raises(SubscribeError) as caught:
+            client.subscribe("trades", "BAD", callback=print)
+        assert caught.value.subscription is None
+        assert network.now.asked("unsubscribe") == []
+        network.answer = say_yes
+        client.subscribe("trades", "BAD", callback=print)
+        assert network.now.asked("subscribe") == [["trades.BAD"]] * 2, "it is asked for afresh"
+
+
+def test_one_bad_topic_of_an_all_or_nothing_venue_costs_only_itself() -> None:
+    network = Network(all_or_nothing("trades.BAD"))
+    with network.client() as client:
+        with pytest.raises(SubscribeError) as caught:
+            client.subscribe("trades", ["BTC", "BAD"], callback=print)
+        assert caught.value.topics == ("trades.BAD",)
+        assert caught.value.subscription.topics == ("trades.BTC",)
+        assert network.now.asked("subscribe") == [["trades.BTC", "trades.BAD"], ["trades.BTC"], ["trades.BAD"]]
+
+
+def test_a_refusal_touches_no_topic_of_other_calls() -> None:
+    network, updates = Network(refusing("trades.BAD")), Recorder()
+    with network.client() as client:
+        client.subscribe("trades", "BTC", callback=updates)
+        with pytest.raises(SubscribeError):
+            client.subscribe("trades", "BAD", callback=print)
+        network.now.push({"topic": "trades.BTC", "n": 1})
+        updates.wait()
+        assert len(network.connections) == 1
+
+
+def test_two_callbacks_share_one_subscription_on_the_wire_until_the_last_ends() -> None:
+    network, first, second = Network(), Recorder(), Recorder()
+    with network.client() as client:
+        one = client.subscribe("trades", "BTC", callback=first)
+        two = client.subscribe("trades", "BTC", callback=second, raw=True)
+        assert network.now.asked("subscribe") == [["trades.BTC"]]
+        network.now.push({"topic": "trades.BTC", "n": 1})
+        assert (first.wait()[0].data, second.wait()) == (1, [{"topic": "trades.BTC", "n": 1}])
+        one.unsubscribe()
+        assert (one.active, two.active) == (False, True)
+        assert network.now.asked("unsubscribe") == []
+        network.now.push({"topic": "trades.BTC", "n": 2})
+        second.wait(2)
+        assert len(first.items) == 1
+        two.unsubscribe()
+        two.unsubscribe()
+        assert network.now.asked("unsubscribe") == [["trades.BTC"]]
+
+
+def test_one_document_for_several_topics_reaches_a_raw_callback_once() -> None:
+    network, raw, typed = Network(), Recorder(), Recorder()
+    with network.client() as client:
+        client.subscribe("trades", ["A", "B"], callback=raw, raw=True)
+        client.subscribe("trades", ["A", "B"], callback=typed)
+        network.now.push({"topics": ["trades.A", "trades.B"], "n": 3})
+        assert [update.symbol for update in typed.wait(2)] == ["A", "B"]
+        network.now.push({"topic": "trades.A", "n": 4})
+        assert [document["n"] for document in raw.wait(2)] == [3, 4]
+
+
+def test_unsubscribe_stops_what_is_already_queued() -> None:
+    network = Network()
+    inside, go_on = threading.Event(), threading.Event()
+
+    def slow(update: Any) -> None:
+        inside.set()
+        assert go_on.wait(5.0)
+
+    updates = Recorder(slow)
+    with network.client() as client:
+        subscription = client.subscribe("trades", "BTC", callback=updates)
+        for number in range(5):
+            last = network.now.push({"topic": "trades.BTC", "n": number})
+        assert inside.wait(5.0) and last.wait(5.0)
+        assert client.stats().queued == 4
+        subscription.unsubscribe()
+        go_on.set()
+        eventually(lambda: client.stats().queued == 0)
+        assert [update.data for update in updates.items] == [0]
+
+
+def test_unsubscribe_of_one_symbol_of_many_and_of_a_whole_channel() -> None:
+    network = Network()
+    with network.client() as client:
+        subscription = client.subscribe("trades", ["A", "B", "C"], callback=print)
+        other = client.subscribe("depth", "A", callback=print)
+        client.unsubscribe("trades", "B")
+        assert subscription.topics == ("trades.A", "trades.C")
+        client.unsubscribe("trades", "never")
+        client.unsubscribe("trades")
+        assert not subscription.active and other.active
+        assert network.now.asked("unsubscribe") == [["trades.B"], ["trades.A", "trades.C"]]
+
+
+def test_subscribed_again_while_the_venue_is_still_leaving_it() -> None:
+    network, updates = Network(unanswered("unsubscribe")), Recorder()
+    with network.client() as client:
+        client.subscribe("trades", "BTC", callback=print).unsubscribe()
+        again = Background(client.subscribe, "trades", "BTC", callback=updates)
+        leave = next(request for request in network.now.sent if request["do"] == "unsubscribe")
+        network.now.push({"id": leave["id"], "ok": True})
+        assert again.result().active
+        assert network.now.asked("subscribe") == [["trades.BTC"]] * 2
+        network.now.push({"topic": "trades.BTC", "n": 1})
+        updates.wait()
+
+
+def test_no_acknowledgement_in_time_leaves_nothing_subscribed() -> None:
+    network = Network(unanswered("subscribe"))
+    with network.client() as client:
+        with pytest.raises(RequestTimeout, match="trades.BTC"):
+            client.subscribe("trades", "BTC", callback=print, timeout=0.05)
+        network.now.push({"id": network.now.sent[-1]["id"], "ok": True})
+        # The late acknowledgement is taken back at once.
+        eventually(lambda: network.now.asked("unsubscribe") == [["trades.BTC"]])
+
+
+def test_a_second_subscriber_is_not_left_behind_when_the_first_ones_request_is_never_answered() -> None:
+    network = Network(unanswered("subscribe"))
+    with network.client(request_timeout=0.2) as client:
+        first = Background(client.subscribe, "trades", "BTC", callback=print)
+        eventually(lambda: network.now.asked("subscribe"))
+        second = Background(client.subscribe, "trades", "BTC", callback=print, timeout=5.0)
+        assert isinstance(first.error(), RequestTimeout)
+        network.answer = say_yes
+        assert second.result(3.0).active
+
+
+def test_a_second_subscriber_of_an_unanswered_request_is_told_that_it_was_sent() -> None:
+    network = Network(unanswered("subscribe"))
+    with network.client() as client:
+        first = Background(client.subscribe, "trades", "BTC", callback=print, timeout=0.5)
+        eventually(lambda: network.now.asked("subscribe"))
+        with pytest.raises(RequestTimeout):
+            client.subscribe("trades", "BTC", callback=print, timeout=0.05)
+        assert isinstance(first.error(), RequestTimeout)
+
+
+def test_subscribe_while_the_connection_is_down_waits_for_the_next() -> None:
+    network, updates = Network(), Recorder()
+    with network.client() as client:
+        gate = Gate()
+        network.plans.append(gate)
+        network.now.end()
+        assert gate.reached.wait(5.0)
+        waiting = Background(client.subscribe, "trades", "BTC", callback=updates)
+        with pytest.raises(ConnectError):
+            client.subscribe("trades", "ETH", callback=print, timeout=0.05)
+        gate.open.set()
+        assert waiting.result().active
+        network.now.push({"topic": "trades.BTC", "n": 1})
+        updates.wait()
+        assert network.now.asked("subscribe") == [["trades.BTC"]]
+
+
+def test_a_connection_lost_between_request_and_acknowledgement_is_survived() -> None:
+    network = Network(unanswered("subscribe"))
+    with network.client() as client:
+        waiting = Background(client.subscribe, "trades", "BTC", callback=print)
+        eventually(lambda: network.now.asked("subscribe"))
+        network.answer = say_yes
+        network.now.end()
+        assert waiting.result().active
+        assert network.connections[1].asked("subscribe") == [["trades.BTC"]]
+
+
+def test_close_ends_a_waiting_subscribe() -> None:
+    network = Network(unanswered("subscribe"))
+    client = network.client()
+    waiting = Background(client.subscribe, "trades", "BTC", callback=print)
+    eventually(lambda: network.connections and network.now.asked("subscribe"))
+    client.close()
+    assert isinstance(waiting.error(), ClientClosed)
+
+
+def test_more_topics_than_a_connection_can_hold_are_refused_before_any_request() -> None:
+    network = Network()
+    with network.client(FakeProtocol(capacity=2)) as client:
+        client.subscribe("trades", ["A", "B"], callback=print)
+        client.subscribe("trades", "A", callback=print)
+        with pytest.raises(ValueError, match="too many"):
+            client.subscribe("trades", "C", callback=print)
+        client.unsubscribe("trades", "A")
+        client.subscribe("trades", "C", callback=print)
+        assert network.now.asked("subscribe") == [["trades.A", "trades.B"], ["trades.C"]]
+
+
+def test_an_unreadable_update_is_one_bad_frame_however_many_want_it() -> None:
+    network, events, raw, typed = Network(), Recorder(), Recorder(), Recorder()
+    client = network.client()
+    client.on_event(events)
+    with client:
+        client.subscribe("trades", "BTC", callback=typed)
+        client.subscribe("trades", "BTC", callback=typed)
+        client.subscribe("trades", "BTC", callback=raw, raw=True)
+        network.now.push({"topic": "trades.BTC"})
+        raw.wait()
+        network.now.push({"topic": "trades.BTC", "n": 1})
+        assert [update.data for update in typed.wait(2)] == [1, 1]
+        assert str(events.wait_for(BadFrame).error) == "n is missing"
+        assert client.stats().bad_frames == len(events.of(BadFrame)) == 1
+
+
+def test_frames_that_cannot_be_read_or_belong_to_nothing_cost_nothing() -> None:
+    network, events = Network(), Recorder()
+    client = network.client()
+    client.on_event(events)
+    with client:
+        for frame in (b"\xff\xfe", b"{", b"[]", {"id": 999, "ok": 1}, {"topic": "trades.XYZ", "n": 1}):
+            network.now.push(frame)
+        network.now.push({"topic": "trades.XYZ", "n": 2})
+        assert client.call("echo", 1) == 1
+        assert client.stats().bad_frames == 6
+        events.wait_for(BadFrame, 5)
+        assert client.call("echo", 2) == 2
+        assert len(events.of(BadFrame)) == 5, "an unknown topic is told once"
+        assert client.state is State.READY
+
+
+@pytest.mark.parametrize("dispatch", ["thread", "inline"])
+@pytest.mark.parametrize("error", [ValueError("mine"), SystemExit(1), KeyboardInterrupt()])
+def test_a_callback_that_raises_is_told_counted_and_followed_by_the_next(dispatch: str, error: BaseException) -> None:
+    network, events = Network(), Recorder()
+
+    def fail_first(update: Any) -> None:
+        if update.data == 1:
+            raise error
+
+    updates = Recorder(fail_first)
+    client = network.client(dispatch=dispatch)
+    client.on_event(events)
+    with client:
+        Background(client.subscribe, "trades", "BTC", callback=updates).result()
+        for number in (1, 2):
+            network.now.push({"topic": "trades.BTC", "n": number})
+        updates.wait(2)
+        failed = events.wait_for(CallbackFailed)
+        assert (failed.topic, failed.error) == ("trades.BTC", error)
+        eventually(lambda: client.stats().delivered == 1)
+        assert client.stats().callback_errors == 1
+        assert client.state is State.READY
+
+
+def test_an_event_callback_that_raises_costs_nothing() -> None:
+    network, events = Network(), Recorder()
+    client = network.client()
+
+    def fail(event: Any) -> None:
+        raise SystemExit(1)
+
+    client.on_event(fail)
+    client.on_event(events)
+    with client:
+        assert client.call("echo", 1) == 1
+        events.wait()
+        assert client.stats().callback_errors == 1
+
+
+def test_a_topic_that_stopped_is_told_once_and_again_after_the_next_silence() -> None:
+    network, events, updates = Network(), Recorder(), Recorder()
+    client = network.client()
+    client.on_event(events)
+    with client:
+        client.subscribe("trades", "BTC", callback=updates, max_silence=0.05)
+        client.subscribe("trades", "ETH", callback=updates)
+        silent = events.wait_for(Silent)
+        assert silent.topic == "trades.BTC"
+        assert 0.05 <= silent.seconds < 1.0
+        network.now.push({"topic": "trades.BTC", "n": 1})
+        events.wait_for(Silent, 2)
+        assert {event.topic for event in events.of(Silent)} == {"trades.BTC"}
+
+
+def test_max_silence_with_inline_dispatch_is_told_with_the_next_frame() -> None:
+    network, events = Network(), Recorder()
+    client = network.client(dispatch="inline")
+    client.on_event(events)
+    with client:
+        Background(client.subscribe, "trades", "BTC", callback=print, max_silence=0.02).result()
+        topic = client._session._topics.get("trades.BTC")
+        assert topic is not None
+        eventually(lambda: topic.silent)
+        network.now.push({"topic": "trades.ETH", "n": 1})
+        events.wait_for(Silent)
+
+
+def test_arguments_are_checked_before_any_connection() -> None:
+    network = Network()
+    client = network.client()
+    wrong: List[Any] = [
+        (ValueError, "channel", ("",), {}),
+        (TypeError, "channel", (None,), {}),
+        (ValueError, "symbols", ("trades", ""), {}),
+        (ValueError, "symbols", ("trades", ["BTC", ""]), {}),
+        (ValueError, "symbols", ("trades", "B TC"), {}),
+        (TypeError, "symbols", ("trades", [1]), {}),
+        (TypeError, "symbols", ("trades", 5), {}),
+        (TypeError, "symbols", ("trades", b"BTC"), {}),
+        (TypeError, "symbols", ("trades", None), {}),
+        (TypeError, "callback", ("trades", "BTC"), {"callback": 5}),
+        (TypeError, "raw", ("trades", "BTC"), {"raw": 1}),
+        (ValueError, "overflow", ("trades", "BTC"), {"overflow": "never"}),
+        (TypeError, "overflow", ("trades", "BTC"), {"overflow": 1}),
+        (ValueError, "max_silence", ("trades", "BTC"), {"max_silence": 0}),
+        (ValueError, "max_silence", ("trades", "BTC"), {"max_silence": -1}),
+        (ValueError, "timeout", ("trades", "BTC"), {"timeout": -1}),
+    ]
+    for kind, name, args, kwargs in wrong:
+        with pytest.raises(kind, match=name):
+            client.subscribe(*args, **{"callback": print, **kwargs})
+    with pytest.raises(TypeError, match="callback"):
+        client.on_event(None)  # type: ignore[arg-type]
+    assert network.connections == []
+    assert client.state is State.NEW

@@ -1,0 +1,160 @@
+"""How models are read from wire documents: exactly, leniently where venues add, strictly where they leave out."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Optional, Tuple
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dbxsdk import ProtocolError, Update
+from dbxsdk.models import boolean, decimal, each, integer, levels, reader, text, wire
+
+
+@attrs.frozen
+class Model:
+    price: Decimal = wire("p", decimal)
+    order_link_id: str = wire("orderLinkId", text)
+    side: Optional[str] = wire("side", text, default=None)
+    size: Optional[Decimal] = wire("s", decimal, default=None)
+    book: Tuple[Any, ...] = wire("b", levels, default=())
+
+
+read = reader(Model)
+GOOD = {"p": "1.10", "orderLinkId": "x"}
+
+
+def test_names_numbers_and_defaults() -> None:
+    model = read(GOOD)
+    assert model == Model(Decimal("1.10"), "x")
+    assert str(model.price) == "1.10", "the zeros of the wire stay"
+    assert (model.side, model.size, model.book) == (None, None, ())
+
+
+def test_unknown_fields_never_break_it() -> None:
+    assert read({**GOOD, "new": {"a": [1]}, "": None}) == read(GOOD)
+
+
+@pytest.mark.parametrize(
+    "document", [{"orderLinkId": "x"}, {"p": None, "orderLinkId": "x"}, {"p": "", "orderLinkId": "x"}, {"p": "1"}]
+)
+def test_a_missing_required_field_is_named(document: Any) -> None:
+    with pytest.raises(ProtocolError, match="Model: the field '(p|orderLinkId)' is missing"):
+        read(document)
+
+
+@pytest.mark.parametrize("absent", [{}, {"s": None, "side": None}, {"s": ""}])
+def test_an_optional_field_may_be_absent_null_or_empty(absent: Any) -> None:
+    assert read({**GOOD, **absent}) == read(GOOD)
+
+
+def test_an_empty_text_is_a_value_of_a_text_field() -> None:
+    assert read({"p": "1", "orderLinkId": "", "side": ""}).order_link_id == ""
+    assert read({**GOOD, "side": ""}).side == ""
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"p": "abc"},
+        {"p": True},
+        {"p": []},
+        {"p": {}},
+        {"p": "NaN"},
+        {"p": "Infinity"},
+        {"p": 1e999},
+        {"orderLinkId": 5},
+        {"s": "x"},
+    ],
+)
+def test_an_unreadable_field_is_a_protocol_error_that_names_it(bad: Any) -> None:
+    with pytest.raises(ProtocolError, match=f"the field {next(iter(bad))!r}"):
+        read({**GOOD, **bad})
+
+
+@pytest.mark.parametrize("document", [None, [], "x", 5, True])
+def test_what_is_no_object_is_a_protocol_error(document: Any) -> None:
+    with pytest.raises(ProtocolError):
+        read(document)
+    with pytest.raises(ProtocolError):
+        each(read)({"not": "a list"})
+    with pytest.raises(ProtocolError):
+        each(read)([GOOD, document])
+
+
+def test_decimals_never_pass_through_binary_floats() -> None:
+    assert decimal("0.1") == Decimal("0.1")
+    assert decimal(0.1) == Decimal("0.1")
+    assert decimal(1523339279.761838) == Decimal("1523339279.761838")
+    assert decimal(10**30) == Decimal(10**30)
+    assert decimal("-1E-8") == Decimal("-0.00000001")
+
+
+@pytest.mark.parametrize("value", ["x", "0x10", "", "1,5", "--1"])
+def test_what_is_no_number_is_refused(value: str) -> None:
+    for convert in (decimal, integer):
+        with pytest.raises((ValueError, ArithmeticError)):
+            convert(value)
+
+
+def test_integers_booleans_and_texts() -> None:
+    assert (integer(5), integer("5"), integer("-7")) == (5, 5, -7)
+    assert (boolean(True), text("x")) == (True, "x")
+    for convert, value in (
+        (integer, True),
+        (integer, 5.0),
+        (integer, None),
+        (boolean, 1),
+        (boolean, "true"),
+        (text, 5),
+        (text, None),
+    ):
+        with pytest.raises(TypeError):
+            convert(value)
+
+
+def test_levels_keep_the_order_of_the_wire() -> None:
+    assert levels([["2", "1"], ["1", "0"]]) == ((Decimal(2), Decimal(1)), (Decimal(1), Decimal(0)))
+    assert levels([]) == ()
+
+
+@pytest.mark.parametrize(
+    "value", ["12", ["12"], [["1"]], [["1", "2", "3"]], {"12": 0}, [{"1": 0, "2": 0}], [None], 5, [["1", None]]]
+)
+def test_what_is_no_side_of_a_book_is_refused(value: Any) -> None:
+    with pytest.raises(ProtocolError):
+        read({**GOOD, "b": value})
+
+
+def test_an_update_is_frozen_and_its_document_is_not_in_its_representation() -> None:
+    update = Update("v", "c", "s", "update", 1, None, 5, {"secret": "of the wire"})
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        update.data = 2  # type: ignore[misc]
+    assert "of the wire" not in repr(update)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["p", "orderLinkId", "side", "s", "b", "x"]), inner, max_size=6)
+    ),
+    max_leaves=12,
+)
+
+
+@given(json_values)
+def test_any_document_gives_a_model_or_a_protocol_error(document: Any) -> None:
+    for convert in (read, each(read)):
+        try:
+            convert(document)
+        except ProtocolError:
+            pass
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False))
+def test_every_decimal_text_comes_through_unchanged(number: Decimal) -> None:
+    assert str(decimal(str(number))) == str(number)
