@@ -1,21 +1,24 @@
-"""``BybitVenue``: Bybit's v5 public sockets (spot, linear, inverse, option), served locally."""
+"""``BybitVenue``: Bybit's v5 sockets, public (spot, linear, inverse, option), private and trade, served locally."""
 
 from __future__ import annotations
 
 import random
 import uuid
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Collection, Dict, List, Mapping, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Collection, Dict, List, Mapping, Optional, Tuple, Union, overload
 
 from dbxsdk.codec import encode
 from dbxsdk.sim.bybit_feeds import INTERVALS, BookFeed, Feed, Floor, TopFeed, UnknownTopic, open_feed
 from dbxsdk.sim.bybit_replies import REPLIES, Replies
+from dbxsdk.sim.bybit_trading import PRIVATE, TRADE, TradingVenue
 from dbxsdk.sim.connection import Connection, Frame
 from dbxsdk.sim.market import Instrument, Market, Trade, instrument
-from dbxsdk.sim.server import Venue, check_symbols
+from dbxsdk.sim.server import check_symbols
 
 if TYPE_CHECKING:
-    from dbxsdk import BybitPublicClient
+    from typing import Literal
+
+    from dbxsdk.bybit import BybitPrivateClient, BybitPublicClient, BybitTradeClient
 
 CATEGORIES = ("linear", "spot", "inverse", "option")
 
@@ -29,18 +32,28 @@ DEFAULT_SYMBOLS: Mapping[str, Tuple[str, ...]] = {
 _PUBLIC = "/v5/public/"
 
 
-class BybitVenue(Venue):
-    """Bybit's public sockets, on ``/v5/public/linear`` (the main one), ``/spot``, ``/inverse`` and ``/option``.
+class BybitVenue(TradingVenue):
+    """Bybit's public sockets, on ``/v5/public/linear`` (the main one), ``/spot``, ``/inverse`` and ``/option``, and the
+    private and the trade socket, on ``/v5/private`` and ``/v5/trade``.
 
     Each category has a market of its own. All feeds of a symbol's book are moved on with the market, at the topic's
     documented interval or the market's step, whichever is longer.
 
+    There is one account. Its orders trade in these markets: what crosses is filled from the book at once, what does
+    not rests in it until the market reaches it, and the public feeds show both, with the market's next step. Orders
+    that are conditional or have a take profit or stop loss are refused: they are not simulated.
+
     Args, beyond those of ``Venue``:
         symbols: by category, in place of the default ones; a plain collection means spot and linear.
+        balances: the account's coins at the start, in place of the default ones.
+        auth_horizon: how far ahead, in seconds, the ``expires`` of an authentication may be; None, as the live venue
+            was seen to do: any distance.
+        active_time_scale: real seconds for a second of ``max_active_time``, so that tests need not wait half a minute.
+            ``idle_timeout`` is about the public sockets alone.
     """
 
     name = "bybit"
-    paths = tuple(_PUBLIC + category for category in CATEGORIES)
+    paths = tuple(_PUBLIC + category for category in CATEGORIES) + (PRIVATE, TRADE)
 
     def __init__(
         self, *, symbols: Union[Mapping[str, Collection[str]], Collection[str], None] = None, **options: Any
@@ -55,6 +68,7 @@ class BybitVenue(Venue):
                 intervals=() if category == "option" else INTERVALS,
             )
             self._floors[_PUBLIC + category] = Floor(category, market, self._seed, self._now_ms)
+        self._trade_in({floor.category: floor.market for floor in self._floors.values()})
         self._feeds: Dict[Tuple[str, str], Feed] = {}  # by path and topic
         self._ids = random.Random(f"{self._seed}:connections")
 
@@ -77,9 +91,27 @@ class BybitVenue(Venue):
         with self._lock:
             return list(self._floor(category).market.symbols[symbol].history)
 
-    def client(self, category: str = "linear", **kwargs: Any) -> BybitPublicClient:
-        """A ``dbxsdk.BybitPublicClient`` for this venue's socket of ``category``."""
-        from dbxsdk import BybitPublicClient  # here, because the venue is of use without the client, too
+    @overload
+    def client(self, category: Literal["private"], **kwargs: Any) -> BybitPrivateClient: ...
+
+    @overload
+    def client(self, category: Literal["trade"], **kwargs: Any) -> BybitTradeClient: ...
+
+    @overload
+    def client(self, category: str = ..., **kwargs: Any) -> BybitPublicClient: ...
+
+    def client(self, category: str = "linear", **kwargs: Any) -> Any:
+        """A client for this venue: a ``dbxsdk.BybitPublicClient`` of ``category``, or with the venue's keys (unless others
+        are given) a ``BybitPrivateClient`` for ``"private"`` and a ``BybitTradeClient`` for ``"trade"``."""
+        # Imported here, because the venue is of use without the clients, too.
+        if category in ("private", "trade"):
+            from dbxsdk.bybit import BybitPrivateClient, BybitTradeClient
+
+            keys = {"api_key": self.api_key, "api_secret": self.api_secret}
+            if category == "private":
+                return BybitPrivateClient(**{"url": self.url(PRIVATE), **keys, **kwargs})
+            return BybitTradeClient(**{"url": self.url(TRADE), **keys, **kwargs})
+        from dbxsdk.bybit import BybitPublicClient
 
         return BybitPublicClient(category, **{"url": self.url(_PUBLIC + category), **kwargs})
 
@@ -114,10 +146,16 @@ class BybitVenue(Venue):
     # -- requests ------------------------------------------------------------------------------------------------------
 
     def _opened(self, connection: Connection) -> None:
+        if not connection.path.startswith(_PUBLIC):
+            super()._opened(connection)
+            return
         category = connection.path[len(_PUBLIC):]
         connection.state["replies"] = REPLIES[category](str(uuid.UUID(int=self._ids.getrandbits(128), version=4)))
 
     def _request(self, connection: Connection, raw: Union[str, bytes], document: Any) -> None:
+        if not connection.path.startswith(_PUBLIC):
+            super()._request(connection, raw, document)
+            return
         replies: Replies = connection.state["replies"]
         if not isinstance(document, dict):
             text = raw if isinstance(raw, str) else raw.decode(errors="replace")
@@ -125,7 +163,7 @@ class BybitVenue(Venue):
             return
         op = document.get("op")
         if op == "ping":
-            self._answer(connection, replies.pong(document, int(self._clock() * 1000)))
+            self._answer(connection, replies.pong(document, self._server_ms()))
             return
         if op not in ("subscribe", "unsubscribe"):
             self._answer(connection, replies.unknown_op(document))
@@ -162,6 +200,8 @@ class BybitVenue(Venue):
                 self._push([connection], begun)
 
     def _idle(self, connection: Connection) -> bool:
+        if not connection.path.startswith(_PUBLIC):
+            return super()._idle(connection)
         # A socket with nothing subscribed was seen dropped after a minute; one that is subscribed but never pings
         # lived on.
         return not connection.topics
@@ -180,8 +220,10 @@ class BybitVenue(Venue):
     def _advance(self, now_us: int) -> None:
         for floor in self._floors.values():
             floor.step = floor.market.step(now_us)
+        super()._advance(now_us)
 
     def _publish(self) -> None:
+        super()._publish()
         wanted = {(connection.path, topic) for connection in self._connections.values() for topic in connection.topics}
         for (path, topic), feed in self._feeds.items():
             if (path, topic) in wanted and self._each(feed.seconds):

@@ -178,6 +178,13 @@ def rpi_lots(tick: int, lots: int) -> int:
     return lots // 4 if tick % 3 == 0 else 0
 
 
+def trade_id(category: str, trade: Trade) -> str:
+    """A trade's id as the feeds show it: a long number on spot, a UUID elsewhere."""
+    if category == "spot":
+        return str(2_290_000_000_000_000_000 + trade.id)
+    return str(uuid.uuid5(_UUIDS, f"{category}{trade.id}"))
+
+
 class TradeFeed(Feed):
     """``publicTrade.{symbol}``; on option ``publicTrade.{base coin}``, with the trades of all its contracts."""
 
@@ -211,9 +218,7 @@ class TradeFeed(Feed):
         }
         if category in FUTURES:
             row["L"] = trade.direction
-        # A long number as text on spot, a UUID elsewhere.
-        spot_id = str(2_290_000_000_000_000_000 + trade.id)
-        row["i"] = spot_id if category == "spot" else str(uuid.uuid5(_UUIDS, f"{category}{trade.id}"))
+        row["i"] = trade_id(category, trade)
         row["BT"] = False
         if category == "option":
             row.update(mP=row["p"], iP=format(market.instrument.price, "f"), mIv="0.5012", iv="0.5034")
