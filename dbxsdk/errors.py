@@ -62,12 +62,14 @@ class OutcomeUnknown(DbxError):
     Attributes:
         request_id: the id that went out with the request.
         order_link_id: the caller's own id of the order, where the request was about one; else None.
+        order_link_ids: the same of each order of a batch.
     """
 
     def __init__(self, message: str, *, request_id: Any = None, order_link_id: Optional[str] = None) -> None:
         super().__init__(message)
         self.request_id = request_id
         self.order_link_id = order_link_id
+        self.order_link_ids: Tuple[str, ...] = ()
 
 
 class RequestTimeout(OutcomeUnknown, TimeoutError):

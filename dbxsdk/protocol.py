@@ -89,6 +89,10 @@ class Protocol(abc.ABC):
     heartbeat_interval: float
     """The venue's own heartbeat interval in seconds."""
 
+    only_heartbeats_count: bool = False
+    """Whether the venue may take a client that sends nothing but requests for an idle one: then heartbeats go out
+    beside them."""
+
     connection_budget: Tuple[int, float] = (300, 300.0)
     """New connections allowed to one host in so many seconds, by the whole process."""
 

@@ -40,6 +40,9 @@ class Heartbeat:
         self._topics = topics
         self._connection = connection
         self._opening_limit = opening_limit
+        self._beaten: Any = None
+        """The connection that ``_last_beat`` is of."""
+        self._last_beat = 0.0
         self._emit = emit
         self._interval = options.heartbeat_interval or protocol.heartbeat_interval
         # A heartbeat is answered: one interval without anything to send, and time for the answer.
@@ -92,7 +95,12 @@ class Heartbeat:
 
     def _beat(self, connection: Any, now: float) -> float:
         """Sends a heartbeat where nothing was sent for an interval. Returns when the next may be due."""
-        last_sent = connection.last_sent or now
+        if self._protocol.only_heartbeats_count:
+            if connection is not self._beaten:
+                self._beaten, self._last_beat = connection, now
+            last_sent = self._last_beat
+        else:
+            last_sent = connection.last_sent or now
         if now < last_sent + self._interval:
             return float(last_sent + self._interval)
         request = self._protocol.heartbeat()
@@ -102,6 +110,7 @@ class Heartbeat:
             send(request, connection, min(SEND_TIMEOUT, self._silence))
         except (NotSent, SendFailed) as error:
             connection.abort(f"the heartbeat could not be sent: {error}")
+        self._last_beat = now
         return now + self._interval
 
     def _check_silence(self, topic: Topic, now: float) -> Optional[float]:

@@ -544,8 +544,8 @@ class Session:
             self._callbacks.deliver_waiting_events()
         try:
             inbound = self._protocol.receive(payload, binary)
-            # One document for several topics: raw callbacks get it once.
-            served: Optional[Set[Subscription]] = None if len(inbound) == 1 else set()
+            # One document for several topics, or one value for several: whoever wants more than one gets it once.
+            served: Optional[Set[Tuple[Subscription, int]]] = None if len(inbound) == 1 else set()
             for item in inbound:
                 if isinstance(item, Push):
                     self._push(item, received_ns, served)
@@ -581,7 +581,7 @@ class Session:
         else:
             entry.future.set_result(result)
 
-    def _push(self, push: Push, received_ns: int, served: Optional[Set[Subscription]]) -> None:
+    def _push(self, push: Push, received_ns: int, served: Optional[Set[Tuple[Subscription, int]]]) -> None:
         topic = self._topics.get(push.topic)
         if topic is None:
             self._unknown_topic(push.topic)
@@ -594,10 +594,12 @@ class Session:
             topic.updated_at, topic.silent = time.monotonic(), False
         received = Received(push, self._protocol.venue, received_ns)
         for subscription in topic.subscriptions:
-            if served is not None and subscription.raw:
-                if subscription in served:
+            if served is not None:
+                # By identity: a venue's protocol gives the same object where it is the same value.
+                what = (subscription, id(push.document if subscription.raw else push.payload))
+                if what in served:
                     continue
-                served.add(subscription)
+                served.add(what)
             if subscription.queue is not None and subscription.queue.abandoned:
                 # Its iterator was thrown away without being closed.
                 self._subscriptions.unsubscribe(subscription)

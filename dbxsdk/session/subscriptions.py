@@ -213,8 +213,12 @@ class Subscriptions:
         connection = self._connection()
         names = self.topics.unwanted() if connection is not None else ()
         if names:
+            told = set()
             for request in self._protocol.unsubscribe(names, self.topics.live()):
                 self._decide(request, connection, self._unsubscribe_answered)
+                told.update(request.topics)
+            # What the venue has no word to end is over at once.
+            self.topics.left([name for name in names if name not in told])
 
     def _decide(self, request: Request, connection: Any, handler: Handler, deadline: float = 0.0) -> None:
         entry = Entry(request, handler=handler, deadline=max(deadline, time.monotonic() + self._options.request_timeout))

@@ -36,6 +36,10 @@ class QuietLogger(logging.LoggerAdapter):  # type: ignore[type-arg]  # generic i
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> Tuple[Any, MutableMapping[str, Any]]:
         return msg, kwargs
 
+    def isEnabledFor(self, level: int) -> bool:
+        # Asked by the library before it logs whole frames as debug. They hold signatures.
+        return level > logging.DEBUG and self.logger.isEnabledFor(logging.DEBUG)
+
     def log(self, level: int, msg: Any, *args: Any, **kwargs: Any) -> None:
         kwargs["extra"] = None  # a reference to the whole connection, which no handler of ours uses
         self.logger.log(logging.DEBUG, msg, *args, **kwargs)

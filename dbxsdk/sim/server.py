@@ -68,7 +68,7 @@ class ClientFrame:
 
     path: str
     connection: int
-    document: Any
+    document: Any = attrs.field(repr=False)  # may hold a signature
     raw: Union[str, bytes] = attrs.field(repr=False)
 
 
