@@ -5,18 +5,17 @@ from __future__ import annotations
 import warnings
 from typing import Any, Callable, Optional, Tuple, Union
 
+from dbxsdk.bybit.endpoints import MAINNET, TESTNET
+from dbxsdk.bybit.familiar import BybitClient
 from dbxsdk.bybit.protocol import BybitPublicProtocol
-from dbxsdk.client import Client, Symbols
+from dbxsdk.client import Symbols
 from dbxsdk.options import Options
-from dbxsdk.session import State, Subscription
-
-MAINNET = "stream.bybit.com"
-TESTNET = "stream-testnet.bybit.com"
+from dbxsdk.session import Subscription
 
 Callback = Callable[[Any], Any]
 
 
-class BybitPublicClient(Client):
+class BybitPublicClient(BybitClient):
     """Market data of one category: order books, trades, tickers, klines, liquidations ...
 
     Construction does no I/O; the connection opens with ``open()`` or the first subscription. No key is needed.
@@ -174,14 +173,6 @@ class BybitPublicClient(Client):
         """Deprecated: Bybit retired leveraged tokens, and ``lt`` with them. ``Update.data`` is plain."""
         _warn_retired("lt_nav_stream", "lt")
         return self.subscribe("lt", _names("symbol", symbol), callback=callback, raw=raw)
-
-    def is_connected(self) -> bool:
-        """Whether the connection is open and ready now."""
-        return self.state is State.READY
-
-    def exit(self) -> None:
-        """The same as ``close()``."""
-        self.close()
 
 
 def _names(name: str, value: Any) -> Tuple[str, ...]:

@@ -48,7 +48,7 @@ def _active_time(value: Any) -> str:
     return text
 
 
-def _with_active_time(url: Any, value: str) -> str:
+def _with_active_time(url: str, value: str) -> str:
     parse_url("url", url)
     parts = urlsplit(url)
     # The rest of the query stays as it was written, which parsing and writing it again would not promise.

@@ -41,10 +41,10 @@ def check_method(method: Any) -> None:
         raise ValueError("method must not be empty")
 
 
-def time_ms(stamp: Any) -> Optional[int]:
-    """A time in ms since 1970, be it a number or a text; None where it is neither."""
+def whole_number(value: Any) -> Optional[int]:
+    """A time or a code, be it a number or a text; None where it is neither."""
     try:
-        return integer(stamp)
+        return integer(value)
     except (TypeError, ValueError):
         return None
 
@@ -58,7 +58,7 @@ def is_pong(document: Dict[str, Any]) -> bool:
 def pong_time_ms(document: Dict[str, Any]) -> Optional[int]:
     """The venue's clock in a pong of the private socket (``args``) or the order entry socket (``data``); else None."""
     stamps = document.get("args", document.get("data"))
-    return time_ms(stamps[0]) if isinstance(stamps, list) and stamps else None
+    return whole_number(stamps[0]) if isinstance(stamps, list) and stamps else None
 
 
 def is_zero(code: Any) -> bool:

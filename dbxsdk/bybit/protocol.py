@@ -20,7 +20,7 @@ from dbxsdk.bybit.envelope import (
     read_object,
     refusal,
     request_id,
-    time_ms,
+    whole_number,
     words,
 )
 from dbxsdk.bybit.tickers import Tickers
@@ -169,7 +169,7 @@ class BybitPublicProtocol(Protocol):
             except ProtocolError:
                 pass  # read() fails again for those who want typed data; the others get the frame as it is
         stamp = document.get("ts")
-        venue_time_ms = stamp if type(stamp) is int else time_ms(stamp)
+        venue_time_ms = stamp if type(stamp) is int else whole_number(stamp)
         return Push(topic, found.channel, found.symbol, kind, document, payload, read, venue_time_ms)
 
     def _find_route(self, topic: str) -> Route:

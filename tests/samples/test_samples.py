@@ -44,7 +44,8 @@ def run(sample, *arguments):
 
 
 def test_every_sample_is_tested():
-    assert {path.name for path in (ROOT / "samples").glob("*.py")} == set(LINES)
+    tests = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    assert [path.name for path in (ROOT / "samples").glob("*.py") if path.name not in tests] == []
 
 
 @each_sample

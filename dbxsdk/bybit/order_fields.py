@@ -1,0 +1,110 @@
+"""What order requests hold: fields checked by name before anything is sent, and numbers written as the venue reads them.
+
+Source: https://bybit-exchange.github.io/docs/v5/order/create-order, amend-order, cancel-order and the batch pages.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any, Dict, FrozenSet, Mapping
+
+from dbxsdk.codec import encode
+
+# Sent as texts, and given as numbers.
+NUMBERS: FrozenSet[str] = frozenset(
+    "qty price triggerPrice takeProfit stopLoss tpLimitPrice slLimitPrice orderIv slippageTolerance bboLevel".split()
+)
+INTEGERS: FrozenSet[str] = frozenset("positionIdx triggerDirection isLeverage".split())
+FLAGS: FrozenSet[str] = frozenset("reduceOnly closeOnTrigger mmp".split())
+TEXTS: FrozenSet[str] = frozenset(
+    "category symbol side orderType orderId orderLinkId orderFilter timeInForce marketUnit slippageToleranceType triggerBy "
+    "tpTriggerBy slTriggerBy tpslMode tpOrderType slOrderType smpType bboSideType".split()
+)
+
+_LONGEST_NUMBER = 2_000
+"""Digits. No price is so long; a number like 1e999999999 written out would fill the memory."""
+
+_PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
+
+
+def plain_number(name: str, value: Any) -> str:
+    """``value`` as plain decimal text, with its digits as they are. A float gives the shortest text that means it.
+
+    Raises ``TypeError``/``ValueError`` naming the field: for what is no number (a bool is none), NaN and infinities,
+    and numbers of more than 2,000 digits.
+    """
+    if isinstance(value, str):
+        if not _NUMBER.fullmatch(value):
+            raise ValueError(f"{name} must be a decimal number, not {value!r}")
+        if _PLAIN.fullmatch(value):
+            return value
+        number = Decimal(value)
+    elif isinstance(value, bool) or not isinstance(value, (Decimal, int, float)):
+        raise TypeError(f"{name} must be a Decimal, int, float or str, not {type(value).__name__}")
+    else:
+        try:
+            # float's own repr: a subclass's, numpy's for one, may be no number.
+            number = Decimal(float.__repr__(value) if isinstance(value, float) else value)
+        except InvalidOperation:
+            raise ValueError(f"{name} is no number that can be sent") from None
+    if not number.is_finite():
+        raise ValueError(f"{name} must be a finite number, not {value!r}")
+    if max(abs(number.adjusted()), len(number.as_tuple().digits), -int(number.as_tuple().exponent)) > _LONGEST_NUMBER:
+        raise ValueError(f"{name} has more than {_LONGEST_NUMBER} digits")
+    return format(number, "f") if number else format(abs(number), "f")
+
+
+def order_fields(given: Mapping[str, Any], where: str = "") -> Dict[str, Any]:
+    """``given`` as the venue wants it. None means not given. Fields that are not known here are the venue's to judge;
+    they are passed on as they are, but for numbers with a fraction, which become text.
+
+    ``where`` is put before the field's name in ``TypeError`` and ``ValueError``.
+    """
+    fields: Dict[str, Any] = {}
+    for name, value in given.items():
+        if not isinstance(name, str):
+            raise TypeError(f"{where or 'order'}: field names must be str, not {type(name).__name__}")
+        if value is not None:
+            fields[name] = _field(name, where + name, value)
+    return fields
+
+
+def require(fields: Mapping[str, Any], names: Any, where: str = "") -> None:
+    """Raises ``ValueError`` naming the first of ``names`` that is not there."""
+    for name in names:
+        if name not in fields:
+            raise ValueError(f"{where}{name} is missing")
+
+
+def require_order(fields: Mapping[str, Any], where: str = "") -> None:
+    """Raises ``ValueError`` where neither id says which order is meant."""
+    if "orderId" not in fields and "orderLinkId" not in fields:
+        raise ValueError(f"{where}orderId is missing: give it, or orderLinkId")
+
+
+def check_text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+    if not value or any(character.isspace() or not character.isprintable() for character in value):
+        raise ValueError(f"{name} must not be empty and not hold blanks: {value!r}")
+    return value
+
+
+def _field(name: str, told: str, value: Any) -> Any:
+    if name in NUMBERS:
+        return plain_number(told, value)
+    if name in TEXTS:
+        return check_text(told, value)
+    if name in INTEGERS and (isinstance(value, bool) or not isinstance(value, int)):
+        raise TypeError(f"{told} must be an int, not {type(value).__name__}")
+    if name in FLAGS and not isinstance(value, bool):
+        raise TypeError(f"{told} must be a bool, not {type(value).__name__}")
+    if isinstance(value, (Decimal, float)):
+        return plain_number(told, value)
+    try:
+        encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeError(f"{told} cannot be written as JSON: {error}") from None
+    return value

@@ -1,0 +1,204 @@
+"""What the order entry methods return: accepted orders, batches in which single orders may have failed, rate limits."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+import attrs
+
+from dbxsdk.bybit.envelope import whole_number
+from dbxsdk.errors import VenueError
+
+
+@attrs.frozen(kw_only=True)
+class RateLimit:
+    """The rate limit that a reply tells of: so many requests (batches: orders) a second, counted for the account.
+
+    Attributes:
+        limit: how many are allowed (``X-Bapi-Limit``).
+        remaining: how many are left (``X-Bapi-Limit-Status``).
+        reset_ms: when it begins anew, in ms since 1970 (``X-Bapi-Limit-Reset-Timestamp``).
+
+    Source: rate-limit/rate-limit.
+    """
+
+    limit: Optional[int] = None
+    remaining: Optional[int] = None
+    reset_ms: Optional[int] = None
+
+
+@attrs.frozen(kw_only=True)
+class OrderResult:
+    """The venue accepted the request for processing. What becomes of the order is told on the private client's
+    ``order`` channel, and there an order may still be rejected.
+
+    Attributes:
+        order_id: the venue's id of the order.
+        order_link_id: the caller's own id of it, the one that was sent where the venue does not repeat it.
+        rate_limit: None where the reply has none.
+        raw: the whole decoded reply.
+    """
+
+    order_id: str
+    order_link_id: str
+    rate_limit: Optional[RateLimit] = None
+    raw: Any = attrs.field(repr=False, hash=False)
+
+
+@attrs.frozen(kw_only=True)
+class BatchOrder:
+    """What became of one order of a batch.
+
+    Attributes:
+        ok: the venue accepted it for processing: its code for the order is 0, and nothing else.
+        order_id: the venue's id, ``""`` where the order was refused.
+        order_link_id: the caller's own id, or ``""``.
+        code: the venue's code; None where the reply says nothing of this order: then ask the venue before trying again.
+        message: the venue's text.
+        category, symbol: as the venue repeats them; those of the request where it does not.
+        created_ms: ms since 1970; ``place_batch_order`` alone.
+    """
+
+    ok: bool
+    order_id: str
+    order_link_id: str
+    code: Optional[int]
+    message: str
+    category: str
+    symbol: str
+    created_ms: Optional[int] = None
+
+
+class BatchFailed(VenueError):
+    """Single orders of a batch failed; the others were accepted. Do not send the whole batch again.
+
+    Attributes:
+        result: the ``BatchResult``.
+        failed: its orders that failed, as ``BatchResult.failed``.
+        code, message: the first one's.
+    """
+
+    def __init__(self, message: str, *, result: Optional["BatchResult"] = None, code: Any = None, reply: Any = None) -> None:
+        super().__init__(message, code=code, reply=reply)
+        self.result = result
+        self.failed: Tuple[BatchOrder, ...] = () if result is None else result.failed
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class BatchResult:
+    """What became of each order of a batch, in the order of the request.
+
+    The venue says yes to a batch even where it refused every order in it. Failures are seen in ``ok``, in ``failed``, in
+    the truth value (``if not result:``) and in the ``repr``, and each batch with failures is logged as a warning;
+    ``raise_for_failures()`` makes them an exception.
+
+    Attributes:
+        orders: one ``BatchOrder`` for each order of the request. The result may be iterated over, too, and has a length.
+        rate_limit: None where the reply has none.
+        raw: the whole decoded reply.
+    """
+
+    orders: Tuple[BatchOrder, ...]
+    rate_limit: Optional[RateLimit] = None
+    raw: Any = attrs.field(hash=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every order was accepted."""
+        return not self.failed
+
+    @property
+    def failed(self) -> Tuple[BatchOrder, ...]:
+        """The orders that were not accepted, or of which the reply says nothing."""
+        return tuple(order for order in self.orders if not order.ok)
+
+    def raise_for_failures(self) -> None:
+        """Raises ``BatchFailed``, a ``VenueError`` that has them in ``failed``, where single orders failed."""
+        failed = self.failed
+        if failed:
+            raise BatchFailed(self.told(), result=self, code=failed[0].code, reply=self.raw)
+
+    def told(self) -> str:
+        """The failures in words."""
+        failed = self.failed
+        first = ", ".join(f"{order.order_link_id or order.symbol}: {order.message} ({order.code})" for order in failed[:3])
+        more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
+        return f"{len(failed)} of {len(self.orders)} orders failed: {first}{more}"
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __len__(self) -> int:
+        return len(self.orders)
+
+    def __iter__(self) -> Iterator[BatchOrder]:
+        return iter(self.orders)
+
+    def __repr__(self) -> str:
+        failed = len(self.failed)
+        state = f"{failed} of {len(self.orders)} FAILED" if failed else f"{len(self.orders)} accepted"
+        return f"BatchResult({state}, orders={self.orders!r}, rate_limit={self.rate_limit!r})"
+
+
+def read_order(document: Mapping[str, Any], sent: Mapping[str, Any]) -> OrderResult:
+    """The result of an order request that the venue said yes to. Never raises: the yes must not get lost."""
+    data = _object(document.get("data"))
+    return OrderResult(
+        order_id=_text(data, "orderId") or _text(sent, "orderId"),
+        order_link_id=_text(data, "orderLinkId") or _text(sent, "orderLinkId"),
+        rate_limit=read_rate_limit(document),
+        raw=document,
+    )
+
+
+def read_batch(document: Mapping[str, Any], category: str, sent: Sequence[Mapping[str, Any]]) -> BatchResult:
+    """The result of a batch request that the venue said yes to. Never raises: the orders are made.
+
+    The reply has two lists side by side: the orders, and what became of them.
+    """
+    rows = _objects(_object(document.get("data")).get("list"))
+    verdicts = _objects(_object(document.get("retExtInfo")).get("list"))
+    orders = []
+    for index, order in enumerate(sent):
+        row = rows[index] if index < len(rows) else {}
+        verdict = verdicts[index] if index < len(verdicts) else {}
+        code = whole_number(verdict.get("code"))
+        message = _text(verdict, "msg")
+        if code is None:
+            message = message or "the reply does not say what became of it"
+        orders.append(
+            BatchOrder(
+                ok=code == 0,
+                order_id=_text(row, "orderId"),
+                order_link_id=_text(row, "orderLinkId") or _text(order, "orderLinkId"),
+                code=code,
+                message=message,
+                category=_text(row, "category") or category,
+                symbol=_text(row, "symbol") or _text(order, "symbol"),
+                created_ms=whole_number(row.get("createAt")),
+            )
+        )
+    return BatchResult(orders=tuple(orders), rate_limit=read_rate_limit(document), raw=document)
+
+
+def read_rate_limit(document: Mapping[str, Any]) -> Optional[RateLimit]:
+    header = _object(document.get("header"))
+    limit = RateLimit(
+        limit=whole_number(header.get("X-Bapi-Limit")),
+        remaining=whole_number(header.get("X-Bapi-Limit-Status")),
+        reset_ms=whole_number(header.get("X-Bapi-Limit-Reset-Timestamp")),
+    )
+    return None if limit == RateLimit() else limit
+
+
+def _object(value: Any) -> Dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: Any) -> List[Dict[str, Any]]:
+    return [_object(item) for item in value] if isinstance(value, list) else []
+
+
+def _text(document: Mapping[str, Any], name: str) -> str:
+    value = document.get(name)
+    return value if isinstance(value, str) else ""
