@@ -8,7 +8,11 @@
 import logging
 
 from dbxsdk.bybit.client import BybitPublicClient
+from dbxsdk.bybit.private import BybitPrivateClient
+from dbxsdk.bybit.trade import BybitTradeClient
+from dbxsdk.bybit.trade_results import BatchFailed, BatchOrder, BatchResult, OrderResult, RateLimit
 from dbxsdk.client import Client
+from dbxsdk.dbot import DBotDataClient, DBotTradeClient
 from dbxsdk.digifinex.client import DigiFinexClient
 from dbxsdk.errors import (
     AuthError,
@@ -35,13 +39,20 @@ __version__ = "0.1.0"
 __all__ = [
     "AuthError",
     "BadFrame",
+    "BatchFailed",
+    "BatchOrder",
+    "BatchResult",
+    "BybitPrivateClient",
     "BybitPublicClient",
+    "BybitTradeClient",
     "CallbackFailed",
     "Client",
     "ClientClosed",
     "ConnectError",
     "Connected",
     "ConnectionLost",
+    "DBotDataClient",
+    "DBotTradeClient",
     "DbxError",
     "DigiFinexClient",
     "Disconnected",
@@ -50,8 +61,10 @@ __all__ = [
     "Gap",
     "Messages",
     "Options",
+    "OrderResult",
     "OutcomeUnknown",
     "ProtocolError",
+    "RateLimit",
     "RateLimited",
     "Refused",
     "RequestTimeout",

@@ -1,0 +1,33 @@
+"""DBot's WebSockets: trading tasks and their results, and market data. Unofficial; mind the venue's terms."""
+
+from dbxsdk.dbot.data import DATA_URL, DBotDataClient
+from dbxsdk.dbot.models import (
+    NewPair,
+    PairInfo,
+    SwapOrder,
+    TokenAmount,
+    TokenInfo,
+    TradeResult,
+    Transaction,
+    WalletTransaction,
+    Window,
+)
+from dbxsdk.dbot.results import TYPES
+from dbxsdk.dbot.trade import TRADE_URL, DBotTradeClient
+
+__all__ = [
+    "DATA_URL",
+    "DBotDataClient",
+    "DBotTradeClient",
+    "NewPair",
+    "PairInfo",
+    "SwapOrder",
+    "TRADE_URL",
+    "TYPES",
+    "TokenAmount",
+    "TokenInfo",
+    "TradeResult",
+    "Transaction",
+    "WalletTransaction",
+    "Window",
+]

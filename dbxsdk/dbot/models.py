@@ -1,0 +1,313 @@
+"""What DBot's two sockets send, as frozen values.
+
+Names are the venue's in Python spelling; the data socket's one- and two-letter keys got words. Times are ms since
+1970, whatever unit the wire has. Fields with few values (states, sources, chains) are kept as texts: the venue adds
+values. Anything but what identifies a value may be None; the wire document is in ``Update.raw``.
+
+Sources: docs.dbotx.com/reference, its Chinese edition, and the older guide-en.dbotx.com.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
+
+import attrs
+
+from dbxsdk.errors import ProtocolError
+from dbxsdk.models import boolean, decimal, each, integer, reader, text, wire
+
+T = TypeVar("T")
+
+INTERVALS = ("1m", "5m", "1h", "6h", "24h")
+"""The windows of the pair figures, all of which come with every update."""
+
+_SECONDS_END = 100_000_000_000
+"""A time below is in seconds (it is reached in the year 5138), one above in ms (passed in 1973)."""
+_MOST_DECIMALS = 255
+"""A token's decimals are one byte on every chain."""
+
+
+def milliseconds(value: Any) -> int:
+    """A time in seconds or in ms, told apart by its size: the venue's pages mix them up."""
+    moment = decimal(value)
+    if not 0 <= moment < _SECONDS_END * 1000:
+        raise ValueError("the time is out of range")
+    return int(moment * 1000 if moment < _SECONDS_END else moment)
+
+
+def _decimals(value: Any) -> int:
+    places = integer(value)
+    if not 0 <= places <= _MOST_DECIMALS:
+        raise ValueError("decimals are out of range")
+    return places
+
+
+def _label(value: Any) -> str:
+    """A text, or a number used as one."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else text(value)
+
+
+@attrs.frozen(kw_only=True)
+class SwapOrder:
+    """One fast buy or sell task, as ``getSwapOrder`` and ``getSwapOrders`` tell of it.
+
+    Attributes:
+        state: ``"init"``, ``"processing"``, ``"done"`` (traded), ``"fail"`` or ``"expired"``.
+        trade_type: ``"buy"`` or ``"sell"``.
+        tx_price_usd: the price of the trade in USD.
+        swap_hash, swap_link: the transaction, and a page that shows it.
+        error_code, error_message: empty texts where nothing failed.
+
+    Source: docs.dbotx.com/reference/fast-buy-sell-task-ws.
+    """
+
+    id: str = wire("id", text)
+    state: str = wire("state", text)
+    chain: Optional[str] = wire("chain", text, default=None)
+    trade_type: Optional[str] = wire("tradeType", text, default=None)
+    tx_price_usd: Optional[Decimal] = wire("txPriceUsd", decimal, default=None)
+    swap_hash: Optional[str] = wire("swapHash", text, default=None)
+    swap_link: Optional[str] = wire("swapLink", text, default=None)
+    error_code: Optional[str] = wire("errorCode", _label, default=None)
+    error_message: Optional[str] = wire("errorMessage", text, default=None)
+
+
+@attrs.frozen(kw_only=True)
+class TokenInfo:
+    """A token. ``decimals`` says how many places its raw integer amounts have."""
+
+    contract: Optional[str] = wire("contract", text, default=None)
+    name: Optional[str] = wire("name", text, default=None)
+    symbol: Optional[str] = wire("symbol", text, default=None)
+    decimals: Optional[int] = wire("decimals", _decimals, default=None)
+    icon: Optional[str] = wire("icon", text, default=None)
+    total_supply: Optional[Decimal] = wire("totalSupply", decimal, default=None)
+
+
+@attrs.frozen(kw_only=True)
+class TokenAmount:
+    """An amount of a token. ``raw_amount`` is the chain's integer; ``amount`` is what people call the amount."""
+
+    raw_amount: int = wire("amount", integer)
+    info: Optional[TokenInfo] = wire("info", reader(TokenInfo), default=None)
+
+    @property
+    def amount(self) -> Optional[Decimal]:
+        """``raw_amount`` divided by ten to the power of the token's decimals, exactly; None without decimals."""
+        if self.info is None or self.info.decimals is None:
+            return None
+        sign, digits, _ = Decimal(self.raw_amount).as_tuple()
+        # Not by arithmetic: that would round to the context's 28 digits.
+        return Decimal((sign, digits, -self.info.decimals))
+
+
+@attrs.frozen(kw_only=True)
+class TradeResult:
+    """How one trade ended (``tradeResults``). The same result may come twice, most of all around a reconnect.
+
+    Attributes:
+        id: a task's id, often with a suffix (``"..._sell"``): it begins with the id of the task that it came from.
+        state: ``"done"``, ``"fail"``, ...
+        source: ``"swap_order"``, ``"limit_order"`` (also take profit and stop loss), ``"trailing_stop_order"``,
+            ``"follow_order"``.
+        sub_source: e.g. ``"swap_take_profit"``; None where it was no take profit, stop loss or trailing stop.
+        type: ``"buy"`` or ``"sell"``; failures were also seen with ``"fail"``.
+        create_at_ms: when the task was made.
+        timestamp_ms: when the trade was executed; None where it failed.
+        send, receive: what left the wallet and what came in; None where it failed.
+        price_usd: the token's price in USD.
+        dbot_fee: the venue's fee, a raw integer of the chain's currency.
+        error_code, error_message: why it failed.
+
+    Source: docs.dbotx.com/reference/subscribe-trade-results and the pages of the single notifications.
+    """
+
+    id: str = wire("id", text)
+    state: str = wire("state", text)
+    source: str = wire("source", text)
+    sub_source: Optional[str] = wire("subSource", text, default=None)
+    chain: Optional[str] = wire("chain", text, default=None)
+    block: Optional[int] = wire("block", integer, default=None)
+    hash: Optional[str] = wire("hash", text, default=None)
+    create_at_ms: Optional[int] = wire("createAt", milliseconds, default=None)
+    timestamp_ms: Optional[int] = wire("timestamp", milliseconds, default=None)
+    wallet: Optional[str] = wire("wallet", text, default=None)
+    type: Optional[str] = wire("type", text, default=None)
+    token: Optional[str] = wire("token", text, default=None)
+    pair: Optional[str] = wire("pair", text, default=None)
+    symbol: Optional[str] = wire("symbol", text, default=None)
+    send: Optional[TokenAmount] = wire("send", reader(TokenAmount), default=None)
+    receive: Optional[TokenAmount] = wire("receive", reader(TokenAmount), default=None)
+    price_usd: Optional[Decimal] = wire("priceUsd", decimal, default=None)
+    dbot_fee: Optional[Decimal] = wire("dbotFee", decimal, default=None)
+    error_code: Optional[str] = wire("errorCode", _label, default=None)
+    error_message: Optional[str] = wire("errorMessage", text, default=None)
+
+
+@attrs.frozen(kw_only=True)
+class Transaction:
+    """One trade or change of liquidity (``tx``).
+
+    Attributes:
+        id: the wire's ``i``.
+        time_ms: its ``t``, to the second.
+        hash: its ``tx``, the transaction.
+        dex: its ``d``.
+        account: its ``ac``, the trader's wallet.
+        type: its ``tt``: ``"buy"``, ``"sell"``, ``"addLiq"`` or ``"removeLiq"``.
+        base_amount: its ``s``, in the currency that was paid with; the pages do not explain it, the samples agree.
+        usd: its ``u``, the value in USD.
+        quantity: its ``q``, in tokens.
+        pair: its ``p`` or ``pair``, where the venue sends one; no page shows it here.
+
+    Source: docs.dbotx.com/reference/live-trade-alert, guide-en.dbotx.com.
+    """
+
+    hash: str = wire("tx", text)
+    type: str = wire("tt", text)
+    id: Optional[str] = wire("i", _label, default=None)
+    time_ms: Optional[int] = wire("t", milliseconds, default=None)
+    dex: Optional[str] = wire("d", text, default=None)
+    account: Optional[str] = wire("ac", text, default=None)
+    base_amount: Optional[Decimal] = wire("s", decimal, default=None)
+    usd: Optional[Decimal] = wire("u", decimal, default=None)
+    quantity: Optional[Decimal] = wire("q", decimal, default=None)
+    pair: Optional[str] = wire("p", text, default=None)
+
+
+@attrs.frozen(kw_only=True)
+class WalletTransaction(Transaction):
+    """One trade of a wallet (``walletTx``): a ``Transaction`` with its token and pair.
+
+    Attributes:
+        token: the wire's ``m``.
+        base_token, base_symbol: its ``bm`` and ``bs``, the currency that was paid with.
+
+    Source: docs.dbotx.com/reference/wallet-live-trades-alert.
+    """
+
+    token: Optional[str] = wire("m", text, default=None)
+    base_token: Optional[str] = wire("bm", text, default=None)
+    base_symbol: Optional[str] = wire("bs", text, default=None)
+
+
+@attrs.frozen(kw_only=True)
+class Window:
+    """What happened to a pair within one interval.
+
+    Attributes:
+        interval: ``"1m"``, ``"5m"``, ``"1h"``, ``"6h"`` or ``"24h"``.
+        buys, sells: the wire's ``bt`` and ``st``, how many.
+        buy_volume, sell_volume: its ``bv`` and ``sv``.
+        price_change: its ``pc``, a fraction: 0.1 is 10 %.
+    """
+
+    interval: str
+    buys: Optional[Decimal] = None
+    sells: Optional[Decimal] = None
+    buy_volume: Optional[Decimal] = None
+    sell_volume: Optional[Decimal] = None
+    price_change: Optional[Decimal] = None
+
+
+_WINDOW_KEYS = (("buys", "bt"), ("sells", "st"), ("buy_volume", "bv"), ("sell_volume", "sv"), ("price_change", "pc"))
+
+
+def _windows(document: Dict[str, Any]) -> Tuple[Window, ...]:
+    windows = []
+    for interval in INTERVALS:
+        found = {name: document.get(key + interval) for name, key in _WINDOW_KEYS}
+        values = {name: decimal(value) for name, value in found.items() if value is not None}
+        if values:
+            windows.append(Window(interval=interval, **values))
+    return tuple(windows)
+
+
+@attrs.frozen(kw_only=True)
+class PairInfo:
+    """The figures of one pair (``pairInfo``, ``pairsInfo``).
+
+    Attributes:
+        pair: the pair's address; None on ``pairInfo``, where no page shows one.
+        windows: one a time span that the venue sent figures for, shortest first.
+        token_price: the wire's ``tp``.
+        token_reserve, base_reserve, currency_reserve: its ``tr``, ``sr`` and ``cr``, the pool's reserves.
+        top10_share: its ``t10``, what the ten largest holders have, a fraction.
+        burned_share: its ``blp``, how much of the liquidity is burned, a fraction.
+        freeze_authority, mint_authority: its ``fa`` and ``ma``.
+
+    Source: docs.dbotx.com/reference/tokens-update-alert, guide-en.dbotx.com token-details-alert.
+    """
+
+    pair: Optional[str] = wire("p", text, default=None)
+    windows: Tuple[Window, ...] = wire("windows", tuple, default=())
+    token_price: Optional[Decimal] = wire("tp", decimal, default=None)
+    token_reserve: Optional[Decimal] = wire("tr", decimal, default=None)
+    base_reserve: Optional[Decimal] = wire("sr", decimal, default=None)
+    currency_reserve: Optional[Decimal] = wire("cr", decimal, default=None)
+    top10_share: Optional[Decimal] = wire("t10", decimal, default=None)
+    burned_share: Optional[Decimal] = wire("blp", decimal, default=None)
+    freeze_authority: Optional[bool] = wire("fa", boolean, default=None)
+    mint_authority: Optional[bool] = wire("ma", boolean, default=None)
+
+    def window(self, interval: str) -> Optional[Window]:
+        """The figures of ``interval``, e.g. ``"1m"``; None where the venue sent none."""
+        return next((window for window in self.windows if window.interval == interval), None)
+
+
+@attrs.frozen(kw_only=True)
+class NewPair(PairInfo):
+    """A pair that was made (``newPairInfo``) or moved to another pool (``migratedPairInfo``, whose fields no readable
+    page lists: it is read by the same names).
+
+    Attributes:
+        token: the wire's ``m``.
+        name, symbol, image: its ``n``, ``s`` and ``im``.
+        created_ms: its ``ca``.
+        supply: its ``sl``.
+        pool_type: its ``pt``, e.g. ``"pump"``.
+
+    Source: guide-en.dbotx.com new-tokens-alert.
+    """
+
+    token: Optional[str] = wire("m", text, default=None)
+    name: Optional[str] = wire("n", text, default=None)
+    symbol: Optional[str] = wire("s", text, default=None)
+    image: Optional[str] = wire("im", text, default=None)
+    created_ms: Optional[int] = wire("ca", milliseconds, default=None)
+    supply: Optional[Decimal] = wire("sl", decimal, default=None)
+    pool_type: Optional[str] = wire("pt", text, default=None)
+
+
+def _prepared(read: Callable[[Any], T], *, windows: bool) -> Callable[[Any], T]:
+    """``read`` for documents in which the pair has either name, and figures lie in one key a window."""
+
+    def prepare(document: Any) -> T:
+        if isinstance(document, dict):
+            pair = document.get("p")
+            document = {**document, "p": document.get("pair") if pair is None else pair, "windows": ()}
+            if windows:
+                try:
+                    document["windows"] = _windows(document)
+                except (TypeError, ValueError, ArithmeticError) as error:
+                    raise ProtocolError(f"a figure of a pair cannot be read: {error}") from error
+        return read(document)
+
+    return prepare
+
+
+read_swap_order = reader(SwapOrder)
+read_trade_result = reader(TradeResult)
+read_transactions = each(_prepared(reader(Transaction), windows=False))
+read_wallet_transactions = each(_prepared(reader(WalletTransaction), windows=False))
+read_pair_info = _prepared(reader(PairInfo), windows=True)
+read_migrated_pair = _prepared(reader(NewPair), windows=True)
+
+
+def read_new_pair(document: Any) -> NewPair:
+    """A new pair, which without its address would be of no use."""
+    new = read_migrated_pair(document)
+    if new.pair is None:
+        raise ProtocolError("NewPair: the field 'p' is missing")
+    return new

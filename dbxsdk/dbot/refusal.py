@@ -1,0 +1,53 @@
+"""Reads the venue's "no". No page shows a single error frame: ``err`` is documented, the rest is taken as it comes."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Optional, Tuple
+
+from dbxsdk.errors import VenueError
+
+_MESSAGES = ("message", "msg", "errorMessage", "error")
+_CODES = ("code", "errorCode")
+_GOOD_STATUS = (None, "ack", "ok", "success")
+
+
+def failed(document: Mapping[str, Any]) -> bool:
+    """Whether a frame says that something went wrong."""
+    result = document.get("result")
+    parts = (document, result) if isinstance(result, dict) else (document,)
+    if any(_says_no(part.get("err")) for part in parts):
+        return True
+    if any(part.get("err") is False for part in parts):
+        return False
+    return any(bool(part.get("error")) for part in parts) or document.get("status") not in _GOOD_STATUS
+
+
+def error(document: Mapping[str, Any], what: str) -> VenueError:
+    """The exception for a frame that ``failed``. ``what`` was asked for."""
+    code, message = _reason(document)
+    return VenueError(message or f"the venue refused {what} and gave no reason", code=code, reply=document)
+
+
+def _says_no(err: Any) -> bool:
+    # Documented is true; a text or an object in its place would be a reason.
+    return err is True or bool(isinstance(err, (str, dict)) and err)
+
+
+def _reason(document: Mapping[str, Any]) -> Tuple[Any, Optional[str]]:
+    result = document.get("result")
+    message: Optional[str] = result if isinstance(result, str) and result else None
+    code: Any = None
+    for part in (result, document):
+        for place in (part.get("res"), part.get("err"), part.get("error"), part) if isinstance(part, dict) else ():
+            if isinstance(place, str) and place:
+                message = message or place
+            if isinstance(place, dict):
+                texts = (place.get(key) for key in _MESSAGES)
+                message = message or next((text for text in texts if isinstance(text, str) and text), None)
+                codes = (place.get(key) for key in _CODES)
+                code = next((value for value in codes if _is_code(value)), None) if code is None else code
+    return code, message
+
+
+def _is_code(value: Any) -> bool:
+    return isinstance(value, (int, str)) and not isinstance(value, bool) and value != ""

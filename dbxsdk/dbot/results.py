@@ -1,0 +1,50 @@
+"""Of which of the venue's types a trade result is: the venue filters by them, and names none in what it sends."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Tuple
+
+DIRECTIONS = ("buy", "sell")
+EXITS = ("take_profit", "stop_loss", "trailing_stop")
+
+TYPES: Tuple[str, ...] = tuple(
+    f"{what}_{outcome}"
+    for what in (
+        *(f"{source}_{direction}" for source in ("swap", "limit", "follow") for direction in DIRECTIONS),
+        *(f"{source}_{exit}" for source in ("swap", "follow") for exit in EXITS),
+    )
+    for outcome in ("success", "fail")
+)
+"""The documented ones. The page's list is cut off in every copy at hand: there may be more."""
+
+
+def types_of(result: Mapping[str, Any]) -> Tuple[str, ...]:
+    """The types that ``result`` (the wire's object) may be of: one as a rule, none where it cannot be told.
+
+    There is more than one where the venue's own samples contradict themselves: failures were seen with the
+    ``type`` ``"fail"``, which hides the direction, and with the ``state`` ``"done"``, which says success.
+    """
+    outcomes = _outcomes(result)
+    return tuple(f"{what}_{outcome}" for what in _subjects(result) for outcome in outcomes)
+
+
+def _outcomes(result: Mapping[str, Any]) -> Tuple[str, ...]:
+    state = result.get("state")
+    if state == "done":
+        return ("success", "fail") if result.get("errorCode") else ("success",)
+    # An order that expired was not carried out; whoever watches for failures wants to hear of it.
+    return ("fail",) if state in ("fail", "expired") else ()
+
+
+def _subjects(result: Mapping[str, Any]) -> Tuple[str, ...]:
+    # Take profit and stop loss come with the source limit_order: the subsource goes first.
+    exit_of = result.get("subSource")
+    if isinstance(exit_of, str) and exit_of:
+        return (exit_of,)
+    source = result.get("source")
+    if not isinstance(source, str) or not source.endswith("_order"):
+        return ()
+    source = source[: -len("_order")]
+    direction = result.get("type")
+    directions = (direction,) if direction in DIRECTIONS else DIRECTIONS
+    return tuple(f"{source}_{direction}" for direction in directions)
