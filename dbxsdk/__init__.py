@@ -12,6 +12,7 @@ from dbxsdk.bybit.private import BybitPrivateClient
 from dbxsdk.bybit.trade import BybitTradeClient
 from dbxsdk.bybit.trade_results import BatchFailed, BatchOrder, BatchResult, OrderResult, RateLimit
 from dbxsdk.client import Client
+from dbxsdk.cryptomus.client import CryptomusClient
 from dbxsdk.dbot import DBotDataClient, DBotTradeClient
 from dbxsdk.digifinex.client import DigiFinexClient
 from dbxsdk.errors import (
@@ -51,6 +52,7 @@ __all__ = [
     "ConnectError",
     "Connected",
     "ConnectionLost",
+    "CryptomusClient",
     "DBotDataClient",
     "DBotTradeClient",
     "DbxError",

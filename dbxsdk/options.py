@@ -97,7 +97,7 @@ class Options:
         connect_timeout: bounds name look-up, TCP, proxy, TLS and WebSocket handshake together (default 10).
         request_timeout: how long a blocking call waits for its answer where the call itself says nothing (10).
         heartbeat_interval: the longest time without sending anything; None (default) is the venue's own
-            (Bybit 20, DigiFinex 30).
+            (Bybit 20, DigiFinex and DBot 30, Cryptomus 40).
         silence_timeout: a connection on which nothing was received for this long is given up and made
             anew; None (default) is the heartbeat interval and 10 s, since a heartbeat is always answered.
         backoff_initial: the first delay before a reconnect is random between 0 and this (1), then doubles.

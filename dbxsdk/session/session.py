@@ -545,7 +545,7 @@ class Session:
         try:
             inbound = self._protocol.receive(payload, binary)
             # One document for several topics, or one value for several: whoever wants more than one gets it once.
-            served: Optional[Set[Tuple[Subscription, int]]] = None if len(inbound) == 1 else set()
+            served: Optional[Set[Tuple[Subscription, int, str]]] = None if len(inbound) == 1 else set()
             for item in inbound:
                 if isinstance(item, Push):
                     self._push(item, received_ns, served)
@@ -581,7 +581,7 @@ class Session:
         else:
             entry.future.set_result(result)
 
-    def _push(self, push: Push, received_ns: int, served: Optional[Set[Tuple[Subscription, int]]]) -> None:
+    def _push(self, push: Push, received_ns: int, served: Optional[Set[Tuple[Subscription, int, str]]]) -> None:
         topic = self._topics.get(push.topic)
         if topic is None:
             self._unknown_topic(push.topic)
@@ -596,7 +596,8 @@ class Session:
         for subscription in topic.subscriptions:
             if served is not None:
                 # By identity: a venue's protocol gives the same object where it is the same value.
-                what = (subscription, id(push.document if subscription.raw else push.payload))
+                raw = subscription.raw
+                what = (subscription, id(push.document if raw else push.payload), "" if raw else push.symbol)
                 if what in served:
                     continue
                 served.add(what)

@@ -6,7 +6,7 @@ import collections
 import logging
 import threading
 import time
-from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Set, Tuple
 
 from dbxsdk.errors import ConnectError, RequestTimeout, SubscribeError, VenueError
 from dbxsdk.events import Event, Refused
@@ -161,8 +161,9 @@ class Subscriptions:
         if reply is None:
             self._subscribe_unanswered(request)
             return
-        acknowledgement = self._protocol.acknowledge(request, reply)
         with self._lock:
+            # Under the lock: what it wants sent again must not be overtaken by a request made meanwhile.
+            acknowledgement = self._protocol.acknowledge(request, reply)
             unheard = self.topics.acknowledged(acknowledgement, time.monotonic())
             connection = self._connection()
             for again in acknowledgement.retry if connection is not None else ():
@@ -213,9 +214,11 @@ class Subscriptions:
         connection = self._connection()
         names = self.topics.unwanted() if connection is not None else ()
         if names:
-            told = set()
+            told: Set[str] = set()
             for request in self._protocol.unsubscribe(names, self.topics.live()):
-                self._decide(request, connection, self._unsubscribe_answered)
+                # One that names topics that stay subscribes them again: the venue may have ended more than was asked.
+                leaving = set(request.topics) <= set(names)
+                self._decide(request, connection, self._unsubscribe_answered if leaving else self._subscribe_answered)
                 told.update(request.topics)
             # What the venue has no word to end is over at once.
             self.topics.left([name for name in names if name not in told])

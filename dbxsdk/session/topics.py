@@ -170,13 +170,15 @@ class WantedTopics:
         return unheard
 
     def unanswered(self, names: Iterable[str]) -> bool:
-        """The venue did not answer a subscribe request for these. Whether one was live on an earlier connection."""
+        """The venue did not answer a subscribe request for these. Whether one of them was live, now or on an earlier
+        connection, and may have fallen silent with nobody waiting for it."""
         established = False
         for name in names:
             topic = self._topics.get(name)
+            if topic is not None and topic.subscriptions and topic.established:
+                established = True
             if topic is None or topic.status is not Status.ASKED:
                 continue
-            established = established or topic.established
             if topic.subscriptions:
                 topic.status = Status.WANTED
             else:

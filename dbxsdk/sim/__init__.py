@@ -15,8 +15,9 @@ except ImportError as error:
     raise ImportError('dbxsdk.sim needs the package "websockets": pip install "dbxsdk[sim]"') from error
 
 from dbxsdk.sim.bybit import BybitVenue
+from dbxsdk.sim.cryptomus import CryptomusVenue
 from dbxsdk.sim.dbot import DBotVenue
 from dbxsdk.sim.digifinex import DigiFinexVenue
 from dbxsdk.sim.server import ClientFrame, Venue
 
-__all__ = ["BybitVenue", "ClientFrame", "DBotVenue", "DigiFinexVenue", "Venue"]
+__all__ = ["BybitVenue", "ClientFrame", "CryptomusVenue", "DBotVenue", "DigiFinexVenue", "Venue"]

@@ -74,6 +74,7 @@ class Connection:
         self._ending: Optional[Ending] = None
         self._failure: Optional[BaseException] = None
         self._opened = False
+        self._last_sent: Optional[float] = None
 
     # -- the reader thread ---------------------------------------------------------------------------
 
@@ -133,6 +134,7 @@ class Connection:
         """The handshake is done."""
         assert self._wire is not None
         self._wire.deadline = None
+        self._last_sent = time.monotonic()
         self._opened = True
         if self._stopped is None:
             self._on_open()
@@ -196,6 +198,7 @@ class Connection:
         frame = websocket.ABNF.create_frame(payload.encode(), opcode).format()
         try:
             self._require_wire().write(frame, timeout)
+            self._last_sent = time.monotonic()
         except NotWritten as error:
             raise NotSent(str(error)) from error
         except (PartlyWritten, ssl.SSLError) as error:
@@ -245,8 +248,9 @@ class Connection:
 
     @property
     def last_sent(self) -> Optional[float]:
-        """Monotonic time of the last bytes sent."""
-        return None if self._wire is None else self._wire.last_write
+        """Monotonic time of the last request or ping sent, or of the opening. Pongs do not count: venues want to hear
+        of the client by itself."""
+        return self._last_sent
 
     # -- below ---------------------------------------------------------------------------------------
 

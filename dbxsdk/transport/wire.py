@@ -46,7 +46,7 @@ class Wire:
         """Called before websocket-client closes the socket; may raise."""
         self.waiting_since: Optional[float] = None
         """Since when the reader waits for the network; None while it is at work."""
-        self.last_read = self.last_write = time.monotonic()
+        self.last_read = time.monotonic()
 
     # -- what websocket-client calls -----------------------------------------------------------------
 
@@ -127,7 +127,6 @@ class Wire:
             try:
                 written += self._raw.send(data[written:] if written else data, _DONT_WAIT)
                 if written >= len(data):
-                    self.last_write = time.monotonic()
                     return
             except (BlockingIOError, InterruptedError):
                 pass
@@ -188,8 +187,11 @@ class TlsWire(Wire):
                 result = None
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
                 result, ended = b"", True
-        # What TLS itself has to say: handshake messages, key updates, alerts.
-        self._flush(time.monotonic() + (self._remaining() or 5.0))
+            # What TLS itself has to say: handshake messages, key updates, alerts. Looked for under the lock, where no
+            # writer's record can be there: waiting for that one's way out would keep this thread from reading.
+            speaks = self._outgoing.pending
+        if speaks:
+            self._flush(time.monotonic() + (self._remaining() or 5.0))
         if ended and operation == self._tls.do_handshake:
             raise ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the peer closed the connection during the TLS handshake")
         if result is None:
@@ -202,8 +204,6 @@ class TlsWire(Wire):
         return result
 
     def _flush(self, deadline: float) -> None:
-        if not self._outgoing.pending:
-            return
         with self._write_lock:
             with self._tls_lock:
                 data = self._outgoing.read()

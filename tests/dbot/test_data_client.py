@@ -133,6 +133,7 @@ def test_trades_of_several_pairs(named: bool) -> None:
         venue.step(20)
         client.ping()
         eventually(lambda: client.stats().queued == 0)
+        client.close()  # the callback that may still be running has returned
         keys = [trade.id for update in both.items for trade in update.data]
         assert len(keys) == len(set(keys)) > 0  # each trade once
         if named:

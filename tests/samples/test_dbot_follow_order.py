@@ -64,7 +64,7 @@ def test_without_an_answer_it_asks_and_never_guesses() -> None:
 
         watcher = threading.Thread(target=answer_the_question)
         watcher.start()
-        code, out, err = run(order_id, "--enable", "--timeout", "0.5", "--url", venue.url(), key=venue.api_key)
+        code, out, err = run(order_id, "--enable", "--timeout", "1", "--url", venue.url(), key=venue.api_key)
         watcher.join()
     assert (code, out) == (0, f"{order_id} is enabled\n")
     assert "it may have been carried out; asking for the task" in err
@@ -81,7 +81,7 @@ def test_what_was_not_carried_out_is_told() -> None:
 
         watcher = threading.Thread(target=answer_again)
         watcher.start()
-        code, out, err = run(order_id, "--enable", "--timeout", "0.5", "--url", venue.url(), key=venue.api_key)
+        code, out, err = run(order_id, "--enable", "--timeout", "1", "--url", venue.url(), key=venue.api_key)
         watcher.join()
         assert venue.tasks("follow")[order_id]["enabled"] is False
     assert (code, out) == (1, f"{order_id} is disabled\n")
@@ -92,7 +92,7 @@ def test_when_the_venue_stays_silent_nobody_knows() -> None:
     with DBotVenue(rate=0) as venue:
         order_id = venue.add_follow_order()
         venue.hold_answers()
-        code, out, err = run(order_id, "--disable", "--timeout", "0.2", "--url", venue.url(), key=venue.api_key)
+        code, out, err = run(order_id, "--disable", "--timeout", "1", "--url", venue.url(), key=venue.api_key)
     assert (code, out) == (3, "") and "unknown" in err
 
 

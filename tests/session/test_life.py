@@ -361,3 +361,59 @@ def test_the_representation_names_the_endpoint_and_the_state() -> None:
     assert repr(client) == f"<FakeClient {network.url[5:-1]}:80 new>"
     client.close()
     assert repr(client).endswith("closed>")
+
+
+def test_a_new_life_that_begins_before_the_old_one_is_over_delivers() -> None:
+    network, updates = Network(), Recorder()
+    gate = Gate(Ending("no", error=ConnectError("no")))
+    network.plans.append(gate)
+    client = network.client()
+    failed = client.submit("echo")
+    opened = threading.Event()
+
+    def in_the_last_moments_of_the_old_life(future: Any) -> None:
+        Background(client.open).result()
+        opened.set()
+
+    failed.add_done_callback(in_the_last_moments_of_the_old_life)
+    gate.open.set()
+    assert opened.wait(5.0)
+    eventually(lambda: len(ours()) == 3)
+    client.subscribe("trades", "A", callback=updates)
+    network.now.push({"topic": "trades.A", "n": 1})
+    updates.wait()
+    client.close()
+
+
+def test_an_open_that_gives_up_while_the_connection_is_being_made_leaves_none() -> None:
+    network = Network()
+    client = network.client()
+    made, go_on = threading.Event(), threading.Event()
+    connect = client._session._connect
+
+    def slow(*arguments: Any) -> Any:
+        made.set()
+        assert go_on.wait(5.0)
+        return connect(*arguments)
+
+    client._session._connect = slow
+    opening = Background(client.open, 0.2)
+    assert made.wait(5.0)
+    run = eventually(lambda: client._session._run)
+    stop = run.stop
+
+    class Stop(threading.Event):
+        def set(self) -> None:
+            # In the middle of giving up: the reader comes to its connection now.
+            go_on.set()
+            threading.Event().wait(0.1)
+            super().set()
+            stop.set()
+
+    run.stop = Stop()
+    assert isinstance(opening.error(), ConnectError)
+    eventually(lambda: ours() == [])
+    assert all(each.ended.is_set() for each in network.connections if each.opened.is_set())
+    client._session._connect = connect
+    client.open()
+    client.close()

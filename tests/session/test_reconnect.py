@@ -206,8 +206,7 @@ def test_a_final_refusal_ends_the_client_for_good() -> None:
                 attempt()  # type: ignore[no-untyped-call]
         with pytest.raises(AuthError):
             client.submit("echo")
-        last = everything.of(Disconnected)[-1]
-        assert last.retry_in is None
+        eventually(lambda: everything.of(Disconnected)[-1].retry_in is None)
         assert len(network.connections) == 2
     assert client.state is State.FAILED
 

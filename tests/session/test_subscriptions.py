@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any, Dict, List
 
 import pytest
@@ -200,6 +201,18 @@ def test_subscribed_again_while_the_venue_is_still_leaving_it() -> None:
         assert network.now.asked("subscribe") == [["trades.BTC"]] * 2
         network.now.push({"topic": "trades.BTC", "n": 1})
         updates.wait()
+
+
+def test_subscribed_again_though_the_venue_never_answers_that_it_left() -> None:
+    network = Network(unanswered("unsubscribe"))
+    with network.client(request_timeout=0.3) as client:
+        subscription = client.subscribe("trades", "BTC", callback=print)
+        threading.Event().wait(0.4)  # until nothing else wakes the thread that keeps the deadlines
+        subscription.unsubscribe()
+        started = time.monotonic()
+        assert client.subscribe("trades", "BTC", callback=print, timeout=4.0).active
+        assert time.monotonic() - started < 2.0
+        assert network.now.asked("subscribe") == [["trades.BTC"]] * 2
 
 
 def test_no_acknowledgement_in_time_leaves_nothing_subscribed() -> None:

@@ -55,7 +55,7 @@ def token(venue: CryptomusVenue) -> str:
 @contextlib.contextmanager
 def peer(venue: CryptomusVenue, query: Optional[str] = None) -> Iterator[Peer]:
     url = f"{venue.url()}?{query or 'token=' + token(venue)}"
-    with connect(url, compression=None, close_timeout=1, max_queue=None, proxy=None) as websocket:
+    with connect(url, compression=None, close_timeout=1, max_queue=None) as websocket:
         yield Peer(websocket)
 
 

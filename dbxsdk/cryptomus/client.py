@@ -1,0 +1,132 @@
+"""``CryptomusClient``: what users call."""
+
+from __future__ import annotations
+
+from typing import Any, Optional, Tuple
+
+from dbxsdk.client import Client
+from dbxsdk.cryptomus import rest
+from dbxsdk.cryptomus.models import DepthScale, Market
+from dbxsdk.cryptomus.protocol import CryptomusProtocol
+from dbxsdk.options import Options, check_seconds
+from dbxsdk.transport.http import parse_http_url
+
+URL = "wss://api-ws.cryptomus.com/ws"
+TOKEN_URL = "https://api.cryptomus.com/v2/user-api/exchange/account/web-socket/token"
+MARKETS_URL = "https://api-app.cryptomus.com/v1/exchange/market"
+DEPTH_SCALES_URL = "https://exchange-ws.cryptomus.com/api/v2/symbol-scales"
+
+
+class CryptomusClient(Client):
+    """Cryptomus's exchange: market data, and the account's orders, balances and deals.
+
+    Channels for ``subscribe`` (markets like ``"BTC_USDT"``; lower case is put into upper case):
+
+    ============= ======================= ================== ======================================================
+    channel       symbols                 ``Update.data``    ``Update.kind``
+    ============= ======================= ================== ======================================================
+    ``lastprice`` markets                 ``LastPrice``      ``update``
+    ``depth``     ``"BTC_USDT:0"``:       ``Depth``          ``snapshot`` or ``delta``. ``Update.symbol`` is the
+                  market, scale index                        market, ``Depth.scale_index`` says which of its books
+    ``ticker``    markets                 ``Ticker``         ``update``
+    ``trade``     markets                 tuple of ``Trade`` ``update``
+    ``order``     markets                 ``Order``          ``update`` (private)
+    ``balance``   currencies (``"USDT"``) ``Balance``        ``update`` (private)
+    ``deal``      markets                 ``Deal``           ``update`` (private)
+    ============= ======================= ================== ======================================================
+
+    ``"all"`` in place of symbols means all there are; ``Update.symbol`` says which one an update is of. Beside ``"all"``
+    the same channel may be subscribed for single symbols by other calls, and each gets its updates; single symbols that
+    are added then are not checked by the venue, which has them already.
+
+    The venue lets a connection have one subscription of each channel: "repeated subscription will be cancelled for the
+    same data type", without a word on whether the first or the second is. So every request names all symbols of the
+    channel that are wanted, old and new. Where the venue replaces or adds, the old ones do not pause; ``depth`` may begin
+    again with a snapshot. Where it refuses repeats, the channel is unsubscribed and subscribed anew: all its symbols
+    pause for one round trip, and updates of that time are not sent again. After an unsubscription, likewise, the
+    symbols that stay are asked for once more. Use one call with many symbols rather than many calls.
+    A refused symbol is found by halving the new ones, and the others stay. Do not send the venue's ``..._subscribe``
+    and ``..._unsubscribe`` by ``call``: they would undo this.
+
+    Each connection, also each reconnect, gets a one-time token by HTTPS first, which counts in ``open``'s timeout.
+
+    Args:
+        user_id: the account's id (a UUID).
+        api_key: a key of the personal account, not one of the payment API.
+        url, token_url, markets_url, depth_scales_url: addresses in place of ``URL``, ``TOKEN_URL``, ``MARKETS_URL``
+            and ``DEPTH_SCALES_URL``; the venue has four hosts. A query in ``url`` is kept, the token is added to it.
+        options: see ``Options``. The venue closes a connection 60 s after the last request: ``heartbeat_interval``,
+            40 s where it is None, should not be above 50.
+
+    Raises:
+        ValueError, TypeError: an argument is wrong; nothing has been sent.
+
+    Besides what ``Client.open`` says: it raises ``AuthError`` where the venue gives no token to this user and key (HTTP
+    401, 403 or 404), which is final; and ``ConnectError`` where the token's host cannot be reached, fails, or answers
+    without a token. After a connection was lost, the latter are tried again.
+
+    Source: doc.cryptomus.com, "exchange/websockets" and "request-format".
+    """
+
+    def __init__(
+        self,
+        user_id: str,
+        api_key: str,
+        *,
+        url: Optional[str] = None,
+        token_url: Optional[str] = None,
+        markets_url: Optional[str] = None,
+        depth_scales_url: Optional[str] = None,
+        options: Optional[Options] = None,
+    ) -> None:
+        tokens = rest.TokenSource(
+            parse_http_url("token_url", TOKEN_URL if token_url is None else token_url),
+            options or Options(),
+            _credential("user_id", user_id),
+            _credential("api_key", api_key),
+        )
+        self._markets_url = parse_http_url("markets_url", MARKETS_URL if markets_url is None else markets_url)
+        self._depth_scales_url = parse_http_url(
+            "depth_scales_url", DEPTH_SCALES_URL if depth_scales_url is None else depth_scales_url
+        )
+        super().__init__(CryptomusProtocol(), URL if url is None else url, options=options, prepare=tokens)
+
+    def markets(self, timeout: Optional[float] = None) -> Tuple[Market, ...]:
+        """All markets, over HTTPS: needs no connection, no key, and opens none. Safe to retry.
+
+        ``timeout`` (seconds) bounds each wait for the network, in place of ``request_timeout``.
+
+        Raises:
+            ConnectError: the host could not be reached, or failed (HTTP 5xx).
+            RateLimited: HTTP 429.
+            VenueError: the venue said no; ``AuthError`` for HTTP 401 and 403.
+            ProtocolError: the answer is no list of markets.
+
+        Source: "exchange/websockets", market list.
+        """
+        return rest.fetch_markets(self._markets_url, self._options, self._seconds(timeout))
+
+    def depth_scales(self, symbol: str, timeout: Optional[float] = None) -> Tuple[DepthScale, ...]:
+        """The price steps at which the book of ``symbol`` can be had; the channel ``depth`` takes their ``index``.
+
+        Over HTTPS, like ``markets``; raises what that raises. Safe to retry.
+
+        Source: "exchange/websockets", symbol depth scales.
+        """
+        if not isinstance(symbol, str):
+            raise TypeError(f"symbol must be a str, not {type(symbol).__name__}")
+        if not symbol or any(character.isspace() or not character.isprintable() for character in symbol):
+            raise ValueError(f"symbol must not be empty and not hold blanks: {symbol!r}")
+        return rest.fetch_depth_scales(self._depth_scales_url, symbol.upper(), self._options, self._seconds(timeout))
+
+    def _seconds(self, timeout: Optional[float]) -> float:
+        return self._options.request_timeout if timeout is None else check_seconds("timeout", timeout)
+
+
+def _credential(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+    # Both end up in headers, or in what is signed. The value is left out of the message.
+    if not value or not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError(f"{name} must be of printable ASCII characters, not empty, and without blanks or line breaks")
+    return value

@@ -1,0 +1,212 @@
+"""Cryptomus's exchange WebSocket: requests ``{id, method, params}``, replies by id, pushes told by ``_update``.
+
+Source: doc.cryptomus.com, "exchange/websockets". Where the page is silent a comment says what was assumed.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, Tuple
+
+from dbxsdk import codec
+from dbxsdk.cryptomus import models
+from dbxsdk.cryptomus.unions import ALL, Action, ChannelUnion, Step
+from dbxsdk.errors import ProtocolError, SubscribeError, VenueError
+from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
+
+_UPDATE = "_update"
+
+_READ: Dict[str, Callable[[Any], Any]] = {
+    "lastprice": models.read_last_price,
+    "depth": models.read_depth,
+    "ticker": models.read_ticker,
+    "trade": models.read_trades,
+    "order": models.read_order,
+    "balance": models.read_balance,
+    "deal": models.read_deal,
+}
+CHANNELS = tuple(_READ)
+
+_METHODS = {
+    Action.SUBSCRIBE: "{}_subscribe",
+    Action.CLEAR: "{}_unsubscribe",
+    Action.LEAVE: "{}_unsubscribe",
+    Action.NOTHING: "ping",
+}
+
+
+class CryptomusProtocol(Protocol):
+    """The one socket of the venue, public and private. Who connects with a token is logged in."""
+
+    venue = "cryptomus"
+    # A connection is closed 60 s after the client's last request; the page asks for one every 50 s.
+    heartbeat_interval = 40.0
+    # Requests count, too; but the pongs by which a client answers WebSocket pings do not, and those are sent as well.
+    only_heartbeats_count = True
+
+    def __init__(self) -> None:
+        # Not from 0: pushes of market data have that id.
+        self._ids = itertools.count(1)
+        self.reset()
+
+    def reset(self) -> None:
+        self._unions = {channel: ChannelUnion(channel, self._step) for channel in CHANNELS}
+        # Steps whose answers the session hands to nobody.
+        self._leaving: Dict[int, Step] = {}
+
+    # -- intents to frames ---------------------------------------------------------------------------
+
+    def request(self, method: str, params: Any) -> Request:
+        params = [] if params is None else params
+        if not isinstance(params, (list, tuple)):
+            raise TypeError(f"params must be a list, not {type(params).__name__}")
+        key, frame = self._frame(method, params)
+        return Request(key=key, frame=frame, kind=method)
+
+    def heartbeat(self) -> Request:
+        return self.request("ping", None)
+
+    def topics(self, channel: str, symbols: Sequence[str]) -> Tuple[str, ...]:
+        _check_channel(channel)
+        if not symbols:
+            what = "a currency" if channel == "balance" else "a market"
+            raise ValueError(f"symbols must name {what}, or {ALL!r}, for the channel {channel!r}")
+        names = [_name(channel, symbol) for symbol in symbols]
+        if ALL in names:
+            names = [ALL]  # has the others in it
+        return tuple(dict.fromkeys(f"{channel}.{name}" for name in names))
+
+    def topics_of(self, channel: str, topics: Collection[str]) -> Tuple[str, ...]:
+        _check_channel(channel)
+        return tuple(topic for topic in topics if _channel(topic) == channel)
+
+    def subscribe(self, topics: Sequence[str], live: Collection[str]) -> Tuple[Request, ...]:
+        return tuple(self._unions[channel].add(names, live) for channel, names in _by_channel(topics).items())
+
+    def unsubscribe(self, topics: Sequence[str], live: Collection[str]) -> Tuple[Request, ...]:
+        groups = _by_channel(topics).items()
+        steps = [step for channel, names in groups for step in self._unions[channel].remove(names, live)]
+        for step in steps:
+            self._leaving[step.key] = step  # type: ignore[index]  # the key is an id of ours
+        return tuple(steps)
+
+    def _step(self, channel: str, action: Action, names: Sequence[str], **fields: Any) -> Step:
+        key, frame = self._frame(_METHODS[action].format(channel), names)
+        # One at a time of a channel, whatever it does: the channel is their kind.
+        return Step(key=key, frame=frame, kind=channel, alone=True, channel=channel, action=action, **fields)
+
+    def _frame(self, method: str, params: Sequence[Any]) -> Tuple[int, str]:
+        key = next(self._ids)
+        return key, codec.encode({"id": key, "method": method, "params": list(params)})
+
+    # -- frames to events ----------------------------------------------------------------------------
+
+    def receive(self, payload: bytes, binary: bool) -> Sequence[Inbound]:
+        document = codec.decode(payload)
+        if not isinstance(document, dict):
+            raise ProtocolError(f"{type(document).__name__} in place of an object")
+        # By the method alone: pushes have ids, too, and those of the account have had "1", "3" and "4".
+        method = document.get("method")
+        if isinstance(method, str) and method.endswith(_UPDATE):
+            return self._push(method[: -len(_UPDATE)], document)
+        key = document.get("id")
+        if isinstance(key, int) and not isinstance(key, bool):
+            step = self._leaving.pop(key, None)
+            if step is not None:
+                self._unions[step.channel].left(step, _refusal(document) is None)
+            return (Reply(key, document),)
+        if key is None and document.get("error") is not None:
+            return (Reply(None, document),)
+        raise ProtocolError("neither a reply nor an update")
+
+    def _push(self, channel: str, document: Any) -> List[Push]:
+        if channel not in _READ:
+            raise ProtocolError(f"{channel[:40]}{_UPDATE} is no documented update")
+        data = document.get("data")
+        if not isinstance(data, dict):
+            raise ProtocolError(f"{channel}{_UPDATE}: data is {type(data).__name__} in place of an object")
+        about = data.get("info") if channel in ("order", "balance", "deal") else data
+        field = "currencyCode" if channel == "balance" else "symbol"
+        symbol = about.get(field) if isinstance(about, dict) else None
+        if not isinstance(symbol, str):
+            raise ProtocolError(f"{channel}{_UPDATE}: the field {field!r} is missing")
+        topic, kind = f"{channel}.{symbol}", "update"
+        if channel == "depth":
+            scale_index, full_reload = data.get("scale_index"), data.get("full_reload")
+            if isinstance(scale_index, bool) or not isinstance(scale_index, int) or not isinstance(full_reload, bool):
+                raise ProtocolError("depth_update: scale_index or full_reload is missing")
+            topic, kind = f"{topic}:{scale_index}", "snapshot" if full_reload else "delta"
+        time_ms = _time_ms(about)
+        return [
+            Push(route, channel, symbol, kind, document, data, _READ[channel], time_ms)
+            for route in self._unions[channel].route(topic)
+        ]
+
+    # -- replies -------------------------------------------------------------------------------------
+
+    def conclude(self, request: Request, reply: Reply) -> Any:
+        refusal = _refusal(reply.document)
+        if refusal is not None:
+            raise VenueError(refusal[1], code=refusal[0], reply=reply.document)
+        return reply.document.get("data")
+
+    def acknowledge(self, request: Request, reply: Reply) -> Acknowledgement:
+        refusal = _refusal(reply.document)
+        if not isinstance(request, Step):
+            return Acknowledgement()  # none of ours
+        outcome = self._unions[request.channel].answered(request, refusal is None)
+        code, message = refusal or (None, "")
+        error = SubscribeError(message, topics=outcome.refused, code=code, reply=reply.document)
+        return Acknowledgement(outcome.accepted, {topic: error for topic in outcome.refused}, outcome.next)
+
+
+def _check_channel(channel: str) -> None:
+    if channel not in CHANNELS:
+        raise ValueError(f"channel must be one of {', '.join(CHANNELS)}, not {channel!r}")
+
+
+def _name(channel: str, symbol: str) -> str:
+    """A symbol as the venue writes it."""
+    if symbol == ALL:
+        return symbol
+    market, colon, index = symbol.partition(":")
+    if channel != "depth":
+        if colon:
+            raise ValueError(f"symbols must be without a scale index for the channel {channel!r}: {symbol!r}")
+        return symbol.upper()
+    if not (market and index.isascii() and index.isdigit() and len(index) <= 9):
+        raise ValueError(f"symbols must be 'MARKET:scale_index' with a number, like 'BTC_USDT:0', not {symbol!r}")
+    return f"{market.upper()}:{int(index)}"
+
+
+def _channel(topic: str) -> str:
+    return topic.partition(".")[0]
+
+
+def _by_channel(topics: Sequence[str]) -> Dict[str, List[str]]:
+    groups: Dict[str, List[str]] = {}
+    for topic in topics:
+        groups.setdefault(_channel(topic), []).append(topic)
+    return groups
+
+
+def _time_ms(about: Any) -> Optional[int]:
+    """The venue's time of an update; balances have none."""
+    for field in ("timestamp", "finishTs", "updateTs", "createTs", "committedAt"):
+        seconds = about.get(field)
+        if isinstance(seconds, int) and not isinstance(seconds, bool):
+            return seconds * 1000
+    return None
+
+
+def _refusal(document: Any) -> Optional[Tuple[Any, str]]:
+    """The code and text of a reply that says no. No data is no refusal: a pong has none."""
+    error = document.get("error")
+    if error is None:
+        data = document.get("data")
+        status = data.get("status", "success") if isinstance(data, dict) else "success"
+        return None if status == "success" else (None, f"the venue answered with the status {status!r}")
+    if isinstance(error, dict):
+        code, message = error.get("code"), error.get("message")
+        return code if isinstance(code, (int, str)) else None, message if isinstance(message, str) else str(error)
+    return None, str(error)

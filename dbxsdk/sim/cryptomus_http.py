@@ -1,0 +1,63 @@
+"""The local Cryptomus venue's one-time tokens, and its answers over HTTP."""
+
+from __future__ import annotations
+
+import secrets
+from http.client import responses
+from typing import Any, Dict, List, Mapping, Optional
+
+import attrs
+from websockets.datastructures import Headers
+from websockets.http11 import Response
+
+from dbxsdk.codec import encode
+
+
+class Tokens:
+    """Tokens that are good for one connection, for ``life`` seconds. The venue's lock guards it."""
+
+    def __init__(self, life: float) -> None:
+        self._life = life
+        self._good_until: Dict[str, float] = {}
+        self.issued: List[str] = []
+        self.used: List[str] = []
+
+    def issue(self, now: float) -> str:
+        token = secrets.token_hex(32)
+        self._good_until[token] = now + self._life
+        self.issued.append(token)
+        return token
+
+    def use(self, token: str, now: float) -> bool:
+        """Whether ``token`` was good. It is not any more."""
+        if self._good_until.pop(token, now) <= now:
+            return False
+        self.used.append(token)
+        return True
+
+    def expire(self) -> int:
+        """Ends those that were not used yet; returns how many."""
+        count = len(self._good_until)
+        self._good_until.clear()
+        return count
+
+
+@attrs.define
+class Planned:
+    """What an endpoint answers in place of the truth, ``left`` times."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+    left: Optional[int]
+
+
+def json_response(status: int, document: Any) -> Response:
+    return response(status, encode(document).encode(), {"Content-Type": "application/json"})
+
+
+def response(status: int, body: bytes, headers: Mapping[str, str]) -> Response:
+    fields = Headers({"Content-Length": str(len(body)), "Connection": "close"})
+    for name, value in headers.items():
+        fields[name] = value
+    return Response(status, responses.get(status, "Answer"), fields, body)
