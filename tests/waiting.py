@@ -86,3 +86,8 @@ class Background:
         good, value = self._outcome
         assert not good, f"it returned {value!r}"
         return value
+
+
+def drained(client: Any) -> None:
+    """Waits until every update that has come has been through its callback."""
+    eventually(lambda: client._session.callbacks.idle)

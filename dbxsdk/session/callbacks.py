@@ -65,6 +65,17 @@ class Callbacks:
     def dropped(self) -> int:
         return self._dropped_before + sum(queue.total_dropped for queue in self.all_queues())
 
+    @property
+    def queued(self) -> int:
+        """Updates that wait for their callback."""
+        return sum(len(queue) for queue in self.all_queues())
+
+    @property
+    def idle(self) -> bool:
+        """Whether every update that came has been through its callback."""
+        # The length first: what is taken out in between is at work.
+        return not self.queued and not self.queue.at_work
+
     def poke(self) -> None:
         """Somebody waits for an answer now: a reader that stands still must go on."""
         for queue in self.all_queues():

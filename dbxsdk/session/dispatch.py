@@ -99,6 +99,8 @@ class UpdateQueue:
         """Set, without the lock, when whoever takes from the queue is gone for good."""
         self.holding = False
         """Whether the reader stands still because of this queue."""
+        self.at_work = False
+        """Whether the consumer is busy with an update: until it comes for the next."""
         self.total_dropped = 0
 
     def __len__(self) -> int:
@@ -142,6 +144,7 @@ class UpdateQueue:
         """The oldest item. None when the queue has ended, or after ``timeout`` seconds (``ended`` tells which)."""
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._changed:
+            self.at_work = False
             while True:
                 if self._dropped:
                     # Before anything newer of the topic: what is missing lies before it.
@@ -149,6 +152,7 @@ class UpdateQueue:
                     return Dropped(topic, self._dropped.pop(topic))
                 item = self._take()
                 if item is not None:
+                    self.at_work = isinstance(item, Delivery)
                     self._changed.notify_all()
                     return item
                 if self._closed or self._draining:

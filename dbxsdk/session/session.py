@@ -664,7 +664,7 @@ class Session:
             callback_errors=self._callbacks.callback_errors,
             reconnects=self._reconnects,
             pending=pending,
-            queued=sum(len(queue) for queue in self._callbacks.all_queues()),
+            queued=self._callbacks.queued,
             last_received_age=None if received is None else now - received,
             last_sent_age=None if sent is None else now - sent,
         )

@@ -28,7 +28,7 @@ from dbxsdk.events import BadFrame, Connected, Disconnected, Gap
 from dbxsdk.sim.cryptomus import CryptomusVenue
 from dbxsdk.transport import parse_url
 from dbxsdk.transport.http import HttpAnswer
-from tests.waiting import PATIENCE, Background, Recorder, eventually
+from tests.waiting import PATIENCE, Background, Recorder, drained, eventually
 
 FAST = Options(backoff_initial=0.01, backoff_max=0.05, connect_timeout=5, request_timeout=5)
 
@@ -286,7 +286,7 @@ def test_depth_sums_to_the_truth(venue: CryptomusVenue, client: CryptomusClient,
     client.subscribe("depth", [f"BTC_USDT:{index}", "ETH_USDT:0"], callback=updates)
     venue.step(50)
     client.ping()  # its answer comes behind all updates
-    eventually(lambda: client.stats().queued == 0)
+    drained(client)
     sides: Tuple[Dict[Decimal, Decimal], Dict[Decimal, Decimal]] = ({}, {})
     own = [update for update in updates.items if update.symbol == "BTC_USDT"]
     assert [update.kind for update in own][:2] == ["snapshot", "delta"]
@@ -354,7 +354,7 @@ def test_all_and_single_symbols_together(venue: CryptomusVenue, client: Cryptomu
     assert venue.subscriptions() == ("ticker.all",)
     venue.step(5)
     client.ping()
-    eventually(lambda: client.stats().queued == 0)
+    drained(client)
     symbols = [update.symbol for update in everything.items]
     assert set(symbols) == set(venue.symbols)
     assert [update.symbol for update in both.items] == symbols  # each once
@@ -366,7 +366,7 @@ def test_all_and_single_symbols_together(venue: CryptomusVenue, client: Cryptomu
     count = len(everything.items)
     venue.step(20)
     client.ping()
-    eventually(lambda: client.stats().queued == 0)
+    drained(client)
     assert len(everything.items) == count and len(single.items) > 5
     assert events.of(BadFrame) == []
 
@@ -396,7 +396,7 @@ def test_the_account_adds_up(venue: CryptomusVenue, client: CryptomusClient) -> 
     before = venue.balances()
     venue.step(5 * 40)
     client.ping()
-    eventually(lambda: client.stats().queued == 0)
+    drained(client)
     change = {currency: after - before[currency] for currency, after in venue.balances().items()}
     for currency, total in change.items():
         assert total == sum(update.data.change for update in balances.items if update.symbol == currency)

@@ -10,7 +10,7 @@ import dbxsdk
 from dbxsdk import BadFrame, Gap, Options, State
 from dbxsdk.dbot import DATA_URL, DBotDataClient, NewPair, PairInfo, Transaction, WalletTransaction
 from dbxsdk.sim.dbot import DBotVenue
-from tests.waiting import Background, Recorder, eventually
+from tests.waiting import Background, Recorder, drained, eventually
 
 KEY = "a-key-that-nobody-may-see"
 
@@ -132,8 +132,7 @@ def test_trades_of_several_pairs(named: bool) -> None:
         client.subscribe("tx", two, callback=single)
         venue.step(20)
         client.ping()
-        eventually(lambda: client.stats().queued == 0)
-        client.close()  # the callback that may still be running has returned
+        drained(client)
         keys = [trade.id for update in both.items for trade in update.data]
         assert len(keys) == len(set(keys)) > 0  # each trade once
         if named:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from typing import Any, Dict, List
 
 import pytest
@@ -20,7 +22,7 @@ from dbxsdk import (
     Update,
 )
 from tests.session.fake import FakeConnection, FakeProtocol, Gate, Network, say_yes
-from tests.waiting import Background, Recorder, eventually
+from tests.waiting import Background, Recorder, drained, eventually
 
 
 def refusing(*topics: str) -> Any:
@@ -173,7 +175,7 @@ def test_unsubscribe_stops_what_is_already_queued() -> None:
         assert client.stats().queued == 4
         subscription.unsubscribe()
         go_on.set()
-        eventually(lambda: client.stats().queued == 0)
+        drained(client)
         assert [update.data for update in updates.items] == [0]
 
 
@@ -422,3 +424,31 @@ def test_arguments_are_checked_before_any_connection() -> None:
         client.on_event(None)  # type: ignore[arg-type]
     assert network.connections == []
     assert client.state is State.NEW
+
+
+def test_nothing_is_kept_of_what_has_ended() -> None:
+    network = Network(refusing("trades.BAD"))
+    with network.client() as client:
+
+        class Callback:
+            def __call__(self, update: Any) -> None:
+                """Takes it."""
+
+        callback: Any = Callback()
+        gone = weakref.ref(callback)
+        for _ in range(20):
+            subscription = client.subscribe("trades", ["A", "B"], callback=callback)
+            with pytest.raises(SubscribeError) as caught:
+                client.subscribe("trades", ["A", "BAD"], callback=callback)
+            caught.value.subscription.unsubscribe()
+            network.now.push({"topic": "trades.A", "n": 1})
+            subscription.unsubscribe()
+            client.messages("depth", "A").close()
+        eventually(lambda: client.stats().queued == 0)
+        assert client.call("echo", 1) == 1
+        session = client._session
+        assert session._topics._topics == {}
+        assert session._requests.pending.drain() == []
+        assert not session._subscriptions._commands
+        del subscription, caught, callback
+        eventually(lambda: gc.collect() >= 0 and gone() is None)
