@@ -94,7 +94,9 @@ class Options:
     """How a client behaves. All times are in seconds.
 
     Attributes:
-        connect_timeout: bounds name look-up, TCP, proxy, TLS and WebSocket handshake together (default 10).
+        connect_timeout: bounds TCP, proxy, TLS and WebSocket handshake together (default 10). Calls that wait for a
+            connection are bounded whatever it does; only the name look-up, which the system's resolver does and
+            nobody can interrupt, may go on in the background for as long as the resolver takes.
         request_timeout: how long a blocking call waits for its answer where the call itself says nothing (10).
         heartbeat_interval: the longest time without sending anything; None (default) is the venue's own
             (Bybit 20, DigiFinex and DBot 30, Cryptomus 40).
@@ -115,7 +117,7 @@ class Options:
             ``"inline"`` on the reader thread, the shortest way, where they raise ``WrongThreadError``.
         proxy: URL of a proxy, ``http://[user:password@]host:port`` (also ``socks5://`` and its kin, with the
             package python-socks); None (default) takes the environment's (``https_proxy``, ``no_proxy`` ...) as
-            requests does, ``""`` none. Loopback addresses are always reached directly.
+            requests does, but for loopback addresses; ``""`` is none.
         ssl_context: an ``ssl.SSLContext`` in place of the default one.
 
     Raises:

@@ -252,6 +252,8 @@ def _refusal(document: Any) -> Optional[Tuple[Any, str]]:
     error = document.get("error")
     if error is None:
         result = document.get("result")
+        if result is None:
+            return None, "the venue's answer has neither a result nor an error"
         status = result.get("status") if isinstance(result, dict) else "success"
         return None if status == "success" else (None, f"the venue answered with the status {status!r}")
     if isinstance(error, dict):

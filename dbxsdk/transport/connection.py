@@ -263,7 +263,7 @@ class Connection:
         with self._lock:
             if self._close_sent or self._wire is None:
                 return False
-            self._close_sent = True
+            self._close_sent = self._wire.muted = True
         frame = websocket.ABNF.create_frame(struct.pack("!H", code), websocket.ABNF.OPCODE_CLOSE).format()
         try:
             self._wire.write(frame, _CLOSE_WAIT)

@@ -53,7 +53,7 @@ def get(
     host = urlsplit(url).hostname or ""
     with requests.Session() as session:
         session.trust_env = options.proxy is None and not is_loopback(host)
-        proxies = {"http": options.proxy, "https": options.proxy} if options.proxy and not is_loopback(host) else None
+        proxies = {"http": options.proxy, "https": options.proxy} if options.proxy else None
         adapter = _adapter(options.ssl_context, publish)
         session.mount("http://", adapter)
         session.mount("https://", adapter)

@@ -167,7 +167,8 @@ def test_a_frame_is_inflated_by_its_opcode(reply: Any) -> None:
 def test_each_frame_is_a_stream_of_its_own() -> None:
     protocol = DigiFinexProtocol()
     for number in range(3):
-        assert protocol.receive(packed({"id": number, "error": None, "result": 1}), True)[0].key == number  # type: ignore[union-attr]
+        (reply,) = protocol.receive(packed({"id": number, "error": None, "result": 1}), True)
+        assert isinstance(reply, Reply) and reply.key == number
 
 
 GOOD = packed({"id": 1, "error": None, "result": "pong"})
