@@ -251,9 +251,9 @@ def _refusal(document: Any) -> Optional[Tuple[Any, str]]:
     """The code and text of an error reply. The pages type ``error`` as text, a client in use found an object."""
     error = document.get("error")
     if error is None:
-        result = document.get("result")
-        if result is None:
+        if "result" not in document:
             return None, "the venue's answer has neither a result nor an error"
+        result = document["result"]
         status = result.get("status") if isinstance(result, dict) else "success"
         return None if status == "success" else (None, f"the venue answered with the status {status!r}")
     if isinstance(error, dict):
