@@ -5,8 +5,9 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import Any, Callable, Iterable, Mapping, Optional, Tuple, Type, TypeVar, Union
 
+from dbxsdk.arguments import check_choice, check_flag, check_seconds, check_text, check_word
 from dbxsdk.events import Event
-from dbxsdk.options import Options, check_overflow, check_seconds
+from dbxsdk.options import OVERFLOW_POLICIES, Options
 from dbxsdk.protocol import Protocol
 from dbxsdk.session import Messages, Prepare, Session, State, Stats, Subscription
 from dbxsdk.transport import parse_url
@@ -142,8 +143,8 @@ class Client:
             channel,
             self._topics(channel, symbols),
             _callable(callback),
-            raw=_flag("raw", raw),
-            overflow=self._options.overflow if overflow is None else check_overflow("overflow", overflow),
+            raw=check_flag("raw", raw),
+            overflow=self._options.overflow if overflow is None else check_choice("overflow", overflow, OVERFLOW_POLICIES),
             max_silence=None if max_silence is None else check_seconds("max_silence", max_silence),
             queue=None,
         )
@@ -160,10 +161,10 @@ class Client:
         """
         wanted = _symbols(symbols)
         if wanted:
-            names = frozenset(self._protocol.topics(_text("channel", channel), wanted))
+            names = frozenset(self._protocol.topics(check_text("channel", channel), wanted))
             self._session.unsubscribe_topics(lambda topics: [topic for topic in topics if topic in names])
         else:
-            _text("channel", channel)
+            check_text("channel", channel)
             self._session.unsubscribe_topics(lambda topics: self._protocol.topics_of(channel, topics))
 
     def messages(self, channel: str, symbols: Symbols = (), *, raw: bool = False, timeout: Optional[float] = None) -> Messages:
@@ -180,7 +181,7 @@ class Client:
             channel,
             topics,
             _nothing,
-            raw=_flag("raw", raw),
+            raw=check_flag("raw", raw),
             overflow=self._options.overflow,
             max_silence=None,
             queue=queue,
@@ -203,14 +204,14 @@ class Client:
             WrongThreadError: called on the reader thread.
         """
         seconds = _timeout(timeout)
-        return self._session.call(self._protocol.request(_text("method", method), params), seconds)
+        return self._session.call(self._protocol.request(check_text("method", method), params), seconds)
 
     def submit(self, method: str, params: Any = None) -> "Future[Any]":
         """``call`` without blocking: a future with the same result or exception, within ``request_timeout``.
 
         It cannot be cancelled. Its done-callbacks run on the reader thread: they must be short, and must not block.
         """
-        return self._session.submit(self._protocol.request(_text("method", method), params))
+        return self._session.submit(self._protocol.request(check_text("method", method), params))
 
     def ping(self, timeout: Optional[float] = None) -> float:
         """The round trip in seconds, by the venue's own ping. Safe to retry. Raises what ``call`` raises."""
@@ -219,7 +220,7 @@ class Client:
     # -- arguments -----------------------------------------------------------------------------------
 
     def _topics(self, channel: Any, symbols: Any) -> Tuple[str, ...]:
-        return self._protocol.topics(_text("channel", channel), _symbols(symbols))
+        return self._protocol.topics(check_text("channel", channel), _symbols(symbols))
 
 
 def _nothing(_: Any) -> None:
@@ -236,20 +237,6 @@ def _callable(callback: Any) -> Callable[[Any], Any]:
     return callback  # type: ignore[no-any-return]
 
 
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be a bool, not {type(value).__name__}")
-    return value
-
-
-def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
-    if not value:
-        raise ValueError(f"{name} must not be empty")
-    return value
-
-
 def _symbols(symbols: Any) -> Tuple[str, ...]:
     if isinstance(symbols, str):
         symbols = (symbols,)
@@ -257,9 +244,4 @@ def _symbols(symbols: Any) -> Tuple[str, ...]:
         wanted = tuple(symbols)
     except TypeError:
         raise TypeError(f"symbols must be a str or an iterable of str, not {type(symbols).__name__}") from None
-    for symbol in wanted:
-        if not isinstance(symbol, str):
-            raise TypeError(f"symbols must be str, not {type(symbol).__name__}")
-        if not symbol or any(character.isspace() or not character.isprintable() for character in symbol):
-            raise ValueError(f"symbols must not be empty and not hold blanks: {symbol!r}")
-    return wanted
+    return tuple(check_word("symbols", symbol) for symbol in wanted)

@@ -7,33 +7,11 @@ from urllib.parse import urlsplit
 
 import attrs
 
-MAX_SECONDS = 30_000_000
+from dbxsdk.arguments import check_choice, check_seconds
+
 OVERFLOW_POLICIES = ("block", "drop_oldest", "latest", "disconnect")
 DISPATCH_MODES = ("thread", "inline")
 PROXY_SCHEMES = ("http", "socks4", "socks4a", "socks5", "socks5h")
-
-
-def check_seconds(name: str, value: Any, *, zero: bool = False) -> float:
-    """``value`` as seconds, or a ``TypeError``/``ValueError`` that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    # What is beyond the limit, infinity included, the operating system's waits would not take.
-    if not 0 <= value <= MAX_SECONDS or (value == 0 and not zero):
-        raise ValueError(f"{name} must be {'0' if zero else 'above 0'} to {MAX_SECONDS} seconds, not {value}")
-    return float(value)
-
-
-def check_overflow(name: str, value: Any) -> str:
-    """``value`` as an overflow policy, or a ``TypeError``/``ValueError`` that names the argument."""
-    return _choice(name, value, OVERFLOW_POLICIES)
-
-
-def _choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
-    return value
 
 
 def _seconds(_: Any, attribute: Any, value: Any) -> None:
@@ -57,7 +35,7 @@ def _count(minimum: int) -> Any:
 
 def _one_of(choices: tuple[str, ...]) -> Any:
     def check(_: Any, attribute: Any, value: Any) -> None:
-        _choice(attribute.name, value, choices)
+        check_choice(attribute.name, value, choices)
 
     return check
 

@@ -11,7 +11,7 @@ import pytest
 
 import dbxsdk
 from dbxsdk import DigiFinexClient, Options
-from dbxsdk.options import check_seconds
+from dbxsdk.arguments import check_seconds
 
 TIMES = [
     "connect_timeout",

@@ -11,8 +11,8 @@ import logging
 from typing import Any, Callable, Optional, Tuple
 
 from dbxsdk.bybit.envelope import pong_time_ms
+from dbxsdk.arguments import check_credential, check_seconds
 from dbxsdk.errors import AuthError, VenueError
-from dbxsdk.options import check_seconds
 from dbxsdk.protocol import Request
 
 logger = logging.getLogger(__name__)
@@ -137,14 +137,6 @@ class Login:
             return refusal
         message = f"{refusal.message} ({self.skew()}, which was allowed for: check the key, the secret and the address)"
         return AuthError(message, code=refusal.code, reply=refusal.reply)
-
-
-def check_credential(name: str, value: Any) -> None:
-    """Raises without showing the value."""
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
-    if not value or any(character.isspace() or not character.isprintable() for character in value):
-        raise ValueError(f"{name} must not be empty and not hold blanks or line breaks")
 
 
 def _signed(signer: Signer, payload: str) -> str:

@@ -9,6 +9,7 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import Any, Dict, FrozenSet, Mapping
 
+from dbxsdk.arguments import check_word
 from dbxsdk.codec import encode
 
 # Sent as texts, and given as numbers.
@@ -84,19 +85,11 @@ def require_order(fields: Mapping[str, Any], where: str = "") -> None:
         raise ValueError(f"{where}orderId is missing: give it, or orderLinkId")
 
 
-def check_text(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
-    if not value or any(character.isspace() or not character.isprintable() for character in value):
-        raise ValueError(f"{name} must not be empty and not hold blanks: {value!r}")
-    return value
-
-
 def _field(name: str, told: str, value: Any) -> Any:
     if name in NUMBERS:
         return plain_number(told, value)
     if name in TEXTS:
-        return check_text(told, value)
+        return check_word(told, value)
     if name in INTEGERS and (isinstance(value, bool) or not isinstance(value, int)):
         raise TypeError(f"{told} must be an int, not {type(value).__name__}")
     if name in FLAGS and not isinstance(value, bool):

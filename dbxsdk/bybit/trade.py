@@ -7,10 +7,11 @@ import time
 import uuid
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
+from dbxsdk.arguments import check_seconds, check_word
 from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Signer
 from dbxsdk.bybit.endpoints import private_url
 from dbxsdk.bybit.familiar import BybitClient
-from dbxsdk.bybit.order_fields import check_text, order_fields, require, require_order
+from dbxsdk.bybit.order_fields import order_fields, require, require_order
 from dbxsdk.bybit.trade_protocol import (
     AMEND,
     AMEND_BATCH,
@@ -22,7 +23,7 @@ from dbxsdk.bybit.trade_protocol import (
 )
 from dbxsdk.bybit.trade_results import BatchResult, OrderResult, read_batch, read_order
 from dbxsdk.errors import OutcomeUnknown
-from dbxsdk.options import Options, check_seconds
+from dbxsdk.options import Options
 from dbxsdk.protocol import Request
 from dbxsdk.session import State
 
@@ -118,7 +119,7 @@ class BybitTradeClient(BybitClient):
             if recv_window < 1:
                 raise ValueError(f"recv_window must be 1 ms or more, not {recv_window}")
         if referer is not None:
-            check_text("referer", referer)
+            check_word("referer", referer)
         protocol = BybitTradeProtocol(
             Credentials(api_key, api_secret, signer), auth_window=auth_window, recv_window=recv_window, referer=referer
         )
@@ -272,7 +273,7 @@ class BybitTradeClient(BybitClient):
         check: Callable[[Mapping[str, Any], str], Dict[str, Any]],
         timeout: Optional[float],
     ) -> BatchResult:
-        orders = _orders(check_text("category", category), request, check)
+        orders = _orders(check_word("category", category), request, check)
         result: BatchResult = self._ask(
             lambda: self._protocol.typed_request(
                 op, {"category": category, "request": orders}, lambda document: read_batch(document, category, orders)

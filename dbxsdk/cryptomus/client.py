@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Tuple
+from typing import Optional, Tuple
 
+from dbxsdk.arguments import check_credential, check_seconds, check_word
 from dbxsdk.client import Client
 from dbxsdk.cryptomus import rest
 from dbxsdk.cryptomus.models import DepthScale, Market
 from dbxsdk.cryptomus.protocol import CryptomusProtocol
-from dbxsdk.options import Options, check_seconds
+from dbxsdk.options import Options
 from dbxsdk.transport.http import parse_http_url
 
 URL = "wss://api-ws.cryptomus.com/ws"
@@ -82,8 +83,8 @@ class CryptomusClient(Client):
         tokens = rest.TokenSource(
             parse_http_url("token_url", TOKEN_URL if token_url is None else token_url),
             options or Options(),
-            _credential("user_id", user_id),
-            _credential("api_key", api_key),
+            check_credential("user_id", user_id),
+            check_credential("api_key", api_key),
         )
         self._markets_url = parse_http_url("markets_url", MARKETS_URL if markets_url is None else markets_url)
         self._depth_scales_url = parse_http_url(
@@ -113,20 +114,8 @@ class CryptomusClient(Client):
 
         Source: "exchange/websockets", symbol depth scales.
         """
-        if not isinstance(symbol, str):
-            raise TypeError(f"symbol must be a str, not {type(symbol).__name__}")
-        if not symbol or any(character.isspace() or not character.isprintable() for character in symbol):
-            raise ValueError(f"symbol must not be empty and not hold blanks: {symbol!r}")
+        check_word("symbol", symbol)
         return rest.fetch_depth_scales(self._depth_scales_url, symbol.upper(), self._options, self._seconds(timeout))
 
     def _seconds(self, timeout: Optional[float]) -> float:
         return self._options.request_timeout if timeout is None else check_seconds("timeout", timeout)
-
-
-def _credential(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
-    # Both end up in headers, or in what is signed. The value is left out of the message.
-    if not value or not value.isascii() or not value.isprintable() or " " in value:
-        raise ValueError(f"{name} must be of printable ASCII characters, not empty, and without blanks or line breaks")
-    return value

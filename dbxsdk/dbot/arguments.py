@@ -6,6 +6,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Callable, Dict, List, Mapping, Optional, Union
 
 from dbxsdk import codec
+from dbxsdk.arguments import check_word
 
 Number = Union[Decimal, int, float, str]
 """What is taken wherever the venue wants a number or a number as text."""
@@ -17,40 +18,6 @@ _MOST_DIGITS = 60
 """Places before or after the point; more is a mistake, and ``1e999999`` would be a text of a million characters."""
 
 
-def credential(name: str, value: Any) -> str:
-    """An API key, fit for a header. The value is in no message."""
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
-    if not value or not value.isascii() or any(character.isspace() or not character.isprintable() for character in value):
-        raise ValueError(f"{name} must not be empty and hold printable ASCII alone, without blanks or line breaks")
-    return value
-
-
-def identifier(name: str, value: Any) -> str:
-    """An id, an address, or a word of the venue's vocabulary."""
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
-    if not value or any(character.isspace() or not character.isprintable() for character in value):
-        raise ValueError(f"{name} must not be empty and not hold blanks: {value!r}")
-    return value
-
-
-def text(name: str, value: Any) -> str:
-    """A name for people."""
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
-    if not value.strip():
-        raise ValueError(f"{name} must not be empty")
-    return value
-
-
-def flag(name: str, value: Any) -> bool:
-    """A real boolean: the text ``"false"`` may well count as true at the venue."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be a bool, not {type(value).__name__}")
-    return value
-
-
 def identifiers(most: Optional[int] = None) -> Check:
     def check(name: str, value: Any) -> List[str]:
         # A str is an iterable of str, too: "abc" would become three ids.
@@ -58,14 +25,14 @@ def identifiers(most: Optional[int] = None) -> Check:
             raise TypeError(f"{name} must be a list of str, not {type(value).__name__}")
         if not value or (most is not None and len(value) > most):
             raise ValueError(f"{name} must hold {'at least one' if most is None else f'1 to {most}'}, not {len(value)}")
-        return [identifier(f"{name}[{index}]", item) for index, item in enumerate(value)]
+        return [check_word(f"{name}[{index}]", item) for index, item in enumerate(value)]
 
     return check
 
 
 def choice(*choices: str) -> Check:
     def check(name: str, value: Any) -> str:
-        if identifier(name, value) not in choices:
+        if check_word(name, value) not in choices:
             raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
         return str(value)
 

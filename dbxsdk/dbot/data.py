@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Optional
 
+from dbxsdk.arguments import check_credential
 from dbxsdk.client import Client
-from dbxsdk.dbot.arguments import credential
 from dbxsdk.dbot.data_protocol import DBotDataProtocol
 from dbxsdk.dbot.options import check_options
 from dbxsdk.options import Options
@@ -65,5 +65,5 @@ class DBotDataClient(Client):
             DBotDataProtocol(),
             DATA_URL if url is None else url,
             options=check_options(options),
-            headers={"x-api-key": credential("api_key", api_key)},
+            headers={"x-api-key": check_credential("api_key", api_key)},
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from dbxsdk.arguments import check_credential, check_flag, check_text, check_word
 from dbxsdk.client import Client
 from dbxsdk.dbot import models
 from dbxsdk.dbot.arguments import (
@@ -11,16 +12,12 @@ from dbxsdk.dbot.arguments import (
     Number,
     choice,
     count,
-    credential,
-    flag,
     groups,
-    identifier,
     identifiers,
     number,
     number_text,
     params,
     settings,
-    text,
 )
 from dbxsdk.dbot.options import check_options
 from dbxsdk.dbot.trade_protocol import DBotTradeProtocol
@@ -34,11 +31,11 @@ that could be found takes this one."""
 _LONGEST_EXPIRY_MS = 432_000_000
 
 _EXECUTION: Dict[str, Check] = {
-    "customFeeAndTip": flag,
+    "customFeeAndTip": check_flag,
     "priorityFee": number_text(automatic=True),
     "gasFeeDelta": number(0),
     "maxFeePerGas": number(0),
-    "jitoEnabled": flag,
+    "jitoEnabled": check_flag,
     "jitoTip": number(0),
     "maxSlippage": number(0, 1),
     "concurrentNodes": count(1, 3),
@@ -55,9 +52,9 @@ _EXITS: Dict[str, Check] = {
     "stopLossGroup": _GROUP,
     "trailingStopGroup": _GROUP,
     "pnlOrderExpireDelta": count(0),
-    "pnlOrderExpireExecute": flag,
-    "pnlOrderUseMidPrice": flag,
-    "pnlCustomConfigEnabled": flag,
+    "pnlOrderExpireExecute": check_flag,
+    "pnlOrderUseMidPrice": check_flag,
+    "pnlCustomConfigEnabled": check_flag,
     "pnlCustomConfig": settings(_EXECUTION),
     "migrateSellPercent": number(0, 1),
     "minDevSellPercent": number(0, 1),
@@ -68,70 +65,70 @@ _EXITS: Dict[str, Check] = {
 _SWAP: Dict[str, Check] = {
     **_EXECUTION,
     **_EXITS,
-    "chain": identifier,
-    "pair": identifier,
-    "walletId": identifier,
+    "chain": check_word,
+    "pair": check_word,
+    "walletId": check_word,
     "walletIdList": identifiers(5),
     "type": choice("buy", "sell"),
     "amountOrPercent": number(above=0),
 }
 _LIMIT_SETTING: Dict[str, Check] = {
     **_EXECUTION,
-    "enabled": flag,
+    "enabled": check_flag,
     "tradeType": choice("buy", "sell"),
     "triggerPriceUsd": number_text(above=0),
     "triggerDirection": choice("up", "down"),
     "currencyAmountUI": number_text(above=0),
     "expireDelta": count(0),
-    "expireExecute": flag,
-    "useMidPrice": flag,
+    "expireExecute": check_flag,
+    "useMidPrice": check_flag,
 }
 _LIMIT: Dict[str, Check] = {
-    "chain": identifier,
-    "pair": identifier,
-    "walletId": identifier,
-    "groupId": identifier,
+    "chain": check_word,
+    "pair": check_word,
+    "walletId": check_word,
+    "groupId": check_word,
     "settings": groups(_LIMIT_SETTING),
 }
 # The page that edits shows a number where the one that creates shows a text.
-_LIMIT_EDIT: Dict[str, Check] = {**_LIMIT_SETTING, "id": identifier, "groupId": identifier, "currencyAmountUI": number(above=0)}
+_LIMIT_EDIT: Dict[str, Check] = {**_LIMIT_SETTING, "id": check_word, "groupId": check_word, "currencyAmountUI": number(above=0)}
 _FOLLOW_BUY: Dict[str, Check] = {
     **_EXECUTION,
-    "enabled": flag,
+    "enabled": check_flag,
     "startHour": count(0),
     "endHour": count(0),
-    "buyAmountType": identifier,
+    "buyAmountType": check_word,
 }
 _FOLLOW: Dict[str, Check] = {
-    "id": identifier,
-    "enabled": flag,
-    "name": text,
-    "chain": identifier,
+    "id": check_word,
+    "enabled": check_flag,
+    "name": check_text,
+    "chain": check_word,
     "dexFilter": identifiers(),
     "targetIds": identifiers(),
     "tokenBlacklist": identifiers(),
-    "walletId": identifier,
-    "groupId": identifier,
+    "walletId": check_word,
+    "groupId": check_word,
     "buySettings": settings(_FOLLOW_BUY),
-    "sellSettings": settings({**_EXITS, "enabled": flag}),
+    "sellSettings": settings({**_EXITS, "enabled": check_flag}),
 }
-_TOGGLE: Dict[str, Check] = {"id": identifier, "ids": identifiers(), "enabled": flag, "closePnlOrder": flag}
-_WALLET: Dict[str, Check] = {"ids": identifiers(), "walletId": identifier}
+_TOGGLE: Dict[str, Check] = {"id": check_word, "ids": identifiers(), "enabled": check_flag, "closePnlOrder": check_flag}
+_WALLET: Dict[str, Check] = {"ids": identifiers(), "walletId": check_word}
 _SNIPE: Dict[str, Check] = {
-    "enabled": flag,
-    "chain": identifier,
-    "token": identifier,
-    "walletId": identifier,
+    "enabled": check_flag,
+    "chain": check_word,
+    "token": check_word,
+    "walletId": check_word,
     "expireDelta": count(0, _LONGEST_EXPIRY_MS),
     "buySettings": settings({**_EXECUTION, "buyAmountUI": number_text(above=0)}),
     "sellSettings": settings(_EXITS),
 }
 _DEV: Dict[str, Check] = {
     **_EXECUTION,
-    "chain": identifier,
-    "pairType": identifier,
-    "pair": identifier,
-    "walletId": identifier,
+    "chain": check_word,
+    "pairType": check_word,
+    "pair": check_word,
+    "walletId": check_word,
     "tradeType": choice("buy", "sell"),
     "minDevSellPercent": number(0, 1),
     "amountOrPercent": number(above=0),
@@ -139,11 +136,11 @@ _DEV: Dict[str, Check] = {
 _LIST: Dict[str, Check] = {
     "page": count(0),
     "size": count(1, 20),
-    "chain": identifier,
-    "state": identifier,
-    "groupId": identifier,
-    "token": identifier,
-    "sourceId": identifier,
+    "chain": check_word,
+    "state": check_word,
+    "groupId": check_word,
+    "token": check_word,
+    "sourceId": check_word,
     "source": choice("swap_order", "follow_order"),
 }
 
@@ -222,7 +219,7 @@ class DBotTradeClient(Client):
             DBotTradeProtocol(),
             TRADE_URL if url is None else url,
             options=check_options(options),
-            headers={"x-api-key": credential("api_key", api_key)},
+            headers={"x-api-key": check_credential("api_key", api_key)},
         )
 
     # -- fast trades -----------------------------------------------------------------------------------
@@ -367,7 +364,7 @@ class DBotTradeClient(Client):
         Source: docs.dbotx.com/reference/fast-buy-sell-task-ws.
         """
         return models.read_swap_order(
-            self.call("getSwapOrder", {"orderId": identifier("order_id", order_id)}, timeout=timeout)
+            self.call("getSwapOrder", {"orderId": check_word("order_id", order_id)}, timeout=timeout)
         )
 
     def get_swap_orders(self, ids: Sequence[str], *, timeout: Optional[float] = None) -> Dict[str, models.SwapOrder]:
@@ -691,7 +688,7 @@ class DBotTradeClient(Client):
 
         Source: docs.dbotx.com/reference/delete-auto-sniper-ws.
         """
-        return self.call("deleteSnipeOrder", {"id": identifier("id", id)}, timeout=timeout)
+        return self.call("deleteSnipeOrder", {"id": check_word("id", id)}, timeout=timeout)
 
     def delete_snipe_orders(self, ids: Sequence[str], *, timeout: Optional[float] = None) -> Any:
         """Deletes sniper tasks (``deleteSnipeOrders``).

@@ -14,6 +14,7 @@ import zlib
 from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, Tuple
 
 from dbxsdk import codec
+from dbxsdk.arguments import check_credential
 from dbxsdk.digifinex.models import AlgoOrder, Balance, Depth, Order, Ticker, Trade
 from dbxsdk.errors import AuthError, ProtocolError, RateLimited, SubscribeError, VenueError
 from dbxsdk.models import each, reader
@@ -49,7 +50,8 @@ class DigiFinexProtocol(Protocol):
         if (api_key is None) != (api_secret is None):
             raise ValueError(f"{'api_secret' if api_secret is None else 'api_key'} is missing: give both or neither")
         for name, value in (("api_key", api_key), ("api_secret", api_secret)):
-            _check_credential(name, value)
+            if value is not None:
+                check_credential(name, value)
         self._api_key = api_key
         self._api_secret = api_secret
         self._ids = itertools.count(1)
@@ -179,15 +181,6 @@ class DigiFinexProtocol(Protocol):
         code, message = error
         refusal = SubscribeError(message, topics=request.topics, code=code, reply=reply.document)
         return Acknowledgement(refused={topic: refusal for topic in request.topics})
-
-
-def _check_credential(name: str, value: Optional[str]) -> None:
-    if value is None:
-        return
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
-    if not value or any(character.isspace() or not character.isprintable() for character in value):
-        raise ValueError(f"{name} must not be empty and not hold blanks or line breaks")
 
 
 def _split(topic: str) -> Tuple[str, str]:

@@ -10,26 +10,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dbxsdk.arguments import check_credential, check_flag, check_text, check_word
 from dbxsdk.dbot import arguments as a
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "a\n", "a\r\nx: y", "\tk", "ключ", "k\x00", "k\x7f"])
 def test_a_key_that_is_no_header_is_refused_and_not_shown(key: str) -> None:
     with pytest.raises(ValueError, match="api_key must not be empty") as raised:
-        a.credential("api_key", key)
+        check_credential("api_key", key)
     assert not key.strip() or key not in str(raised.value)
 
 
 @pytest.mark.parametrize("key", [None, 5, b"key"])
 def test_a_key_of_another_type(key: Any) -> None:
     with pytest.raises(TypeError, match="api_key must be a str"):
-        a.credential("api_key", key)
+        check_credential("api_key", key)
 
 
 @pytest.mark.parametrize("check, good, sent", [
-    (a.identifier, "abc", "abc"),
-    (a.text, "my task", "my task"),
-    (a.flag, True, True),
+    (check_word, "abc", "abc"),
+    (check_text, "my task", "my task"),
+    (check_flag, True, True),
     (a.identifiers(), ["a", "b"], ["a", "b"]),
     (a.identifiers(2), ("a", "b"), ["a", "b"]),
     (a.choice("up", "down"), "up", "up"),
@@ -51,14 +52,14 @@ def test_good(check: a.Check, good: Any, sent: Any) -> None:
 
 
 @pytest.mark.parametrize("check, bad, error, message", [
-    (a.identifier, "", ValueError, "it must not be empty"),
-    (a.identifier, "a b", ValueError, "it must not be empty and not hold blanks"),
-    (a.identifier, 5, TypeError, "it must be a str, not int"),
-    (a.text, "  ", ValueError, "it must not be empty"),
-    (a.text, None, TypeError, "it must be a str, not NoneType"),
-    (a.flag, "false", TypeError, "it must be a bool, not str"),
-    (a.flag, 0, TypeError, "it must be a bool, not int"),
-    (a.flag, None, TypeError, "it must be a bool, not NoneType"),
+    (check_word, "", ValueError, "it must not be empty"),
+    (check_word, "a b", ValueError, "it must not be empty and not hold blanks"),
+    (check_word, 5, TypeError, "it must be a str, not int"),
+    (check_text, "  ", ValueError, "it must not be empty"),
+    (check_text, None, TypeError, "it must be a str, not NoneType"),
+    (check_flag, "false", TypeError, "it must be a bool, not str"),
+    (check_flag, 0, TypeError, "it must be a bool, not int"),
+    (check_flag, None, TypeError, "it must be a bool, not NoneType"),
     (a.identifiers(), [], ValueError, "it must hold at least one"),
     (a.identifiers(), "abc", TypeError, "it must be a list of str, not str"),
     (a.identifiers(), {"a"}, TypeError, "it must be a list of str, not set"),
@@ -86,7 +87,7 @@ def test_good(check: a.Check, good: Any, sent: Any) -> None:
     (a.number_text(), "", ValueError, "it must be a number"),
     (a.number_text(automatic=True), "auto", ValueError, "it must be a number"),
     (a.settings({}), [1], TypeError, "it must be a dict, not list"),
-    (a.settings({"enabled": a.flag}), {"enabled": "true"}, TypeError, "it.enabled must be a bool"),
+    (a.settings({"enabled": check_flag}), {"enabled": "true"}, TypeError, "it.enabled must be a bool"),
     (a.groups({}), [], ValueError, "it must hold at least one"),
     (a.groups({}), {"x": 1}, TypeError, "it must be a list of dicts, not dict"),
     (a.groups({}), [5], TypeError, r"it\[0\] must be a dict, not int"),
@@ -97,7 +98,7 @@ def test_bad_is_named(check: a.Check, bad: Any, error: Any, message: str) -> Non
         check("it", bad)
 
 
-CHECKS: Dict[str, a.Check] = {"walletId": a.identifier, "maxSlippage": a.number(0, 1), "currencyAmountUI": a.number()}
+CHECKS: Dict[str, a.Check] = {"walletId": check_word, "maxSlippage": a.number(0, 1), "currencyAmountUI": a.number()}
 
 
 def test_params() -> None:
