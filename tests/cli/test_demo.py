@@ -25,30 +25,48 @@ def test_json_lines_tell_the_whole_story():
     told = documents(done.stdout)
     assert done.returncode == 0
     assert told[0]["type"] == "start" and told[-1]["type"] == "summary"
-    venues = {venue["venue"] for venue in told[0]["venues"]}
-    assert venues >= {"digifinex", "bybit"}
+    assert {each["venue"] for each in told[0]["venues"]} == {"digifinex", "bybit", "cryptomus", "dbot"}
+    connections = {each["connection"] for each in told[0]["venues"]}
+    assert connections == {"digifinex", "bybit public", "bybit private", "bybit trade", "cryptomus", "dbot"}
 
     standings = [each for each in told if each["type"] == "standing"]
-    assert {each["venue"] for each in standings} == venues
-    last = {each["venue"]: each for each in standings}
-    for venue in venues:
-        assert last[venue]["state"] == "ready"
-        assert float(last[venue]["bid"]) < float(last[venue]["ask"])
-        assert last[venue]["books_per_second"] > 0 and last[venue]["round_trip_ms"] > 0
+    last = {each["connection"]: each for each in standings}
+    assert set(last) == connections
+    for connection, standing in last.items():
+        assert standing["state"] == "ready" and standing["round_trip_ms"] > 0
+        if connection in ("digifinex", "bybit public", "cryptomus"):
+            assert float(standing["bid"]) < float(standing["ask"]) and standing["books_per_second"] > 0
+    assert last["bybit trade"]["orders"] > last["bybit trade"]["accepted"] > 3
+    assert last["bybit private"]["fills"] >= last["bybit trade"]["orders"]
+    assert last["dbot"]["fills"] >= last["dbot"]["accepted"] > 3
 
-    pulled = [each for each in told if each["type"] == "event" and each["event"] == "Pulled"]
-    assert len(pulled) == 1
-    order = [each["event"] for each in told if each["type"] == "event" and each["venue"] == pulled[0]["venue"]]
-    assert order == ["Connected", "Pulled", "Disconnected", "Connected", "Gap", "Recovered"]
+    events = [each for each in told if each["type"] == "event"]
+    pulled = [each["connection"] for each in events if each["event"] == "Pulled"]
+    assert pulled == ["digifinex", "bybit trade", "cryptomus", "dbot"]
+    for connection in connections:
+        order = [each["event"] for each in events if each["connection"] == connection]
+        if connection not in pulled:
+            assert order == ["Connected"]
+        elif connection == "bybit trade":
+            assert order[:4] == ["Connected", "Pulled", "Disconnected", "Connected"]
+            assert sorted(order[4:]) == ["OutcomeAsked", "Recovered"]
+        else:
+            assert order[:6] == ["Connected", "Pulled", "Disconnected", "Connected", "Gap", "Recovered"]
+
+    # The order during which its connection was pulled: carried out, as the venue says, and not sent again.
+    asked = next(each for each in events if each["event"] == "OutcomeAsked")
+    assert asked["order"].startswith("demo-") and asked["carried_out"] and asked["status"] == "Filled"
 
     summary = told[-1]
     assert summary["ok"] and not summary["interrupted"]
     assert summary["lost"] == 0 and set(summary["losses"].values()) == {0}
-    assert summary["pulled"] == summary["recovered"] == 1
-    assert 0 < summary["gap_seconds"] < 15
-    assert summary["received"] > summary["delivered"] > 50
-    assert summary["trades_checked"] > 20 and summary["books_checked"] >= 2 * len(venues)
+    assert summary["pulled"] == summary["recovered"] == 4
+    assert 0 < summary["gap_seconds"] < 60
+    assert summary["received"] > summary["delivered"] > 100
+    assert summary["trades_checked"] > 20 and summary["books_checked"] >= 6 and summary["fills_checked"] > 6
     assert summary["requests"] == summary["answered"] + summary["cut_off"] and summary["failed"] == 0
+    assert summary["orders"] == summary["accepted"] + summary["asked"] and summary["unknown"] == 0
+    assert summary["asked"] >= summary["carried_out"] >= 1
 
 
 def test_plain_lines_where_the_output_is_no_terminal():
@@ -58,9 +76,12 @@ def test_plain_lines_where_the_output_is_no_terminal():
     for words in (
         "digifinex: the demo pulls 1 connection",
         "digifinex: disconnected, next try in",
-        "digifinex: recovered: every topic flows",
-        "lost        0, of",
-        "recovered   1 of 1 pulled connection, gap",
+        "digifinex: recovered: all flows",
+        "bybit trade: the demo pulls 1 connection amid an order",
+        "the venue says: Filled",
+        "lost        0; compared with the venues: ",
+        "recovered   4 of 4 pulled connections, gaps",
+        ", 0 unknown",
         "Nothing was lost, and all was recovered.",
     ):
         assert words in done.stdout
@@ -104,8 +125,10 @@ def test_a_reader_that_goes_away_ends_it_quietly():
 def test_live_screen_on_a_terminal():
     screen = in_terminal(command.environment(TERM="xterm-256color"), FEW)
     assert screen.count("\x1b[2K") > 20  # lines drawn over, again and again
-    for words in ("trades/s", "round trip", "events", "BTC_USDT", "the demo pulls 1 connection", "Nothing was lost"):
+    for words in ("trades/s", "round trip", "fills told", "events", "BTC_USDT", "the demo pulls 1", "Nothing was lost"):
         assert words in screen
+    # Nothing is cut off: a screen that were too high would end in dots.
+    assert "\n..." not in screen.replace("\r", "")
 
 
 def test_a_terminal_that_cannot_draw_gets_plain_lines():

@@ -12,8 +12,11 @@ from dbxsdk.cli.demo import audit
 from dbxsdk.cli.demo.audit import BookAudit, TradeAudit
 from dbxsdk.cli.demo.course import Course
 from dbxsdk.cli.demo.lines import summary_lines, verdict
-from dbxsdk.cli.demo.markets import markets
-from dbxsdk.cli.demo.report import Losses, Summary
+from dbxsdk.cli.demo.numbering import Found
+from dbxsdk.cli.demo.outcomes import Outcomes
+from dbxsdk.cli.demo.report import Losses, OutcomeAsked, Summary
+from dbxsdk.cli.demo.venues import local_venues
+from dbxsdk.errors import ConnectError, ConnectionLost
 from dbxsdk.events import Connected
 
 
@@ -52,34 +55,64 @@ class Notes:
 
 def test_a_good_run():
     display = Notes()
-    summary = Course(markets(), 1.0, display).run()
+    summary = Course(local_venues(), 1.0, display).run()
     assert summary.ok and summary.lost == 0 and display.closed
     assert verdict(summary) == "Nothing was lost, and all was recovered."
 
 
 def test_a_frame_that_cannot_be_read_is_a_loss():
-    local = markets()
-    summary = Course(local, 1.0, Notes(Connected, lambda: local[1].venue.send_frame('{"topic": "publicTr'))).run()
-    assert summary.losses == Losses(0, 0, 0, 1, 0) and summary.lost == 1 and not summary.ok
+    local = local_venues()
+    summary = Course(local, 1.0, Notes(Connected, lambda: local[2].venue.send_frame('{"id": 0, "meth'))).run()
+    assert summary.losses == Losses(bad_frames=1) and summary.lost == 1 and not summary.ok
     assert any("'bad_frames': 1" in line for line in summary_lines(summary))
     assert verdict(summary).startswith("NOT")
 
 
-def test_a_trade_that_was_never_sent_is_a_loss():
+def test_a_trade_that_was_never_sent_is_a_loss(monkeypatch):
     """The venue's record has one trade more than it sent: the first of those after the subscription twice over."""
-    local = markets()
-    record = local[1].recorded
+    local = local_venues()
+    venue = local[1].venue
+    record = venue.trades
     calls = []
 
     def with_another(symbol):
         trades = list(record(symbol))
         calls.append(trades)
-        first = [trade for trade in trades if trade.sequence > calls[0][-1].sequence][:1]
-        return trades + [attrs.evolve(trade, sequence=calls[0][-1].sequence + Decimal("0.5")) for trade in first]
+        if len(calls) <= 2:  # those before and right after the subscription
+            return trades
+        last = calls[1][-1].sequence
+        first = [trade for trade in trades if trade.sequence > last][:1]
+        return trades + [attrs.evolve(trade, sequence=last + Decimal("0.5")) for trade in first]
 
-    local[1] = attrs.evolve(local[1], recorded=with_another)
+    monkeypatch.setattr(venue, "trades", with_another)
+    monkeypatch.setattr(audit, "PATIENCE", 3.0)
     summary = Course(local, 1.0, Notes()).run()
-    assert summary.losses == Losses(1, 0, 0, 0, 0) and not summary.ok
+    assert summary.losses == Losses(trades=1) and not summary.ok
+
+
+def test_a_fill_that_was_never_told_is_a_loss(monkeypatch):
+    """The venue's record has one fill more than it told of: its first is followed by another one."""
+    local = local_venues()
+    venue = local[1].venue
+    record = venue.executions
+
+    def with_another():
+        executions = list(record())
+        return executions[:1] + [attrs.evolve(each, id="never told") for each in executions[:1]] + executions[1:]
+
+    monkeypatch.setattr(venue, "executions", with_another)
+    monkeypatch.setattr(audit, "PATIENCE", 3.0)
+    summary = Course(local, 1.0, Notes()).run()
+    assert summary.losses == Losses(fills=1) and not summary.ok
+
+
+def test_an_order_that_the_venue_does_not_have_is_a_loss(monkeypatch):
+    local = local_venues()
+    venue = local[1].venue
+    record = venue.orders
+    monkeypatch.setattr(venue, "orders", lambda: [order for order in record() if order.link_id != "demo-2"])
+    summary = Course(local, 1.0, Notes()).run()
+    assert summary.losses == Losses(orders=1) and not summary.ok
 
 
 def test_an_error_of_the_display_leaves_nothing_behind():
@@ -88,7 +121,7 @@ def test_an_error_of_the_display_leaves_nothing_behind():
 
     display = Notes(Connected, fail)
     with pytest.raises(BrokenPipeError):
-        Course(markets(), 5.0, display).run()
+        Course(local_venues(), 5.0, display).run()
     assert display.closed
 
 
@@ -203,6 +236,109 @@ def test_a_stale_book_is_not_compared(impatient):
 
 def test_who_ends_it_early_is_not_blamed_for_an_open_recovery():
     fields = dict.fromkeys((each.name for each in attrs.fields(Summary)), 0)
-    fields.update(losses=Losses(0, 0, 0, 0, 0), pulled=1, round_trip_ms=None)
+    fields.update(losses=Losses(), pulled=1, round_trip_ms=None)
     assert Summary(**{**fields, "interrupted": True}).ok
     assert not Summary(**{**fields, "interrupted": False}).ok
+
+
+# -- trades without numbers ------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Trade:
+    id: int
+    look: str
+
+
+def found(record):
+    return Found("id", lambda: record, sent=lambda trade: trade, own=lambda trade: trade.look)
+
+
+def test_trades_without_numbers_are_found_in_the_record():
+    numbering = found([Trade(number, look) for number, look in enumerate("xabcadbe", 1)])
+    numbering.begin(1)
+    assert [numbering.numbers(part) for part in ("a", "bc", "a", "d", "be")] == [[], [], [2, 3, 4, 5], [6], [7, 8]]
+
+
+def test_after_a_break_several_trades_decide_where_they_are():
+    """The first one after it looks like one that was missed."""
+    numbering = found([Trade(number, look) for number, look in enumerate("abcdaxxabef", 1)])
+    assert numbering.numbers("abcd") == [1, 2, 3, 4]
+    numbering.broken()
+    assert [numbering.numbers(part) for part in ("a", "b", "ef")] == [[], [], [8, 9, 10, 11]]
+
+
+def test_a_trade_that_was_passed_over_has_no_number():
+    numbering = found([Trade(number, look) for number, look in enumerate("abcdefg", 1)])
+    assert numbering.numbers("abcd") == [1, 2, 3, 4]
+    assert numbering.numbers("eg") == [5, 7]
+    assert numbering.numbers("z") == []
+
+
+# -- outcomes of orders ----------------------------------------------------------------------------------
+
+
+class Book:
+    """A venue's orders, and what the demo said of those without an answer."""
+
+    def __init__(self):
+        self.orders = []
+        self.asked = []
+        self.outcomes = Outcomes(lambda: self.orders, self.asked.append)
+
+    def place(self, name, carried_out=True, error=None):
+        def send():
+            if carried_out:
+                self.orders.append((name, "Filled"))
+            if error is not None:
+                raise error
+            return name
+
+        self.outcomes.place(send)
+
+
+def no_answer(name=None):
+    error = ConnectionLost("the connection ended", request_id="1")
+    if name is not None:
+        error.order_link_id = name
+    return error
+
+
+def test_orders_that_were_answered_are_known():
+    book = Book()
+    book.place("1")
+    book.place("2")
+    book.outcomes.ask()
+    assert (book.outcomes.placed, book.outcomes.accepted, book.outcomes.unknown, book.asked) == (2, 2, 0, [])
+    assert book.outcomes.disagreements() == 0
+
+
+@pytest.mark.parametrize("name", ["2", None])
+@pytest.mark.parametrize("carried_out", [True, False])
+def test_without_an_answer_the_venue_is_asked(name, carried_out):
+    book = Book()
+    book.place("1")
+    with pytest.raises(ConnectionLost):
+        book.place("2", carried_out, no_answer(name))
+    assert book.outcomes.unknown == 1
+    book.place("3")
+    assert (book.outcomes.unknown, book.outcomes.asked, book.outcomes.found) == (0, 1, int(carried_out))
+    assert book.asked == [OutcomeAsked(name, carried_out, "Filled" if carried_out else None)]
+    assert book.outcomes.disagreements() == 0
+
+
+def test_what_was_never_sent_must_not_be_there():
+    book = Book()
+    with pytest.raises(ConnectError):
+        book.place("1", False, ConnectError("no connection"))
+    assert (book.outcomes.unknown, book.outcomes.disagreements()) == (0, 0)
+    book.orders.append(("1", "New"))
+    assert book.outcomes.disagreements() == 1
+
+
+def test_an_order_that_is_there_twice_or_not_at_all_is_seen():
+    book = Book()
+    book.place("1")
+    book.place("2")
+    book.orders[:] = [("1", "Filled"), ("1", "Filled")]
+    assert book.outcomes.disagreements() == 2

@@ -1,4 +1,4 @@
-"""``dbxsdk demo``: the SDK's main job against local venues, with one connection pulled on the way."""
+"""``dbxsdk demo``: the SDK's main job against local venues, with connections pulled on the way."""
 
 from __future__ import annotations
 
@@ -14,26 +14,34 @@ if TYPE_CHECKING:
     from dbxsdk.cli.demo.report import Display
 
 DESCRIPTION = """\
-Starts local venues on this machine, subscribes trades and order books with callbacks, and makes blocking requests
-beside them. After a third of the time it pulls the first venue's connection: the gap is announced, the client
-reconnects and subscribes again. At the end it tells what was received, lost and recovered.
+Starts all four local venues on this machine, subscribes market data and the account's streams with callbacks, and
+makes blocking requests beside them: pings, orders at Bybit, fast trades and a copy trading task at DBot. One connection
+of each venue is pulled on the way: the gap is announced, the client reconnects and subscribes again. Bybit's is pulled
+in the middle of an order, whose outcome nobody knows then: the demo does not send it again, but asks the venue (its
+own list; a program would ask over REST) and says what it found. At the end it tells what was received, lost and
+recovered, compared with the venues' own records.
 
-It needs no network and no account. Exit code 0: nothing was lost, and every pulled connection was recovered (or
-Ctrl-C ended the demo early, with nothing lost); otherwise 1.
+It needs no network and no account. Exit code 0: nothing was lost, no request failed, no order's outcome is unknown, and
+every pulled connection was recovered (or Ctrl-C ended the demo early, with nothing lost); otherwise 1.
 """
 
 JSON_FIELDS = """\
-with --json, each line is one document; "type" says which, "at" is in seconds since the start, prices are texts:
+with --json, each line is one document; "type" says which, "at" is in seconds since the start, prices are texts,
+"venue" and "connection" ("bybit", "bybit trade") say whose it is:
 
-  start    seconds (planned), venues: [{venue, url, topics}]
-  standing venue, symbol, state, last, bid, ask, trades_per_second, books_per_second, received, delivered, requests,
-           answered, round_trip_ms; once a second for each venue
-  event    venue, event (Connected, Disconnected, Gap, ...), and the event's own fields; the demo's own events are
-           Pulled (connections), Recovered (after: seconds since the pull) and RequestFailed (error)
-  summary  interrupted, received (frames), delivered (updates), lost, losses: {trades, books, dropped, bad_frames,
-           callback_errors}, trades_checked, books_checked, pulled, recovered, gap_seconds, trades_in_gap (made in an
-           announced gap and not sent later), requests, answered, cut_off (requests whose connection was pulled),
-           failed (requests), round_trip_ms (median), ok
+  start    seconds (planned), venues: [{venue, connection, url, topics}], one for each connection
+  standing venue, connection, symbol, state, received, delivered, requests, answered, round_trip_ms; last, bid, ask,
+           trades_per_second, books_per_second (market data, else null); orders, accepted, fills (account, else null);
+           once a second for each connection
+  event    venue, connection, event (Connected, Disconnected, Gap, ...), and the event's own fields; the demo's own
+           events are Pulled (connections, when: in the middle of what), Recovered (after: seconds since the pull),
+           OutcomeAsked (order, carried_out, status) and RequestFailed (error)
+  summary  interrupted, received (frames), delivered (updates), lost, losses: {trades, books, orders, fills, dropped,
+           bad_frames, callback_errors}, trades_checked, books_checked, fills_checked, pulled, recovered, gap_seconds,
+           trades_in_gap, fills_in_gap (made in an announced gap and not sent later), requests (orders included),
+           answered, cut_off (requests whose connection was pulled), failed (requests), orders, accepted, asked (orders
+           without an answer, about which the venue was asked), carried_out (of these), unknown (orders whose outcome
+           nobody knows), round_trip_ms (median), ok
 """
 
 MISSING = 'this needs packages that are not installed: pip install "dbxsdk[demo]"'
@@ -56,12 +64,12 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         display = _display(arguments.json)
         from dbxsdk.cli.demo.course import Course
-        from dbxsdk.cli.demo.markets import markets
+        from dbxsdk.cli.demo.venues import local_venues
     except ImportError as error:
         print(f"dbxsdk demo: {MISSING} ({error})", file=sys.stderr)
         return 1
     try:
-        summary = Course(markets(), arguments.seconds, display).run()
+        summary = Course(local_venues(), arguments.seconds, display).run()
     except BrokenPipeError:
         raise
     except (DbxError, OSError) as error:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
-from dbxsdk.errors import ClientClosed, ConnectionLost, DbxError
+from dbxsdk.errors import ClientClosed, ConnectError, ConnectionLost, DbxError
 
 EVERY = 0.25
 
 
 class Asking:
-    """Asks one client again and again. The counters are written by its own thread alone."""
+    """Asks one client again and again. The counters are written by its own thread alone.
+
+    ``failed`` is called with the reason of each request that had no answer for another reason than its connection's
+    end, ``answered`` after each answer. ``pulls`` says how often the connection was pulled, and how often it recovered.
+    """
 
     def __init__(
-        self, venue: str, client: Any, requests: Sequence[Callable[[Any], Any]], failed: Callable[[DbxError], None]
+        self,
+        name: str,
+        client: Any,
+        requests: Sequence[Callable[[Any], Any]],
+        failed: Callable[[DbxError], None],
+        answered: Callable[[], None],
+        pulls: Callable[[], Tuple[int, int]],
     ) -> None:
         self.made = 0
         self.answered = 0
@@ -23,9 +33,11 @@ class Asking:
         self.round_trips: List[float] = []
         self._client = client
         self._requests = (self._ping, *requests)
-        self._tell = failed
+        self._tell_failed = failed
+        self._tell_answered = answered
+        self._pulls = pulls
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"dbxsdk-demo-{venue}-requests", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"dbxsdk-demo-{name}-requests", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -44,17 +56,22 @@ class Asking:
 
     def _ask(self, request: Callable[[Any], Any]) -> None:
         self.made += 1
+        _, recovered = self._pulls()
         try:
             request(self._client)
         except (ConnectionLost, ClientClosed):
-            # The connection went while the answer was on its way. These requests change nothing: asking again, as
-            # the next turn does, is safe.
+            # The connection went while the answer was on its way. Whose outcome matters has seen to it already; the
+            # others change nothing, and asking again, as the next turn does, is safe.
             self.cut_off += 1
         except DbxError as error:
-            self.failed += 1
-            self._tell(error)
+            if isinstance(error, ConnectError) and self._pulls()[0] > recovered:
+                self.cut_off += 1  # and never sent
+            else:
+                self.failed += 1
+                self._tell_failed(error)
         else:
             self.answered += 1
+            self._tell_answered()
 
     def _ping(self, client: Any) -> None:
         self.round_trips.append(client.ping())

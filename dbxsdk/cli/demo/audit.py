@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Seque
 
 Sides = Dict[str, Dict[Decimal, Decimal]]
 
-PATIENCE = 3.0
+PATIENCE = 10.0
 """Seconds within which a callback must have got what the venue did: far more than a loaded machine takes."""
 
 

@@ -1,4 +1,4 @@
-"""The course of the demo: subscribe, watch, pull one connection, watch, and draw up the summary."""
+"""The course of the demo: subscribe, ask, pull one connection of each venue, and draw up the summary."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ import signal
 import statistics
 import threading
 import time
-from typing import Any, Callable, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Iterator, Optional, Sequence
 
 from dbxsdk.cli.demo.feed import Feed
-from dbxsdk.cli.demo.markets import LocalMarket
+from dbxsdk.cli.demo.orders import PrivateLink, TradeLink
 from dbxsdk.cli.demo.report import Display, Happening, Losses, Summary
+from dbxsdk.cli.demo.tasks import TaskLink
+from dbxsdk.cli.demo.venues import LocalVenue
 
-PULL_AFTER = 1 / 3
-RECOVERY_TIMEOUT = 15.0
+PULLS_FROM, PULLS_TO = 0.2, 0.7
+"""The first venue's pull and the last one's, as shares of the planned time."""
+
+RECOVERY_TIMEOUT = 30.0
 """How long beyond the planned time a pulled connection may take to recover."""
 
 COMPARE_EVERY = 1.0
@@ -24,14 +28,14 @@ COMPARE_EVERY = 1.0
 class Course:
     """One run of the demo."""
 
-    def __init__(self, markets: Sequence[LocalMarket], seconds: float, display: Display) -> None:
-        self._markets = markets
+    def __init__(self, venues: Sequence[LocalVenue], seconds: float, display: Display) -> None:
+        self._venues = venues
+        self._links = [link for local in venues for link in local.links]
         self._seconds = seconds
         self._display = display
         # From the clients' threads, and from the signal handler, to the main thread, which alone shows things. A
         # SimpleQueue, because its put() may interrupt its get() in the same thread.
         self._inbox: "queue.SimpleQueue[Optional[Happening]]" = queue.SimpleQueue()
-        self._feeds: List[Feed] = []
         self._interrupted = False
         self._started = self._next_standing = self._next_compare = time.monotonic()
 
@@ -39,27 +43,37 @@ class Course:
         """Runs it to its end, or to Ctrl-C. Leaves no thread and no socket."""
         with _interrupts(lambda: self._inbox.put(None)), contextlib.ExitStack() as stack:
             stack.callback(self._display.close)
-            for market in self._markets:
-                self._feeds.append(stack.enter_context(Feed(market, self._tell)))
-            self._display.started(self._seconds, [feed.start() for feed in self._feeds])
-            for feed in self._feeds:
-                feed.subscribe()
+            for local in self._venues:
+                stack.enter_context(local.venue)
+                for link in local.links:
+                    link.open(self._tell)
+                    stack.callback(link.close)
+            self._display.started(self._seconds, [link.start() for link in self._links])
+            # First all subscriptions, then the requests: what these bring about is to be told to those.
+            for link in self._links:
+                link.subscribe()
+            for link in self._links:
+                link.ask()
             self._next_standing = time.monotonic() + self._display.interval
-            self._watch(self._started + self._seconds * PULL_AFTER)
-            if not self._interrupted:
-                self._feeds[0].pull()
+            for number, local in enumerate(self._venues):
+                share = PULLS_FROM + (PULLS_TO - PULLS_FROM) * number / max(1, len(self._venues) - 1)
+                self._watch(self._started + self._seconds * share)
+                if not self._interrupted:
+                    local.pull()
             self._watch(self._started + self._seconds)
             self._watch(time.monotonic() + RECOVERY_TIMEOUT, self._all_recovered)
-            for feed in self._feeds:
-                feed.finish()
+            for link in self._links:
+                link.stop_asking()
+            for link in self._links:
+                link.finish()
             self._show_rest()
             summary = self._summary()
             self._display.finished(summary)
         return summary
 
-    def _tell(self, venue: str, event: Any) -> None:
+    def _tell(self, venue: str, connection: str, event: Any) -> None:
         """From any thread."""
-        self._inbox.put(Happening(self._now(), venue, event))
+        self._inbox.put(Happening(self._now(), venue, connection, event))
 
     def _now(self) -> float:
         return round(time.monotonic() - self._started, 3)
@@ -72,8 +86,8 @@ class Course:
                 return
             if now >= self._next_compare:
                 self._next_compare = now + COMPARE_EVERY
-                for feed in self._feeds:
-                    feed.compare()
+                for link in self._links:
+                    link.compare()
             if now >= self._next_standing:
                 self._next_standing = now + self._display.interval
                 self._show_standing()
@@ -88,7 +102,7 @@ class Course:
 
     def _show_standing(self) -> None:
         at = self._now()
-        self._display.standing([feed.standing(at) for feed in self._feeds])
+        self._display.standing([link.standing(at) for link in self._links])
 
     def _show_rest(self) -> None:
         with contextlib.suppress(queue.Empty):
@@ -99,34 +113,38 @@ class Course:
         self._show_standing()
 
     def _all_recovered(self) -> bool:
-        return all(feed.recovered >= feed.pulled for feed in self._feeds)
+        return all(link.recovered >= link.pulled for link in self._links)
 
     def _summary(self) -> Summary:
-        feeds = self._feeds
-        losses = [feed.losses() for feed in feeds]
-        round_trips = [seconds for feed in feeds for seconds in feed.asking.round_trips]
+        links = self._links
+        feeds = [link for link in links if isinstance(link, Feed)]
+        fills = [link.fills for link in links if isinstance(link, PrivateLink)]
+        fills += [link.results for link in links if isinstance(link, TaskLink)]
+        outcomes = [link.outcomes for link in links if isinstance(link, (TradeLink, TaskLink))]
+        round_trips = [seconds for link in links for seconds in link.asking.round_trips]
         return Summary(
             at=self._now(),
             interrupted=self._interrupted,
-            received=sum(feed.stats.received for feed in feeds),
-            delivered=sum(feed.stats.delivered for feed in feeds),
-            losses=Losses(
-                trades=sum(each.trades for each in losses),
-                books=sum(each.books for each in losses),
-                dropped=sum(each.dropped for each in losses),
-                bad_frames=sum(each.bad_frames for each in losses),
-                callback_errors=sum(each.callback_errors for each in losses),
-            ),
+            received=sum(link.stats.received for link in links),
+            delivered=sum(link.stats.delivered for link in links),
+            losses=sum((link.losses() for link in links), Losses()),
             trades_checked=sum(feed.trades.checked for feed in feeds),
             books_checked=sum(feed.books.checked for feed in feeds),
-            pulled=sum(feed.pulled for feed in feeds),
-            recovered=sum(feed.recovered for feed in feeds),
-            gap_seconds=round(sum(feed.gap_seconds for feed in feeds), 3),
+            fills_checked=sum(each.checked for each in fills),
+            pulled=sum(link.pulled for link in links),
+            recovered=sum(link.recovered for link in links),
+            gap_seconds=round(sum(link.gap_seconds for link in links), 3),
             trades_in_gap=sum(feed.trades.in_gap for feed in feeds),
-            requests=sum(feed.asking.made for feed in feeds),
-            answered=sum(feed.asking.answered for feed in feeds),
-            cut_off=sum(feed.asking.cut_off for feed in feeds),
-            failed=sum(feed.asking.failed for feed in feeds),
+            fills_in_gap=sum(each.in_gap for each in fills),
+            requests=sum(link.asking.made for link in links),
+            answered=sum(link.asking.answered for link in links),
+            cut_off=sum(link.asking.cut_off for link in links),
+            failed=sum(link.asking.failed for link in links),
+            orders=sum(each.placed for each in outcomes),
+            accepted=sum(each.accepted for each in outcomes),
+            asked=sum(each.asked for each in outcomes),
+            carried_out=sum(each.found for each in outcomes),
+            unknown=sum(each.unknown for each in outcomes),
             round_trip_ms=round(statistics.median(round_trips) * 1000, 3) if round_trips else None,
         )
 

@@ -7,7 +7,16 @@ from typing import Any, Dict, List, Sequence, TextIO
 
 import attrs
 
-from dbxsdk.cli.demo.report import Happening, Pulled, Recovered, RequestFailed, Standing, Start, Summary
+from dbxsdk.cli.demo.report import (
+    Happening,
+    OutcomeAsked,
+    Pulled,
+    Recovered,
+    RequestFailed,
+    Standing,
+    Start,
+    Summary,
+)
 from dbxsdk.events import Connected, Disconnected, Gap
 
 
@@ -19,11 +28,16 @@ def describe(event: Any) -> str:
         retry = "" if event.retry_in is None else f", next try in {event.retry_in:.2f} s"
         return f"disconnected{retry}: {event.reason}"
     if isinstance(event, Gap):
-        return f"gap of {event.seconds:.2f} s in {len(event.topics)} topics, all subscribed again"
+        return f"gap of {event.seconds:.2f} s in {count(len(event.topics), 'topic')}, all subscribed again"
     if isinstance(event, Pulled):
-        return f"the demo pulls {count(event.connections, 'connection')}"
+        return f"the demo pulls {count(event.connections, 'connection')}" + (f" amid {event.when}" if event.when else "")
     if isinstance(event, Recovered):
-        return f"recovered: every topic flows, {event.after:.2f} s after the pull"
+        return f"recovered: all flows, {event.after:.2f} s after the pull"
+    if isinstance(event, OutcomeAsked):
+        name = "an order" if event.order is None else event.order
+        if not event.carried_out:
+            return f"no answer to {name}; the venue says: not there"
+        return f"no answer to {name}; the venue says: {event.status}"
     if isinstance(event, RequestFailed):
         return f"a request failed: {event.error}"
     return str(event)
@@ -31,21 +45,27 @@ def describe(event: Any) -> str:
 
 def summary_lines(summary: Summary) -> List[str]:
     """The summary for people, without its verdict."""
-    gap = f", gap {summary.gap_seconds:.2f} s" if summary.recovered else ""
-    if summary.trades_in_gap:
-        gap += f" ({count(summary.trades_in_gap, 'trade')} in it)"
+    gap = f", gaps {summary.gap_seconds:.2f} s" if summary.recovered else ""
+    missed = [count(summary.trades_in_gap, "trade")] if summary.trades_in_gap else []
+    missed += [count(summary.fills_in_gap, "fill")] if summary.fills_in_gap else []
+    gap += f" ({', '.join(missed)} in them)" if missed else ""
     requests = f"{summary.requests} made, {summary.answered} answered"
     if summary.cut_off:
         requests += f", {summary.cut_off} ended with their connection"
     if summary.failed:
         requests += f", {summary.failed} FAILED"
+    orders = f"{summary.orders} placed, {summary.accepted} accepted"
+    if summary.asked:
+        orders += f", {summary.asked} unanswered (the venue has {summary.carried_out})"
+    orders += f", {summary.unknown} {'UNKNOWN' if summary.unknown else 'unknown'}"
     median = "none" if summary.round_trip_ms is None else f"{summary.round_trip_ms:.2f} ms (median)"
+    checked = ", ".join((count(summary.trades_checked, "trade"), count(summary.books_checked, "book")))
     lines = [
         f"received    {count(summary.received, 'frame')}, {count(summary.delivered, 'update')} delivered to callbacks",
-        f"lost        {summary.lost}, of {count(summary.trades_checked, 'trade')} and {count(summary.books_checked, 'book')}"
-        " compared with the venues' own",
+        f"lost        {summary.lost}; compared with the venues: {checked}, {count(summary.fills_checked, 'fill')}",
         f"recovered   {summary.recovered} of {count(summary.pulled, 'pulled connection')}{gap}",
         f"requests    {requests}",
+        f"orders      {orders}",
         f"round trip  {median}",
     ]
     if summary.lost:
@@ -76,14 +96,15 @@ class PlainLines:
         print(line, file=self._stream, flush=True)
 
     def started(self, seconds: float, venues: Sequence[Start]) -> None:
-        names = ", ".join(venue.venue for venue in venues)
+        names = ", ".join(dict.fromkeys(venue.venue for venue in venues))
         self._print(f"dbxsdk demo: local venues {names}; {seconds:g} s; no network, no account")
 
     def happened(self, happening: Happening) -> None:
-        self._print(f"{happening.at:6.2f}s {happening.venue}: {describe(happening.event)}")
+        self._print(f"{happening.at:6.2f}s {happening.connection}: {describe(happening.event)}")
 
     def standing(self, standings: Sequence[Standing]) -> None:
-        self._print(f"{standings[0].at:6.2f}s " + " | ".join(map(_short, standings)))
+        for part in (each for each in (_market_data(standings), _accounts(standings)) if each):
+            self._print(f"{standings[0].at:6.2f}s " + " | ".join(part))
 
     def finished(self, summary: Summary) -> None:
         for line in ("", *summary_lines(summary), verdict(summary)):
@@ -93,12 +114,26 @@ class PlainLines:
         pass
 
 
-def _short(standing: Standing) -> str:
-    if standing.state != "ready":
-        return f"{standing.venue} {standing.state}"
-    updates = standing.trades_per_second + standing.books_per_second
-    round_trip = "" if standing.round_trip_ms is None else f" {standing.round_trip_ms:.1f}ms"
-    return f"{standing.venue} {standing.symbol} {standing.last or '-'} {updates:.0f}/s{round_trip}"
+def _market_data(standings: Sequence[Standing]) -> List[str]:
+    parts = []
+    for row in standings:
+        if row.trades_per_second is None or row.books_per_second is None:
+            continue
+        updates = row.trades_per_second + row.books_per_second
+        round_trip = "" if row.round_trip_ms is None else f" {row.round_trip_ms:.1f}ms"
+        told = f" {row.symbol} {row.last or '-'} {updates:.0f}/s{round_trip}" if row.state == "ready" else f" {row.state}"
+        parts.append(row.venue + told)
+    return parts
+
+
+def _accounts(standings: Sequence[Standing]) -> List[str]:
+    parts = []
+    for row in standings:
+        told = [] if row.orders is None else [f"{row.accepted} of {row.orders} orders accepted"]
+        told += [] if row.fills is None else [count(row.fills, "fill")]
+        if told:
+            parts.append(f"{row.connection} {', '.join(told) if row.state == 'ready' else row.state}")
+    return parts
 
 
 class JsonLines:
@@ -119,7 +154,8 @@ class JsonLines:
     def happened(self, happening: Happening) -> None:
         event = happening.event
         name = type(event).__name__
-        self._print("event", {"at": happening.at, "venue": happening.venue, "event": name, **attrs.asdict(event)})
+        whose = {"venue": happening.venue, "connection": happening.connection}
+        self._print("event", {"at": happening.at, **whose, "event": name, **attrs.asdict(event)})
 
     def standing(self, standings: Sequence[Standing]) -> None:
         for standing in standings:

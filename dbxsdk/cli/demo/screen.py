@@ -14,18 +14,31 @@ from rich.table import Table
 from rich.text import Text
 
 from dbxsdk.cli.demo.lines import describe, summary_lines, verdict
-from dbxsdk.cli.demo.report import Happening, Pulled, Recovered, RequestFailed, Standing, Start, Summary
+from dbxsdk.cli.demo.report import (
+    Happening,
+    OutcomeAsked,
+    Pulled,
+    Recovered,
+    RequestFailed,
+    Standing,
+    Start,
+    Summary,
+)
 from dbxsdk.events import Connected, Disconnected, Gap
 
-MOST_EVENTS, FEWEST_EVENTS = 8, 3
-_OTHER_LINES = 12
-"""What the screen has beside the events and two lines for each venue; the cursor's own line included."""
+MOST_EVENTS, FEWEST_EVENTS = 14, 3
+_OTHER_LINES = 10
+"""What the screen has beside the events and the tables' rows; the cursor's own line included."""
+
+_AIR = 4
+"""Empty lines that make it easier to read, where there is room."""
 
 _STYLES = {
     Connected: "green",
     Recovered: "bold green",
     Disconnected: "red",
     Pulled: "bold yellow",
+    OutcomeAsked: "bold yellow",
     Gap: "yellow",
     RequestFailed: "bold red",
 }
@@ -33,7 +46,7 @@ _UP, _DOWN = "green", "red"
 
 
 class Screen:
-    """Tables of prices and of connections, and the last events. Drawn by the caller's thread alone."""
+    """Tables of prices, connections and orders, and the last events. Drawn by the caller's thread alone."""
 
     interval = 0.25
 
@@ -62,7 +75,7 @@ class Screen:
         self._standings = standings
         self._at = standings[0].at
         for standing in standings:
-            self._colour(standing.venue, standing.last)
+            self._colour(standing.connection, standing.last)
         self._draw()
 
     def finished(self, summary: Summary) -> None:
@@ -74,17 +87,25 @@ class Screen:
     def close(self) -> None:
         self._live.stop()
 
-    def _colour(self, venue: str, price: Optional[Decimal]) -> None:
+    def _colour(self, connection: str, price: Optional[Decimal]) -> None:
         """Green after a rise, red after a fall, until the next one."""
-        before = self._before.get(venue)
+        before = self._before.get(connection)
         if price is None or price == before:
             return
         if before is not None:
-            self._price_styles[venue] = _UP if price > before else _DOWN
-        self._before[venue] = price
+            self._price_styles[connection] = _UP if price > before else _DOWN
+        self._before[connection] = price
 
     def _draw(self) -> None:
-        self._live.update(Group(self._header(), self._prices(), self._connections(), self._log()), refresh=True)
+        prices = [row for row in self._standings if row.trades_per_second is not None]
+        accounts = [row for row in self._standings if row.orders is not None or row.fills is not None]
+        room = self._console.height - _OTHER_LINES - len(prices) - len(self._standings) - len(accounts)
+        airy = room >= FEWEST_EVENTS + _AIR
+        events = max(FEWEST_EVENTS, min(MOST_EVENTS, room - (_AIR if airy else 0)))
+        parts = [self._header(), self._prices(prices), self._connections(), self._accounts(accounts), self._log(events)]
+        if airy:
+            parts = [line for part in parts for line in (part, Text(""))][:-1]
+        self._live.update(Group(*parts), refresh=True)
 
     def _header(self) -> RenderableType:
         header = Table.grid(expand=True)
@@ -96,13 +117,13 @@ class Screen:
         )
         return header
 
-    def _prices(self) -> RenderableType:
-        table = _table("venue", "symbol", ">last", ">bid", ">ask", ">trades/s", ">books/s")
-        for row in self._standings:
+    def _prices(self, rows: Sequence[Standing]) -> RenderableType:
+        table = _table("market data", "symbol", ">last", ">bid", ">ask", ">trades/s", ">books/s")
+        for row in rows:
             table.add_row(
-                row.venue,
+                row.connection,
                 row.symbol,
-                Text(_price(row.last), style=self._price_styles.get(row.venue, "")),
+                Text(_price(row.last), style=self._price_styles.get(row.connection, "")),
                 _price(row.bid),
                 _price(row.ask),
                 f"{row.trades_per_second:.1f}",
@@ -114,7 +135,7 @@ class Screen:
         table = _table("connection", "state", ">round trip", ">answered", ">frames", ">updates")
         for row in self._standings:
             table.add_row(
-                row.venue,
+                row.connection,
                 Text(row.state, style="green" if row.state == "ready" else "bold red"),
                 "-" if row.round_trip_ms is None else f"{row.round_trip_ms:.2f} ms",
                 f"{row.answered} of {row.requests}",
@@ -123,12 +144,17 @@ class Screen:
             )
         return table
 
-    def _log(self) -> RenderableType:
-        room = self._console.height - _OTHER_LINES - 2 * len(self._standings)
-        shown = max(FEWEST_EVENTS, min(MOST_EVENTS, room))
+    def _accounts(self, rows: Sequence[Standing]) -> RenderableType:
+        table = _table("account", "symbol", ">orders placed", ">accepted", ">fills told")
+        for row in rows:
+            numbers = (row.orders, row.accepted, row.fills)
+            table.add_row(row.connection, row.symbol, *("" if number is None else f"{number:,}" for number in numbers))
+        return table
+
+    def _log(self, shown: int) -> RenderableType:
         lines: List[RenderableType] = []
         for happening in list(self._events)[-shown:]:
-            line = Text(f"{happening.at:6.2f} s  {happening.venue:10} ", style="dim", no_wrap=True, overflow="ellipsis")
+            line = Text(f"{happening.at:6.2f} s  {happening.connection:13} ", style="dim", no_wrap=True, overflow="ellipsis")
             line.append(describe(happening.event), style=f"not dim {_STYLES.get(type(happening.event), 'magenta')}")
             lines.append(line)
         # A fixed height: tables that jump cannot be read.
@@ -141,7 +167,7 @@ def _price(price: Optional[Decimal]) -> str:
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False, header_style="bold cyan")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, expand=True, pad_edge=False, header_style="bold cyan")
     for column in columns:
         table.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left", no_wrap=True)
     return table
