@@ -10,7 +10,7 @@ import logging
 from dbxsdk.bybit.client import BybitPublicClient
 from dbxsdk.bybit.private import BybitPrivateClient
 from dbxsdk.bybit.trade import BybitTradeClient
-from dbxsdk.bybit.trade_results import BatchFailed, BatchOrder, BatchResult, OrderResult, RateLimit
+from dbxsdk.bybit.trade_results import BatchFailed, BatchOrder, BatchResult, OrderResult, RateLimit, ServerFailed
 from dbxsdk.client import Client
 from dbxsdk.cryptomus.client import CryptomusClient
 from dbxsdk.dbot import DBotDataClient, DBotTradeClient
@@ -27,6 +27,7 @@ from dbxsdk.errors import (
     RequestTimeout,
     SubscribeError,
     TransportError,
+    UnreadableReply,
     VenueError,
     WrongThreadError,
 )
@@ -70,12 +71,14 @@ __all__ = [
     "RateLimited",
     "Refused",
     "RequestTimeout",
+    "ServerFailed",
     "Silent",
     "State",
     "Stats",
     "SubscribeError",
     "Subscription",
     "TransportError",
+    "UnreadableReply",
     "Update",
     "VenueError",
     "WrongThreadError",

@@ -8,7 +8,7 @@ from typing import Any, Callable, Iterable, Mapping, Optional, Tuple, Type, Type
 from dbxsdk.arguments import check_choice, check_flag, check_seconds, check_text, check_word
 from dbxsdk.events import Event
 from dbxsdk.options import OVERFLOW_POLICIES, Options
-from dbxsdk.protocol import Protocol
+from dbxsdk.protocol import Protocol, Request
 from dbxsdk.session import Messages, Prepare, Session, State, Stats, Subscription
 from dbxsdk.transport import parse_url
 
@@ -39,6 +39,9 @@ class Client:
             raise TypeError(f"options must be an Options, not {type(options).__name__}")
         self._options = options or Options()
         self._protocol = protocol
+        interval, longest = self._options.heartbeat_interval, protocol.longest_heartbeat_interval
+        if interval is not None and longest is not None and interval > longest:
+            raise ValueError(f"options: heartbeat_interval must be at most {longest:g} s for {protocol.venue}, not {interval:g}")
         address = parse_url("url", url, headers or {})
         self._session = Session(protocol, address, self._options, prepare=prepare)
 
@@ -204,20 +207,29 @@ class Client:
             WrongThreadError: called on the reader thread.
         """
         seconds = _timeout(timeout)
-        return self._session.call(self._protocol.request(check_text("method", method), params), seconds)
+        return self._session.call(self._request(method, params), seconds)
 
     def submit(self, method: str, params: Any = None) -> "Future[Any]":
         """``call`` without blocking: a future with the same result or exception, within ``request_timeout``.
 
         It cannot be cancelled. Its done-callbacks run on the reader thread: they must be short, and must not block.
         """
-        return self._session.submit(self._protocol.request(check_text("method", method), params))
+        return self._session.submit(self._request(method, params))
 
     def ping(self, timeout: Optional[float] = None) -> float:
         """The round trip in seconds, by the venue's own ping. Safe to retry. Raises what ``call`` raises."""
         return self._session.ping(_timeout(timeout))
 
     # -- arguments -----------------------------------------------------------------------------------
+
+    def _request(self, method: Any, params: Any) -> Request:
+        check_text("method", method)
+        try:
+            return self._protocol.request(method, params)
+        except (TypeError, ValueError) as error:
+            if any(name in str(error) for name in ("params", "method")):
+                raise
+            raise type(error)(f"params: {error}") from error
 
     def _topics(self, channel: Any, symbols: Any) -> Tuple[str, ...]:
         return self._protocol.topics(check_text("channel", channel), _symbols(symbols))
@@ -244,4 +256,7 @@ def _symbols(symbols: Any) -> Tuple[str, ...]:
         wanted = tuple(symbols)
     except TypeError:
         raise TypeError(f"symbols must be a str or an iterable of str, not {type(symbols).__name__}") from None
+    if not wanted and symbols != ():
+        # A list that came out empty by accident must not mean everything.
+        raise ValueError("symbols must not be empty; leave it out where none is meant")
     return tuple(check_word("symbols", symbol) for symbol in wanted)

@@ -10,6 +10,7 @@
     +-- OutcomeUnknown            sent, no answer: ask the venue before trying again
     |   +-- RequestTimeout        also a built-in TimeoutError
     |   +-- ConnectionLost
+    |   +-- UnreadableReply       also a ProtocolError
     +-- VenueError                the venue answered, and the answer says no
     |   +-- AuthError
     |   +-- SubscribeError
@@ -54,6 +55,10 @@ class ClientClosed(TransportError):
     """The client was closed before the request was sent. A retry, on a new client, is safe."""
 
 
+class ProtocolError(DbxError):
+    """A frame that cannot be read as the venue's documents describe it. The connection lives on."""
+
+
 class OutcomeUnknown(DbxError):
     """The request was sent and no answer came: the venue may or may not have carried it out.
 
@@ -83,13 +88,16 @@ class ConnectionLost(TransportError, OutcomeUnknown):
     """
 
 
-class ProtocolError(DbxError):
-    """A frame that cannot be read as the venue's documents describe it. The connection lives on."""
+class UnreadableReply(OutcomeUnknown, ProtocolError):
+    """The answer came, and says neither yes nor no in a way that the venue's documents describe.
+
+    A retry is safe only for requests that change nothing. The message says what is wrong with the answer.
+    """
 
 
 class VenueError(DbxError):
-    """The venue answered, and said no. The request had no effect; a retry will be refused again
-    unless something changed.
+    """The venue answered, and said no. The request had no effect (where that is not sure, the error is also an
+    ``OutcomeUnknown``); a retry will be refused again unless something changed.
 
     Attributes:
         code: the venue's code (int or str), or None where it sends none.
@@ -105,8 +113,12 @@ class VenueError(DbxError):
 
 
 class AuthError(VenueError):
-    """The venue refused the credentials, or this address. Final: the client does not try again.
-    A retry is useless before the key, its rights or its address list were put right."""
+    """The venue refused the credentials, or this address. A retry is useless before the key, its rights or its
+    address list were put right.
+
+    From a connection or a login it is final: the client ends, and every later call raises it. As the answer to a
+    single request (a key without the right to trade) it is that request's alone.
+    """
 
 
 class SubscribeError(VenueError):

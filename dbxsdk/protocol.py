@@ -89,6 +89,9 @@ class Protocol(abc.ABC):
     heartbeat_interval: float
     """The venue's own heartbeat interval in seconds."""
 
+    longest_heartbeat_interval: Optional[float] = None
+    """Seconds after which the venue takes a client for gone: no more may be asked for. None: no page says."""
+
     only_heartbeats_count: bool = False
     """Whether the venue may take a client that sends nothing but requests for an idle one: then heartbeats go out
     beside them."""

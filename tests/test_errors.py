@@ -21,6 +21,7 @@ TREE = {
     "RequestTimeout": ["OutcomeUnknown", "TimeoutError"],
     "ConnectionLost": ["TransportError", "OutcomeUnknown"],
     "ProtocolError": ["DbxError"],
+    "UnreadableReply": ["OutcomeUnknown", "ProtocolError"],
     "VenueError": ["DbxError"],
     "AuthError": ["VenueError"],
     "SubscribeError": ["VenueError"],

@@ -12,7 +12,7 @@ import pytest
 
 import dbxsdk.client
 import dbxsdk.sim
-from dbxsdk.bybit.endpoints import MAINNET
+from dbxsdk.bybit.endpoints import MAINNET, TESTNET
 from dbxsdk.dbot import TRADE_URL
 from dbxsdk.digifinex import client as digifinex
 from dbxsdk.sim import BybitVenue, CryptomusVenue, DBotVenue, DigiFinexVenue
@@ -39,8 +39,8 @@ def local_addresses(monkeypatch):
     with DigiFinexVenue() as local_digifinex, BybitVenue() as local_bybit, DBotVenue() as local_dbot:
         local = {digifinex.URL: local_digifinex.url(), TRADE_URL: local_dbot.url("/trade/ws/")}
         for path in (*(f"/v5/public/{each}" for each in ("spot", "linear", "inverse", "option")), "/v5/private", "/v5/trade"):
-            local[f"wss://{MAINNET}{path}"] = local_bybit.url(path)
-        local_dbot.add_follow_order()
+            local[f"wss://{MAINNET}{path}"] = local[f"wss://{TESTNET}{path}"] = local_bybit.url(path)
+        monkeypatch.setenv("DBOT_FOLLOW_ORDER", local_dbot.add_follow_order())
         keys = {"BYBIT_API_KEY": local_bybit.api_key, "BYBIT_API_SECRET": local_bybit.api_secret}
         for name, key in {**keys, "DBOT_API_KEY": local_dbot.api_key}.items():
             monkeypatch.setenv(name, key)

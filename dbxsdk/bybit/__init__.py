@@ -20,7 +20,7 @@ from dbxsdk.bybit.models import (
 from dbxsdk.bybit.private import BybitPrivateClient
 from dbxsdk.bybit.private_models import Execution, ExtraFee, FastExecution, Greeks, Order, Position, Wallet, WalletCoin
 from dbxsdk.bybit.trade import BybitTradeClient
-from dbxsdk.bybit.trade_results import BatchFailed, BatchOrder, BatchResult, OrderResult, RateLimit
+from dbxsdk.bybit.trade_results import BatchFailed, BatchOrder, BatchResult, OrderResult, RateLimit, ServerFailed
 
 __all__ = [
     "AdlAlert",
@@ -47,6 +47,7 @@ __all__ = [
     "PriceLimit",
     "RateLimit",
     "RpiOrderBookUpdate",
+    "ServerFailed",
     "SpotTicker",
     "SpreadTicker",
     "SystemStatus",

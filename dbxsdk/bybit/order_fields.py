@@ -67,6 +67,9 @@ def order_fields(given: Mapping[str, Any], where: str = "") -> Dict[str, Any]:
     for name, value in given.items():
         if not isinstance(name, str):
             raise TypeError(f"{where or 'order'}: field names must be str, not {type(name).__name__}")
+        if "_" in name:
+            # The venue would pass over it in silence, and what it was to limit would not be limited.
+            raise TypeError(f"{where}{name} is no field of the venue: names are in its own spelling, like orderLinkId")
         if value is not None:
             fields[name] = _field(name, where + name, value)
     return fields

@@ -149,7 +149,8 @@ class BybitTradeClient(BybitClient):
             qty: in contracts or base coin; of market buys on spot in the quote coin, unless ``marketUnit`` says otherwise.
             timeout: seconds to wait for the answer, in place of ``request_timeout``.
             fields: what else the venue documents: ``price``, ``timeInForce``, ``orderLinkId`` (36 characters, not used
-                before), ``positionIdx``, ``reduceOnly``, ``takeProfit`` ...
+                before), ``positionIdx``, ``reduceOnly``, ``takeProfit`` ... Give an ``orderLinkId`` of your own, and keep it,
+                where the program may be interrupted: no exception names the order after Ctrl-C.
 
         Raises:
             TypeError, ValueError: naming the field; nothing was sent.

@@ -14,6 +14,7 @@ import attrs
 from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Login
 from dbxsdk.bybit.envelope import check_method, checked, is_pong, read_object, refusal, request_id, whole_number, words
 from dbxsdk.codec import encode
+from dbxsdk.bybit.trade_results import ServerFailed
 from dbxsdk.errors import AuthError, ProtocolError, RateLimited, VenueError
 from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Reply, Request
 
@@ -185,6 +186,10 @@ class BybitTradeProtocol(Protocol):
             return RateLimited(message, code=code, reply=document)
         if request.kind == "auth" and (code in _BAD_LOGIN or document.get("success") is False):
             return AuthError(f"the login was refused: {message}", code=code, reply=document)
+        if code == SERVER_ERROR and request.kind != "auth":
+            failed = ServerFailed(message, code=code, reply=document)
+            failed.request_id = request.key
+            return failed
         kind = AuthError if code in _AUTH else VenueError
         return kind(message, code=code, reply=document)
 

@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 import attrs
 
 from dbxsdk.bybit.envelope import whole_number
-from dbxsdk.errors import VenueError
+from dbxsdk.errors import OutcomeUnknown, VenueError
 
 
 @attrs.frozen(kw_only=True)
@@ -69,8 +69,14 @@ class BatchOrder:
     created_ms: Optional[int] = None
 
 
+class ServerFailed(VenueError, OutcomeUnknown):
+    """The venue answered that it failed itself (10016), and does not say whether the request was carried out.
+    A retry is not safe: ask for the order first."""
+
+
 class BatchFailed(VenueError):
-    """Single orders of a batch failed; the others were accepted. Do not send the whole batch again.
+    """Single orders of a batch failed; the others were accepted. Do not send the whole batch again, and ask the venue
+    for those in ``result.unknown`` before sending them again.
 
     Attributes:
         result: the ``BatchResult``.
@@ -112,6 +118,11 @@ class BatchResult:
         """The orders that were not accepted, or of which the reply says nothing."""
         return tuple(order for order in self.orders if not order.ok)
 
+    @property
+    def unknown(self) -> Tuple[BatchOrder, ...]:
+        """Those of ``failed`` of which the reply says nothing: they may have been placed. Ask the venue."""
+        return tuple(order for order in self.orders if order.code is None)
+
     def raise_for_failures(self) -> None:
         """Raises ``BatchFailed``, a ``VenueError`` that has them in ``failed``, where single orders failed."""
         failed = self.failed
@@ -123,7 +134,8 @@ class BatchResult:
         failed = self.failed
         first = ", ".join(f"{order.order_link_id or order.symbol}: {order.message} ({order.code})" for order in failed[:3])
         more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
-        return f"{len(failed)} of {len(self.orders)} orders failed: {first}{more}"
+        unknown = f" ({len(self.unknown)} of them without a word: ask for them)" if self.unknown else ""
+        return f"{len(failed)} of {len(self.orders)} orders failed{unknown}: {first}{more}"
 
     def __bool__(self) -> bool:
         return self.ok

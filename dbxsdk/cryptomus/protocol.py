@@ -41,6 +41,7 @@ class CryptomusProtocol(Protocol):
     venue = "cryptomus"
     # A connection is closed 60 s after the client's last request; the page asks for one every 50 s.
     heartbeat_interval = 40.0
+    longest_heartbeat_interval = 50.0  # the venue closes after 60 s without a request
     # Requests count, too; but the pongs by which a client answers WebSocket pings do not, and those are sent as well.
     only_heartbeats_count = True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Any, Callable, Dict, List, Mapping, Optional, Union
 
@@ -14,6 +15,7 @@ Number = Union[Decimal, int, float, str]
 Check = Callable[[str, Any], Any]
 """``check(name, value)`` returns what goes onto the wire, or raises ``TypeError``/``ValueError`` naming ``name``."""
 
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
 _MOST_DIGITS = 60
 """Places before or after the point; more is a mistake, and ``1e999999`` would be a text of a million characters."""
 
@@ -84,6 +86,10 @@ def settings(checks: Mapping[str, Check]) -> Check:
     def check(name: str, value: Any) -> Dict[str, Any]:
         if not isinstance(value, Mapping):
             raise TypeError(f"{name} must be a dict, not {type(value).__name__}")
+        for key in value:
+            if not isinstance(key, str) or "_" in key:
+                # The venue would pass over it in silence, and a limit that was meant would not hold.
+                raise TypeError(f"{name}: {key!r} is no field of the venue: names are in its own spelling, like maxSlippage")
         return {key: _checked(f"{name}.{key}", item, checks.get(key)) for key, item in value.items()}
 
     return check
@@ -166,6 +172,8 @@ def _checked(name: str, value: Any, check: Optional[Check]) -> Any:
 def _decimal(name: str, value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, (Decimal, int, float, str)):
         raise TypeError(f"{name} must be a number (Decimal, int, float or str), not {type(value).__name__}")
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        raise ValueError(f"{name} must be a number, not {value!r}")
     try:
         exact = Decimal(repr(value) if isinstance(value, float) else value)
     except InvalidOperation:

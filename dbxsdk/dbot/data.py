@@ -7,7 +7,6 @@ from typing import Optional
 from dbxsdk.arguments import check_credential
 from dbxsdk.client import Client
 from dbxsdk.dbot.data_protocol import DBotDataProtocol
-from dbxsdk.dbot.options import check_options
 from dbxsdk.options import Options
 
 DATA_URL = "wss://api-data-v1.dbotx.com/data/ws/"
@@ -64,6 +63,6 @@ class DBotDataClient(Client):
         super().__init__(
             DBotDataProtocol(),
             DATA_URL if url is None else url,
-            options=check_options(options),
+            options=options,
             headers={"x-api-key": check_credential("api_key", api_key)},
         )

@@ -15,7 +15,7 @@ import attrs
 
 from dbxsdk import codec
 from dbxsdk.dbot import models, refusal
-from dbxsdk.dbot.pinging import HEARTBEAT_INTERVAL, PING, Pings
+from dbxsdk.dbot.pinging import HEARTBEAT_INTERVAL, LONGEST_HEARTBEAT_INTERVAL, PING, Pings
 from dbxsdk.errors import ProtocolError, SubscribeError
 from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
 
@@ -82,6 +82,7 @@ class DBotDataProtocol(Protocol):
 
     venue = "dbot"
     heartbeat_interval = HEARTBEAT_INTERVAL
+    longest_heartbeat_interval = LONGEST_HEARTBEAT_INTERVAL
     only_heartbeats_count = True  # "heartbeat at least once a minute": no page says that requests count
 
     def __init__(self) -> None:

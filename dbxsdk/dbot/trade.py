@@ -19,7 +19,6 @@ from dbxsdk.dbot.arguments import (
     params,
     settings,
 )
-from dbxsdk.dbot.options import check_options
 from dbxsdk.dbot.trade_protocol import DBotTradeProtocol
 from dbxsdk.errors import ProtocolError
 from dbxsdk.options import Options
@@ -218,7 +217,7 @@ class DBotTradeClient(Client):
         super().__init__(
             DBotTradeProtocol(),
             TRADE_URL if url is None else url,
-            options=check_options(options),
+            options=options,
             headers={"x-api-key": check_credential("api_key", api_key)},
         )
 
@@ -274,6 +273,7 @@ class DBotTradeClient(Client):
 
         Source: docs.dbotx.com/reference/fast-buy-sell-ws.
         """
+        _check_fraction(type, amount_or_percent)
         required = {"chain": chain, "pair": pair, "wallet_id": wallet_id, "type": type, "amount_or_percent": amount_or_percent}
         optional = {
             "custom_fee_and_tip": custom_fee_and_tip,
@@ -330,6 +330,7 @@ class DBotTradeClient(Client):
 
         Source: docs.dbotx.com/reference/multi-fast-buy-sell-ws.
         """
+        _check_fraction(type, amount_or_percent)
         required = {
             "chain": chain,
             "pair": pair,
@@ -730,6 +731,7 @@ class DBotTradeClient(Client):
 
         Source: docs.dbotx.com/reference/create-dev-sell-ws.
         """
+        _check_fraction(trade_type, amount_or_percent)
         required = {
             "chain": chain,
             "pair_type": pair_type,
@@ -767,3 +769,9 @@ class DBotTradeClient(Client):
         if not isinstance(items, list):
             raise ProtocolError(f"{method} was answered with {type(items).__name__} in place of a list")
         return items
+
+
+def _check_fraction(direction: Any, amount_or_percent: Any) -> None:
+    """Whoever writes 50 for the half of a holding must not sell by accident what the venue makes of it."""
+    if direction == "sell" and number(above=0)("amount_or_percent", amount_or_percent) > 1:
+        raise ValueError(f"amount_or_percent must be a fraction up to 1 to sell (0.5 is half), not {amount_or_percent}")

@@ -14,7 +14,7 @@ from dbxsdk import codec
 from dbxsdk.dbot import refusal
 from dbxsdk.dbot.arguments import encode
 from dbxsdk.dbot.models import milliseconds, read_trade_result
-from dbxsdk.dbot.pinging import HEARTBEAT_INTERVAL, PING, Pings
+from dbxsdk.dbot.pinging import HEARTBEAT_INTERVAL, LONGEST_HEARTBEAT_INTERVAL, PING, Pings
 from dbxsdk.dbot.results import TYPES, types_of
 from dbxsdk.errors import ProtocolError, SubscribeError
 from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
@@ -33,6 +33,7 @@ class DBotTradeProtocol(Protocol):
 
     venue = "dbot"
     heartbeat_interval = HEARTBEAT_INTERVAL
+    longest_heartbeat_interval = LONGEST_HEARTBEAT_INTERVAL
     only_heartbeats_count = True  # "heartbeat at least once a minute": no page says that requests count
 
     def __init__(self) -> None:

@@ -45,6 +45,7 @@ class DigiFinexProtocol(Protocol):
     venue = "digifinex"
     # The pages say nothing; a connection is dropped 60 s after the client's last frame.
     heartbeat_interval = 30.0
+    longest_heartbeat_interval = 55.0
 
     def __init__(self, api_key: Optional[str] = None, api_secret: Optional[str] = None) -> None:
         if (api_key is None) != (api_secret is None):

@@ -13,6 +13,9 @@ from dbxsdk.protocol import Reply, Request
 logger = logging.getLogger(__name__)
 
 
+_LATE_KEPT = 10_000
+
+
 class RequestFuture(Future):  # type: ignore[type-arg]
     """A future that can be completed in a forked child, whoever held its lock in the parent."""
 
@@ -59,6 +62,8 @@ class PendingRequests:
         self._by_key: Dict[Hashable, Entry] = {}
         # For replies without an id: the oldest request of the kind comes first.
         self._by_kind: Dict[str, Deque[Entry]] = {}
+        # The kinds of users' requests that were given up without an answer: it may still come on this connection.
+        self._late: Dict[Hashable, str] = {}
         self.awaited = 0
         """How many have somebody waiting: all but heartbeats. May be read without the lock."""
 
@@ -75,6 +80,7 @@ class PendingRequests:
         """The request that ``reply`` answers, removed; None where there is none, or it cannot be told which."""
         if reply.key is not None:
             entry = self._by_key.get(reply.key)
+            self._late.pop(reply.key, None)
         else:
             entry = self._without_id(reply)
         if entry is not None:
@@ -82,13 +88,31 @@ class PendingRequests:
         return entry
 
     def _without_id(self, reply: Reply) -> Optional[Entry]:
-        candidates = list(self._by_key.values() if reply.kind is None else self._by_kind.get(reply.kind, ()))
+        if reply.kind is None:
+            candidates = [entry for entry in self._by_key.values() if entry.awaited]
+        else:
+            candidates = list(self._by_kind.get(reply.kind, ()))
         if reply.topics is not None:
             return next((entry for entry in candidates if frozenset(entry.request.topics) == reply.topics), None)
         if reply.ordered:
             return candidates[0] if candidates else None
-        # Guessing would give one caller the answer of another.
-        return candidates[0] if len(candidates) == 1 else None
+        # Guessing would give one caller the answer of another: also of one who has given up waiting.
+        if len(candidates) != 1 or (candidates[0].future is not None and self._is_late(reply.kind)):
+            return None
+        return candidates[0]
+
+    def _is_late(self, kind: Optional[str]) -> bool:
+        return bool(self._late) if kind is None else kind in self._late.values()
+
+    def give_up(self, entry: Entry) -> bool:
+        """Removes one that nobody waits for any more; False where its outcome is decided."""
+        if not self.withdraw(entry):
+            return False
+        if entry.future is not None:
+            self._late[entry.request.key] = entry.request.kind
+            if len(self._late) > _LATE_KEPT:
+                del self._late[next(iter(self._late))]
+        return True
 
     def withdraw(self, entry: Entry) -> bool:
         """Removes ``entry``; False where it is not there any more: its outcome is decided."""
@@ -107,6 +131,7 @@ class PendingRequests:
         entries = list(self._by_key.values())
         self._by_key.clear()
         self._by_kind.clear()
+        self._late.clear()
         self.awaited = 0
         return entries
 
@@ -114,7 +139,7 @@ class PendingRequests:
         """Those whose deadline has passed, removed."""
         late = [entry for entry in self._by_key.values() if entry.deadline is not None and entry.deadline <= now]
         for entry in late:
-            self.withdraw(entry)
+            self.give_up(entry)
         return late
 
     def requests(self) -> int:

@@ -63,7 +63,7 @@ class Requests:
             if future.done():
                 return future.result()
         with self._lock:
-            sent = self.pending.withdraw(entry)
+            sent = self.pending.give_up(entry)
             unsent = not sent and entry in self._unsent
             if unsent:
                 self._unsent.remove(entry)

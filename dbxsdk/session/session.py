@@ -25,6 +25,7 @@ from dbxsdk.errors import (
     ConnectionLost,
     DbxError,
     ProtocolError,
+    UnreadableReply,
     VenueError,
     WrongThreadError,
     fresh,
@@ -576,6 +577,10 @@ class Session:
             return
         try:
             result = self._protocol.conclude(entry.request, reply)
+        except ProtocolError as error:
+            # It was carried out, or it was not: the venue knows.
+            reason = f"the answer to {entry.request.kind} cannot be read: {error}"
+            entry.future.set_exception(UnreadableReply(reason, request_id=entry.request.key))
         except Exception as error:
             entry.future.set_exception(error)
         else:

@@ -118,3 +118,9 @@ class TestFields:
         require_order({"orderLinkId": "1"})
         with pytest.raises(ValueError, match="orderId is missing.*orderLinkId"):
             require_order({})
+
+
+@pytest.mark.parametrize("name", ["order_link_id", "reduce_only", "time_in_force"])
+def test_names_in_python_spelling_are_not_passed_over_in_silence(name: str) -> None:
+    with pytest.raises(TypeError, match=f"request\\[1\\].{name} is no field of the venue"):
+        order_fields({"symbol": "BTCUSDT", name: "x"}, "request[1].")

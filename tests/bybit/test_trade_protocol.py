@@ -13,6 +13,7 @@ from dbxsdk import AuthError, ProtocolError, RateLimited, VenueError
 from dbxsdk.bybit.auth import Credentials
 from dbxsdk.bybit.trade_protocol import CANCEL_BATCH, CREATE, CREATE_BATCH, BybitTradeProtocol
 from dbxsdk.bybit.trade_results import BatchFailed, BatchResult, RateLimit, read_batch, read_order
+from dbxsdk.bybit import ServerFailed
 from dbxsdk.errors import fresh
 from dbxsdk.protocol import Acknowledgement, Reply, Request
 
@@ -148,7 +149,7 @@ class TestOutcomes:
     @pytest.mark.parametrize("code, kind", [
         (10001, VenueError), (10002, VenueError), (10003, AuthError), (10004, AuthError), (10005, AuthError),
         (10006, RateLimited), (10010, AuthError),
-        (10016, VenueError), (10019, VenueError), (10403, RateLimited), (10404, VenueError),
+        (10016, ServerFailed), (10019, VenueError), (10403, RateLimited), (10404, VenueError),
         (10429, RateLimited), (20001, VenueError), (20003, RateLimited), (20006, VenueError), (110001, VenueError),
         (110007, VenueError), (170131, VenueError),
     ])

@@ -169,3 +169,15 @@ def test_whatever_goes_out_is_json_with_the_same_numbers(value: Any) -> None:
     except ValueError:
         return  # digits without end
     assert json.loads(text, parse_float=Decimal) == value
+
+
+@pytest.mark.parametrize("key", ["max_slippage", 5])
+def test_names_in_python_spelling_inside_are_not_passed_over_in_silence(key: Any) -> None:
+    with pytest.raises(TypeError, match="it\\[0\\]: .* is no field of the venue"):
+        a.groups({})("it", [{key: 1}])
+
+
+@pytest.mark.parametrize("value", ["1_000", "\uff11", " 1", "1e", "0x10"])
+def test_numbers_are_what_a_venue_would_read(value: str) -> None:
+    with pytest.raises(ValueError, match="it must be a number"):
+        a.number()("it", value)

@@ -580,3 +580,13 @@ def test_a_venue_that_went_silent_is_noticed(venue: DBotVenue) -> None:
         venue.resume()
         eventually(lambda: client.state is State.READY)
         assert client.ping() < PATIENCE
+
+
+@pytest.mark.parametrize("method, fields", [
+    ("create_swap_order", {"wallet_id": "w", "type": "sell"}),
+    ("create_swap_orders_multi_wallet", {"wallet_id_list": ["w"], "type": "sell"}),
+    ("create_dev_order", {"wallet_id": "w", "trade_type": "sell", "pair_type": "p", "min_dev_sell_percent": 0.5}),
+])
+def test_fifty_is_not_the_half_of_a_holding(method: str, fields: Dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="amount_or_percent must be a fraction up to 1 to sell"):
+        getattr(DBotTradeClient(KEY), method)(chain="solana", pair="pair", amount_or_percent=50, **fields)

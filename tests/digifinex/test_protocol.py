@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any, Dict, List
 
 import pytest
+
+import dbxsdk
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -544,3 +546,9 @@ def test_any_bytes_are_read_or_a_protocol_error(payload: bytes, binary: bool) ->
             DigiFinexProtocol().receive(variant, binary)
         except ProtocolError:
             pass
+
+
+def test_a_heartbeat_that_would_come_too_late_is_refused() -> None:
+    with pytest.raises(ValueError, match="heartbeat_interval must be at most 55 s for digifinex, not 56"):
+        dbxsdk.DigiFinexClient(options=dbxsdk.Options(heartbeat_interval=56))
+    dbxsdk.DigiFinexClient(options=dbxsdk.Options(heartbeat_interval=55))

@@ -76,6 +76,8 @@ class FakeProtocol(Protocol):
     def conclude(self, request: Request, reply: Reply) -> Any:
         if "ok" in reply.document:
             return reply.document["ok"]
+        if "no" not in reply.document:
+            raise ProtocolError("neither ok nor no")
         kind = AuthError if reply.document.get("final") else VenueError
         raise kind(str(reply.document.get("no")), code=7, reply=reply.document)
 

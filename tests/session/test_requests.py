@@ -14,8 +14,10 @@ from dbxsdk import (
     ConnectError,
     ConnectionLost,
     OutcomeUnknown,
+    ProtocolError,
     RequestTimeout,
     State,
+    UnreadableReply,
     VenueError,
 )
 from dbxsdk.transport import Ending, NotSent, SendFailed
@@ -54,6 +56,38 @@ def test_a_refusal_carries_code_message_and_reply() -> None:
         assert caught.value.reply["no"] == "insufficient balance"
         assert isinstance(client.submit("order").exception(1.0), VenueError)
         assert client.stats().pending == 0
+
+
+def test_an_answer_that_says_neither_yes_nor_no_leaves_the_outcome_unknown() -> None:
+    network = Network(lambda connection, request: {"id": request["id"], "maybe": True})
+    with network.client() as client:
+        with pytest.raises(UnreadableReply, match="order cannot be read: neither ok nor no") as caught:
+            client.call("order")
+        assert isinstance(caught.value, OutcomeUnknown) and isinstance(caught.value, ProtocolError)
+        assert caught.value.request_id == network.now.sent[-1]["id"]
+        assert isinstance(client.submit("order").exception(1.0), UnreadableReply)
+        assert (client.stats().pending, client.stats().bad_frames) == (0, 0)
+
+
+@pytest.mark.parametrize("kind", ["order", None])
+def test_a_late_refusal_without_an_id_is_not_given_to_the_next_request(kind: Any) -> None:
+    network = Network(silent)
+    with network.client() as client:
+        with pytest.raises(RequestTimeout):
+            client.call("order", timeout=0.05)
+        later = client.submit("order")
+        network.now.push({"kind": kind, "no": "too many orders"})
+        eventually(lambda: client.stats().bad_frames == 1)
+        assert not later.done()
+        # Its own answer still finds it, and on a new connection nothing can be late.
+        network.now.push({"id": network.now.sent[-1]["id"], "ok": 5})
+        assert later.result(1.0) == 5
+        before = network.now
+        network.now.end()
+        eventually(lambda: network.now is not before and client.state is State.READY)
+        alone = client.submit("order")
+        network.now.push({"kind": kind, "no": "too many orders"})
+        assert isinstance(alone.exception(1.0), VenueError)
 
 
 def test_no_answer_in_time_is_an_unknown_outcome_with_the_id_that_went_out() -> None:

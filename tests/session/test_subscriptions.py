@@ -452,3 +452,15 @@ def test_nothing_is_kept_of_what_has_ended() -> None:
         assert not session._subscriptions._commands
         del subscription, caught, callback
         eventually(lambda: gc.collect() >= 0 and gone() is None)
+
+
+@pytest.mark.parametrize("nothing", [[], set(), iter(())])
+def test_a_list_that_came_out_empty_does_not_mean_everything(nothing: Any) -> None:
+    network = Network()
+    with network.client() as client:
+        client.subscribe("trades", "A", callback=print)
+        with pytest.raises(ValueError, match="symbols must not be empty"):
+            client.subscribe("trades", nothing, callback=print)
+        with pytest.raises(ValueError, match="symbols must not be empty"):
+            client.unsubscribe("trades", nothing)
+        assert [request["do"] for request in network.now.sent] == ["subscribe"]
