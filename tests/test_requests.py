@@ -1,16 +1,17 @@
-"""Two thousand requests from ten threads on one client: each is answered once, with its own answer."""
+"""Many requests at once on one client: each is answered once, with its own answer, in whatever order."""
 
 from __future__ import annotations
 
 import collections
 import json
+import random
 import zlib
 from typing import Any, Dict, List
 
 import pytest
 
 from dbxsdk import DigiFinexClient, Options, VenueError
-from dbxsdk.sim import DigiFinexVenue
+from dbxsdk.sim import CryptomusVenue, DigiFinexVenue
 from tests.waiting import Background, Recorder, eventually
 
 THREADS, EACH = 10, 200
@@ -75,3 +76,36 @@ def test_the_frames_of_a_request_as_they_are_on_the_wire() -> None:
         venue.send_frame(zlib.compress(b'{"id":null,"error":"x","result":null}'))
         eventually(lambda: client.stats().bad_frames == 1)
         assert client.ping() > 0
+
+
+class Shuffled:
+    """A local venue that answers nothing before ``COUNT`` requests have come, and then in any order, each with its id."""
+
+    COUNT = 500
+
+    def _answer(self, connection: Any, document: Any) -> None:
+        held = connection.state.setdefault("held", [])
+        held.append(document)
+        if len(held) == self.COUNT:
+            random.Random(1).shuffle(held)
+            for answer in held:
+                result = "data" if "data" in answer else "result"
+                super()._answer(connection, {**answer, result: answer["id"]})  # type: ignore[misc]
+
+
+class ShuffledDigiFinex(Shuffled, DigiFinexVenue):
+    pass
+
+
+class ShuffledCryptomus(Shuffled, CryptomusVenue):
+    pass
+
+
+@pytest.mark.parametrize("venue_class, method", [(ShuffledDigiFinex, "server.ping"), (ShuffledCryptomus, "ping")])
+def test_five_hundred_requests_answered_in_any_order(venue_class: Any, method: str) -> None:
+    with venue_class(rate=0) as venue, venue.client(**({"api_key": None} if venue_class is ShuffledDigiFinex else {})) as client:
+        futures = [client.submit(method) for _ in range(Shuffled.COUNT)]
+        answers = [future.result(10) for future in futures]
+        asked = [frame.document["id"] for frame in venue.requests if frame.document["method"] == method]
+        assert answers == asked and len(set(asked)) == Shuffled.COUNT
+        assert client.stats().pending == 0
