@@ -364,6 +364,16 @@ def test_heartbeats_are_sent_only_where_nothing_else_was() -> None:
         eventually(lambda: network.now.asked("ping"), timeout=2.0)
 
 
+def test_heartbeats_go_out_beside_requests_where_requests_may_not_count() -> None:
+    class Strict(FakeProtocol):
+        only_heartbeats_count = True
+
+    network = Network()
+    with network.client(Strict(), heartbeat_interval=0.1) as client:
+        # Never a tenth of a second without a request.
+        eventually(lambda: client.call("echo", 1) and len(network.now.asked("ping")) >= 3)
+
+
 def test_the_budget_of_a_host_is_shared_and_a_first_connection_does_not_wait_for_ever(monkeypatch: Any) -> None:
     class Scarce(FakeProtocol):
         connection_budget = (1, 300.0)

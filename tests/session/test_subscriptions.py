@@ -464,3 +464,17 @@ def test_a_list_that_came_out_empty_does_not_mean_everything(nothing: Any) -> No
         with pytest.raises(ValueError, match="symbols must not be empty"):
             client.unsubscribe("trades", nothing)
         assert [request["do"] for request in network.now.sent] == ["subscribe"]
+
+
+def test_what_the_venue_has_no_word_to_end_is_over_at_once() -> None:
+    class Wordless(FakeProtocol):
+        def unsubscribe(self, topics: Any, live: Any) -> Any:
+            return ()
+
+    network, first, again = Network(), Recorder(), Recorder()
+    with network.client(Wordless()) as client:
+        client.subscribe("trades", "A", callback=first).unsubscribe()
+        client.subscribe("trades", "A", callback=again, timeout=2.0)
+        network.now.push({"topic": "trades.A", "n": 1})
+        assert again.wait()[0].data == 1 and first.items == []
+        assert network.now.asked("unsubscribe") == []
