@@ -6,35 +6,39 @@
 """
 
 import logging
+from typing import TYPE_CHECKING
 
-from dbxsdk.bybit.client import BybitPublicClient
-from dbxsdk.bybit.private import BybitPrivateClient
-from dbxsdk.bybit.trade import BybitTradeClient
-from dbxsdk.bybit.trade_results import BatchFailed, BatchOrder, BatchResult, OrderResult, RateLimit, ServerFailed
-from dbxsdk.client import Client
-from dbxsdk.cryptomus.client import CryptomusClient
-from dbxsdk.dbot import DBotDataClient, DBotTradeClient
-from dbxsdk.digifinex.client import DigiFinexClient
-from dbxsdk.errors import (
-    AuthError,
-    ClientClosed,
-    ConnectError,
-    ConnectionLost,
-    DbxError,
-    OutcomeUnknown,
-    ProtocolError,
-    RateLimited,
-    RequestTimeout,
-    SubscribeError,
-    TransportError,
-    UnreadableReply,
-    VenueError,
-    WrongThreadError,
-)
-from dbxsdk.events import BadFrame, CallbackFailed, Connected, Disconnected, Dropped, Event, Gap, Refused, Silent
-from dbxsdk.models import Update
-from dbxsdk.options import Options
-from dbxsdk.session import Messages, State, Stats, Subscription
+from dbxsdk.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from dbxsdk.bybit.client import BybitPublicClient
+    from dbxsdk.bybit.private import BybitPrivateClient
+    from dbxsdk.bybit.trade import BybitTradeClient
+    from dbxsdk.bybit.trade_results import BatchFailed, BatchOrder, BatchResult, OrderResult, RateLimit, ServerFailed
+    from dbxsdk.client import Client
+    from dbxsdk.cryptomus.client import CryptomusClient
+    from dbxsdk.dbot import DBotDataClient, DBotTradeClient
+    from dbxsdk.digifinex.client import DigiFinexClient
+    from dbxsdk.errors import (
+        AuthError,
+        ClientClosed,
+        ConnectError,
+        ConnectionLost,
+        DbxError,
+        OutcomeUnknown,
+        ProtocolError,
+        RateLimited,
+        RequestTimeout,
+        SubscribeError,
+        TransportError,
+        UnreadableReply,
+        VenueError,
+        WrongThreadError,
+    )
+    from dbxsdk.events import BadFrame, CallbackFailed, Connected, Disconnected, Dropped, Event, Gap, Refused, Silent
+    from dbxsdk.models import Update
+    from dbxsdk.options import Options
+    from dbxsdk.session import Messages, State, Stats, Subscription
 
 __version__ = "0.1.0"
 
@@ -86,3 +90,27 @@ __all__ = [
 
 # The library prints nothing by itself; what it logs is the application's to show.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+# Only what is used is loaded: one venue of four, mostly, and the import is a matter of milliseconds.
+_HOMES = {
+    "dbxsdk.bybit.client": "BybitPublicClient",
+    "dbxsdk.bybit.private": "BybitPrivateClient",
+    "dbxsdk.bybit.trade": "BybitTradeClient",
+    "dbxsdk.bybit.trade_results": "BatchFailed BatchOrder BatchResult OrderResult RateLimit ServerFailed",
+    "dbxsdk.client": "Client",
+    "dbxsdk.cryptomus.client": "CryptomusClient",
+    "dbxsdk.dbot": "DBotDataClient DBotTradeClient",
+    "dbxsdk.digifinex.client": "DigiFinexClient",
+    "dbxsdk.errors": (
+        "AuthError ClientClosed ConnectError ConnectionLost DbxError OutcomeUnknown ProtocolError "
+        "RateLimited RequestTimeout SubscribeError TransportError UnreadableReply VenueError "
+        "WrongThreadError"
+    ),
+    "dbxsdk.events": "BadFrame CallbackFailed Connected Disconnected Dropped Event Gap Refused Silent",
+    "dbxsdk.models": "Update",
+    "dbxsdk.options": "Options",
+    "dbxsdk.session": "Messages State Stats Subscription",
+}
+
+if not TYPE_CHECKING:  # type checkers know the names from above, and no others
+    __getattr__, __dir__ = on_demand(__name__, _HOMES)

@@ -1,9 +1,16 @@
-"""JSON text to documents and back, strictly: what is not JSON is an error, never a guess."""
+"""JSON text to documents and back, strictly: what is not JSON is an error, never a guess.
+
+Documents are decoded by orjson where it is installed (the extra ``fast``), by the standard library otherwise, or where the
+environment variable ``DBXSDK_JSON`` is ``stdlib`` at import. The results are the same: what orjson would read in another
+way, or not at all, is left to the standard library.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn, Union
+import math
+import os
+from typing import Any, Callable, NoReturn, Optional, Union
 
 from dbxsdk.errors import ProtocolError
 
@@ -12,15 +19,42 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"the number {text[:20]} is too large")
+    return number
+
+
+def _orjson_loads() -> Optional[Callable[[bytes], Any]]:
+    if os.environ.get("DBXSDK_JSON") == "stdlib":
+        return None
+    try:
+        from orjson import loads
+    except ImportError:
+        return None
+    return loads
+
+
 # One decoder for all: json.loads() builds a new one at every call that has an argument.
-_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
+_decode_slowly = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).decode
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=True).encode
+_loads = _orjson_loads()
+
+# Integers beyond 64 bits, which orjson reads as floats, have at least 20 digits, or a minus and 19, in a row.
+_LONG = b"0" * 20
+_digits_to_zeros = bytes(48 if chr(character) in "-0123456789" else 32 for character in range(256))
 
 
 def decode(payload: Union[bytes, str]) -> Any:
     """The document in ``payload``. Raises ``ProtocolError`` where it is not UTF-8, or not JSON."""
+    if _loads is not None and type(payload) is bytes and payload.translate(_digits_to_zeros).find(_LONG) < 0:
+        try:
+            return _loads(payload)
+        except ValueError:
+            pass  # the standard library has the last word
     try:
-        return _decode(payload if isinstance(payload, str) else payload.decode("utf-8"))
+        return _decode_slowly(payload if isinstance(payload, str) else payload.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise ProtocolError(f"not UTF-8: {error.reason} at byte {error.start}") from error
     except (ValueError, RecursionError) as error:

@@ -93,6 +93,8 @@ class Options:
             the gap is announced.
         dispatch: ``"thread"`` (default) runs callbacks on the callbacks thread, where blocking calls work;
             ``"inline"`` on the reader thread, the shortest way, where they raise ``WrongThreadError``.
+        max_message_size: bytes that one message may have (32 MiB); a longer one ends the connection with the close
+            code 1009, before its body is read.
         proxy: URL of a proxy, ``http://[user:password@]host:port`` (also ``socks5://`` and its kin, with the
             package python-socks); None (default) takes the environment's (``https_proxy``, ``no_proxy`` ...) as
             requests does, but for loopback addresses; ``""`` is none.
@@ -112,5 +114,6 @@ class Options:
     queue_size: int = attrs.field(default=10_000, validator=_count(1))
     overflow: str = attrs.field(default="block", validator=_one_of(OVERFLOW_POLICIES))
     dispatch: str = attrs.field(default="thread", validator=_one_of(DISPATCH_MODES))
+    max_message_size: int = attrs.field(default=32 * 1024 * 1024, validator=_count(1))
     proxy: Optional[str] = attrs.field(default=None, validator=_proxy, repr=_without_password)
     ssl_context: Optional[Any] = attrs.field(default=None, validator=_ssl_context)

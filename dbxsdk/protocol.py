@@ -12,6 +12,7 @@ from typing import Any, Callable, Collection, FrozenSet, Hashable, Mapping, Opti
 import attrs
 
 from dbxsdk.errors import VenueError
+from dbxsdk.models import Update
 
 
 @attrs.frozen
@@ -49,10 +50,13 @@ class Reply:
     ordered: bool = False
 
 
-@attrs.frozen
+@attrs.define
 class Push:
     """One update for one topic. ``read(payload)`` builds the typed data, or raises ``ProtocolError``;
     it is called only where somebody wants typed data, on the thread that delivers it."""
+
+    # Not frozen, which would cost more than all else that is done with a frame: attrs' frozen constructors go
+    # through object.__setattr__ for every field.
 
     topic: str
     channel: str
@@ -62,6 +66,11 @@ class Push:
     payload: Any = attrs.field(repr=False)
     read: Callable[[Any], Any] = attrs.field(repr=False)
     venue_time_ms: Optional[int] = None
+
+    # The session's own; not set before it has them:
+    update: Union[Update, bool, None] = attrs.field(default=None, init=False, repr=False, eq=False)
+    """The typed form, once somebody wanted it; False where it turned out to be unreadable."""
+    received_ns: int = attrs.field(init=False, repr=False, eq=False)
 
 
 Inbound = Union[Reply, Push]
@@ -95,6 +104,10 @@ class Protocol(abc.ABC):
     only_heartbeats_count: bool = False
     """Whether the venue may take a client that sends nothing but requests for an idle one: then heartbeats go out
     beside them."""
+
+    topic_key: Optional[str] = None
+    """The key of JSON text messages that names their topic, where whatever has it is an update of that one topic. Those
+    that are only wanted raw, and of which ``carries_state`` says no, may then be handed on without ``receive``."""
 
     connection_budget: Tuple[int, float] = (300, 300.0)
     """New connections allowed to one host in so many seconds, by the whole process."""
@@ -147,6 +160,10 @@ class Protocol(abc.ABC):
     @abc.abstractmethod
     def receive(self, payload: bytes, binary: bool) -> Sequence[Inbound]:
         """Reads one message. Raises ``ProtocolError`` and nothing else where it cannot be read."""
+
+    def carries_state(self, topic: str) -> bool:
+        """Whether ``receive`` has to see every update of ``topic``, since it remembers something of each."""
+        return False
 
     @abc.abstractmethod
     def conclude(self, request: Request, reply: Reply) -> Any:

@@ -19,7 +19,7 @@ def read_object(payload: bytes, binary: bool) -> Dict[str, Any]:
     if binary:
         raise ProtocolError("a binary frame on a socket that speaks JSON text")
     document = decode(payload)
-    if not isinstance(document, dict):
+    if type(document) is not dict:
         raise ProtocolError(f"{type(document).__name__} in place of an object")
     return document
 

@@ -17,9 +17,12 @@ from typing import Any, Callable, Dict, Optional, Tuple, Type, TypeVar
 import attrs
 
 from dbxsdk.errors import ProtocolError
-from dbxsdk.models import boolean, decimal, each, integer, levels, reader, text, wire
+from dbxsdk.models import boolean, decimal, each, integer, lazy, levels, reader, text, wire
 
 T = TypeVar("T")
+
+CHANGED = "$changed"
+"""The key under which a merged ticker frame has the names of what the last frame carried; no key of the venue's."""
 
 Level = Tuple[Decimal, Decimal]
 """One price of a book: (price, size)."""
@@ -38,7 +41,8 @@ def _integers(value: Any) -> Tuple[int, ...]:
     return tuple(integer(item) for item in value)
 
 
-@attrs.frozen(kw_only=True)
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
 class OrderBookUpdate:
     """``orderbook.{depth}.{symbol}`` and ``orderbook.full.{symbol}``: a part of the book, or all of it.
 
@@ -66,7 +70,8 @@ class OrderBookUpdate:
     matching_time_ms: Optional[int] = wire("cts", integer, default=None)
 
 
-@attrs.frozen(kw_only=True)
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
 class RpiOrderBookUpdate:
     """``orderbook.rpi.{symbol}``: the book of 50 levels that shows retail price improvement (RPI) orders apart.
 
@@ -84,7 +89,8 @@ class RpiOrderBookUpdate:
     matching_time_ms: Optional[int] = wire("cts", integer, default=None)
 
 
-@attrs.frozen(kw_only=True)
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
 class Trade:
     """One trade of ``publicTrade.{symbol}``; on options the topic is ``publicTrade.{base coin}``. A frame has up to
     1,024 of them, oldest first.
@@ -120,7 +126,8 @@ class Trade:
     iv: Optional[Decimal] = wire("iv", decimal, default=None)
 
 
-@attrs.frozen(kw_only=True)
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
 class ContractTicker:
     """``tickers.{symbol}`` of linear and inverse contracts: the state after this frame.
 
@@ -143,7 +150,7 @@ class ContractTicker:
     """
 
     symbol: str = wire("symbol", text)
-    changed: Tuple[str, ...] = ()
+    changed: Tuple[str, ...] = wire(CHANGED, tuple, default=())
     cross_sequence: Optional[int] = wire("cs", integer, default=None)
     tick_direction: Optional[str] = wire("tickDirection", text, default=None)
     last_price: Optional[Decimal] = wire("lastPrice", decimal, default=None)
@@ -179,7 +186,8 @@ class ContractTicker:
     predicted_delivery_price: Optional[Decimal] = wire("predictedDeliveryPrice", decimal, default=None)
 
 
-@attrs.frozen(kw_only=True)
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
 class SpotTicker:
     """``tickers.{symbol}`` of spot. It has no bid and no ask: ``orderbook.1`` has them.
 
@@ -195,7 +203,7 @@ class SpotTicker:
     """
 
     symbol: str = wire("symbol", text)
-    changed: Tuple[str, ...] = ()
+    changed: Tuple[str, ...] = wire(CHANGED, tuple, default=())
     cross_sequence: Optional[int] = wire("cs", integer, default=None)
     last_price: Optional[Decimal] = wire("lastPrice", decimal, default=None)
     high_price_24h: Optional[Decimal] = wire("highPrice24h", decimal, default=None)
@@ -207,7 +215,8 @@ class SpotTicker:
     usd_index_price: Optional[Decimal] = wire("usdIndexPrice", decimal, default=None)
 
 
-@attrs.frozen(kw_only=True)
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
 class OptionTicker:
     """``tickers.{symbol}`` of options.
 
@@ -224,7 +233,7 @@ class OptionTicker:
     """
 
     symbol: str = wire("symbol", text)
-    changed: Tuple[str, ...] = ()
+    changed: Tuple[str, ...] = wire(CHANGED, tuple, default=())
     cross_sequence: Optional[int] = wire("cs", integer, default=None)
     bid_price: Optional[Decimal] = wire("bidPrice", decimal, default=None)
     bid_size: Optional[Decimal] = wire("bidSize", decimal, default=None)
@@ -252,7 +261,8 @@ class OptionTicker:
     predicted_delivery_price: Optional[Decimal] = wire("predictedDeliveryPrice", decimal, default=None)
 
 
-@attrs.frozen(kw_only=True)
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
 class SpreadTicker:
     """``tickers.{symbol}`` of spread trading, which has a socket of its own (``url=``). Prices may be negative.
 
@@ -265,7 +275,7 @@ class SpreadTicker:
     """
 
     symbol: str = wire("symbol", text)
-    changed: Tuple[str, ...] = ()
+    changed: Tuple[str, ...] = wire(CHANGED, tuple, default=())
     cross_sequence: Optional[int] = wire("cs", integer, default=None)
     bid_price: Optional[Decimal] = wire("bidPrice", decimal, default=None)
     bid_size: Optional[Decimal] = wire("bidSize", decimal, default=None)
@@ -278,7 +288,8 @@ class SpreadTicker:
     volume_24h: Optional[Decimal] = wire("volume24h", decimal, default=None)
 
 
-@attrs.frozen(kw_only=True)
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
 class Kline:
     """One candle of ``kline.{interval}.{symbol}``, sent every 1 to 60 s while it grows and once when it closes.
 
@@ -305,7 +316,8 @@ class Kline:
     timestamp: int = wire("timestamp", integer)
 
 
-@attrs.frozen(kw_only=True)
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
 class Liquidation:
     """One liquidation of ``allLiquidation.{symbol}`` (linear, inverse; every 500 ms).
 
@@ -326,7 +338,8 @@ class Liquidation:
     price: Decimal = wire("p", decimal)
 
 
-@attrs.frozen(kw_only=True)
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
 class LatestLiquidation:
     """``liquidation.{symbol}``, at most one a second. The venue retired it and refuses it; mirrors and records of old
     frames may still have it.
@@ -345,7 +358,8 @@ class LatestLiquidation:
     price: Decimal = wire("price", decimal)
 
 
-@attrs.frozen(kw_only=True)
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
 class InsurancePool:
     """One isolated insurance pool of ``insurance.USDT``, ``insurance.USDC`` or ``insurance.inverse``, every second
     while a balance changes. Pools that several contracts share are not sent.
@@ -365,7 +379,8 @@ class InsurancePool:
     update_time: int = wire("updateTime", integer)
 
 
-@attrs.frozen(kw_only=True)
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
 class AdlAlert:
     """The state of one contract in ``adlAlert.USDT``, ``adlAlert.USDC`` or ``adlAlert.inverse``, every second: how
     near its insurance pool is to auto-deleveraging (ADL).
@@ -393,7 +408,8 @@ class AdlAlert:
     stop_ratio: Decimal = wire("adl_sr", decimal)
 
 
-@attrs.frozen(kw_only=True)
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
 class PriceLimit:
     """``priceLimit.{symbol}``, every 300 ms: the prices beyond which orders are refused.
 
@@ -457,20 +473,26 @@ def _with_envelope(model: Type[T], key: str) -> Callable[[Any], T]:
 
 
 def _ticker(model: Type[T]) -> Callable[[Any], T]:
-    """Reads a whole ticker frame, alone; ``changed`` names what it carried."""
+    """Reads a whole ticker frame; ``changed`` names what it carried, or what the last of the merged ones did. Those
+    fields are read at once: one that cannot be read must spoil its own frame, not those that it is merged with."""
     read = _with_envelope(model, "cs")
     names: Dict[str, str] = {}
     for field in attrs.fields(model):  # type: ignore[arg-type]
         # wire() is the only one who leaves metadata at these fields.
         for name, _ in field.metadata.values():
             names[name] = field.name
-    for name in ("symbol", "cs"):
+    for name in ("symbol", "cs", CHANGED):
         del names[name]
 
     def read_ticker(frame: Any) -> T:
-        ticker = read(frame)
-        changed = tuple(names[name] for name in frame["data"] if name in names)
-        return attrs.evolve(ticker, changed=changed)  # type: ignore[misc]
+        data = frame.get("data")
+        if not isinstance(data, dict):
+            return read(frame)  # which says what is wrong
+        changed = tuple(names[name] for name in frame.get(CHANGED, data) if name in names)
+        ticker = read({**frame, "data": {**data, CHANGED: changed}})
+        for name in changed:
+            getattr(ticker, name)
+        return ticker
 
     return read_ticker
 

@@ -38,6 +38,7 @@ class BybitPrivateProtocol(Protocol):
 
     venue = "bybit"
     heartbeat_interval = 20.0
+    topic_key = "topic"
     connection_budget = (500, 300.0)
 
     def __init__(self, credentials: Credentials, auth_window: float = AUTH_WINDOW) -> None:

@@ -52,6 +52,7 @@ class BybitPublicProtocol(Protocol):
 
     venue = "bybit"
     heartbeat_interval = 20.0
+    topic_key = "topic"
     connection_budget = (500, 300.0)
 
     def __init__(self, category: str) -> None:
@@ -155,22 +156,21 @@ class BybitPublicProtocol(Protocol):
             raise ProtocolError(f"the topic is {type(topic).__name__}, not a text")
         return (self._reply(document),)
 
+    def carries_state(self, topic: str) -> bool:
+        found = route(self.category, topic)
+        return found is not None and found.merges
+
     def _push(self, topic: str, document: Dict[str, Any]) -> Push:
         found = self._routes.get(topic) or self._find_route(topic)
-        kind = document.get("type")
-        if not found.stateful or kind not in ("snapshot", "delta"):
-            kind = "update"
+        kind = "update"
+        if found.stateful and document.get("type") in ("snapshot", "delta"):
+            kind = document["type"]
         payload = document if found.whole else document.get("data")
-        read = found.read
         if found.merges:
-            try:
-                payload = self._tickers.merge(topic, read, document)
-                read = plain
-            except ProtocolError:
-                pass  # read() fails again for those who want typed data; the others get the frame as it is
+            payload = self._tickers.merge(topic, found.read, document)
         stamp = document.get("ts")
         venue_time_ms = stamp if type(stamp) is int else whole_number(stamp)
-        return Push(topic, found.channel, found.symbol, kind, document, payload, read, venue_time_ms)
+        return Push(topic, found.channel, found.symbol, kind, document, payload, found.read, venue_time_ms)
 
     def _find_route(self, topic: str) -> Route:
         found = route(self.category, topic)

@@ -10,10 +10,11 @@ from typing import Optional, Tuple
 
 import attrs
 
-from dbxsdk.models import decimal, integer, levels, text, wire
+from dbxsdk.models import decimal, integer, lazy, levels, text, wire
 
 
-@attrs.frozen
+@lazy
+@attrs.frozen(slots=False)
 class Trade:
     """One trade of ``trades``.
 
@@ -32,7 +33,8 @@ class Trade:
     type: str = wire("type", text)
 
 
-@attrs.frozen
+@lazy
+@attrs.frozen(slots=False)
 class Depth:
     """One update of ``depth``: the whole book where ``Update.kind`` is ``"snapshot"``, else what changed.
 
@@ -44,7 +46,8 @@ class Depth:
     bids: Tuple[Tuple[Decimal, Decimal], ...] = wire("bids", levels, default=())
 
 
-@attrs.frozen
+@lazy
+@attrs.frozen(slots=False)
 class Ticker:
     """24-hour figures of one symbol (``ticker`` and ``all_ticker``). ``timestamp`` is in ms since 1970.
 

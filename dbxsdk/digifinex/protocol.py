@@ -25,11 +25,13 @@ CHANNELS = ("trades", "depth", "ticker", "all_ticker", *PRIVATE_CHANNELS)
 
 # A message that inflates to more is an attack or a defect, not a book.
 _MAX_INFLATED = 16 * 1024 * 1024
+_HARMLESS = _MAX_INFLATED // 1100  # bytes; deflate makes no more than 1,032 out of each
 _RATE_LIMIT = 200005
 
 _read_trades = each(reader(Trade))
 _read_depth = reader(Depth)
 _read_ticker = reader(Ticker)
+_MARKET_UPDATES = {"depth.update": "depth", "trades.update": "trades"}
 _read_by_channel: Dict[str, Callable[[Any], Any]] = {
     "ticker": each(_read_ticker),
     "all_ticker": each(_read_ticker),
@@ -130,6 +132,8 @@ class DigiFinexProtocol(Protocol):
                 raise ProtocolError("the reply's id is no integer")
             return (Reply(reply_id, document),)
         method = document.get("method")
+        if type(method) is str and method in _MARKET_UPDATES:
+            return (_push_of_market(_MARKET_UPDATES[method], document, document.get("params")),)
         if isinstance(method, str) and method.endswith(".update"):
             return self._push(method[: -len(".update")], document)
         if document.get("error") is not None:
@@ -140,8 +144,6 @@ class DigiFinexProtocol(Protocol):
         params = document.get("params")
         if not isinstance(params, list):
             raise ProtocolError(f"{channel}.update: params is no list")
-        if channel in ("trades", "depth"):
-            return (_push_of_market(channel, document, params),)
         if channel not in _read_by_channel:
             raise ProtocolError(f"{channel}.update is no documented update")
         # The pages show a flat list, live frames were reported with a second list around it.
@@ -206,18 +208,20 @@ def _inflate(payload: bytes) -> bytes:
     themselves, which only say "zlib deflate". Replies were also reported as plain text frames."""
     if payload[:1] == b"{":
         return payload
-    inflater = zlib.decompressobj()
     try:
+        if len(payload) <= _HARMLESS:
+            return zlib.decompress(payload)
+        inflater = zlib.decompressobj()
         inflated = inflater.decompress(payload, _MAX_INFLATED)
     except zlib.error as error:
-        raise ProtocolError(f"not zlib: {error}") from error
+        raise ProtocolError(f"not zlib, or cut off: {error}") from error
     if not inflater.eof:
         raise ProtocolError("the zlib stream is cut off, or too large")
     return inflated
 
 
-def _push_of_market(channel: str, document: Any, params: List[Any]) -> Push:
-    if len(params) != 3 or not isinstance(params[0], bool) or not isinstance(params[2], str):
+def _push_of_market(channel: str, document: Any, params: Any) -> Push:
+    if type(params) is not list or len(params) != 3 or not isinstance(params[0], bool) or not isinstance(params[2], str):
         raise ProtocolError(f"{channel}.update: params is not [clean, {channel}, symbol]")
     clean, payload, symbol = params
     topic = f"{channel}.{symbol}"

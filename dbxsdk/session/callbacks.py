@@ -5,12 +5,14 @@ from __future__ import annotations
 import collections
 import logging
 import threading
-from typing import Any, Callable, Deque, Optional, Tuple
+from typing import Any, Callable, Deque, List, Optional, Tuple
 
 from dbxsdk.errors import ProtocolError
 from dbxsdk.events import BadFrame, CallbackFailed, Event
+from dbxsdk.models import UnreadableField, Update
 from dbxsdk.options import Options
-from dbxsdk.session.dispatch import Delivery, Received, UpdateQueue
+from dbxsdk.protocol import Push
+from dbxsdk.session.dispatch import UpdateQueue
 from dbxsdk.session.subscription import Subscription
 
 logger = logging.getLogger(__name__)
@@ -19,14 +21,22 @@ logger = logging.getLogger(__name__)
 class Callbacks:
     """Runs callbacks one at a time, in the order of arrival: on the callbacks thread, or inline on the reader's."""
 
-    def __init__(self, venue: str, options: Options, must_flow: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        venue: str,
+        options: Options,
+        must_flow: Callable[[], bool],
+        abandoned: Callable[[Subscription], None],
+    ) -> None:
+        """``must_flow``: see ``UpdateQueue``. ``abandoned`` is told of a subscription whose iterator is gone."""
         self._venue = venue
         self._options = options
         self._must_flow = must_flow
+        self._abandoned = abandoned
         self.inline = options.dispatch == "inline"
-        self.delivered = 0
         self.bad_frames = 0
         self.callback_errors = 0
+        self._delivered_before = 0
         self._dropped_before = 0
         self._event_callbacks: Tuple[Callable[[Event], Any], ...] = ()
         # Replaced, never changed: other threads walk through it without the lock.
@@ -39,19 +49,28 @@ class Callbacks:
         self.queue = self._new_queue()
         self.reader_id: Optional[int] = None
         self._from_other_threads: Deque[Event] = collections.deque()
+        # The reader's own: the number of the last update, and the queues that have to be given something.
+        self._order = 0
+        self._staged: List[UpdateQueue] = []
         for queue in self._iterators:
             queue.after_fork_in_child()
 
     def new_queue(self) -> UpdateQueue:
         """The queue for a new life of the threads."""
-        self._dropped_before += self.queue.total_dropped
+        self._retire(self.queue)
         self.queue = self._new_queue()
         return self.queue
+
+    def _retire(self, queue: UpdateQueue) -> None:
+        self._delivered_before += queue.delivered
+        self._dropped_before += queue.total_dropped
 
     def new_iterator_queue(self) -> UpdateQueue:
         queue = self._new_queue()
         with self._lock:
-            self._dropped_before += sum(old.total_dropped for old in self._iterators if old.is_over)
+            for old in self._iterators:
+                if old.is_over:
+                    self._retire(old)
             self._iterators = (*(old for old in self._iterators if not old.is_over), queue)
         return queue
 
@@ -60,6 +79,10 @@ class Callbacks:
 
     def all_queues(self) -> Tuple[UpdateQueue, ...]:
         return (self.queue, *self._iterators)
+
+    @property
+    def delivered(self) -> int:
+        return self._delivered_before + sum(queue.delivered for queue in self.all_queues())
 
     @property
     def dropped(self) -> int:
@@ -84,15 +107,34 @@ class Callbacks:
 
     # -- the reader thread ---------------------------------------------------------------------------
 
-    def dispatch(self, subscription: Subscription, received: Received) -> bool:
-        """Hands an update over. False where there is no room and the policy is to disconnect."""
-        delivery = Delivery(subscription, received)
-        if subscription.queue is not None:
-            return subscription.queue.put(delivery, subscription.overflow)
-        if self.inline:
-            self.deliver(delivery)
-            return True
-        return self.queue.put(delivery, subscription.overflow)
+    def take(self, subscriptions: Tuple[Subscription, ...], topic: str, what: Any) -> None:
+        """Takes an update, a ``Push`` or the document alone where all want it raw, for these subscriptions. With inline
+        dispatch runs the callbacks; else they are run when the next ``flush`` has handed all over."""
+        self._order = order = self._order + 1
+        for subscription in subscriptions:
+            queue = subscription.queue
+            if queue is None:
+                queue = self.queue
+                if self.inline:
+                    self.deliver(queue, subscription, topic, what)
+                    continue
+            elif queue.abandoned:
+                self._abandoned(subscription)
+                continue
+            staged = queue.staged
+            if not staged:
+                self._staged.append(queue)
+            staged.append((subscription, topic, what, order))
+
+    def flush(self) -> bool:
+        """Puts into the queues what was handed over. False where there was no room and the policy is to disconnect."""
+        accepted = True
+        while self._staged:
+            queue = self._staged.pop()
+            # New lists first: what waits for room here must not be there twice.
+            deliveries, queue.staged = queue.staged, []
+            accepted = queue.put(deliveries) and accepted
+        return accepted
 
     def deliver_waiting_events(self) -> None:
         """With inline dispatch: the events that other threads had to tell."""
@@ -107,6 +149,8 @@ class Callbacks:
 
     def emit(self, event: Event) -> None:
         if not self.inline:
+            if self._staged and threading.get_ident() == self.reader_id:
+                self.flush()  # what came before it
             self.queue.put_event(event)
         elif threading.get_ident() == self.reader_id:
             self._deliver_event(event)
@@ -122,56 +166,86 @@ class Callbacks:
             logger.warning("%s: bad frame: %s", self._venue, error)
             self.emit(BadFrame(error))
 
-    def count_delivered(self) -> None:
-        with self._lock:
-            self.delivered += 1
-
     # -- the callbacks thread ------------------------------------------------------------------------
 
     def run(self, queue: UpdateQueue) -> None:
+        get, deliver = queue.get, self.deliver
         while True:
-            item = queue.get()
-            if item is None:
+            item = get()
+            if isinstance(item, tuple):
+                deliver(queue, item[0], item[1], item[2])
+            elif item is None:
                 return
-            if isinstance(item, Delivery):
-                self.deliver(item)
             else:
                 self._deliver_event(item)
 
-    def deliver(self, delivery: Delivery) -> None:
-        subscription, received = delivery
-        argument = self.argument(subscription, received)
-        if argument is None:
+    def deliver(self, queue: UpdateQueue, subscription: Subscription, topic: str, what: Any) -> None:
+        if not subscription.active or (subscription.ended_topics and topic in subscription.ended_topics):
             return
+        if queue.discarding:  # closed, inside a callback maybe, while more was at hand
+            queue.total_dropped += 1
+            return
+        if type(what) is Push:
+            if not subscription.raw:
+                what = self._typed(what)
+                if what is None:
+                    return
+            else:
+                what = what.document
         try:
-            subscription.callback(argument)
+            subscription.callback(what)
         except BaseException as error:  # noqa: B036 - also SystemExit: it would end the thread in silence
-            with self._lock:
-                self.callback_errors += 1
-            topic = received.push.topic
-            logger.error("%s: a callback for %s raised", self._venue, topic, exc_info=error)
-            self._deliver_event(CallbackFailed(topic, error))
+            self._callback_failed(topic, what, error)
         else:
-            self.count_delivered()
+            queue.delivered += 1
 
-    def argument(self, subscription: Subscription, received: Received) -> Any:
-        """What the callback gets; None where it ended in the meantime, or where the document lacks what the
+    def _callback_failed(self, topic: str, argument: Any, error: BaseException) -> None:
+        if isinstance(error, UnreadableField) and isinstance(argument, Update):
+            # Fields are read when they are looked at: the fault is the frame's.
+            self.bad_frame(error)
+            return
+        with self._lock:
+            self.callback_errors += 1
+        logger.error("%s: a callback for %s raised", self._venue, topic, exc_info=error)
+        self._deliver_event(CallbackFailed(topic, error))
+
+    def argument(self, subscription: Subscription, topic: str, what: Any) -> Any:
+        """What an iterator gives out; None where it ended in the meantime, or where the document lacks what the
         model needs (told as ``BadFrame``)."""
-        if not subscription.active or (subscription.ended_topics and received.push.topic in subscription.ended_topics):
+        if not subscription.active or (subscription.ended_topics and topic in subscription.ended_topics):
             return None
-        if subscription.raw:
-            return received.push.document
+        if type(what) is Push:
+            return what.document if subscription.raw else self._typed(what)
+        return what
+
+    def _typed(self, push: Push) -> Optional[Update]:
+        """The typed form, made once; None where the document lacks what the model needs."""
+        known = push.update
+        if known is not None:
+            return known if isinstance(known, Update) else None
         try:
-            return received.update()
+            update = push.update = Update(
+                self._venue,
+                push.channel,
+                push.symbol,
+                push.kind,
+                push.read(push.payload),
+                push.venue_time_ms,
+                push.received_ns,
+                push.document,
+            )
+            return update
         except ProtocolError as error:
-            problem = error
+            self._unreadable(push, error)
         except Exception as error:
-            logger.exception("%s: an update of %s could not be read", self._venue, received.push.topic)
-            problem = ProtocolError(f"unexpected error: {error!r}")
-        if not received.bad:  # several callbacks may want it: it is one bad frame
-            received.bad = True
-            self.bad_frame(problem)
+            logger.exception("%s: an update of %s could not be read", self._venue, push.topic)
+            self._unreadable(push, ProtocolError(f"unexpected error: {error!r}"))
         return None
+
+    def _unreadable(self, push: Push, error: ProtocolError) -> None:
+        if push.update is not False:  # several callbacks may want it: it is one bad frame
+            push.update = False
+            self.bad_frame(error)
 
     def _deliver_event(self, event: Event) -> None:
         for callback in self._event_callbacks:

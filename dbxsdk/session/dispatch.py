@@ -1,4 +1,4 @@
-"""From the reader thread to user code: a bounded queue, its overflow policies, and the callbacks thread's loop.
+"""From the reader thread to user code: a bounded queue and its overflow policies.
 
 The queue has three lanes, each in arrival order; the consumer takes the oldest head. So each policy can drop its
 own oldest update at once, whatever else is queued.
@@ -10,6 +10,10 @@ kept     events, and updates under ``block`` and ``disconnect``  ``size`` update
 oldest   updates under ``drop_oldest``                           ``size``
 latest   updates under ``latest``, one a topic                   the number of topics
 ======== ====================================================== ==============================
+
+The lock is taken once a batch, not once an update: the reader puts in all that one read of the network brought, and
+the consumer takes out all kept updates at once where no other lane and no event has to be minded. What it has
+taken so counts as queued until its turn comes.
 """
 
 from __future__ import annotations
@@ -17,51 +21,16 @@ from __future__ import annotations
 import collections
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Iterable, List, Optional, Tuple, Union
 
 from dbxsdk.events import BadFrame, Dropped, Event
-from dbxsdk.models import Update
-from dbxsdk.protocol import Push
 
 if TYPE_CHECKING:
     from dbxsdk.session.subscription import Subscription
 
-
-class Received:
-    """One update off the wire. The typed form is made once, for the first who wants it."""
-
-    __slots__ = ("push", "venue", "received_ns", "bad", "_update")
-
-    def __init__(self, push: Push, venue: str, received_ns: int) -> None:
-        self.push = push
-        self.venue = venue
-        self.received_ns = received_ns
-        self.bad = False
-        """Whether it was found to be unreadable, and told."""
-        self._update: Optional[Update] = None
-
-    def update(self) -> Update:
-        """The typed form. Raises ``ProtocolError`` where the document lacks what the model needs."""
-        if self._update is None:
-            push = self.push
-            self._update = Update(
-                self.venue,
-                push.channel,
-                push.symbol,
-                push.kind,
-                push.read(push.payload),
-                push.venue_time_ms,
-                self.received_ns,
-                push.document,
-            )
-        return self._update
-
-
-class Delivery(NamedTuple):
-    """One update on its way to one subscription."""
-
-    subscription: "Subscription"
-    received: Received
+Delivery = Tuple["Subscription", str, Any, int]
+"""One update on its way to one subscription: with its topic, the ``Push`` or the raw document, and a number that grows
+from update to update. An event in the kept lane has None for its subscription, and the number of the update before it."""
 
 
 class _Slot:
@@ -69,8 +38,8 @@ class _Slot:
 
     __slots__ = ("order", "key", "delivery")
 
-    def __init__(self, order: int, key: Any, delivery: Delivery) -> None:
-        self.order = order
+    def __init__(self, key: Any, delivery: Delivery) -> None:
+        self.order = delivery[3]
         self.key = key
         self.delivery = delivery
 
@@ -83,77 +52,113 @@ class UpdateQueue:
         answer that only the reader can read."""
         self._size = size
         self._must_flow = must_flow
-        self._changed = threading.Condition(threading.Lock())  # its lock guards all below
+        self._changed = threading.Condition(threading.Lock())  # its lock guards all below, but for the note at _taken
         self._kept: Deque[Any] = collections.deque()
-        self._oldest: Deque[Any] = collections.deque()
+        self._kept_events = 0
+        # Filled under the lock when it is empty; the consumer takes from it without. Each of its methods is one step.
+        self._taken: Deque[Delivery] = collections.deque()
+        self._oldest: Deque[Delivery] = collections.deque()
         self._latest: Deque[_Slot] = collections.deque()
         self._slots: Dict[Any, _Slot] = {}
         self._dropped: Dict[str, int] = {}
-        self._order = 0
+        self._newest = 0
         self._last_event = 0
-        self._kept_updates = 0
-        self._discarding = False
         self._draining = False
         self._closed = False
         self.abandoned = False
         """Set, without the lock, when whoever takes from the queue is gone for good."""
+        self.discarding = False
+        """Whether updates are thrown away."""
         self.holding = False
         """Whether the reader stands still because of this queue."""
         self.at_work = False
-        """Whether the consumer is busy with an update: until it comes for the next."""
+        """Whether the consumer may be busy with an update: until it has to wait for the next."""
         self.total_dropped = 0
+        self.delivered = 0
+        """Updates that reached their callback; the consumer's to count."""
+        self.staged: List[Delivery] = []
+        """The reader's own: what it has not put in yet."""
 
     def __len__(self) -> int:
-        return self._kept_updates + len(self._oldest) + len(self._latest)
+        return self._kept_updates() + len(self._oldest) + len(self._latest)
 
-    def put(self, delivery: Delivery, policy: str) -> bool:
-        """Takes one update in. False where it was refused: the policy is ``disconnect`` and there is no room."""
+    def put(self, deliveries: Iterable[Delivery]) -> bool:
+        """Takes updates in, in their order. False where one was refused: its policy is ``disconnect`` and there is
+        no room."""
+        accepted = True
         with self._changed:
-            if self._discarding or self._draining or self.abandoned:
-                self.total_dropped += 1
-                return True
-            if policy == "block":
-                self._hold()
-            elif policy == "disconnect" and self._kept_updates >= self._size:
-                self._count_dropped(delivery)
-                return False
-            self._order += 1
-            if policy == "latest":
-                self._put_latest(delivery)
-            elif policy == "drop_oldest":
-                if len(self._oldest) >= self._size:
-                    self._count_dropped(self._oldest.popleft()[1])
-                self._oldest.append((self._order, delivery))
-            else:
-                self._kept_updates += 1
-                self._kept.append((self._order, delivery))
+            room, refused = self._size - self._kept_updates(), self._refuses()
+            for delivery in deliveries:
+                if refused:
+                    self.total_dropped += 1
+                    continue
+                self._newest = delivery[3]
+                policy = delivery[0].overflow
+                if policy == "latest":
+                    self._put_latest(delivery)
+                    continue
+                if policy == "drop_oldest":
+                    if len(self._oldest) >= self._size:
+                        self._count_dropped(self._oldest.popleft())
+                    self._oldest.append(delivery)
+                    continue
+                if room <= 0:
+                    room = self._size - self._kept_updates()
+                    if room <= 0 and policy == "block":
+                        self._hold()
+                        room, refused = self._size - self._kept_updates(), self._refuses()
+                        if refused:
+                            self.total_dropped += 1
+                            continue
+                    elif room <= 0:
+                        self._count_dropped(delivery)
+                        accepted = False
+                        continue
+                room -= 1
+                self._kept.append(delivery)
             self._changed.notify_all()
-            return True
+        return accepted
 
     def put_event(self, event: Event) -> None:
         with self._changed:
-            if isinstance(event, BadFrame) and len(self._kept) - self._kept_updates >= self._size:
+            if isinstance(event, BadFrame) and self._kept_events >= self._size:
                 return  # a venue gone mad must not fill the memory; the counter goes on
             if not self._closed:
-                self._order += 1
-                self._last_event = self._order
-                self._kept.append((self._order, event))
+                self._last_event = self._newest
+                self._kept.append((None, "", event, self._newest))
+                self._kept_events += 1
                 self._changed.notify_all()
 
     def get(self, timeout: Optional[float] = None) -> Union[Delivery, Event, None]:
         """The oldest item. None when the queue has ended, or after ``timeout`` seconds (``ended`` tells which)."""
+        try:
+            item = self._taken.popleft()
+        except IndexError:
+            return self._refill(timeout)
+        if self.holding:
+            self.poke()
+        return item
+
+    def _refill(self, timeout: Optional[float]) -> Union[Delivery, Event, None]:
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._changed:
-            self.at_work = False
             while True:
                 if self._dropped:
                     # Before anything newer of the topic: what is missing lies before it.
                     topic = next(iter(self._dropped))
                     return Dropped(topic, self._dropped.pop(topic))
-                item = self._take()
+                if self._kept and not (self._kept_events or self._oldest or self._latest):
+                    # One after the other below would find the same order.
+                    self._taken, self._kept = self._kept, self._taken
+                    self.at_work = True
+                    item: Union[Delivery, Event, None] = self._taken.popleft()
+                else:
+                    item = self._take()
+                    self.at_work = isinstance(item, tuple)
                 if item is not None:
-                    self.at_work = isinstance(item, Delivery)
-                    self._changed.notify_all()
+                    if self.holding:
+                        self.holding = False
+                        self._changed.notify_all()
                     return item
                 if self._closed or self._draining:
                     self._closed = True
@@ -170,11 +175,12 @@ class UpdateQueue:
     @property
     def is_over(self) -> bool:
         """Whether nothing will come out of it any more."""
-        return self.abandoned or (self._discarding and self._draining)
+        return self.abandoned or (self.discarding and self._draining)
 
     def poke(self) -> None:
         """Makes a reader that is held up look again whether it must go on."""
         with self._changed:
+            self.holding = False  # once is enough: it says so again where it stays
             self._changed.notify_all()
 
     def drain(self) -> None:
@@ -186,32 +192,46 @@ class UpdateQueue:
     def discard(self) -> None:
         """Throws away the updates that are still queued and those still to come, and counts them. Events stay."""
         with self._changed:
-            self.total_dropped += len(self)
-            self._kept = collections.deque(item for item in self._kept if not isinstance(item[1], Delivery))
+            self.total_dropped += len(self) - len(self._taken)
+            self._kept = collections.deque(item for item in self._kept if item[0] is None)
             self._oldest.clear()
             self._latest.clear()
             self._slots.clear()
             self._dropped.clear()
-            self._kept_updates = 0
-            self._discarding = True
+            self.discarding = True
+            while True:  # one by one: the consumer may take from it at the same time
+                try:
+                    self._taken.popleft()
+                except IndexError:
+                    break
+                self.total_dropped += 1
             self._changed.notify_all()
 
     def after_fork_in_child(self) -> None:
         """The lock may have been held by a thread that the child does not have, in the middle of a change."""
         self.__init__(self._size, self._must_flow)  # type: ignore[misc]
 
+    def _kept_updates(self) -> int:
+        return len(self._kept) - self._kept_events + len(self._taken)
+
+    def _refuses(self) -> bool:
+        return self.discarding or self._draining or self.abandoned
+
     def _hold(self) -> None:
-        while self._kept_updates >= self._size and not (self._discarding or self._draining or self.abandoned):
-            # Set before must_flow() looks: whoever files a request looks at it afterwards.
+        """Waits until there is room, as long as that may be waited for."""
+        self._changed.notify_all()  # what was put in before is the consumer's to take
+        while self._kept_updates() >= self._size and not self._refuses():
+            # Set before must_flow() looks: whoever files a request looks at it afterwards. Set before the consumer
+            # is looked at, too: it takes, then looks whether to wake.
             self.holding = True
-            if self._must_flow():
+            if self._must_flow() or self._kept_updates() < self._size:
                 break
             # With a limit, because nobody can tell when a queue is abandoned: that happens in a destructor.
             self._changed.wait(1.0)
         self.holding = False
 
     def _put_latest(self, delivery: Delivery) -> None:
-        key = (delivery.subscription, delivery.received.push.topic)
+        key = delivery[:2]
         slot = self._slots.get(key)
         if slot is not None:
             self._count_dropped(slot.delivery)
@@ -220,27 +240,33 @@ class UpdateQueue:
                 slot.delivery = delivery
                 return
             self._latest.remove(slot)
-        slot = self._slots[key] = _Slot(self._order, key, delivery)
+        slot = self._slots[key] = _Slot(key, delivery)
         self._latest.append(slot)
 
     def _count_dropped(self, delivery: Delivery) -> None:
-        topic = delivery.received.push.topic
+        topic = delivery[1]
         self._dropped[topic] = self._dropped.get(topic, 0) + 1
         self.total_dropped += 1
 
     def _take(self) -> Union[Delivery, Event, None]:
-        lane, order = None, None
-        if self._kept:
-            lane, order = self._kept, self._kept[0][0]
-        if self._oldest and (order is None or self._oldest[0][0] < order):
-            lane, order = self._oldest, self._oldest[0][0]
-        if self._latest and (order is None or self._latest[0].order < order):
-            slot = self._latest.popleft()
-            del self._slots[slot.key]
-            return slot.delivery
+        lane: Optional[Deque[Any]] = None
+        order = 0
+        if self._oldest:
+            lane, order = self._oldest, self._oldest[0][3]
+        if self._latest and (lane is None or self._latest[0].order < order):
+            lane, order = self._latest, self._latest[0].order
+        # An event's order is that of the update before it: at a draw the update goes first.
+        if self._kept and (lane is None or self._kept[0][3] < order):
+            lane = self._kept
         if lane is None:
             return None
-        item = lane.popleft()[1]
-        if lane is self._kept and isinstance(item, Delivery):
-            self._kept_updates -= 1
-        return item  # type: ignore[no-any-return]
+        item = lane.popleft()
+        if isinstance(item, _Slot):
+            del self._slots[item.key]
+            return item.delivery
+        if item[0] is None:
+            self._kept_events -= 1
+            event: Event = item[2]
+            return event
+        delivery: Delivery = item
+        return delivery

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dbxsdk.errors import fresh
-from dbxsdk.session.dispatch import Delivery, UpdateQueue
+from dbxsdk.session.dispatch import UpdateQueue
 
 if TYPE_CHECKING:
     from dbxsdk.session.session import Session
@@ -36,10 +36,10 @@ class Messages:
                 if failure is not None and self.subscription.active:
                     raise fresh(failure)
                 raise StopIteration
-            if isinstance(item, Delivery):
-                argument = self._session.callbacks.argument(item.subscription, item.received)
+            if isinstance(item, tuple):
+                argument = self._session.callbacks.argument(*item[:3])
                 if argument is not None:
-                    self._session.callbacks.count_delivered()
+                    self._queue.delivered += 1
                     return argument
             else:  # how many of its updates were dropped
                 self._session.callbacks.emit(item)

@@ -1,7 +1,8 @@
 """The session: owns the threads and the connection, and brings each new connection in line with what users wish.
 
-One frame's journey: ``Connection`` (reader thread) -> ``_message`` -> ``Protocol.receive`` -> a ``Push`` goes through
-``Callbacks`` and its ``UpdateQueue`` to the callbacks thread; a ``Reply`` completes the future of its request.
+One frame's journey: ``Connection`` (reader thread) -> ``_messages`` -> ``Protocol.receive`` -> a ``Push`` goes through
+``Callbacks`` and, with all else that the same read of the network brought, its ``UpdateQueue`` to the callbacks
+thread; a ``Reply`` completes the future of its request.
 
 One request's journey: ``call`` -> ``Requests.start`` files it and writes its frame (the caller's thread) -> the
 caller waits on its future.
@@ -18,6 +19,7 @@ import weakref
 from concurrent.futures import Future
 from typing import Any, Callable, Deque, List, Optional, Sequence, Set, Tuple
 
+from dbxsdk import codec
 from dbxsdk.errors import (
     AuthError,
     ClientClosed,
@@ -32,10 +34,10 @@ from dbxsdk.errors import (
 )
 from dbxsdk.events import Connected, Disconnected, Event
 from dbxsdk.options import Options
-from dbxsdk.protocol import Protocol, Push, Reply, Request
+from dbxsdk.protocol import Inbound, Protocol, Push, Reply, Request
 from dbxsdk.session.backoff import Backoff, budget
 from dbxsdk.session.callbacks import Callbacks
-from dbxsdk.session.dispatch import Received, UpdateQueue
+from dbxsdk.session.dispatch import UpdateQueue
 from dbxsdk.session.gap import GapTracker
 from dbxsdk.session.heartbeat import Heartbeat
 from dbxsdk.session.pending import Entry
@@ -44,7 +46,7 @@ from dbxsdk.session.state import State, Stats
 from dbxsdk.session.subscription import Subscription
 from dbxsdk.session.subscriptions import Subscriptions
 from dbxsdk.session.topics import WantedTopics
-from dbxsdk.transport import Address, Connection, Ending, NotSent, SendFailed
+from dbxsdk.transport import INVALID_PAYLOAD, Address, Connection, Ending, Message, NotSent, SendFailed
 
 logger = logging.getLogger(__name__)
 
@@ -108,8 +110,8 @@ class Session:
         steps = 1 if prepare is None else 2
         self._opening_limit = steps * options.connect_timeout + options.request_timeout
         self._wall_clock = wall_clock
-        self._callbacks = Callbacks(protocol.venue, options, self._must_flow)
-        self._topics = WantedTopics()
+        self._callbacks = Callbacks(protocol.venue, options, self._must_flow, self._abandoned)
+        self._topics = WantedTopics(protocol.carries_state)
         self._state = State.NEW
         self._failure: Optional[DbxError] = None
         self._received = 0
@@ -410,7 +412,7 @@ class Session:
             self._address,
             self._options,
             lambda: self._opened(run, connection),
-            self._message,
+            self._messages,
             self._pong,
             self._prepare,
         )
@@ -536,27 +538,66 @@ class Session:
 
     # -- the reader thread: frames -------------------------------------------------------------------
 
-    def _message(self, payload: bytes, binary: bool) -> None:
-        """One message off the wire. Never raises."""
+    def _messages(self, messages: Sequence[Message]) -> None:
+        """What one read of the network brought. Never raises."""
         received_ns = time.time_ns()
-        self._received += 1
+        self._received += len(messages)
         self._last_received_ns = received_ns
         if self._callbacks.inline:
             self._callbacks.deliver_waiting_events()
+        raw, key, take = self._topics.raw, self._protocol.topic_key, self._callbacks.take
+        short = key is not None and bool(raw) and not self._gap.due
+        for payload, binary in messages:
+            # The short way, for what nobody wants more of than the document. Everything else takes the other.
+            if short and not binary:
+                try:
+                    document = codec.decode(payload)
+                    topic = document[key]
+                    subscriptions = raw[topic]
+                except (KeyError, TypeError, ProtocolError):
+                    self._message(payload, binary, received_ns)
+                else:
+                    take(subscriptions, topic, document)
+            else:
+                self._message(payload, binary, received_ns)
+        self._flush()
+
+    def _message(self, payload: bytes, binary: bool, received_ns: int) -> None:
         try:
             inbound = self._protocol.receive(payload, binary)
-            # One document for several topics, or one value for several: whoever wants more than one gets it once.
-            served: Optional[Set[Tuple[Subscription, int, str]]] = None if len(inbound) == 1 else set()
-            for item in inbound:
-                if isinstance(item, Push):
-                    self._push(item, received_ns, served)
-                else:
-                    self._reply(item)
+            if len(inbound) == 1 and type(inbound[0]) is Push:
+                self._push(inbound[0], received_ns)
+            else:
+                self._take_in(inbound, received_ns)
         except ProtocolError as error:
             self._callbacks.bad_frame(error)
+            if not binary:
+                self._check_utf8(payload)
         except Exception as error:  # a defect of ours must not cost the connection
             logger.exception("%s: a frame could not be handled", self._protocol.venue)
             self._callbacks.bad_frame(ProtocolError(f"unexpected error: {error!r}"))
+
+    def _flush(self) -> None:
+        if not self._callbacks.flush():
+            self._connection.abort(f"the queue of {self._options.queue_size} updates is full (overflow='disconnect')")
+
+    def _take_in(self, inbound: Sequence[Inbound], received_ns: int) -> None:
+        """All that one frame means, where that is not one update."""
+        # One document for several topics, or one value for several: whoever wants more than one gets it once.
+        served: Optional[Set[Tuple[Subscription, int, str]]] = None if len(inbound) == 1 else set()
+        for item in inbound:
+            if isinstance(item, Push):
+                self._push(item, received_ns, served)
+            else:
+                self._flush()  # what came before it
+                self._reply(item)
+
+    def _check_utf8(self, payload: bytes) -> None:
+        """What is no JSON has still to be UTF-8: the transport leaves that to the decoder."""
+        try:
+            payload.decode("utf-8")
+        except UnicodeDecodeError as error:
+            self._connection.fail(INVALID_PAYLOAD, f"text that is not UTF-8: {error.reason}")
 
     def _pong(self, payload: bytes) -> None:
         """A WebSocket pong. Unasked ones are allowed, and say nothing that any other frame would not."""
@@ -586,7 +627,7 @@ class Session:
         else:
             entry.future.set_result(result)
 
-    def _push(self, push: Push, received_ns: int, served: Optional[Set[Tuple[Subscription, int, str]]]) -> None:
+    def _push(self, push: Push, received_ns: int, served: Optional[Set[Tuple[Subscription, int, str]]] = None) -> None:
         topic = self._topics.get(push.topic)
         if topic is None:
             self._unknown_topic(push.topic)
@@ -597,20 +638,17 @@ class Session:
             if topic.silent:
                 self._wake_heartbeat()
             topic.updated_at, topic.silent = time.monotonic(), False
-        received = Received(push, self._protocol.venue, received_ns)
+        push.received_ns = received_ns
+        if served is None:
+            self._callbacks.take(topic.subscriptions, push.topic, push)
+            return
         for subscription in topic.subscriptions:
-            if served is not None:
-                # By identity: a venue's protocol gives the same object where it is the same value.
-                raw = subscription.raw
-                what = (subscription, id(push.document if raw else push.payload), "" if raw else push.symbol)
-                if what in served:
-                    continue
+            # By identity: a venue's protocol gives the same object where it is the same value.
+            raw = subscription.raw
+            what = (subscription, id(push.document if raw else push.payload), "" if raw else push.symbol)
+            if what not in served:
                 served.add(what)
-            if subscription.queue is not None and subscription.queue.abandoned:
-                # Its iterator was thrown away without being closed.
-                self._subscriptions.unsubscribe(subscription)
-            elif not self._callbacks.dispatch(subscription, received):
-                self._connection.abort(f"the queue of {self._options.queue_size} updates is full (overflow='disconnect')")
+                self._callbacks.take((subscription,), push.topic, push)
 
     def _unknown_topic(self, topic: str) -> None:
         # Told once a topic and connection: the venue may send it a thousand times a second.
@@ -625,6 +663,10 @@ class Session:
             "%s: updates of %d topics may be missing from %.3f s", self._protocol.venue, len(gap.topics), gap.seconds
         )
         self._callbacks.emit(gap)
+
+    def _abandoned(self, subscription: Subscription) -> None:
+        """Its iterator was thrown away without being closed."""
+        self._subscriptions.unsubscribe(subscription)
 
     def _must_flow(self) -> bool:
         """Whether somebody waits for an answer, so that the reader must not stand still."""

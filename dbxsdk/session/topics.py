@@ -15,7 +15,7 @@ LEAVING an unsubscribe request is under way
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from dbxsdk.errors import VenueError
 from dbxsdk.protocol import Acknowledgement
@@ -63,18 +63,18 @@ class Topic:
         self.updated_at = 0.0
         self.silent = False
 
-    def watch(self) -> None:
-        """Takes the strictest wish for ``max_silence``."""
-        limits = [s.max_silence for s in self.subscriptions if s.max_silence is not None]
-        self.max_silence = min(limits) if limits else None
-
 
 class WantedTopics:
-    """The table. Not safe by itself: the session's lock guards it, but for the reader's look-ups by ``get``."""
+    """The table. Not safe by itself: the session's lock guards it, but for the reader's look-ups by ``get`` and in
+    ``raw``."""
 
-    def __init__(self) -> None:
+    def __init__(self, carries_state: Callable[[str], bool]) -> None:
+        """``carries_state``: see ``Protocol``."""
         self._topics: Dict[str, Topic] = {}
+        self._carries_state = carries_state
         self.get = self._topics.get
+        self.raw: Dict[str, Tuple["Subscription", ...]] = {}
+        """The subscriptions of the topics whose updates everybody takes raw, and by callback."""
 
     def names(self) -> Tuple[str, ...]:
         """All that users wish for, in the order of their wishes."""
@@ -97,7 +97,7 @@ class WantedTopics:
             topic.subscriptions += (subscription,)
             if topic.max_silence is None:
                 topic.updated_at, topic.silent = now, False  # nobody has kept the time until now
-            topic.watch()
+            self._changed(topic)
             if topic.status is Status.LIVE:
                 waiter.decide(name, None)
             else:
@@ -111,7 +111,7 @@ class WantedTopics:
             if topic is None or subscription not in topic.subscriptions:
                 continue
             topic.subscriptions = tuple(s for s in topic.subscriptions if s is not subscription)
-            topic.watch()
+            self._changed(topic)
             if not topic.subscriptions and topic.status in (Status.WANTED, Status.REFUSED):
                 del self._topics[name]
 
@@ -203,6 +203,17 @@ class WantedTopics:
                 topic.status = Status.WANTED
             else:
                 del self._topics[name]
+
+    def _changed(self, topic: Topic) -> None:
+        """Others wish for it than before."""
+        subscriptions = topic.subscriptions
+        # The strictest wish counts.
+        topic.max_silence = min((s.max_silence for s in subscriptions if s.max_silence is not None), default=None)
+        raw = all(s.raw and s.queue is None for s in subscriptions) and topic.max_silence is None
+        if raw and subscriptions and not self._carries_state(topic.name):
+            self.raw[topic.name] = subscriptions
+        else:
+            self.raw.pop(topic.name, None)
 
     def _decide(self, topic: Topic, refusal: Optional[VenueError]) -> None:
         for waiter in topic.waiters:

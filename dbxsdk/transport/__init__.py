@@ -2,5 +2,6 @@
 
 from dbxsdk.transport.address import Address, parse_url
 from dbxsdk.transport.connection import Connection, Ending, NotSent, SendFailed
+from dbxsdk.transport.frames import INVALID_PAYLOAD, Message
 
-__all__ = ["Address", "Connection", "Ending", "NotSent", "SendFailed", "parse_url"]
+__all__ = ["INVALID_PAYLOAD", "Address", "Connection", "Ending", "Message", "NotSent", "SendFailed", "parse_url"]

@@ -10,7 +10,6 @@ import ipaddress
 import socket
 import ssl
 import time
-import urllib.request
 from typing import Callable, Optional
 from urllib.parse import unquote, urlsplit
 
@@ -109,7 +108,11 @@ def _tcp_error(address: Address, proxy: str, error: OSError) -> ConnectError:
 
 def _proxy_for(address: Address) -> str:
     """The environment's proxy for this address, found as requests finds it; "" for none."""
-    if is_loopback(address.host) or urllib.request.proxy_bypass(address.host):
+    if is_loopback(address.host):
+        return ""
+    import urllib.request  # here: it is slow to load, and not needed to be there
+
+    if urllib.request.proxy_bypass(address.host):
         return ""
     proxies = urllib.request.getproxies()
     proxy = proxies.get("https" if address.secure else "http") or proxies.get("all") or ""

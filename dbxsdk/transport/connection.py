@@ -1,16 +1,18 @@
-"""One WebSocket connection: websocket-client's ``run_forever`` over a wire of ours, on the caller's thread."""
+"""One WebSocket connection: websocket-client's ``run_forever`` over a wire of ours, on the caller's thread.
+
+websocket-client makes the handshake and owns the connection's life; what happens between the handshake and the end is
+the read loop below, in its dispatcher: a read of the network, the messages in it, their delivery as one batch.
+"""
 
 from __future__ import annotations
 
-import email.utils
 import logging
 import math
 import socket
 import ssl
-import struct
 import threading
 import time
-from typing import Any, Callable, Optional
+from typing import Any, Callable, List, Optional, Union
 
 import attrs
 import websocket
@@ -19,14 +21,29 @@ from dbxsdk.errors import AuthError, ConnectError, DbxError
 from dbxsdk.options import Options
 from dbxsdk.transport.address import Address
 from dbxsdk.transport.connect import connect
+from dbxsdk.transport.frames import (
+    BINARY,
+    NORMAL,
+    PING,
+    PONG,
+    TEXT,
+    Control,
+    FrameError,
+    FrameReader,
+    Message,
+    encode,
+    encode_close,
+    read_close,
+)
 from dbxsdk.transport.redaction import redaction
 from dbxsdk.transport.wire import NotWritten, PartlyWritten, Wire
 
 logger = logging.getLogger(__name__)
 
 _CLOSE_WAIT = 0.1
+_LINGER = 0.5
 _LONGEST_RETRY_AFTER = 86400.0
-_NORMAL, _PROTOCOL_ERROR = 1000, 1002
+_PONG_TIMEOUT = 5.0
 
 
 class NotSent(Exception):
@@ -54,16 +71,17 @@ class Connection:
         address: Address,
         options: Options,
         on_open: Callable[[], None],
-        on_message: Callable[[bytes, bool], None],
+        on_messages: Callable[[List[Message]], None],
         on_pong: Callable[[bytes], None],
         prepare: Optional[Callable[[Address, Callable[[Any], None]], Address]] = None,
     ) -> None:
-        """``on_open()``, ``on_message(payload, binary)`` and ``on_pong(payload)`` are called on the thread of ``run``;
-        they must not raise. ``prepare`` is called there, too, first of all: see ``session.Prepare``."""
+        """``on_open()``, ``on_messages([(payload, binary), ...])`` and ``on_pong(payload)`` are called on the thread of
+        ``run``; they must not raise. Text is not checked for UTF-8, since decoding it does: see ``fail``.
+        ``prepare`` is called there, too, first of all: see ``session.Prepare``."""
         self._address = address
         self._options = options
         self._on_open = on_open
-        self._on_message = on_message
+        self._on_messages = on_messages
         self._on_pong = on_pong
         self._prepare = prepare
         self._lock = threading.Lock()  # guards _stopped with _socket: a socket made after the stop is never used
@@ -104,6 +122,9 @@ class Connection:
         app.run_forever(skip_utf8_validation=True, suppress_origin=True, reconnect=0)
         if not self._opened:
             return self._not_opened(self._handshake_error(self._failure))
+        if self._ending is None and self._failure is not None:
+            # Callbacks do not raise; whatever it is, it must not go by unseen.
+            logger.error("unexpected error on the connection to %s", self._address.endpoint, exc_info=self._failure)
         return self._ending or Ending(self._stopped or "the connection ended")
 
     def _refuse_redirect(self, ws: Any) -> None:
@@ -141,63 +162,96 @@ class Connection:
 
     def _read(self, ws: Any) -> None:
         """The read loop, on the thread of ``run``."""
-        text, binary = websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY
-        on_message = self._on_message
+        wire = self._require_wire()
+        frames = FrameReader(self._options.max_message_size)
+        read, on_messages = wire.read, self._on_messages
         try:
+            data = wire.take_buffered()  # what came together with the answer to the handshake
             while self._stopped is None or self._close_sent:
-                opcode, frame = ws.recv_data_frame(True)
-                if opcode == text:
-                    on_message(frame.data, False)
-                elif opcode == binary:
-                    on_message(frame.data, True)
-                elif opcode == websocket.ABNF.OPCODE_PONG:
-                    self._on_pong(frame.data)
-                elif opcode == websocket.ABNF.OPCODE_CLOSE:
-                    self._ending = self._closed_by_peer(frame.data)
+                messages = frames.read(data)
+                if messages:
+                    on_messages(messages)
+                    if self._ending is not None:  # one of them was not to be: see ``fail``
+                        self._linger()
+                        return
+                if frames.stop is None:
+                    data = read()
+                    if not data:
+                        self._end("the peer closed the connection without a close frame")
+                        return
+                elif self._handle(frames.stop):
+                    data = b""
+                else:
                     return
-        except websocket.WebSocketConnectionClosedException:
-            self._ending = Ending(self._stopped or "the peer closed the connection without a close frame")
-        except websocket.WebSocketProtocolException as error:
-            self._ending = Ending(self._stopped or f"the peer broke the WebSocket protocol: {error}")
-            self._send_close(_PROTOCOL_ERROR)
-        except (OSError, websocket.WebSocketException) as error:
-            self._ending = Ending(self._stopped or f"the connection broke: {error}")
+        except (OSError, ssl.SSLError) as error:
+            self._end(f"the connection broke: {error}")
         finally:
             # websocket-client would now send a close frame and wait up to 3 s for the answer.
             ws.connected = False
 
-    def _closed_by_peer(self, data: bytes) -> Ending:
-        code = struct.unpack("!H", data[:2])[0] if len(data) >= 2 else None
-        reason = data[2:].decode("utf-8", "replace")
-        told = f"the peer closed the connection with code {code}" if code else "the peer closed the connection"
-        return Ending(self._stopped or (f"{told}: {reason}" if reason else told), code)
-
-    def _write_for_library(self, data: bytes) -> int:
-        """Frames that websocket-client sends by itself: pongs, and the answer to a close frame."""
-        if self._close_sent:
-            return len(data)  # nothing may follow our close frame, not even another one
+    def _linger(self) -> None:
+        """After the close frame that tells the peer its fault: lets the peer close TCP first, as the protocol wants it. A
+        socket closed while the peer still sends is reset, and most peers then never read that frame."""
+        wire = self._require_wire()
+        wire.deadline = time.monotonic() + _LINGER
         try:
-            self._require_wire().write(data, 5.0)
-        except (NotWritten, PartlyWritten) as error:
-            raise websocket.WebSocketConnectionClosedException(str(error)) from error
-        return len(data)
+            while wire.read():
+                pass
+        except (OSError, ssl.SSLError):
+            pass  # in time or not, that was the end
+
+    def _handle(self, stop: Union[Control, FrameError]) -> bool:
+        """What is no message. False where it ends the connection."""
+        try:
+            if isinstance(stop, FrameError):
+                raise stop
+            if stop.opcode == PING:
+                if not self._close_sent:  # nothing may follow our close frame
+                    self._require_wire().write(encode(PONG, stop.payload), _PONG_TIMEOUT)
+            elif stop.opcode == PONG:
+                self._on_pong(stop.payload)
+            else:
+                code, reason = read_close(stop.payload)
+                self._send_close(code)
+                told = f"the peer closed the connection with code {code}" if code else "the peer closed the connection"
+                self._end(f"{told}: {reason}" if reason else told, code)
+                return False
+        except FrameError as error:
+            self._send_close(error.code)
+            self._end(f"the peer broke the WebSocket protocol: {error}")
+            self._linger()
+            return False
+        return True
+
+    def _end(self, reason: str, code: Optional[int] = None) -> None:
+        if self._ending is None:
+            self._ending = Ending(self._stopped or reason, code)
+
+    def fail(self, code: int, reason: str) -> None:
+        """On the thread of ``run``: what a message held breaks the protocol. Ends the connection with that close code."""
+        self._end(f"the peer broke the WebSocket protocol: {reason}")
+        self._send_close(code)
+        self._stop(reason)
 
     # -- any thread ----------------------------------------------------------------------------------
 
     def send(self, text: str, timeout: float) -> None:
         """Sends a text frame. Raises ``NotSent`` or ``SendFailed``."""
-        self._send(text, websocket.ABNF.OPCODE_TEXT, timeout)
+        self._send(TEXT, text.encode(), timeout)
+
+    def send_bytes(self, data: bytes, timeout: float) -> None:
+        """Sends a binary frame. Raises ``NotSent`` or ``SendFailed``."""
+        self._send(BINARY, data, timeout)
 
     def ping(self, payload: str, timeout: float) -> None:
         """Sends a WebSocket ping frame; its pong goes to ``on_pong``. Raises ``NotSent`` or ``SendFailed``."""
-        self._send(payload, websocket.ABNF.OPCODE_PING, timeout)
+        self._send(PING, payload.encode(), timeout)
 
-    def _send(self, payload: str, opcode: int, timeout: float) -> None:
+    def _send(self, opcode: int, payload: bytes, timeout: float) -> None:
         if self._stopped is not None or not self._opened:
             raise NotSent(self._stopped or "the connection is not open")
-        frame = websocket.ABNF.create_frame(payload.encode(), opcode).format()
         try:
-            self._require_wire().write(frame, timeout)
+            self._require_wire().write(encode(opcode, payload), timeout)
             self._last_sent = time.monotonic()
         except NotWritten as error:
             raise NotSent(str(error)) from error
@@ -208,7 +262,7 @@ class Connection:
     def close(self) -> None:
         """Says goodbye: the peer's answer ends ``run``. Does not wait; ``abort`` follows where none comes."""
         self._stop("closed")
-        if not self._opened or not self._send_close(_NORMAL):
+        if not self._opened or not self._send_close(NORMAL):
             self.abort("closed")
 
     def abort(self, reason: str) -> None:
@@ -259,14 +313,13 @@ class Connection:
             if self._stopped is None:
                 self._stopped = reason
 
-    def _send_close(self, code: int) -> bool:
+    def _send_close(self, code: Optional[int]) -> bool:
         with self._lock:
             if self._close_sent or self._wire is None:
                 return False
-            self._close_sent = self._wire.muted = True
-        frame = websocket.ABNF.create_frame(struct.pack("!H", code), websocket.ABNF.OPCODE_CLOSE).format()
+            self._close_sent = True
         try:
-            self._wire.write(frame, _CLOSE_WAIT)
+            self._wire.write(encode_close(code), _CLOSE_WAIT)
             return True
         except (OSError, ssl.SSLError):
             return False
@@ -323,7 +376,7 @@ class _App(websocket.WebSocketApp):
 
 
 class _Dispatcher:
-    """What websocket-client calls for the read loop and for each write of its own."""
+    """What websocket-client calls for the read loop, and for what it writes itself: nothing, with our loop."""
 
     def __init__(self, app: _App, connection: Connection) -> None:
         self._app = app
@@ -333,7 +386,7 @@ class _Dispatcher:
         self._connection._read(self._app.sock)
 
     def send(self, sock: Any, data: bytes) -> int:
-        return self._connection._write_for_library(data)
+        return len(data)
 
 
 def _retry_after(value: Optional[str]) -> Optional[float]:
@@ -342,6 +395,8 @@ def _retry_after(value: Optional[str]) -> Optional[float]:
     try:
         seconds = float(value)
     except ValueError:
+        import email.utils  # here: it is slow to load, and hardly ever needed
+
         try:
             seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
         except (TypeError, ValueError, IndexError, OverflowError, OSError):

@@ -1,12 +1,14 @@
 """The byte stream below a WebSocket: a TCP socket, with TLS or without, read in large pieces.
 
-websocket-client sees an object with the few socket methods that it uses. Three things are different here:
+websocket-client, which makes the handshake, sees an object with the few socket methods that it uses. Three things are
+different here:
 
-* Reads are buffered: one ``recv`` of up to 64 KiB serves many small reads.
+* Reads are large: one system call brings up to 64 KiB, be it hundreds of frames or hundreds of TLS records.
 * Writes never block for longer than the caller allows, and say whether any byte left.
-* TLS runs through memory buffers. OpenSSL's objects must not be read and written by two threads at the same
-  time, and a reader that waits inside ``SSL_read`` would either race with a writer or keep it out; here the
-  TLS object is only touched under a lock that is never held while waiting for the network.
+* TLS runs through memory buffers. Python's own TLS sockets take two system calls and a hand-over of the GIL for each
+  record, and venues send a record for each frame. Also, OpenSSL's objects must not be read and written by two
+  threads at the same time, and a reader that waits inside ``SSL_read`` would either race with a writer or keep it
+  out; here the TLS object is only touched under a lock that is never held while waiting for the network.
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ import socket
 import ssl
 import threading
 import time
-from typing import Any, Callable, Optional
+from typing import Callable, List, Optional
 
 _READ_SIZE = 65536
+_RECORD_SIZE = 16384  # the longest plaintext of one TLS record
 # Without it (Windows) a full send buffer blocks until the watchdog shuts the connection down.
 _DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 
@@ -42,8 +45,6 @@ class Wire:
         self._write_lock = threading.Lock()  # keeps the bytes of two writers apart
         self.deadline: Optional[float] = None
         """Monotonic time after which reads fail; for the handshake. None: reads wait for ever."""
-        self.muted = False
-        """Whether what websocket-client sends by itself is left out (up to 1.8 its frames come this way)."""
         self.before_close: Callable[[], None] = lambda: None
         """Called before websocket-client closes the socket; may raise."""
         self.waiting_since: Optional[float] = None
@@ -55,7 +56,7 @@ class Wire:
     def recv(self, size: int) -> bytes:
         """Up to ``size`` bytes; ``b""`` at the end of the stream."""
         if self._position >= len(self._buffer):
-            self._buffer = self._read_some()
+            self._buffer = self.read()
             self._position = 0
         start = self._position
         piece = self._buffer[start : start + size]
@@ -64,8 +65,7 @@ class Wire:
 
     def send(self, data: bytes) -> int:
         """Writes all of ``data`` within what is left of the handshake's time, or 5 s."""
-        if not self.muted:
-            self.write(data, self._remaining() or 5.0)
+        self.write(data, self._remaining() or 5.0)
         return len(data)
 
     def gettimeout(self) -> Optional[float]:
@@ -94,6 +94,15 @@ class Wire:
         return self._raw.fileno() < 0
 
     # -- what the connection calls -------------------------------------------------------------------
+
+    def take_buffered(self) -> bytes:
+        """What was read and not yet given out by ``recv``."""
+        rest, self._buffer, self._position = self._buffer[self._position:], b"", 0
+        return rest
+
+    def read(self) -> bytes:
+        """All that one read of the network brings; ``b""`` at the end of the stream."""
+        return self._read_raw()
 
     def write(self, data: bytes, timeout: float) -> None:
         """Writes all of ``data``. Raises ``NotWritten`` or ``PartlyWritten``."""
@@ -138,7 +147,7 @@ class Wire:
             if not _wait_writable(self._raw, deadline - time.monotonic()):
                 raise _write_error(written, "timed out: the peer does not read")
 
-    def _read_some(self) -> bytes:
+    def _read_raw(self) -> bytes:
         if self.deadline is not None:
             remaining = self.deadline - time.monotonic()
             if remaining <= 0:
@@ -169,42 +178,77 @@ class TlsWire(Wire):
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self._tls_lock = threading.Lock()  # guards the TLS object and both of its buffers; never held while waiting
-        while not self._step(self._tls.do_handshake, True):
-            pass
+        self._ended = False
+        self._error: Optional[OSError] = None
+        self._shake_hands()
 
-    def _read_some(self) -> bytes:
+    def read(self) -> bytes:
+        data: Optional[bytes] = None
+        # What came with the handshake's last bytes, or half a record, is here already.
+        if not self._incoming.pending and not self._ended:
+            data = self._read_raw()
         while True:
-            data: Optional[bytes] = self._step(lambda: self._tls.read(_READ_SIZE), b"")
-            if data is not None:
-                return data
-
-    def _step(self, operation: Callable[[], Any], at_end: Any) -> Any:
-        """One try of ``operation``; feeds it from the network and returns None where it wants more."""
-        ended = False
-        with self._tls_lock:
-            try:
-                result = operation()
-                # do_handshake() returns None when it is done.
-                result = at_end if result is None else result
-            except ssl.SSLWantReadError:
-                result = None
-            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-                result, ended = b"", True
-            # What TLS itself has to say: handshake messages, key updates, alerts. Looked for under the lock, where no
-            # writer's record can be there: waiting for that one's way out would keep this thread from reading.
-            speaks = self._outgoing.pending
-        if speaks:
-            self._flush(time.monotonic() + (self._remaining() or 5.0))
-        if ended and operation == self._tls.do_handshake:
-            raise ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the peer closed the connection during the TLS handshake")
-        if result is None:
-            data = super()._read_some()
             with self._tls_lock:
                 if data:
                     self._incoming.write(data)
-                else:
+                elif data is not None:
                     self._incoming.write_eof()
-        return result
+                pieces = self._decrypt()
+                speaks = self._outgoing.pending
+            if speaks:
+                try:
+                    self._speak()
+                except OSError as error:
+                    self._ended, self._error = True, self._error or error
+            if pieces:
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            if self._error is not None:
+                raise self._error
+            if self._ended:
+                return b""
+            data = self._read_raw()
+
+    def _decrypt(self) -> List[bytes]:
+        """The plaintext of all whole records that are here. Under the TLS lock."""
+        pieces: List[bytes] = []
+        read, incoming = self._tls.read, self._incoming
+        try:
+            while not self._ended:
+                piece = read(_RECORD_SIZE)
+                if not piece:
+                    self._ended = True
+                    break
+                pieces.append(piece)
+                if not incoming.pending:
+                    break  # asking OpenSSL again would raise, which costs more than a record
+        except ssl.SSLWantReadError:
+            pass
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            self._ended = True  # with a word of farewell, or without: the WebSocket has a farewell of its own
+        except ssl.SSLError as error:
+            self._ended, self._error = True, error  # told when what came before it has been given out
+        return pieces
+
+    def _shake_hands(self) -> None:
+        while True:
+            with self._tls_lock:
+                try:
+                    self._tls.do_handshake()
+                    done = True
+                except ssl.SSLWantReadError:
+                    done = False
+            self._speak()
+            if done:
+                return
+            data = self._read_raw()
+            if not data:
+                raise ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the peer closed the connection during the TLS handshake")
+            self._incoming.write(data)
+
+    def _speak(self) -> None:
+        """Sends what TLS itself has to say: handshake messages, key updates, alerts. Found under the TLS lock, where no
+        writer's record can be there: waiting for that one's way out would keep this thread from reading."""
+        self._flush(time.monotonic() + (self._remaining() or 5.0))
 
     def _flush(self, deadline: float) -> None:
         with self._write_lock:

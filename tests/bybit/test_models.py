@@ -10,6 +10,7 @@ import pytest
 
 from dbxsdk.bybit import models
 from dbxsdk.errors import ProtocolError
+from tests.reading import whole
 
 BOOK = {"s": "ABCUSDT", "b": [["10.10", "3"], ["10.00", "0.000"]], "a": [], "u": 77, "seq": 4242}
 TRADE = {"T": 1700000000123, "s": "ABCUSDT", "S": "Sell", "v": "0.50", "p": "10.10", "i": "9007199254740993001"}
@@ -57,7 +58,7 @@ class TestOrderBook:
     ])
     def test_bad_levels(self, levels: Any) -> None:
         with pytest.raises(ProtocolError):
-            models.read_order_book(frame({**BOOK, "b": levels}))
+            whole(models.read_order_book(frame({**BOOK, "b": levels})))
 
     @pytest.mark.parametrize("type_", [None, "", "update", 1, ["snapshot"], {}])
     def test_without_a_type_nobody_could_apply_it(self, type_: Any) -> None:
@@ -78,7 +79,7 @@ class TestOrderBook:
 
     def test_rpi_wants_triples(self) -> None:
         with pytest.raises(ProtocolError):
-            models.read_rpi_order_book(frame(BOOK))
+            whole(models.read_rpi_order_book(frame(BOOK)))
 
 
 class TestTrades:
@@ -113,7 +114,7 @@ class TestTrades:
     @pytest.mark.parametrize("change", [{"T": "x"}, {"T": 1.5}, {"i": 7}, {"BT": "true"}, {"p": "-"}, {"s": []}, {"v": {}}])
     def test_wrong_types(self, change: Dict[str, Any]) -> None:
         with pytest.raises(ProtocolError):
-            models.read_trades([{**TRADE, **change}])
+            whole(models.read_trades([{**TRADE, **change}]))
 
     @pytest.mark.parametrize("data", [None, {}, "x", 3, [None], [[]]])
     def test_data_of_another_kind(self, data: Any) -> None:
@@ -195,7 +196,7 @@ class TestTickers:
         assert read(frame({"symbol": "X"}, "delta")).changed == ()
         for bad in (frame({}), frame({"symbol": 1}), frame([]), frame(None), frame({"symbol": "X"}, None)):
             with pytest.raises(ProtocolError):
-                read(bad)
+                whole(read(bad))
 
     def test_bad_number(self) -> None:
         with pytest.raises(ProtocolError, match="lastPrice"):

@@ -15,6 +15,7 @@ from dbxsdk.bybit import protocol as bybit
 from dbxsdk.bybit.protocol import BybitPublicProtocol
 from dbxsdk.errors import ProtocolError, SubscribeError, VenueError
 from dbxsdk.protocol import Acknowledgement, Push, Reply, Request
+from tests.reading import whole
 
 CATEGORIES = ("spot", "linear", "inverse", "option")
 CONN = "c0ffee-1"
@@ -36,7 +37,7 @@ def push(document: Any, category: str = "linear") -> Push:
 
 
 def typed(inbound: Push) -> Any:
-    return inbound.read(inbound.payload)
+    return whole(inbound.read(inbound.payload))
 
 
 def reply(protocol: BybitPublicProtocol, document: Any) -> Reply:

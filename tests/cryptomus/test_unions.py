@@ -78,6 +78,8 @@ class Subscriber:
     """Stands for a subscription."""
 
     max_silence = None
+    raw = False
+    queue = None
 
 
 class Driver:
@@ -85,7 +87,7 @@ class Driver:
         self.venue = venue
         self.channel = channel
         self.protocol = CryptomusProtocol()
-        self.topics = WantedTopics()
+        self.topics = WantedTopics(lambda topic: False)
         self.waiting: Deque[Tuple[Request, Callable[[Request, Reply], None]]] = collections.deque()
         self.sent: List[Tuple[str, List[str]]] = []
         self.refused: List[str] = []

@@ -123,10 +123,10 @@ class Network:
         self.url = f"ws://fake-{next(_hosts)}.invalid/"
 
     def connect(
-        self, address: Any, options: Options, on_open: Any, on_message: Any, on_pong: Any, prepare: Any
+        self, address: Any, options: Options, on_open: Any, on_messages: Any, on_pong: Any, prepare: Any
     ) -> "FakeConnection":
         self.addresses.append(prepare(address, lambda raw: None) if prepare else address)
-        connection = FakeConnection(self, on_open, on_message)
+        connection = FakeConnection(self, on_open, on_messages)
         self.connections.append(connection)
         return connection
 
@@ -173,11 +173,11 @@ class FakeConnection:
     """Stands in for ``transport.Connection``."""
 
     def __init__(
-        self, network: Network, on_open: Callable[[], None], on_message: Callable[[bytes, bool], None]
+        self, network: Network, on_open: Callable[[], None], on_messages: Callable[[List[Tuple[bytes, bool]]], None]
     ) -> None:
         self._network = network
         self._on_open = on_open
-        self._on_message = on_message
+        self._on_messages = on_messages
         self._inbox: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
         self._ending: Optional[Ending] = None
         self._reader: Optional[int] = None
@@ -190,6 +190,7 @@ class FakeConnection:
         self.sent: List[Dict[str, Any]] = []
         self.send_failures: Deque[Exception] = collections.deque()
         self.abort_reasons: List[str] = []
+        self.failures: List[int] = []
         self.last_received: Optional[float] = None
         self.last_sent: Optional[float] = None
 
@@ -227,7 +228,7 @@ class FakeConnection:
             if item is not None and self._ending is None:
                 payload, done = item
                 self.last_received = time.monotonic()
-                self._on_message(payload, False)
+                self._on_messages([(payload, False)])
                 done.set()
         return self._ending
 
@@ -258,6 +259,10 @@ class FakeConnection:
         if self._ending is None:
             self._ending = Ending(reason)
         self._inbox.put(None)
+
+    def fail(self, code: int, reason: str) -> None:
+        self.failures.append(code)
+        self.abort(reason)
 
     def forget(self) -> None:
         pass

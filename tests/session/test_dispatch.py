@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import threading
-from typing import Any, List, Optional
+from typing import Any, List
 
 import pytest
 
 from dbxsdk.errors import ProtocolError
 from dbxsdk.events import BadFrame, Connected, Dropped, Gap
-from dbxsdk.protocol import Push
-from dbxsdk.session.dispatch import Delivery, Received, UpdateQueue
+from dbxsdk.session.dispatch import Delivery, UpdateQueue
 from tests.waiting import Background, eventually
 
 
-def delivery(number: int, topic: str = "t", subscription: Any = None) -> Delivery:
-    push = Push(topic, topic, "", "update", number, number, lambda payload: payload)
-    return Delivery(subscription, Received(push, "fake", 0))
+class Wish:
+    """Stands in for a subscription."""
+
+    overflow = ""
+
+
+ANYBODY: Any = Wish()
+_orders = itertools.count(1)
+
+
+def delivery(number: Any, topic: str = "t", subscription: Any = ANYBODY) -> Delivery:
+    return subscription, topic, number, next(_orders)
+
+
+def put(queue: UpdateQueue, item: Delivery, policy: str) -> bool:
+    item[0].overflow = policy
+    return queue.put([item])
 
 
 def numbers(queue: UpdateQueue) -> List[Any]:
@@ -27,13 +41,13 @@ def numbers(queue: UpdateQueue) -> List[Any]:
         item = queue.get(timeout=0.0)
         if item is None:
             return taken
-        taken.append(item.received.push.document if isinstance(item, Delivery) else item)
+        taken.append(item[2] if isinstance(item, tuple) else item)
 
 
 def filled(size: int, policy: str, count: int) -> UpdateQueue:
     queue = UpdateQueue(size)
     for number in range(count):
-        queue.put(delivery(number), policy)
+        put(queue, delivery(number), policy)
     return queue
 
 
@@ -55,11 +69,11 @@ def test_drop_oldest_keeps_the_newest_and_tells_how_many_went_first() -> None:
 def test_dropped_counts_start_afresh_once_told_and_are_per_topic() -> None:
     queue = UpdateQueue(1)
     for number in range(3):
-        queue.put(delivery(number, "a"), "drop_oldest")
-    queue.put(delivery(9, "b"), "drop_oldest")
+        put(queue, delivery(number, "a"), "drop_oldest")
+    put(queue, delivery(9, "b"), "drop_oldest")
     assert numbers(queue) == [Dropped("a", 3), 9]
-    queue.put(delivery(10, "b"), "drop_oldest")
-    queue.put(delivery(11, "b"), "drop_oldest")
+    put(queue, delivery(10, "b"), "drop_oldest")
+    put(queue, delivery(11, "b"), "drop_oldest")
     assert numbers(queue) == [Dropped("b", 1), 11]
     assert queue.total_dropped == 4
 
@@ -67,8 +81,8 @@ def test_dropped_counts_start_afresh_once_told_and_are_per_topic() -> None:
 def test_latest_holds_one_update_a_topic() -> None:
     queue = UpdateQueue(1)
     for number in range(4):
-        queue.put(delivery(number, "a"), "latest")
-        queue.put(delivery(10 + number, "b"), "latest")
+        put(queue, delivery(number, "a"), "latest")
+        put(queue, delivery(10 + number, "b"), "latest")
     assert len(queue) == 2
     assert queue.total_dropped == 6
     assert numbers(queue) == [Dropped("a", 3), Dropped("b", 3), 3, 13]
@@ -76,48 +90,48 @@ def test_latest_holds_one_update_a_topic() -> None:
 
 def test_latest_keeps_its_place_so_that_a_busy_topic_is_not_passed_over_for_ever() -> None:
     queue = UpdateQueue(1)
-    queue.put(delivery(1, "busy"), "latest")
-    queue.put(delivery(2, "calm"), "latest")
-    queue.put(delivery(3, "busy"), "latest")
+    put(queue, delivery(1, "busy"), "latest")
+    put(queue, delivery(2, "calm"), "latest")
+    put(queue, delivery(3, "busy"), "latest")
     assert numbers(queue) == [Dropped("busy", 1), 3, 2]
 
 
 def test_latest_is_held_for_each_subscription() -> None:
     queue = UpdateQueue(1)
-    first, second = object(), object()
-    queue.put(delivery(1, "a", first), "latest")
-    queue.put(delivery(1, "a", second), "latest")
+    first, second = Wish(), Wish()
+    put(queue, delivery(1, "a", first), "latest")
+    put(queue, delivery(1, "a", second), "latest")
     assert numbers(queue) == [1, 1]
 
 
 def test_latest_never_carries_an_update_across_a_gap_that_came_before_it() -> None:
     queue = UpdateQueue(5)
     gap = Gap(("a",), 1.0, 0)
-    queue.put(delivery(1, "a"), "latest")
+    put(queue, delivery(1, "a"), "latest")
     queue.put_event(gap)
-    queue.put(delivery(2, "a"), "latest")
+    put(queue, delivery(2, "a"), "latest")
     assert numbers(queue) == [Dropped("a", 1), gap, 2]
     assert len(queue) == 0
 
 
 def test_disconnect_refuses_what_finds_no_room() -> None:
     queue = UpdateQueue(2)
-    assert queue.put(delivery(0), "disconnect")
-    assert queue.put(delivery(1), "disconnect")
-    assert not queue.put(delivery(2), "disconnect")
+    assert put(queue, delivery(0), "disconnect")
+    assert put(queue, delivery(1), "disconnect")
+    assert not put(queue, delivery(2), "disconnect")
     assert queue.total_dropped == 1
     assert numbers(queue) == [Dropped("t", 1), 0, 1]
-    assert queue.put(delivery(3), "disconnect")
+    assert put(queue, delivery(3), "disconnect")
     assert numbers(queue) == [3]
 
 
 def test_events_lie_between_the_updates_that_came_before_and_after_them() -> None:
     queue = UpdateQueue(10)
-    queue.put(delivery(1), "block")
-    queue.put(delivery(2), "drop_oldest")
+    put(queue, delivery(1), "block")
+    put(queue, delivery(2), "drop_oldest")
     queue.put_event(Connected(1))
-    queue.put(delivery(3), "latest")
-    queue.put(delivery(4), "block")
+    put(queue, delivery(3), "latest")
+    put(queue, delivery(4), "block")
     assert numbers(queue) == [1, 2, Connected(1), 3, 4]
 
 
@@ -139,10 +153,10 @@ def test_bad_frames_without_end_do_not_fill_the_memory() -> None:
 
 def test_block_stands_still_until_there_is_room() -> None:
     queue = filled(2, "block", 2)
-    held = Background(queue.put, delivery(2), "block")
+    held = Background(put, queue, delivery(2), "block")
     eventually(lambda: queue.holding)
     first = queue.get(timeout=0.0)
-    assert isinstance(first, Delivery) and first.received.push.document == 0
+    assert isinstance(first, tuple) and first[2] == 0
     assert held.result() is True
     assert not queue.holding
     assert numbers(queue) == [1, 2]
@@ -152,20 +166,20 @@ def test_block_stands_still_until_there_is_room() -> None:
 def test_block_goes_on_at_once_when_somebody_begins_to_wait_for_an_answer() -> None:
     waiting = threading.Event()
     queue = UpdateQueue(1, waiting.is_set)
-    queue.put(delivery(0), "block")
-    held = Background(queue.put, delivery(1), "block")
+    put(queue, delivery(0), "block")
+    held = Background(put, queue, delivery(1), "block")
     eventually(lambda: queue.holding)
     waiting.set()
     queue.poke()
     held.result(timeout=0.5)
-    queue.put(delivery(2), "block")
+    put(queue, delivery(2), "block")
     assert numbers(queue) == [0, 1, 2], "nothing is lost, the queue grows"
 
 
 @pytest.mark.parametrize("way", ["discard", "drain", "abandoned"])
 def test_a_held_reader_is_let_go_when_the_queue_is_over(way: str) -> None:
     queue = filled(1, "block", 1)
-    held = Background(queue.put, delivery(1), "block")
+    held = Background(put, queue, delivery(1), "block")
     eventually(lambda: queue.holding)
     if way == "abandoned":
         queue.abandoned = True  # set by a destructor, which may not notify
@@ -178,7 +192,7 @@ def test_a_held_reader_is_let_go_when_the_queue_is_over(way: str) -> None:
 def test_drain_lets_what_is_queued_out_and_nothing_in() -> None:
     queue = filled(5, "block", 2)
     queue.drain()
-    queue.put(delivery(9), "block")
+    put(queue, delivery(9), "block")
     assert not queue.ended
     assert numbers(queue) == [0, 1]
     assert queue.ended
@@ -188,12 +202,12 @@ def test_drain_lets_what_is_queued_out_and_nothing_in() -> None:
 def test_discard_throws_updates_away_and_counts_them_and_keeps_events() -> None:
     queue = UpdateQueue(2)
     for number, policy in enumerate(["block", "drop_oldest", "drop_oldest", "drop_oldest", "latest"]):
-        queue.put(delivery(number), policy)
+        put(queue, delivery(number), policy)
     assert queue.total_dropped == 1
     queue.put_event(Connected(3))
     queue.discard()
     assert queue.total_dropped == 5
-    queue.put(delivery(9), "block")
+    put(queue, delivery(9), "block")
     queue.put_event(Connected(4))
     assert queue.total_dropped == 6
     assert len(queue) == 0
@@ -221,7 +235,7 @@ def test_a_child_may_use_a_queue_whose_lock_was_held_at_the_fork() -> None:
     queue = filled(2, "block", 2)
     queue._changed.acquire()
     queue.after_fork_in_child()
-    assert queue.put(delivery(5), "block")
+    assert put(queue, delivery(5), "block")
     assert numbers(queue) == [5]
 
 
@@ -231,28 +245,19 @@ def test_every_update_arrives_once_and_in_order_between_two_threads() -> None:
 
     def produce() -> None:
         for number in range(count):
-            queue.put(delivery(number), "block")
+            put(queue, delivery(number), "block")
         queue.drain()
 
     producing = Background(produce)
-    taken: List[Optional[int]] = []
+    taken: List[Any] = []
     while True:
         item = queue.get()
         if item is None:
             break
-        assert isinstance(item, Delivery)
-        taken.append(item.received.push.document)
+        assert isinstance(item, tuple)
+        taken.append(item[2])
     producing.result()
     assert taken == list(range(count))
-
-
-def test_the_typed_form_is_read_once_for_all() -> None:
-    calls: List[int] = []
-    push = Push("t", "t", "", "update", {}, 5, lambda payload: calls.append(payload))
-    received = Received(push, "fake", 12)
-    assert received.update() is received.update()
-    assert calls == [5]
-    assert (received.update().received_ns, received.update().venue) == (12, "fake")
 
 
 def test_nothing_that_was_delivered_is_kept() -> None:
@@ -262,9 +267,7 @@ def test_nothing_that_was_delivered_is_kept() -> None:
         pass
 
     for policy in ("block", "drop_oldest", "latest"):
-        push = Push("t", "t", "", "update", Document(), None, lambda payload: payload)
-        queue.put(Delivery(None, Received(push, "fake", 0)), policy)  # type: ignore[arg-type]
-    del push
+        put(queue, delivery(Document()), policy)
     numbers(queue)
     gc.collect()
     assert not [kept for kept in gc.get_objects() if isinstance(kept, Document)]

@@ -15,6 +15,7 @@ from dbxsdk import (
     CallbackFailed,
     ClientClosed,
     ConnectError,
+    Connected,
     RequestTimeout,
     Silent,
     State,
@@ -318,15 +319,27 @@ def test_frames_that_cannot_be_read_or_belong_to_nothing_cost_nothing() -> None:
     client = network.client()
     client.on_event(events)
     with client:
-        for frame in (b"\xff\xfe", b"{", b"[]", {"id": 999, "ok": 1}, {"topic": "trades.XYZ", "n": 1}):
+        for frame in (b"{", b"[]", {"id": 999, "ok": 1}, {"topic": "trades.XYZ", "n": 1}):
             network.now.push(frame)
         network.now.push({"topic": "trades.XYZ", "n": 2})
         assert client.call("echo", 1) == 1
-        assert client.stats().bad_frames == 6
-        events.wait_for(BadFrame, 5)
+        assert client.stats().bad_frames == 5
+        events.wait_for(BadFrame, 4)
         assert client.call("echo", 2) == 2
-        assert len(events.of(BadFrame)) == 5, "an unknown topic is told once"
+        assert len(events.of(BadFrame)) == 4, "an unknown topic is told once"
         assert client.state is State.READY
+
+
+def test_text_that_is_not_utf8_fails_the_connection_as_the_protocol_wants_it() -> None:
+    network, events = Network(), Recorder()
+    client = network.client()
+    client.on_event(events)
+    with client:
+        first = network.now
+        first.push(b"\xff\xfe")
+        events.wait_for(BadFrame)
+        events.wait_for(Connected, 2)
+        assert first.failures == [1007]
 
 
 @pytest.mark.parametrize("dispatch", ["thread", "inline"])

@@ -12,6 +12,9 @@ from dbxsdk.session.topics import Status, Waiter, WantedTopics
 class Wish:
     """In place of a ``Subscription``."""
 
+    raw = False
+    queue = None
+
     def __init__(self, max_silence: Optional[float] = None) -> None:
         self.max_silence = max_silence
 
@@ -40,7 +43,7 @@ def status(table: WantedTopics, name: str) -> Optional[Status]:
 
 
 def test_asked_once_and_live_when_acknowledged() -> None:
-    table = WantedTopics()
+    table = WantedTopics(lambda topic: False)
     _, waiter = add(table, "a", "b")
     assert (table.to_ask(), waiter.sent) == (["a", "b"], True)
     assert table.to_ask() == []
@@ -52,7 +55,7 @@ def test_asked_once_and_live_when_acknowledged() -> None:
 
 
 def test_a_second_wish_for_a_live_topic_needs_no_request() -> None:
-    table = WantedTopics()
+    table = WantedTopics(lambda topic: False)
     live(table, "a")
     _, waiter = add(table, "a")
     assert waiter.undecided == set()
@@ -60,7 +63,7 @@ def test_a_second_wish_for_a_live_topic_needs_no_request() -> None:
 
 
 def test_a_second_wish_for_a_topic_under_way_waits_for_the_same_answer() -> None:
-    table = WantedTopics()
+    table = WantedTopics(lambda topic: False)
     _, first = add(table, "a")
     table.to_ask()
     _, second = add(table, "a")
@@ -71,7 +74,7 @@ def test_a_second_wish_for_a_topic_under_way_waits_for_the_same_answer() -> None
 
 
 def test_a_refused_topic_is_forgotten_with_those_who_waited_told() -> None:
-    table = WantedTopics()
+    table = WantedTopics(lambda topic: False)
     _, waiter = add(table, "a", "b")
     table.to_ask()
     assert table.acknowledged(refusal("a"), 1.0) == {}
@@ -80,7 +83,7 @@ def test_a_refused_topic_is_forgotten_with_those_who_waited_told() -> None:
 
 
 def test_a_refusal_after_a_reconnect_keeps_the_wish_for_the_next_connection() -> None:
-    table = WantedTopics()
+    table = WantedTopics(lambda topic: False)
     live(table, "a")
     table.disconnected()
     assert table.to_ask() == ["a"]
@@ -92,7 +95,7 @@ def test_a_refusal_after_a_reconnect_keeps_the_wish_for_the_next_connection() ->
 
 
 def test_somebody_new_may_ask_again_for_a_refused_topic() -> None:
-    table = WantedTopics()
+    table = WantedTopics(lambda topic: False)
     live(table, "a")
     table.disconnected()
     table.to_ask()
@@ -105,7 +108,7 @@ def test_somebody_new_may_ask_again_for_a_refused_topic() -> None:
 
 
 def test_left_with_the_last_who_wants_it() -> None:
-    table = WantedTopics()
+    table = WantedTopics(lambda topic: False)
     first = live(table, "a")
     second, _ = add(table, "a")
     table.remove(["a"], first)
@@ -118,7 +121,7 @@ def test_left_with_the_last_who_wants_it() -> None:
 
 
 def test_unsubscribed_while_asked_is_left_once_acknowledged() -> None:
-    table = WantedTopics()
+    table = WantedTopics(lambda topic: False)
     wish, waiter = add(table, "a")
     table.to_ask()
     table.forget_waiter(waiter)
@@ -129,7 +132,7 @@ def test_unsubscribed_while_asked_is_left_once_acknowledged() -> None:
 
 
 def test_wished_for_again_while_asked_or_leaving() -> None:
-    table = WantedTopics()
+    table = WantedTopics(lambda topic: False)
     wish, _ = add(table, "a")
     table.to_ask()
     table.remove(["a"], wish)
@@ -146,14 +149,14 @@ def test_wished_for_again_while_asked_or_leaving() -> None:
 
 
 def test_never_sent_and_not_wanted_any_more_leaves_nothing() -> None:
-    table = WantedTopics()
+    table = WantedTopics(lambda topic: False)
     wish, _ = add(table, "a")
     table.remove(["a"], wish)
     assert (table.to_ask(), table.unwanted(), status(table, "a")) == ([], [], None)
 
 
 def test_an_unanswered_request() -> None:
-    table = WantedTopics()
+    table = WantedTopics(lambda topic: False)
     wish, waiter = add(table, "new")
     table.to_ask()
     assert table.unanswered(["new"]) is False
@@ -167,7 +170,7 @@ def test_an_unanswered_request() -> None:
 
 
 def test_a_late_acknowledgement_of_what_was_given_up_changes_nothing() -> None:
-    table = WantedTopics()
+    table = WantedTopics(lambda topic: False)
     wish, _ = add(table, "a")
     table.to_ask()
     table.unanswered(["a"])
@@ -177,7 +180,7 @@ def test_a_late_acknowledgement_of_what_was_given_up_changes_nothing() -> None:
 
 
 def test_the_strictest_wish_for_silence_counts() -> None:
-    table = WantedTopics()
+    table = WantedTopics(lambda topic: False)
     strict, relaxed = Wish(1.0), Wish(5.0)
     add(table, "a", wish=relaxed)
     add(table, "a", wish=strict)
@@ -192,7 +195,7 @@ def test_the_strictest_wish_for_silence_counts() -> None:
 
 
 def test_the_drop_of_a_connection_keeps_wishes_and_forgets_the_rest() -> None:
-    table = WantedTopics()
+    table = WantedTopics(lambda topic: False)
     kept = live(table, "kept")
     gone = live(table, "leaving")
     table.remove(["leaving"], gone)

@@ -28,7 +28,7 @@ class Running:
             address,
             Options(**{"connect_timeout": 3.0, **options}),
             self.opened.set,
-            self._message,
+            self._take,
             self.pongs,
         )
         self.thread = threading.Thread(target=self._run, name="test-connection", daemon=True)
@@ -36,10 +36,11 @@ class Running:
     def _run(self) -> None:
         self._ending.append(self.connection.run())
 
-    def _message(self, payload: bytes, binary: bool) -> None:
-        self.messages((bytes(payload), binary))
-        if self._on_message is not None:
-            self._on_message(payload)
+    def _take(self, messages: List[Tuple[bytes, bool]]) -> None:
+        for payload, binary in messages:
+            self.messages((payload, binary))
+            if self._on_message is not None:
+                self._on_message(payload)
 
     def __enter__(self) -> "Running":
         self.thread.start()

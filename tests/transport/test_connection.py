@@ -256,7 +256,9 @@ def test_abort_while_a_message_is_being_handled() -> None:
 
     def script(peer: Peer) -> None:
         peer.upgrade()
-        peer.raw.sendall(frame(TEXT, "1") * 20)
+        peer.raw.sendall(frame(TEXT, "1"))
+        assert inside.wait(5.0)
+        peer.raw.sendall(frame(TEXT, "2") * 20)
         peer.until_end()
 
     with Server(script) as server, Running(server.url, on_message=slow) as running:
