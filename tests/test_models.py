@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from decimal import Decimal
-from typing import Any, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 import attrs
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbxsdk import ProtocolError, Update
-from dbxsdk.models import boolean, decimal, each, integer, levels, reader, text, wire
+from dbxsdk.models import UnreadableField, boolean, decimal, each, integer, lazy, levels, reader, text, wire
 
 
 @attrs.frozen
@@ -158,3 +160,67 @@ def test_any_document_gives_a_model_or_a_protocol_error(document: Any) -> None:
 @given(st.decimals(allow_nan=False, allow_infinity=False))
 def test_every_decimal_text_comes_through_unchanged(number: Decimal) -> None:
     assert str(decimal(str(number))) == str(number)
+
+
+# -- models that are read field by field ---------------------------------------------------------------
+
+looked_at: List[Any] = []
+
+
+def _noted(value: Any) -> Decimal:
+    looked_at.append(value)
+    return decimal(value)
+
+
+@lazy
+@attrs.frozen(slots=False)
+class Lazy:
+    price: Decimal = wire("p", _noted)
+    side: str = wire("side", text)
+    size: Optional[Decimal] = wire("s", _noted, default=None)
+
+
+read_lazily = reader(Lazy)
+
+
+def test_a_lazy_field_is_read_once_and_when_it_is_looked_at() -> None:
+    looked_at.clear()
+    model = read_lazily({"p": "1.10", "side": "", "s": "2"})
+    assert looked_at == []
+    assert (model.price, model.price, model.side) == (Decimal("1.10"), Decimal("1.10"), "")
+    assert looked_at == ["1.10"]
+    assert model.size == 2 and looked_at == ["1.10", "2"]
+
+
+def test_a_lazy_model_is_a_value_like_any_other() -> None:
+    model = read_lazily({"p": "1.10", "side": "Buy"})
+    made = Lazy(Decimal("1.10"), "Buy")
+    assert model == made and hash(model) == hash(made) and repr(model) == repr(made)
+    assert attrs.asdict(read_lazily({"p": "1", "side": "Buy"})) == {"price": 1, "side": "Buy", "size": None}
+    assert attrs.evolve(model, side="Sell").side == "Sell"
+    for again in (copy.copy(model), copy.deepcopy(model), pickle.loads(pickle.dumps(read_lazily({"p": "1.10", "side": "Buy"})))):
+        assert again == made
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        model.price = Decimal(5)  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        model.prize  # type: ignore[attr-defined]  # noqa: B018
+
+
+@pytest.mark.parametrize("document", [{}, {"p": "1"}, {"p": None, "side": "x"}, {"p": "", "side": "x"}, [], None, "x"])
+def test_what_a_lazy_model_needs_is_looked_for_at_once(document: Any) -> None:
+    with pytest.raises(ProtocolError):
+        read_lazily(document)
+
+
+@pytest.mark.parametrize("zero", [0, "0", 0.0])
+def test_nothing_is_not_the_same_as_missing(zero: Any) -> None:
+    assert read_lazily({"p": zero, "side": ""}).price == 0
+
+
+@pytest.mark.parametrize("bad", ["abc", True, [], {}, "NaN", "Infinity", 1e999])
+def test_an_unreadable_lazy_field_is_told_where_it_is_looked_at_each_time(bad: Any) -> None:
+    model = read_lazily({"p": "1", "side": "Buy", "s": bad})
+    for _ in range(2):
+        with pytest.raises(UnreadableField, match="Lazy: the field 's' cannot be read"):
+            model.size  # noqa: B018
+    assert model.price == 1

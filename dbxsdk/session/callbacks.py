@@ -8,7 +8,7 @@ import threading
 from typing import Any, Callable, Deque, List, Optional, Tuple
 
 from dbxsdk.errors import ProtocolError
-from dbxsdk.events import BadFrame, CallbackFailed, Event
+from dbxsdk.events import BadFrame, CallbackFailed, Event, Gap
 from dbxsdk.models import UnreadableField, Update
 from dbxsdk.options import Options
 from dbxsdk.protocol import Push
@@ -52,6 +52,7 @@ class Callbacks:
         # The reader's own: the number of the last update, and the queues that have to be given something.
         self._order = 0
         self._staged: List[UpdateQueue] = []
+        self._refused = False
         for queue in self._iterators:
             queue.after_fork_in_child()
 
@@ -121,20 +122,27 @@ class Callbacks:
             elif queue.abandoned:
                 self._abandoned(subscription)
                 continue
+            if subscription.lossy:
+                queue.lossy = True
             staged = queue.staged
             if not staged:
                 self._staged.append(queue)
             staged.append((subscription, topic, what, order))
 
     def flush(self) -> bool:
-        """Puts into the queues what was handed over. False where there was no room and the policy is to disconnect."""
-        accepted = True
+        """Puts into the queues what was handed over. False where something was refused since the last flush: there was no
+        room, and the policy is to disconnect."""
+        self._put_staged()
+        refused, self._refused = self._refused, False
+        return not refused
+
+    def _put_staged(self) -> None:
         while self._staged:
             queue = self._staged.pop()
             # New lists first: what waits for room here must not be there twice.
             deliveries, queue.staged = queue.staged, []
-            accepted = queue.put(deliveries) and accepted
-        return accepted
+            if deliveries and not queue.put(deliveries):
+                self._refused = True
 
     def deliver_waiting_events(self) -> None:
         """With inline dispatch: the events that other threads had to tell."""
@@ -148,9 +156,12 @@ class Callbacks:
             self._event_callbacks += (callback,)
 
     def emit(self, event: Event) -> None:
+        if self._staged and threading.get_ident() == self.reader_id:
+            self._put_staged()  # what came before it
+        if isinstance(event, Gap):
+            for queue in self._iterators:
+                queue.put_event(event)
         if not self.inline:
-            if self._staged and threading.get_ident() == self.reader_id:
-                self.flush()  # what came before it
             self.queue.put_event(event)
         elif threading.get_ident() == self.reader_id:
             self._deliver_event(event)

@@ -21,7 +21,7 @@ from __future__ import annotations
 import collections
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Iterable, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple, Union
 
 from dbxsdk.events import BadFrame, Dropped, Event
 
@@ -78,16 +78,22 @@ class UpdateQueue:
         """Updates that reached their callback; the consumer's to count."""
         self.staged: List[Delivery] = []
         """The reader's own: what it has not put in yet."""
+        self.lossy = False
+        """Whether updates under ``drop_oldest`` or ``latest`` may be among those that are put in."""
 
     def __len__(self) -> int:
         return self._kept_updates() + len(self._oldest) + len(self._latest)
 
-    def put(self, deliveries: Iterable[Delivery]) -> bool:
-        """Takes updates in, in their order. False where one was refused: its policy is ``disconnect`` and there is
-        no room."""
+    def put(self, deliveries: Sequence[Delivery]) -> bool:
+        """Takes updates, one at least, in, in their order. False where one was refused: its policy is ``disconnect``
+        and there is no room."""
         accepted = True
         with self._changed:
             room, refused = self._size - self._kept_updates(), self._refuses()
+            if not (self.lossy or refused) and room >= len(deliveries):
+                self._kept.extend(deliveries)
+                self._newest = deliveries[-1][3]
+                deliveries = ()
             for delivery in deliveries:
                 if refused:
                     self.total_dropped += 1

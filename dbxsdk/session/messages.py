@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dbxsdk.errors import fresh
+from dbxsdk.events import Gap
 from dbxsdk.session.dispatch import UpdateQueue
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ class Messages:
     """What ``messages`` returns. Iterate over it, in one thread; ``close`` it, or use it in a ``with`` block.
 
     It ends when it is closed or the client is, and raises what ended the client. Updates wait in a queue of its
-    own under the client's overflow policy.
+    own under the client's overflow policy. After a reconnect it gives out a ``Gap`` before the first new update, where
+    the gap is in one of its topics: what follows may not join on to what came before.
     """
 
     def __init__(self, session: "Session", subscription: "Subscription", queue: UpdateQueue) -> None:
@@ -41,6 +43,9 @@ class Messages:
                 if argument is not None:
                     self._queue.delivered += 1
                     return argument
+            elif isinstance(item, Gap):
+                if not set(self.subscription.topics).isdisjoint(item.topics):
+                    return item
             else:  # how many of its updates were dropped
                 self._session.callbacks.emit(item)
 

@@ -26,6 +26,7 @@ class Subscription:
         "callback",
         "raw",
         "overflow",
+        "lossy",
         "max_silence",
         "queue",
         "_session",
@@ -53,6 +54,7 @@ class Subscription:
         self.callback = callback
         self.raw = raw
         self.overflow = overflow
+        self.lossy = overflow in ("drop_oldest", "latest")
         self.max_silence = max_silence
         self.queue = queue
         """Where its updates wait for their turn; None: the callback runs on the reader thread."""

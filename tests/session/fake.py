@@ -226,9 +226,9 @@ class FakeConnection:
             if isinstance(item, Ending):
                 return item
             if item is not None and self._ending is None:
-                payload, done = item
+                payloads, done = item
                 self.last_received = time.monotonic()
-                self._on_messages([(payload, False)])
+                self._on_messages([(payload, False) for payload in payloads])
                 done.set()
         return self._ending
 
@@ -273,11 +273,11 @@ class FakeConnection:
 
     # -- what tests call -----------------------------------------------------------------------------
 
-    def push(self, document: Any) -> threading.Event:
-        """Delivers a message; the event is set when the session has taken it in."""
+    def push(self, *documents: Any) -> threading.Event:
+        """Delivers messages, as of one read of the network; the event is set when the session has taken them in."""
         done = threading.Event()
-        text = document if isinstance(document, bytes) else json.dumps(document).encode()
-        self._inbox.put((text, done))
+        texts = [document if isinstance(document, bytes) else json.dumps(document).encode() for document in documents]
+        self._inbox.put((texts, done))
         return done
 
     def end(self, reason: str = "cut", code: Optional[int] = None, error: Any = None) -> None:

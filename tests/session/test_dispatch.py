@@ -31,6 +31,7 @@ def delivery(number: Any, topic: str = "t", subscription: Any = ANYBODY) -> Deli
 
 def put(queue: UpdateQueue, item: Delivery, policy: str) -> bool:
     item[0].overflow = policy
+    queue.lossy = queue.lossy or policy in ("drop_oldest", "latest")
     return queue.put([item])
 
 

@@ -284,7 +284,8 @@ def test_a_loop_goes_on_over_a_reconnect() -> None:
         network.now.end()
         eventually(lambda: network.connection(2).asked("subscribe"))
         push(network, [2])
-        assert [next(messages).data, next(messages).data] == [1, 2]
+        given = [next(messages) for _ in range(3)]
+        assert [update.data for update in given if not isinstance(update, Gap)] == [1, 2]
 
 
 def test_an_iterator_that_was_thrown_away_is_unsubscribed_and_holds_nobody() -> None:
@@ -432,3 +433,57 @@ def test_a_callback_that_waits_is_released_by_close() -> None:
     client.close()
     assert time.monotonic() - started < 1.0
     outcomes.wait()
+
+
+@pytest.mark.parametrize("dispatch", ["thread", "inline"])
+def test_an_iterator_gives_out_the_gap_between_the_updates_around_it(dispatch: str) -> None:
+    network = Network()
+    with network.client(dispatch=dispatch) as client, client.messages("trades", ["A", "B"]) as messages:
+        network.now.push({"topic": "trades.A", "n": 1})
+        assert next(messages).data == 1
+        network.now.end()
+        network.connection(2).push({"topic": "trades.B", "n": 2})
+        gap = next(messages)
+        assert isinstance(gap, Gap) and set(gap.topics) == {"trades.A", "trades.B"}
+        assert next(messages).data == 2
+
+
+def test_an_iterator_says_nothing_of_the_gaps_of_others() -> None:
+    network, events = Network(), Recorder()
+    client = network.client()
+    client.on_event(events)
+    with client:
+        with client.messages("trades", "A") as messages:
+            for number in (1, 2):
+                network.connection(number).push({"topic": "trades.A", "n": number})
+                if number == 1:
+                    network.now.end()
+            assert [type(next(messages)) for _ in range(3)][1] is Gap
+        client.subscribe("other", "B", callback=print)
+        with client.messages("late", "C") as late:
+            client.unsubscribe("late", "C")
+            network.now.end()
+            network.connection(3).push({"topic": "other.B", "n": 3})
+            events.wait_for(Gap, 2)
+            assert list(late) == []
+
+
+def test_updates_refused_before_an_event_end_the_connection_too() -> None:
+    network = Network()
+    client = network.client(overflow="disconnect", queue_size=1)
+    held, go_on = threading.Event(), threading.Event()
+
+    def slow(update: Any) -> None:
+        held.set()
+        assert go_on.wait(5.0)
+
+    with client:
+        client.subscribe("trades", "A", callback=slow)
+        first = network.now
+        first.push({"topic": "trades.A", "n": 1})
+        assert held.wait(5.0)
+        # Before the bad frame is told of, what came before it goes into the queue.
+        first.push({"topic": "trades.A", "n": 2}, {"topic": "trades.A", "n": 3}, b"{")
+        eventually(lambda: first.abort_reasons)
+        assert "is full" in first.abort_reasons[0]
+        go_on.set()

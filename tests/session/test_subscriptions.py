@@ -6,8 +6,10 @@ import gc
 import threading
 import time
 import weakref
+from decimal import Decimal
 from typing import Any, Dict, List
 
+import attrs
 import pytest
 
 from dbxsdk import (
@@ -22,8 +24,16 @@ from dbxsdk import (
     SubscribeError,
     Update,
 )
+from dbxsdk.models import decimal, lazy, reader, wire
+from dbxsdk.protocol import Push
 from tests.session.fake import FakeConnection, FakeProtocol, Gate, Network, say_yes
 from tests.waiting import Background, Recorder, drained, eventually
+
+
+@lazy
+@attrs.frozen(slots=False)
+class Quote:
+    price: Decimal = wire("p", decimal)
 
 
 def refusing(*topics: str) -> Any:
@@ -491,3 +501,24 @@ def test_what_the_venue_has_no_word_to_end_is_over_at_once() -> None:
         network.now.push({"topic": "trades.A", "n": 1})
         assert again.wait()[0].data == 1 and first.items == []
         assert network.now.asked("unsubscribe") == []
+
+
+@pytest.mark.parametrize("dispatch", ["thread", "inline"])
+def test_a_field_that_cannot_be_read_is_the_frames_fault_not_the_callbacks(dispatch: str) -> None:
+    class Lazily(FakeProtocol):
+        def _push(self, topic: str, document: Any) -> Push:
+            push = super()._push(topic, document)
+            push.read = reader(Quote)
+            return push
+
+    network, events, prices = Network(), Recorder(), Recorder()
+    client = network.client(Lazily(), dispatch=dispatch)
+    client.on_event(events)
+    with client:
+        subscribe = Background(client.subscribe, "quotes", "A", callback=lambda update: prices(update.data.price))
+        subscribe.result()
+        for price in ("cheap", "5"):
+            network.now.push({"topic": "quotes.A", "p": price})
+        assert prices.wait() == [5]
+        assert "'p' cannot be read" in str(events.wait_for(BadFrame).error)
+        assert (client.stats().bad_frames, client.stats().callback_errors) == (1, 0)
