@@ -41,14 +41,24 @@ _decode_slowly = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=True).encode
 _loads = _orjson_loads()
 
-# Integers beyond 64 bits, which orjson reads as floats, have at least 20 digits, or a minus and 19, in a row.
-_LONG = b"0" * 20
-_digits_to_zeros = bytes(48 if chr(character) in "-0123456789" else 32 for character in range(256))
+# Integers beyond 64 bits, which orjson reads as floats, have 20 digits in a row at least, or a minus and 19.
+_LONG, _LONG_NEGATIVE, _NEARLY_LONG = b"0" * 20, b"-" + b"0" * 19, b"0" * 19
+_digits_to_zeros = bytes(48 if chr(character) in "0123456789" else character for character in range(256))
+
+
+def _may_hold_long_integers(source: bytes) -> bool:
+    zeros = source.translate(_digits_to_zeros)
+    return zeros.find(_NEARLY_LONG) >= 0 and (zeros.find(_LONG) >= 0 or zeros.find(_LONG_NEGATIVE) >= 0)
+
+
+def decoder(source: bytes) -> Callable[[bytes], Any]:
+    """The quickest way to decode what is part of ``source``. It raises ``ValueError`` where ``decode`` has to be asked."""
+    return decode if _loads is None or _may_hold_long_integers(source) else _loads
 
 
 def decode(payload: Union[bytes, str]) -> Any:
     """The document in ``payload``. Raises ``ProtocolError`` where it is not UTF-8, or not JSON."""
-    if _loads is not None and type(payload) is bytes and payload.translate(_digits_to_zeros).find(_LONG) < 0:
+    if _loads is not None and type(payload) is bytes and not _may_hold_long_integers(payload):
         try:
             return _loads(payload)
         except ValueError:

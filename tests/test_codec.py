@@ -1,17 +1,24 @@
-"""JSON in and out: strict, and with one kind of error."""
+"""JSON in and out: strict, with one kind of error, and the same with orjson and without."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from decimal import Decimal
-from typing import Any
+from typing import Any, List, Tuple
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dbxsdk import ProtocolError
+from dbxsdk import ProtocolError, codec
 from dbxsdk.codec import decode, encode
+
+needs_orjson = pytest.mark.skipif(
+    codec._loads is None, reason="orjson (of the extra test) is not installed, or DBXSDK_JSON=stdlib is set"
+)
 
 
 def test_documents() -> None:
@@ -69,24 +76,280 @@ def test_what_json_has_no_word_for(document: Any) -> None:
         encode(document)
 
 
+# -- two decoders, one result --------------------------------------------------------------------------
+
+
+def outcome(payload: Any) -> Tuple[str, str]:
+    """What ``decode`` makes of it. As text, which tells 1 from 1.0, 0.0 from -0.0, and the order of keys."""
+    try:
+        return "document", repr(decode(payload))
+    except ProtocolError as error:
+        return "refused", str(error)
+
+
+def slow_outcome(payload: Any) -> Tuple[str, str]:
+    """The same without orjson."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codec, "_loads", None)
+        return outcome(payload)
+
+
+@pytest.fixture(params=[pytest.param("orjson", marks=needs_orjson), "stdlib"])
+def decoder(request: Any, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "stdlib":
+        monkeypatch.setattr(codec, "_loads", None)
+    name: str = request.param
+    return name
+
+
+INTEGERS = [
+    *(sign * (2**bits + more) for bits in (31, 32, 53, 62, 63, 64, 65, 128) for more in (-1, 0, 1) for sign in (1, -1)),
+    *(sign * (10**digits - more) for digits in (17, 18, 19, 20, 21, 40) for more in (0, 1) for sign in (1, -1)),
+]
+
+
+def test_integers_of_any_size_stay_what_they_are(decoder: str) -> None:
+    for number in INTEGERS:
+        text = str(number)
+        for payload, wanted in [
+            (text, number),
+            (f" [{text} , {text}]\n", [number, number]),
+            (f'{{"a":{{"b":[1.5,{text}]}},"c":7}}', {"a": {"b": [1.5, number]}, "c": 7}),
+            ('{"%s":"%s"}' % (text, text), {text: text}),
+            ('{"s":"%s","n":%s}' % (text, text), {"s": text, "n": number}),
+        ]:
+            document = decode(payload.encode())
+            assert repr(document) == repr(wanted), payload
+
+
+ODDITIES: List[Tuple[bytes, Any]] = [
+    # Numbers, which are integers or floats as they are written.
+    (b"-0", 0),
+    (b"-0.0", -0.0),
+    (b"0e0", 0.0),
+    (b"1E400000000000000000000", ProtocolError),
+    (b"1e308", 1e308),
+    (b"1.7976931348623157e308", sys.float_info.max),
+    (b"1.7976931348623159e308", ProtocolError),
+    (b"1e309", ProtocolError),
+    (b"1e999", ProtocolError),
+    (b'{"a":[-1e999]}', ProtocolError),
+    (b"1e-999", 0.0),
+    (b"-1e-999", -0.0),
+    (b"5e-324", 5e-324),
+    (b"2.2250738585072011e-308", 2.225073858507201e-308),
+    (b"9007199254740993.0", 9007199254740992.0),
+    (b"9007199254740993", 9007199254740993),
+    (b"0.1000000000000000055511151231257827", 0.1),
+    (b"0.30000000000000004", 0.30000000000000004),
+    (b"123456789012345678901234567890.5e-10", 12345678901234567890.1234567890),
+    (b"1" + b"0" * 400 + b"e-400", 1.0),
+    (b"1" * 310 + b".0", ProtocolError),
+    (b"100000000000000000000.0", 1e20),
+    (b"+1", ProtocolError),
+    (b"01", ProtocolError),
+    (b"-", ProtocolError),
+    (b"--1", ProtocolError),
+    (b".5", ProtocolError),
+    (b"1.", ProtocolError),
+    (b"1.e5", ProtocolError),
+    (b"1e", ProtocolError),
+    (b"0x10", ProtocolError),
+    (b"1_000", ProtocolError),
+    ("\u0661".encode(), ProtocolError),
+    # Constants that JSON does not have.
+    (b"NaN", ProtocolError),
+    (b'{"price":NaN}', ProtocolError),
+    (b"[Infinity]", ProtocolError),
+    (b"[-Infinity]", ProtocolError),
+    (b"[nan,inf]", ProtocolError),
+    (b"True", ProtocolError),
+    (b"undefined", ProtocolError),
+    # Text.
+    (b'"\\ud83d\\ude00"', "\U0001f600"),
+    ('"\U0001f600"'.encode(), "\U0001f600"),
+    (b'"\\ud800"', "\ud800"),
+    (b'"\\udc00\\ud800"', "\udc00\ud800"),
+    (b'{"\\udfff":1}', {"\udfff": 1}),
+    (b'"\\u0000\\u001f"', "\x00\x1f"),
+    (b'"\\/\\b\\f\\n\\r\\t"', "/\b\f\n\r\t"),
+    (b'"\x7f"', "\x7f"),
+    ('"\u2028\u2029\ufeff"'.encode(), "\u2028\u2029\ufeff"),
+    *[(b'"' + bytes([control]) + b'"', ProtocolError) for control in range(32)],
+    (b'"\\x41"', ProtocolError),
+    (b'"\\u12"', ProtocolError),
+    (b'"\\u12g4"', ProtocolError),
+    (b'"\\U0001f600"', ProtocolError),
+    (b'"', ProtocolError),
+    (b"'a'", ProtocolError),
+    # Bytes that are no UTF-8, inside of text and outside of it.
+    (b'"\xff"', ProtocolError),
+    (b'"\xc0\x80"', ProtocolError),
+    (b'"\xed\xa0\x80"', ProtocolError),
+    (b'"\xf4\x90\x80\x80"', ProtocolError),
+    (b'"\xe2\x82"', ProtocolError),
+    (b'{"\x80":1}', ProtocolError),
+    (b"[1]\xff", ProtocolError),
+    ('"gr\u00fc\u00df"'.encode("latin-1"), ProtocolError),
+    ("[1]".encode("utf-16"), ProtocolError),
+    (b"\xef\xbb\xbf[1]", ProtocolError),
+    # Structure.
+    (b'{"a":1,"b":2,"a":3}', {"a": 3, "b": 2}),
+    (b'{"a":{"x":1},"a":{}}', {"a": {}}),
+    (b'{"":0,"":1}', {"": 1}),
+    (b'{"a":1,"\\u0061":2}', {"a": 2}),
+    (b"\t\r\n [ ] \n", []),
+    (b"\x0b[]", ProtocolError),
+    (b"\xc2\xa0[]", ProtocolError),
+    (b"[]\x00", ProtocolError),
+    (b"[1,]", ProtocolError),
+    (b"[,1]", ProtocolError),
+    (b'{"a":1,}', ProtocolError),
+    (b"{1:2}", ProtocolError),
+    (b"{null:2}", ProtocolError),
+    (b"[1 2]", ProtocolError),
+    (b"[1]//", ProtocolError),
+    (b"/**/1", ProtocolError),
+    (b"[", ProtocolError),
+    (b"]", ProtocolError),
+    (b" ", ProtocolError),
+    (b"", ProtocolError),
+]
+
+
+def test_oddities(decoder: str) -> None:
+    for payload, wanted in ODDITIES:
+        if wanted is ProtocolError:
+            assert outcome(payload)[0] == "refused", payload
+        else:
+            assert outcome(payload) == ("document", repr(wanted)), payload
+
+
+@needs_orjson
+def test_refusals_are_told_in_the_same_words() -> None:
+    for payload, _ in ODDITIES:
+        assert outcome(payload) == slow_outcome(payload)
+
+
+def test_numbers_beyond_pythons_own_limit_of_digits(decoder: str) -> None:
+    payload = b"[" + b"9" * 5000 + b"]"
+    kind, _ = outcome(payload)
+    # Since 3.9.14 and 3.10.7 Python refuses to read integers of more than 4300 digits.
+    assert kind == ("refused" if hasattr(sys, "get_int_max_str_digits") else "document")
+
+
+@needs_orjson
+@pytest.mark.parametrize("depth", [1, 500, 1500, 100_000])
+def test_nesting_is_read_or_refused_alike(depth: int) -> None:
+    """orjson stops at 1,024 levels, the standard library where Python's stack ends, which is not far from there."""
+
+    def read(payload: bytes) -> Any:
+        try:
+            document = decode(payload)
+        except ProtocolError:
+            return "refused"
+        levels = 0
+        while document:
+            document, levels = list(document.values())[0] if isinstance(document, dict) else document[0], levels + 1
+        return levels
+
+    for begin, end in ((b"[", b"]"), (b'{"a":', b"}")):
+        payload = begin * depth + b"[]" + end * depth
+        fast = read(payload)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(codec, "_loads", None)
+            assert fast == read(payload)
+        assert fast == depth or depth > 1000
+
+
+@needs_orjson
+def test_orjson_reads_what_it_reads_like_the_standard_library_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = codec._loads
+    assert loads is not None
+    asked: List[bytes] = []
+
+    def watched(payload: bytes) -> Any:
+        asked.append(payload)
+        return loads(payload)
+
+    monkeypatch.setattr(codec, "_loads", watched)
+    ordinary = b'{"topic":"publicTrade.BTCUSDT","ts":1700000000000,"data":[{"i":"20f43950-d8dd-5b31-9112-a178eb6023af"}]}'
+    assert decode(ordinary) == json.loads(ordinary)
+    assert asked == [ordinary]
+    assert decode(b"[%d]" % 10**20) == [10**20]
+    assert decode("[1]") == [1]
+    assert asked == [ordinary], "big integers, and text, are the standard library's"
+
+
+def test_the_environment_can_ask_for_the_standard_library() -> None:
+    program = "from dbxsdk import codec; assert codec._loads is None and codec.decode(b'[1]') == [1]"
+    subprocess.run([sys.executable, "-c", program], env={**os.environ, "DBXSDK_JSON": "stdlib"}, check=True, timeout=20)
+
+
+big_integers = st.one_of(st.integers(), st.integers(-(2**66), 2**66), st.sampled_from(INTEGERS))
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none() | st.booleans() | big_integers | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=5), inner, max_size=5),
+    max_leaves=20,
 )
 
 
-@given(json_values)
-def test_there_and_back(document: Any) -> None:
+@given(json_values, st.booleans(), st.sampled_from([None, 1]))
+@settings(deadline=None)
+def test_there_and_back(document: Any, ascii_only: bool, indent: Any) -> None:
     assert decode(encode(document)) == document
-    assert (
-        decode(json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass").decode("utf-8", "replace"))
-        is not NotImplemented
-    )
+    payload = json.dumps(document, ensure_ascii=ascii_only, indent=indent).encode()
+    assert outcome(payload) == slow_outcome(payload) == outcome(payload.decode()) == ("document", repr(document))
+
+
+@given(st.text("a\u20ac\x00\x1f\"\\\ud800\udbff\udc00\udfff\U0001f600", max_size=8))
+@settings(deadline=None)
+def test_text_with_anything_in_it(text: str) -> None:
+    for payload in (
+        json.dumps(text).encode(),
+        json.dumps({text: text}).encode(),
+        json.dumps([text], ensure_ascii=False).encode("utf-8", "surrogatepass"),
+        b'["' + text.encode("utf-8", "surrogatepass") + b'"]',
+    ):
+        assert outcome(payload) == slow_outcome(payload)
+    assert decode(json.dumps(text).encode()) == json.loads(json.dumps(text))
+
+
+numbers = st.from_regex(r"-?(0|[1-9][0-9]{0,24})(\.[0-9]{1,25})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
+
+
+@given(numbers, numbers)
+@settings(deadline=None, max_examples=150)
+@example("-9223372036854775809", "-9999999999999999999")
+@example("18446744073709551616", "0.99999999999999999999")
+def test_numbers_as_they_may_be_written(first: str, second: str) -> None:
+    payload = ('{"%s":%s,"b":[%s,"%s"]}' % (first, first, second, second)).encode()
+    assert outcome(payload) == slow_outcome(payload)
+
+
+tokens = st.sampled_from(
+    [b"{", b"}", b"[", b"]", b",", b":", b'"', b'"a"', b'"b":', b"1", b"-", b".5", b"e9", b"null", b"true", b"NaN", b" ", b"\\u"]
+    + [b"\x00", b"\xff", b"\xef\xbb\xbf", b"9" * 19, b"9" * 20, b"\\ud800", b"Infinity"]
+)
+
+
+@given(st.lists(tokens, max_size=12).map(b"".join))
+@settings(deadline=None, max_examples=300)
+def test_heaps_of_tokens(payload: bytes) -> None:
+    assert outcome(payload) == slow_outcome(payload)
+
+
+@given(json_values, st.data())
+@settings(deadline=None)
+def test_documents_with_a_blow(document: Any, data: Any) -> None:
+    payload = encode(document).encode()
+    place = data.draw(st.integers(0, len(payload)))
+    end = data.draw(st.integers(place, min(place + 3, len(payload))))
+    broken = payload[:place] + data.draw(tokens | st.binary(max_size=2)) + payload[end:]
+    assert outcome(broken) == slow_outcome(broken)
 
 
 @given(st.binary(max_size=60))
+@settings(deadline=None)
 def test_any_bytes_give_a_document_or_a_protocol_error(payload: bytes) -> None:
-    try:
-        decode(payload)
-    except ProtocolError:
-        pass
+    assert outcome(payload) == slow_outcome(payload)

@@ -46,7 +46,7 @@ from dbxsdk.session.state import State, Stats
 from dbxsdk.session.subscription import Subscription
 from dbxsdk.session.subscriptions import Subscriptions
 from dbxsdk.session.topics import WantedTopics
-from dbxsdk.transport import INVALID_PAYLOAD, Address, Connection, Ending, Message, NotSent, SendFailed
+from dbxsdk.transport import INVALID_PAYLOAD, Address, Batch, Connection, Ending, Message, NotSent, SendFailed
 
 logger = logging.getLogger(__name__)
 
@@ -547,14 +547,16 @@ class Session:
             self._callbacks.deliver_waiting_events()
         raw, key, take = self._topics.raw, self._protocol.topic_key, self._callbacks.take
         short = key is not None and bool(raw) and not self._gap.due
+        source = messages.source if isinstance(messages, Batch) else None
+        decode = codec.decode if source is None or not short else codec.decoder(source)
         for payload, binary in messages:
             # The short way, for what nobody wants more of than the document. Everything else takes the other.
             if short and not binary:
                 try:
-                    document = codec.decode(payload)
+                    document = decode(payload)
                     topic = document[key]
                     subscriptions = raw[topic]
-                except (KeyError, TypeError, ProtocolError):
+                except (KeyError, TypeError, ValueError, ProtocolError):
                     self._message(payload, binary, received_ns)
                 else:
                     take(subscriptions, topic, document)

@@ -2,6 +2,6 @@
 
 from dbxsdk.transport.address import Address, parse_url
 from dbxsdk.transport.connection import Connection, Ending, NotSent, SendFailed
-from dbxsdk.transport.frames import INVALID_PAYLOAD, Message
+from dbxsdk.transport.frames import INVALID_PAYLOAD, Batch, Message
 
-__all__ = ["INVALID_PAYLOAD", "Address", "Connection", "Ending", "Message", "NotSent", "SendFailed", "parse_url"]
+__all__ = ["INVALID_PAYLOAD", "Address", "Batch", "Connection", "Ending", "Message", "NotSent", "SendFailed", "parse_url"]

@@ -23,6 +23,17 @@ NORMAL, PROTOCOL_ERROR, INVALID_PAYLOAD, TOO_BIG = 1000, 1002, 1007, 1009
 Message = Tuple[bytes, bool]
 """A message's payload, and whether it is binary."""
 
+
+class Batch(List[Message]):
+    """The messages of one read. ``source`` are bytes that have each of them whole, for what is cheaper to find out about
+    all at once; None where there are no such bytes."""
+
+    __slots__ = ("source",)
+
+    def __init__(self) -> None:
+        self.source: Optional[bytes] = None
+
+
 _WHOLE_TEXT, _WHOLE_BINARY = 0x80 | TEXT, 0x80 | BINARY
 _FRAGMENTED = -1  # no first byte of a frame
 _utf8_decoder = codecs.getincrementaldecoder("utf-8")
@@ -58,10 +69,10 @@ class FrameReader:
         self.stop: Union[Control, FrameError, None] = None
         """What ended the last ``read`` before the end of the bytes: ``read(b"")`` goes on behind a control frame."""
 
-    def read(self, data: bytes) -> List[Message]:
+    def read(self, data: bytes) -> Batch:
         """Takes ``data`` in. Returns the messages that are whole now, up to the first control frame or fault, which
         is then in ``stop``."""
-        messages: List[Message] = []
+        messages = Batch()
         self.stop = None
         if self._pieces:
             self._pieces.append(data)
@@ -70,6 +81,7 @@ class FrameReader:
                 return messages
             data = b"".join(self._pieces)
             self._pieces = []
+        messages.source = data
         append, limit = messages.append, self._limit
         text, binary = (_WHOLE_TEXT, _WHOLE_BINARY) if self._fragments is None else (_FRAGMENTED, _FRAGMENTED)
         begin, end = 0, len(data)
@@ -112,6 +124,8 @@ class FrameReader:
                     return messages
                 if message is not None:
                     append(message)
+                    if first & 0x0F == CONTINUATION:
+                        messages.source = None  # its begin was in earlier bytes
                 if self.stop is not None:
                     begin = stop
                     break
@@ -148,9 +162,7 @@ class FrameReader:
         if opcode in (CLOSE, PING, PONG):
             self.stop = Control(opcode, payload)
             return None
-        if opcode != CONTINUATION:
-            if final:
-                return payload, opcode == BINARY
+        if opcode != CONTINUATION:  # the first of several: a whole one was cut out in the loop
             self._fragments, self._fragments_binary = bytearray(), opcode == BINARY
             self._utf8 = None if self._fragments_binary else _utf8_decoder()
         assert self._fragments is not None

@@ -8,7 +8,7 @@ import socket
 import ssl
 import struct
 import threading
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 LIMIT = 10.0
@@ -181,6 +181,8 @@ class Server:
         stream = raw
         try:
             raw.settimeout(LIMIT)
+            # Otherwise a second write waits 40 ms for the acknowledgement of the first.
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._context is not None:
                 stream = self._context.wrap_socket(raw, server_side=True)
                 with self._lock:
@@ -240,3 +242,74 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
         pass
     _shut(source)
     _shut(target)
+
+
+def relay(target_port: int, sizes: Iterable[int]) -> Script:
+    """Carries bytes to ``target_port`` as they are, and back in pieces of these sizes."""
+
+    def serve(peer: Peer) -> None:
+        with socket.create_connection(("127.0.0.1", target_port), timeout=LIMIT) as onward:
+            there = threading.Thread(target=_pump, args=(peer.raw, onward), name="test-relay", daemon=True)
+            there.start()
+            try:
+                for size in sizes:
+                    data = onward.recv(size)
+                    if not data:
+                        break
+                    peer.raw.sendall(data)
+            finally:
+                _shut(peer.raw)
+                _shut(onward)
+                there.join(LIMIT)
+
+    return serve
+
+
+class Records:
+    """A server's side of TLS with each record in the test's hands: what ``encrypt`` returns has not been sent.
+    Instead of a socket in ``Peer``."""
+
+    def __init__(self, raw: socket.socket, context: ssl.SSLContext) -> None:
+        """Shakes hands."""
+        self.raw = raw
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._wait_for(self._tls.do_handshake)
+
+    def _wait_for(self, step: Callable[[], Any]) -> Any:
+        while True:
+            try:
+                result = step()
+                done = True
+            except ssl.SSLWantReadError:
+                done = False
+            if self._outgoing.pending:
+                self.raw.sendall(self._outgoing.read())
+            if done:
+                return result
+            data = self.raw.recv(65536)
+            if not data:
+                raise EOFError
+            self._incoming.write(data)
+
+    def encrypt(self, data: bytes) -> bytes:
+        """Records of up to 16 KiB."""
+        written = 0
+        while written < len(data):
+            written += self._tls.write(data[written:])
+        return self._outgoing.read()
+
+    def farewell(self) -> bytes:
+        """The record that ends TLS: close_notify."""
+        try:
+            self._tls.unwrap()
+        except ssl.SSLWantReadError:
+            pass  # for the peer's
+        return self._outgoing.read()
+
+    def recv(self, size: int) -> bytes:
+        data: bytes = self._wait_for(lambda: self._tls.read(size))
+        return data
+
+    def sendall(self, data: bytes) -> None:
+        self.raw.sendall(self.encrypt(data))
