@@ -21,7 +21,7 @@ README = (Path(__file__).parents[1] / "README.rst").read_text()
 
 COMMANDS = (
     'python3 -m venv .venv && .venv/bin/pip install -q ".[demo]" && .venv/bin/dbxsdk demo',
-    'python3 -m venv .venv && .venv/bin/pip install -q -e ".[test]" && .venv/bin/python -m pytest',
+    'python3 -m venv .venv && .venv/bin/pip install -q -e ".[test]" && .venv/bin/python -m pytest -n 2',
 )
 
 LONGEST_WAIT = 0.3
