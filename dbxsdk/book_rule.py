@@ -1,0 +1,42 @@
+"""What a venue's update means for an order book: the interface between the venues and ``OrderBook``. Pure."""
+
+from __future__ import annotations
+
+import abc
+import enum
+from typing import Any, Optional, Tuple
+
+from dbxsdk.protocol import Push
+
+
+class Action(enum.Enum):
+    """What becomes of the book."""
+
+    REPLACE = "replace"
+    """It is all of the book."""
+    APPLY = "apply"
+    """It changes the book: a size for each price that it names, 0 deletes."""
+    REPEAT = "repeat"
+    """It says again what the book holds already."""
+    BROKEN = "broken"
+    """Something between the last update and this one is missing."""
+
+
+Change = Tuple[Action, Any, Any, Optional[int]]
+"""(action, bids, asks, update id): both sides as the wire's ``[[price, size], ...]``, of which nothing is checked
+yet. A plain tuple, because one is made for every update."""
+
+
+class BookRule(abc.ABC):
+    """One venue's rule for one kind of book. It keeps nothing from update to update."""
+
+    shows_locked = False
+    """Whether the venue's own page shows a whole book whose best bid equals its best ask."""
+
+    @abc.abstractmethod
+    def read(self, push: Push, last: Optional[int]) -> Optional[Change]:
+        """What ``push`` means for a book whose last update had the id ``last``: None where the venue numbers nothing,
+        or the book waits for a whole one. None where the update is about another book.
+
+        Raises ``ProtocolError`` for a document that is no update of a book.
+        """
