@@ -16,7 +16,9 @@
     |   +-- SubscribeError
     |   +-- RateLimited
     +-- ProtocolError             a frame that does not follow the venue's documents
+    |   +-- UnreadableField       found when somebody looked at the field
     +-- WrongThreadError          a blocking call where it could never be answered
+    +-- RecordingError            a file that cannot be recorded to, or replayed
 
 Wrong arguments raise the built-in ``ValueError`` and ``TypeError``, before any I/O.
 """
@@ -57,6 +59,19 @@ class ClientClosed(TransportError):
 
 class ProtocolError(DbxError):
     """A frame that cannot be read as the venue's documents describe it. The connection lives on."""
+
+
+class UnreadableField(ProtocolError):
+    """A field of an update's model could not be read when it was looked at. Where it leaves the callback that got the
+    update, it is told as ``BadFrame``. Nothing was asked, so there is nothing to retry.
+
+    Attributes:
+        model: the model that the field is of.
+    """
+
+    def __init__(self, message: str, *, model: Any = None) -> None:
+        super().__init__(message)
+        self.model = model
 
 
 class OutcomeUnknown(DbxError):
@@ -154,6 +169,10 @@ class WrongThreadError(DbxError):
 
     Use ``dispatch="thread"`` (the default), ``submit``, or a thread of your own.
     """
+
+
+class RecordingError(DbxError):
+    """A recording cannot be read, or not be made there. The message names the file. A retry does not help."""
 
 
 def fresh(error: E) -> E:

@@ -83,4 +83,17 @@ class Refused:
     error: Exception
 
 
-Event = Union[Connected, Disconnected, Gap, Dropped, Silent, CallbackFailed, BadFrame, Refused]
+@attrs.frozen
+class RecordingFailed:
+    """The recorder cannot write, or cannot keep up. The client lives, and recording goes on by itself once it can.
+
+    Told once when the trouble begins, not for each try; and once more where ``close`` had to give frames up.
+    ``error`` is the ``OSError`` of the file (disk full, ...), or a ``RecordingError`` where frames came faster than they
+    could be written. ``lost`` counts the frames lost since the recorder was made; the recording itself says where.
+    """
+
+    error: Exception
+    lost: int
+
+
+Event = Union[Connected, Disconnected, Gap, Dropped, Silent, CallbackFailed, BadFrame, Refused, RecordingFailed]

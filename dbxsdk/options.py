@@ -60,6 +60,11 @@ def _ssl_context(_: Any, attribute: Any, value: Any) -> None:
         raise TypeError(f"{attribute.name} must be an ssl.SSLContext, not {type(value).__name__}")
 
 
+def _recorder(_: Any, attribute: Any, value: Any) -> None:
+    if value is not None and (isinstance(value, type) or not callable(getattr(value, "connection", None))):
+        raise TypeError(f"{attribute.name} must be a Recorder, not {type(value).__name__}")
+
+
 def _without_password(proxy: Optional[str]) -> str:
     if not proxy:
         return repr(proxy)
@@ -99,6 +104,8 @@ class Options:
             package python-socks); None (default) takes the environment's (``https_proxy``, ``no_proxy`` ...) as
             requests does, but for loopback addresses; ``""`` is none.
         ssl_context: an ``ssl.SSLContext`` in place of the default one.
+        recorder: a ``Recorder``, which writes every frame of the client, both ways and without secrets, to a file that
+            ``dbxsdk.replay`` plays again; None (default) records nothing. One recorder may serve many clients.
 
     Raises:
         TypeError, ValueError: at construction, naming the field.
@@ -117,3 +124,4 @@ class Options:
     max_message_size: int = attrs.field(default=32 * 1024 * 1024, validator=_count(1))
     proxy: Optional[str] = attrs.field(default=None, validator=_proxy, repr=_without_password)
     ssl_context: Optional[Any] = attrs.field(default=None, validator=_ssl_context)
+    recorder: Optional[Any] = attrs.field(default=None, validator=_recorder)

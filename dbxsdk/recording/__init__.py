@@ -1,0 +1,34 @@
+"""Recordings of what clients receive and send: made by a ``Recorder``, read back by ``read``.
+
+The file format is documented in ``dbxsdk.recording.format``.
+"""
+
+from dbxsdk.errors import RecordingError
+from dbxsdk.events import RecordingFailed
+from dbxsdk.recording.connection import RecordedConnection
+from dbxsdk.recording.convert import ClientOf, Converted, convert
+from dbxsdk.recording.format import Closed, Frame, Header, Lost, NotSent, Opened, Record
+from dbxsdk.recording.reader import RecordingReader, Torn, read
+from dbxsdk.recording.tape import RecorderStats
+from dbxsdk.recording.writer import Recorder
+
+__all__ = [
+    "ClientOf",
+    "Closed",
+    "Converted",
+    "Frame",
+    "Header",
+    "Lost",
+    "NotSent",
+    "Opened",
+    "Record",
+    "RecordedConnection",
+    "Recorder",
+    "RecorderStats",
+    "RecordingError",
+    "RecordingFailed",
+    "RecordingReader",
+    "Torn",
+    "convert",
+    "read",
+]

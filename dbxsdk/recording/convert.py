@@ -1,0 +1,222 @@
+"""Makes a recording of frames that were kept as lines of JSON, one frame a line.
+
+A line is an object. What is read of it:
+
+============== =====================================================================================================
+``venue``      ``"bybit"``, ``"cryptomus"``, ``"dbot"``, ``"digifinex"``; required
+``direction``  ``"in"`` or ``"out"``; required
+``frame``      the frame: a JSON document, which is taken over letter by letter (no number is changed); or a JSON text, for a
+               frame that is not JSON; required
+``kind``       words about the frame (``"data.orderbook.50.snapshot"``, ``"subscribe.ok.spot"``); what begins with
+               ``REST`` came over HTTP and is skipped
+``client``,    the client class (``"BybitPublicClient"``) and its settings (``{"category": "spot"}``); where they are
+``settings``   not there, ``client_of`` tells them
+``wall_ns``    when it was (ns since 1970); where it is not there, ``interval`` after the line before
+============== =====================================================================================================
+
+Everything else (``provenance``, ``source``) is for people. Each client becomes one connection of the
+recording, of which nobody knows the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
+
+import attrs
+
+from dbxsdk.arguments import check_seconds
+from dbxsdk.errors import RecordingError
+from dbxsdk.recording.files import Files, Member, check_place
+from dbxsdk.recording.format import DIRECTIONS, Frame, Opened, encode
+
+Line = Mapping[str, Any]
+ClientOf = Callable[[Line], Tuple[str, Mapping[str, Any]]]
+"""Tells the client class and its settings that a line's frame belongs to."""
+
+_MEMBER_BYTES = 1024 * 1024
+_START_NS = 1_000_000_000
+_LOGINS = ("auth", "server.auth")
+
+_decoder = json.JSONDecoder()
+
+
+@attrs.frozen
+class Converted:
+    """What became of the lines: frames in the recording, lines skipped, and the file."""
+
+    frames: int
+    skipped: int
+    path: str
+
+
+def convert(
+    lines: Iterable[Union[str, bytes]],
+    path: Union[str, "os.PathLike[str]"],
+    *,
+    interval: float = 0.001,
+    client_of: Optional[ClientOf] = None,
+) -> Converted:
+    """Writes the frames of ``lines`` as a recording to ``path`` (a folder, or a new file's name), one ``interval``
+    (seconds) after the other. Login frames are written without their text. Empty lines are skipped.
+
+    Raises:
+        TypeError, ValueError: an argument is wrong.
+        RecordingError: a line cannot be read (naming its number), or the file cannot be written. No file is left.
+    """
+    interval_ns = int(check_seconds("interval", interval) * 1e9)
+    files = Files(check_place(path), wall_ns=_START_NS)
+    conversion = _Conversion(client_of or default_client, interval_ns)
+    member = Member(1)
+    whole = False
+    try:
+        for number, line in enumerate(lines, 1):
+            try:
+                member.add(conversion.records(line))
+            except RecordingError as error:
+                raise RecordingError(f"line {number}: {error}") from error
+            if member.raw_bytes >= _MEMBER_BYTES:
+                files.append(member.finish(), tuple, sync=False)
+                member = Member(1)
+        files.append(member.finish(), tuple, sync=True)
+        files.end("closed")
+        whole = True
+    except OSError as error:
+        raise RecordingError(f"{files.path or path}: {error.strerror}") from error
+    finally:
+        files.forget()
+        if not whole and files.path is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(files.path)
+    assert files.path is not None
+    return Converted(conversion.frames, conversion.skipped, files.path)
+
+
+class _Conversion:
+    def __init__(self, client_of: ClientOf, interval_ns: int) -> None:
+        self._client_of = client_of
+        self._interval_ns = interval_ns
+        self._now_ns = _START_NS
+        self._connections: Dict[Tuple[str, str, str], int] = {}
+        self._numbers: Dict[int, int] = {}
+        self.frames = self.skipped = 0
+
+    def records(self, line: Union[str, bytes]) -> str:
+        """The recording's lines for one line."""
+        fields, spans = _members(line)
+        if not fields or str(fields.get("kind", "")).startswith("REST"):
+            self.skipped += 1
+            return ""
+        venue, direction = fields.get("venue"), fields.get("direction")
+        if not isinstance(venue, str) or direction not in DIRECTIONS or "frame" not in fields:
+            raise RecordingError(f"it needs a venue, a direction ({' or '.join(DIRECTIONS)}) and a frame")
+        frame = fields["frame"]
+        payload = (frame if isinstance(frame, str) else spans["frame"]).encode("utf-8", "surrogatepass")
+        wall_ns = fields.get("wall_ns", self._now_ns + self._interval_ns)
+        if type(wall_ns) is not int:
+            raise RecordingError("wall_ns must be a whole number")
+        self._now_ns = wall_ns
+        connection, opened = self._connection(venue, fields)
+        number = None
+        if direction == "out":
+            number = self._numbers[connection] = self._numbers[connection] + 1
+        is_login = direction == "out" and isinstance(frame, dict) and frame.get("op", frame.get("method")) in _LOGINS
+        self.frames += 1
+        return opened + encode(
+            Frame(connection, wall_ns, wall_ns, direction, "text", None if is_login else payload, number)
+        )
+
+    def _connection(self, venue: str, fields: Line) -> Tuple[int, str]:
+        client, settings = fields.get("client"), fields.get("settings", {})
+        if client is None:
+            client, settings = self._client_of(fields)
+        if not isinstance(client, str) or not isinstance(settings, dict):
+            raise RecordingError("client must be the name of a class, settings an object")
+        key = (venue, client, json.dumps(settings, sort_keys=True))
+        known = self._connections.get(key)
+        if known is not None:
+            return known, ""
+        number = self._connections[key] = len(self._connections) + 1
+        self._numbers[number] = 0
+        opened = Opened(number, self._now_ns, self._now_ns, venue, client, settings, "converted", number)
+        return number, encode(opened)
+
+
+def _members(line: Union[str, bytes]) -> Tuple[Dict[str, Any], Dict[str, str]]:
+    """The members of the line's object, as values and as they are written."""
+    values: Dict[str, Any] = {}
+    texts: Dict[str, str] = {}
+    try:
+        text = (line if isinstance(line, str) else line.decode("utf-8-sig")).strip()
+        if not text:
+            return values, texts
+        if not isinstance(_decoder.decode(text), dict):
+            raise ValueError("no object")
+        at = _skip(text, 1)
+        while text[at] != "}":
+            name, at = _decoder.raw_decode(text, at)
+            start = _skip(text, _skip(text, at) + 1)  # over the colon
+            values[name], at = _decoder.raw_decode(text, start)
+            texts[name] = text[start:at]
+            at = _skip(text, at)
+            if text[at] == ",":
+                at = _skip(text, at + 1)
+    except (ValueError, RecursionError) as error:
+        raise RecordingError(f"it is no object of JSON: {error}") from error
+    return values, texts
+
+
+def _skip(text: str, at: int) -> int:
+    """Over what JSON takes for blank."""
+    while text[at] in " \t\r\n":
+        at += 1
+    return at
+
+
+# -- whose frame it is --------------------------------------------------------------------------------
+
+_PRIVATE = ("order", "execution", "position", "wallet", "greeks", "strategy", "dcp", "rfq")
+
+
+def default_client(line: Line) -> Tuple[str, Mapping[str, Any]]:
+    """The client class that a line's frame belongs to, by the words of its ``kind`` and the frame itself. Where a frame
+    fits several (a Bybit ticker of linear or inverse contracts), a guess: say it in the line instead."""
+    venue, kind, frame = line["venue"], str(line.get("kind", "")), line["frame"]
+    if not isinstance(frame, dict):
+        frame = {}
+    if venue == "digifinex":
+        return "DigiFinexClient", {}
+    if venue == "cryptomus":
+        return "CryptomusClient", {}
+    if venue == "dbot":
+        is_data = "type" in frame or frame.get("method") in ("subscribe", "unsubscribe", "subscribeResponse")
+        return ("DBotDataClient" if is_data else "DBotTradeClient"), {}
+    if venue != "bybit":
+        raise RecordingError(f"the client of venue {venue!r:.40} is not known: give client and settings")
+    return _bybit_client(kind, frame)
+
+
+def _bybit_client(kind: str, frame: Line) -> Tuple[str, Mapping[str, Any]]:
+    op = str(frame.get("op", ""))
+    if (op.startswith("order.") and "wrong-endpoint" not in kind) or "trade" in kind.split("."):
+        return "BybitTradeClient", {}
+    topics = [frame["topic"]] if "topic" in frame else frame.get("args") if op in ("subscribe", "unsubscribe") else []
+    names: List[str] = [topic for topic in topics if isinstance(topic, str)] if isinstance(topics, list) else []
+    is_private = any(
+        name.split(".")[0] in _PRIVATE and name != "rfq.open.public.trades" or name in ("spread.order", "spread.execution")
+        for name in names
+    )
+    if is_private or op == "auth" or "private" in kind or "wrong-endpoint" in kind:
+        return "BybitPrivateClient", {}
+    symbols = [name.rpartition(".")[2] for name in names]
+    if "option" in kind or any(symbol.count("-") >= 3 for symbol in symbols):
+        category = "option"
+    elif "spot" in kind:
+        category = "spot"
+    elif any(symbol.endswith("USD") for symbol in symbols):
+        category = "inverse"
+    else:
+        category = "linear"
+    return "BybitPublicClient", {"category": category}

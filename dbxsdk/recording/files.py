@@ -1,0 +1,208 @@
+"""The files of one recording: whole gzip members appended, rotated by size and time, never overwritten."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import time
+import zlib
+from typing import Any, Callable, Iterable, List, Optional
+
+from dbxsdk.errors import RecordingError
+from dbxsdk.recording.format import VERSION, End, Header, encode
+
+SUFFIX = ".jsonl.gz"
+_GZIP = 31
+_END_BYTES = 160
+"""More than the end of a file takes."""
+
+
+class Member:
+    """A gzip member in the making."""
+
+    def __init__(self, level: int) -> None:
+        self._deflate = zlib.compressobj(level, zlib.DEFLATED, _GZIP)
+        self._parts: List[bytes] = []
+        self.raw_bytes = 0
+
+    def add(self, lines: str) -> None:
+        raw = lines.encode()
+        self.raw_bytes += len(raw)
+        self._parts.append(self._deflate.compress(raw))
+
+    def finish(self) -> bytes:
+        return b"".join((*self._parts, self._deflate.flush()))
+
+
+def member(lines: str) -> bytes:
+    whole = Member(6)
+    whole.add(lines)
+    return whole.finish()
+
+
+def check_place(path: Any) -> str:
+    """``path`` made absolute, where a recording can be made there: a folder (with a separator at its end), or the name
+    of a file that is not there yet.
+
+    Raises ``TypeError``/``ValueError`` for what is no such name, ``RecordingError`` for what the file system says."""
+    try:
+        place = os.fspath(path)
+    except TypeError:
+        raise TypeError(f"path must be a str or a path, not {type(path).__name__}") from None
+    if not isinstance(place, str):
+        raise TypeError(f"path must be a str or a path, not {type(place).__name__}")
+    if not place or "\0" in place:
+        raise ValueError("path must be the name of a folder or of a file")
+    # A daemon changes its working directory.
+    place = os.path.abspath(place)
+    if os.path.isdir(place):
+        folder = place = os.path.join(place, "")
+    elif not place.endswith(".gz"):
+        raise RecordingError(f"{place}: there is no such folder. Make it first, or name a file that ends in {SUFFIX}")
+    elif os.path.lexists(place):
+        raise RecordingError(f"{place}: is there already, and recordings are never overwritten. Name another, or a folder")
+    else:
+        folder = os.path.dirname(place)
+        if not os.path.isdir(folder):
+            raise RecordingError(f"{place}: the folder is not there")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise RecordingError(f"{place}: no permission to write there")
+    return place
+
+
+class Files:
+    """The files, one open at a time. For one thread. Every method may raise ``OSError``; after that the same call
+    may be made again, and goes on where a reader finds everything that was written before, whole."""
+
+    def __init__(
+        self,
+        place: str,
+        *,
+        inherited: bool = False,
+        max_bytes: Optional[int] = None,
+        max_seconds: Optional[float] = None,
+        wall_ns: Optional[int] = None,
+    ) -> None:
+        """``place`` has been through ``check_place``; where it is a file and the place ``inherited`` from the parent
+        process, that name is the parent's. ``wall_ns`` is the recording's beginning (now)."""
+        self._place = place
+        self._taken = inherited
+        self._max_bytes = max_bytes
+        self._max_seconds = max_seconds
+        self.recording = secrets.token_hex(6)
+        self._started_ns = time.time_ns() if wall_ns is None else wall_ns
+        self._descriptor: Optional[int] = None
+        self._opened = 0.0
+        self._size = 0
+        self.count = 0
+        self.path: Optional[str] = None
+        """The file that is or was written last."""
+        self.total_bytes = 0
+
+    def append(self, whole: bytes, head: Callable[[], Iterable[str]], *, sync: bool) -> None:
+        """Writes a member, down to the disk itself with ``sync``: that is for power cuts, what a process has written
+        survives its own death without. Where the member begins a file, ``head()`` are the lines at its beginning."""
+        if self._descriptor is not None and self._is_full(len(whole)):
+            self.end("rotated")
+        if self._descriptor is None:
+            self._open("".join(head()))
+        self._write(whole, sync)
+
+    def end(self, reason: str) -> None:
+        """Ends the open file, if there is one."""
+        if self._descriptor is not None:
+            try:
+                self._write(member(encode(End(time.monotonic_ns(), time.time_ns(), reason))), True)
+            finally:
+                self._close()
+
+    def forget(self) -> None:
+        """In a forked child: the file is the parent's."""
+        self._close()
+
+    def _is_full(self, more: int) -> bool:
+        if self._max_bytes is not None and self._size + more + _END_BYTES > self._max_bytes:
+            return True
+        return self._max_seconds is not None and time.monotonic() - self._opened >= self._max_seconds
+
+    def _open(self, head: str) -> None:
+        wall_ns = time.time_ns()
+        path, descriptor = self._create(wall_ns)
+        self._descriptor, self._size, self._opened = descriptor, 0, time.monotonic()
+        from dbxsdk import __version__  # not before: it imports this package
+
+        header = Header(
+            VERSION, __version__, self.recording, self.count + 1, self._started_ns, wall_ns, time.monotonic_ns()
+        )
+        try:
+            self._write(member(encode(header) + head), True)
+        except OSError:
+            self._close()
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+            raise
+        self.count += 1
+        self.path = path
+        self._taken = True
+        _sync_folder(os.path.dirname(path))
+
+    def _create(self, wall_ns: int) -> "tuple[str, int]":
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        is_folder = not os.path.basename(self._place)
+        if not is_folder and not self._taken:
+            with contextlib.suppress(FileExistsError):
+                return self._place, os.open(self._place, flags, 0o600)
+        moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(wall_ns // 1_000_000_000))
+        name = f"{moment}-{self.recording}-{self.count + 1:04d}{SUFFIX}"
+        if is_folder:
+            path = os.path.join(self._place, f"dbxsdk-{name}")
+        else:
+            stem = self._place[: -len(SUFFIX if self._place.endswith(SUFFIX) else ".gz")]
+            path = f"{stem}-{name}"
+        return path, os.open(path, flags, 0o600)  # accounts' data: for the owner alone
+
+    def _write(self, whole: bytes, sync: bool) -> None:
+        descriptor = self._descriptor
+        assert descriptor is not None
+        try:
+            if os.fstat(descriptor).st_nlink == 0:
+                raise FileNotFoundError(errno.ENOENT, "the recording's file was removed", self.path)
+            rest = memoryview(whole)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            if sync:
+                os.fsync(descriptor)
+        except OSError as error:
+            self._undo(error)
+            raise
+        self._size += len(whole)
+        self.total_bytes += len(whole)
+
+    def _undo(self, error: OSError) -> None:
+        """Takes back a part of a member: it would be damage in the middle once writing goes on."""
+        assert self._descriptor is not None
+        try:
+            os.ftruncate(self._descriptor, self._size)
+            usable = error.errno != errno.ENOENT
+        except OSError:
+            usable = False
+        if not usable:
+            self._close()  # the next file is a new one
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+
+def _sync_folder(folder: str) -> None:
+    """So that a power cut does not take the whole new file. Not every system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

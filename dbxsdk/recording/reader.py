@@ -1,0 +1,314 @@
+"""Reads recordings back: files in order, records one by one, in constant memory, and what is damaged said."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import logging
+import os
+import zlib
+from typing import Any, Dict, Generator, Iterable, Iterator, List, Optional, Set, Tuple, Union
+
+import attrs
+
+from dbxsdk.errors import RecordingError
+from dbxsdk.recording.files import SUFFIX
+from dbxsdk.recording.format import End, Header, Opened, Record, decode
+
+logger = logging.getLogger(__name__)
+
+Path = Union[str, "os.PathLike[str]"]
+
+_CHUNK = 256 * 1024
+_GZIP = 31
+_MAGIC = b"\x1f\x8b\x08"
+_LARGEST_MEMBER = 256 * 1024 * 1024
+"""Of lines. A recorder's are of 1 MiB; files packed anew as one member are read up to here."""
+
+
+@attrs.frozen
+class Torn:
+    """The last block of a file is not whole: ``lost_bytes`` (compressed) from ``offset`` on could not be read. It was being
+    written when the process was killed or the power failed, or it still is."""
+
+    path: str
+    offset: int
+    lost_bytes: int
+
+
+def read(path: Union[Path, Iterable[Path]]) -> "RecordingReader":
+    """The records of a recording, in the order in which they were made: ``for record in dbxsdk.recording.read(path)``.
+
+    ``path`` is a file, several files in any order, or a folder whose ``*.jsonl.gz`` are taken. Where they hold several
+    recordings (several processes, or one started again) these follow each other by the time of their beginning, and
+    the numbers of connections and owners go on counting, so that each stays unique.
+
+    Heads of files are read at once, all else as it is asked for. A torn last block is logged, and told in ``torn``.
+
+    Raises:
+        TypeError, ValueError: ``path`` is none of these.
+        RecordingError: there is no recording, the file is something else, or of a newer format version; also while
+            iterating, where a file is damaged in its middle (naming file and offset). What came before was given.
+    """
+    if isinstance(path, (str, os.PathLike)):
+        places = [os.fspath(path)]
+    elif isinstance(path, (bytes, bytearray)) or not hasattr(path, "__iter__"):
+        raise TypeError(f"path must be a path or several, not {type(path).__name__}")
+    else:
+        places = [os.fspath(each) for each in path]
+    if not places or not all(isinstance(place, str) and place for place in places):
+        raise ValueError("path must name a file or a folder")
+    return RecordingReader(places)
+
+
+class RecordingReader:
+    """An iterator of ``Opened``, ``Closed``, ``Frame``, ``NotSent`` and ``Lost``. See ``read``.
+
+    Attributes:
+        files: ``(path, Header)`` of each file, in the order of reading.
+        torn: a ``Torn`` for each file whose end was not whole; grows as files are read.
+        missing: the numbers of files that lie between others of their recording and are not there, as
+            ``(recording, number)``.
+        bytes_total, bytes_read: of the files, for showing progress.
+        recording: that of the record given last. Times of two recordings cannot be compared.
+    """
+
+    def __init__(self, places: List[str]) -> None:
+        self.torn: Tuple[Torn, ...] = ()
+        self._quiet = False
+        self.bytes_read = 0
+        self.recording = ""
+        self._ends: Dict[str, str] = {}
+        try:
+            paths = [path for place in places for path in _files_of(place)]
+            self.files = self._sorted(paths)
+            self.bytes_total = sum(os.path.getsize(path) for path, _ in self.files)
+        except OSError as error:
+            raise RecordingError(f"{error.filename}: {error.strerror}") from error
+        self.missing = _missing(self.files)
+        for recording, number in self.missing:
+            logger.warning("file %d of recording %s is missing", number, recording)
+        self._records: Generator[Record, None, None] = self._read()
+
+    def __iter__(self) -> "RecordingReader":
+        return self
+
+    def __next__(self) -> Record:
+        return next(self._records)
+
+    def __enter__(self) -> "RecordingReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file that is being read; the iteration ends."""
+        self._records.close()
+
+    def opened(self) -> Iterator[Opened]:
+        """All ``Opened`` of the recording, from its beginning. Beside the iteration, and several times quicker: what lies
+        between them is inflated and not looked at."""
+        scan = copy.copy(self)
+        scan._ends, scan._quiet = {}, True
+        return (record for record in scan._read((b'{"format"', b'{"type":"opened"')) if isinstance(record, Opened))
+
+    @property
+    def complete(self) -> bool:
+        """After the last record: whether every recording was ended by its recorder, and nothing is missing or torn."""
+        closed = all(self._ends.get(header.recording) == "closed" for _, header in self.files)
+        return closed and not self.torn and not self.missing
+
+    def _sorted(self, paths: List[str]) -> List[Tuple[str, Header]]:
+        found: Dict[Tuple[int, str, int], Tuple[str, Header]] = {}
+        for path in paths:
+            header = self._head(path)
+            if header is None:
+                continue
+            key = (header.started_ns, header.recording, header.file)
+            if key in found:
+                raise RecordingError(f"{path} and {found[key][0]} are the same file of one recording")
+            found[key] = (path, header)
+        if not found:
+            told = ", ".join(f"{torn.path} is {'torn' if torn.lost_bytes else 'empty'}" for torn in self.torn)
+            raise RecordingError(f"nothing was recorded: {told}")
+        return [found[key] for key in sorted(found)]
+
+    def _head(self, path: str) -> Optional[Header]:
+        """The header; None where the recorder was killed before it was whole."""
+        try:
+            with contextlib.closing(_members(path)) as members:
+                for _, _, content in members:
+                    return _header(path, content.partition(b"\n")[0])
+            torn = Torn(path, 0, 0)
+        except _NotWhole as problem:
+            with open(path, "rb") as file:
+                start = file.read(len(_MAGIC))
+            if not _MAGIC.startswith(start):
+                raise RecordingError(f"{path}: is no recording of dbxsdk: it is not gzip") from None
+            torn = _torn(path, problem)
+        self._tell_torn(torn)
+        return None
+
+    def _tell_torn(self, torn: Torn) -> None:
+        self.torn += (torn,)
+        if self._quiet:
+            return
+        told = "%s: the last %d bytes, from byte %d on, are no whole block and were left out"
+        logger.warning(told, torn.path, torn.lost_bytes, torn.offset)
+
+    def _read(self, wanted: Tuple[bytes, ...] = ()) -> Generator[Record, None, None]:
+        """``wanted``: what a line must begin with; nothing is all."""
+        recording = ""
+        first = last = 0  # what the recording's connection numbers follow, and the highest so far
+        first_owner = last_owner = 0
+        known: Set[int] = set()
+        for path, _ in self.files:
+            before = self.bytes_read
+            try:
+                for offset, size, content in _members(path):
+                    for line in content.splitlines():
+                        if wanted and not line.startswith(wanted):
+                            continue
+                        try:
+                            record = decode(line, first)
+                        except RecordingError as error:
+                            raise RecordingError(f"{path}: damaged in the block at byte {offset}: {error}") from error
+                        if isinstance(record, Header):
+                            # Also in the middle: files may be joined by ``cat``.
+                            if record.recording != recording:
+                                recording, first, first_owner, known = record.recording, last, last_owner, set()
+                                self.recording = recording
+                            self._ends[recording] = ""
+                        elif isinstance(record, End):
+                            self._ends[recording] = record.reason
+                        elif isinstance(record, Opened):
+                            if record.connection in known:
+                                continue  # told again at the head of a later file
+                            known.add(record.connection)
+                            last = max(last, record.connection)
+                            owner = record.owner + first_owner
+                            last_owner = max(last_owner, owner)
+                            yield attrs.evolve(record, owner=owner)
+                        elif record is not None:
+                            yield record
+                    self.bytes_read += size
+            except _NotWhole as problem:
+                self._tell_torn(_torn(path, problem))
+                self.bytes_read = before + os.path.getsize(path)
+            except OSError as error:
+                raise RecordingError(f"{path}: {error.strerror}") from error
+
+
+def _header(path: str, line: bytes) -> Header:
+    try:
+        header = decode(line)
+    except RecordingError as error:
+        if b'"format"' in line:
+            raise RecordingError(f"{path}: {error}") from None
+        header = None
+    if not isinstance(header, Header):
+        raise RecordingError(f"{path}: is no recording of dbxsdk: it does not begin with a header")
+    return header
+
+
+class _NotWhole(Exception):
+    """The member at ``offset`` cannot be inflated, or ends too early."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(offset)
+        self.offset = offset
+
+
+def _members(path: str) -> Generator[Tuple[int, int, bytes], None, None]:
+    """The members of a file: offset, size, content. Raises ``_NotWhole``, and ``RecordingError`` for one that is too large."""
+    with open(path, "rb") as file:
+        data = file.read(_CHUNK)
+        offset = 0
+        while data:
+            inflate = zlib.decompressobj(_GZIP)
+            parts: List[bytes] = []
+            inflated = taken = 0
+            try:
+                while not inflate.eof:
+                    data = data or file.read(_CHUNK)
+                    if not data:
+                        raise _NotWhole(offset)
+                    parts.append(inflate.decompress(data))
+                    inflated += len(parts[-1])
+                    if inflated > _LARGEST_MEMBER:
+                        raise RecordingError(f"{path}: the block at byte {offset} is of more than {_LARGEST_MEMBER} bytes")
+                    taken += len(data) - len(inflate.unused_data)
+                    data = inflate.unused_data
+            except zlib.error:
+                raise _NotWhole(offset) from None
+            yield offset, taken, b"".join(parts)
+            offset += taken
+            data = data or file.read(_CHUNK)
+
+
+def _torn(path: str, problem: _NotWhole) -> Torn:
+    """What is left out at the end of the file. Raises ``RecordingError`` where a whole member follows: then it is no tear,
+    but damage in the middle."""
+    size = os.path.getsize(path)
+    after = _whole_member_after(path, problem.offset)
+    if after is not None:
+        raise RecordingError(
+            f"{path}: damaged in the block at byte {problem.offset}; whole blocks follow from byte {after} on. The file was "
+            f"changed after it was written, or the disk is failing"
+        )
+    return Torn(path, problem.offset, size - problem.offset)
+
+
+def _whole_member_after(path: str, offset: int) -> Optional[int]:
+    with open(path, "rb") as file:
+        start = offset + 1
+        file.seek(start)
+        data = file.read(_CHUNK)
+        while data:
+            found = data.find(_MAGIC)
+            while found >= 0:
+                if _is_whole(path, start + found):
+                    return start + found
+                found = data.find(_MAGIC, found + 1)
+            more = file.read(_CHUNK)
+            if not more:
+                break
+            kept = data[-(len(_MAGIC) - 1) :]
+            start += len(data) - len(kept)
+            data = kept + more
+    return None
+
+
+def _is_whole(path: str, offset: int) -> bool:
+    inflate = zlib.decompressobj(_GZIP)
+    with open(path, "rb") as file:
+        file.seek(offset)
+        try:
+            while not inflate.eof:
+                data = file.read(_CHUNK)
+                if not data:
+                    return False
+                inflate.decompress(data)
+        except zlib.error:
+            return False
+    return True
+
+
+def _files_of(place: str) -> List[str]:
+    if not os.path.isdir(place):
+        return [place]
+    found = [os.path.join(place, name) for name in sorted(os.listdir(place)) if name.endswith(SUFFIX)]
+    if not found:
+        raise RecordingError(f"{place}: no recording (*{SUFFIX}) is in this folder")
+    return found
+
+
+def _missing(files: List[Tuple[str, Header]]) -> Tuple[Tuple[str, int], ...]:
+    missing: List[Tuple[str, int]] = []
+    before: Any = None
+    for _, header in files:
+        if before is not None and before.recording == header.recording:
+            missing += [(header.recording, number) for number in range(before.file + 1, header.file)]
+        before = header
+    return tuple(missing)

@@ -1,0 +1,88 @@
+"""Keeps the keys and tokens of a connection out of its recording."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Any, Dict, Iterable, List, Tuple
+from urllib.parse import quote
+
+HIDDEN = "***"
+_SHORTEST = 4  # what is shorter is no secret, and would blot out half the recording
+_LARGEST_INFLATED = 16 * 1024 * 1024
+_ZLIB_OR_GZIP = 47
+
+
+class Secrets:
+    """Known secrets, however JSON and URLs may write them."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        self._spelled: Tuple[str, ...] = ()
+        self._bytes: Tuple[bytes, ...] = ()
+        self.add(values)
+
+    def add(self, values: Iterable[str]) -> None:
+        """From now on these, too. From any thread."""
+        spelled: Dict[str, None] = dict.fromkeys(self._spelled)
+        for value in values:
+            if not isinstance(value, str):
+                raise TypeError(f"secrets must hold str, not {type(value).__name__}")
+            if len(value) >= _SHORTEST:
+                escaped = json.dumps(value)[1:-1]
+                # A slash may be escaped in JSON: PHP's encoder, for one, does it.
+                for spelling in (value, escaped, escaped.replace("/", "\\/"), quote(value, safe=""), quote(value)):
+                    spelled[spelling] = None
+        # The longest first: one may be part of another.
+        ordered = tuple(sorted(spelled, key=len, reverse=True))
+        self._spelled, self._bytes = ordered, tuple(spelling.encode() for spelling in ordered)
+
+    def learn(self, frame: str) -> None:
+        """The texts among the parameters of a login frame: the key, and the signature, which a venue may repeat in what it
+        answers. Numbers are times."""
+        try:
+            document = json.loads(frame)
+        except (ValueError, RecursionError):
+            return
+        parts = [part for part in document.values() if isinstance(part, (list, dict))] if isinstance(document, dict) else []
+        found: List[str] = []
+        while parts:
+            part = parts.pop()
+            if isinstance(part, str):
+                found.append(part)
+            elif isinstance(part, (list, dict)):
+                parts += part.values() if isinstance(part, dict) else part
+        self.add(text for text in found if not text.isdigit())
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} spellings of secrets>"
+
+    def __len__(self) -> int:
+        return len(self._spelled)
+
+    def hide(self, text: str) -> str:
+        """``text`` with asterisks in the place of each secret."""
+        for spelling in self._spelled:
+            if spelling in text:
+                text = text.replace(spelling, HIDDEN)
+        return text
+
+    def hide_in(self, document: Any) -> Any:
+        """A JSON document with each text in it hidden so."""
+        if isinstance(document, str):
+            return self.hide(document)
+        if isinstance(document, dict):
+            return {key: self.hide_in(value) for key, value in document.items()}
+        if isinstance(document, (list, tuple)):
+            return [self.hide_in(value) for value in document]
+        return document
+
+    def within(self, payload: bytes) -> bool:
+        """Whether bytes hold a secret, plainly or compressed. What inflates to more than 16 MiB is taken to hold one."""
+        if any(spelling in payload for spelling in self._bytes):
+            return True
+        inflate = zlib.decompressobj(_ZLIB_OR_GZIP)
+        try:
+            plain = inflate.decompress(payload, _LARGEST_INFLATED)
+        except zlib.error:
+            return False
+        return bool(inflate.unconsumed_tail) or any(spelling in plain for spelling in self._bytes)

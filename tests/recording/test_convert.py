@@ -1,0 +1,110 @@
+"""Lines of JSON made a recording."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from typing import Any
+
+import pytest
+
+from dbxsdk.recording import Frame, Opened, RecordingError, convert, read
+
+
+def line(frame: str, venue: str = "bybit", direction: str = "in", **more: Any) -> str:
+    rest = json.dumps({"venue": venue, "direction": direction, "source": "docs", **more})
+    return f'{rest[:-1]}, "frame": {frame}}}'
+
+
+def test_frames_are_taken_letter_by_letter(tmp_path: pathlib.Path) -> None:
+    exact = '{"topic" :"publicTrade.BTCUSDT",  "p": 1.10, "q": 1e-7, "n": 12345678901234567890.10, "u": "\\u00e9é/"}'
+    converted = convert([line(exact), "", line('"not JSON"')], tmp_path / "x.jsonl.gz", interval=0.5)
+    assert (converted.frames, converted.skipped) == (2, 1)
+    reader = read(converted.path)
+    opened, first, second = reader
+    assert isinstance(opened, Opened) and (opened.client, opened.settings) == ("BybitPublicClient", {"category": "linear"})
+    assert isinstance(first, Frame) and first.payload == exact.encode()
+    assert isinstance(second, Frame) and second.payload == b"not JSON"
+    assert second.monotonic_ns - first.monotonic_ns == 500_000_000
+    assert reader.complete
+
+
+def test_two_conversions_are_equal(tmp_path: pathlib.Path) -> None:
+    lines = [line('{"topic":"tickers.BTCUSDT"}'), line('{"op":"ping"}', direction="out"), line("{}", "cryptomus", wall_ns=9)]
+    one, two = (list(read(convert(lines, tmp_path / f"{name}.gz").path)) for name in "ab")
+    assert one == two and len(one) == 2 + 3
+
+
+@pytest.mark.parametrize(
+    "venue, kind, frame, client, settings",
+    [
+        ("digifinex", "", {"method": "trades.update"}, "DigiFinexClient", {}),
+        ("cryptomus", "", {"method": "pong"}, "CryptomusClient", {}),
+        ("dbot", "", {"type": "pairInfo"}, "DBotDataClient", {}),
+        ("dbot", "", {"method": "subscribe"}, "DBotDataClient", {}),
+        ("dbot", "", {"method": "rpcResponse"}, "DBotTradeClient", {}),
+        ("bybit", "", {"op": "order.create"}, "BybitTradeClient", {}),
+        ("bybit", "auth.ok.trade", {"op": "auth"}, "BybitTradeClient", {}),
+        ("bybit", "order.create.error.wrong-endpoint", {"op": "order.create"}, "BybitPrivateClient", {}),
+        ("bybit", "", {"op": "auth"}, "BybitPrivateClient", {}),
+        ("bybit", "", {"topic": "wallet"}, "BybitPrivateClient", {}),
+        ("bybit", "", {"topic": "spread.order"}, "BybitPrivateClient", {}),
+        ("bybit", "", {"topic": "rfq.open.public.trades"}, "BybitPublicClient", {"category": "linear"}),
+        ("bybit", "", {"op": "subscribe", "args": ["order"]}, "BybitPrivateClient", {}),
+        ("bybit", "subscribe.ok.spot", {"op": "subscribe"}, "BybitPublicClient", {"category": "spot"}),
+        ("bybit", "", {"topic": "tickers.BTC-6JAN23-17500-C"}, "BybitPublicClient", {"category": "option"}),
+        ("bybit", "", {"topic": "tickers.BTC-26DEC25"}, "BybitPublicClient", {"category": "linear"}),
+        ("bybit", "", {"topic": "tickers.BTCUSD"}, "BybitPublicClient", {"category": "inverse"}),
+        ("bybit", "", {"topic": "publicTrade.BTCUSDT"}, "BybitPublicClient", {"category": "linear"}),
+    ],
+)
+def test_whose_frame_it_is(tmp_path: pathlib.Path, venue: str, kind: str, frame: Any, client: str, settings: Any) -> None:
+    converted = convert([line(json.dumps(frame), venue, kind=kind)], tmp_path)
+    opened = next(read(converted.path))
+    assert isinstance(opened, Opened) and (opened.venue, opened.client, opened.settings) == (venue, client, settings)
+
+
+def test_a_line_or_a_function_may_say_whose_it_is(tmp_path: pathlib.Path) -> None:
+    lines = [line("{}", "kraken", client="KrakenClient", settings={"a": 1}), line("{}", "other")]
+    converted = convert(lines, tmp_path, client_of=lambda fields: (fields["venue"], {}))
+    assert [record.client for record in read(converted.path) if isinstance(record, Opened)] == ["KrakenClient", "other"]
+
+
+def test_logins_and_http_answers_are_left_out(tmp_path: pathlib.Path) -> None:
+    lines = [
+        line('{"op": "auth", "args": ["a-key", 1, "a-signature"]}', direction="out"),
+        line('{"id": 1, "method": "server.auth", "params": ["a-key"]}', "digifinex", "out"),
+        line('{"token": "a-token"}', "cryptomus", kind="REST token reply"),
+    ]
+    converted = convert(lines, tmp_path)
+    assert (converted.frames, converted.skipped) == (2, 1)
+    assert [(frame.payload, frame.number) for frame in read(converted.path) if isinstance(frame, Frame)] == [(None, 1)] * 2
+
+
+@pytest.mark.parametrize(
+    "bad, message",
+    [
+        ("{", "line 2: it is no object of JSON"),
+        ("[1]", "line 2: it is no object of JSON"),
+        ("{}x", "line 2: it is no object of JSON"),
+        (b"\xff", "line 2: it is no object of JSON"),
+        ('{"venue": "bybit", "direction": "in"}', "line 2: it needs a venue, a direction"),
+        (line("{}", direction="up"), "line 2: it needs a venue, a direction"),
+        (line("{}", "kraken"), "line 2: the client of venue 'kraken' is not known"),
+        (line("{}", wall_ns="now"), "line 2: wall_ns must be a whole number"),
+        (line("{}", client=3), "line 2: client must be the name of a class"),
+    ],
+)
+def test_bad_lines_are_named_and_leave_no_file(tmp_path: pathlib.Path, bad: Any, message: str) -> None:
+    large = line(json.dumps({"topic": "x.y", "pad": "x" * 1_100_000}))
+    with pytest.raises(RecordingError, match=message):
+        convert([large, bad], tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_bad_arguments(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ValueError, match="interval"):
+        convert([], tmp_path, interval=0)
+    with pytest.raises(RecordingError, match="there is no such folder"):
+        convert([], tmp_path / "folder")
