@@ -28,16 +28,32 @@ if TYPE_CHECKING:
         OutcomeUnknown,
         ProtocolError,
         RateLimited,
+        RecordingError,
         RequestTimeout,
         SubscribeError,
         TransportError,
+        UnreadableField,
         UnreadableReply,
         VenueError,
         WrongThreadError,
     )
-    from dbxsdk.events import BadFrame, CallbackFailed, Connected, Disconnected, Dropped, Event, Gap, Refused, Silent
+    from dbxsdk.events import (
+        BadFrame,
+        CallbackFailed,
+        Connected,
+        Disconnected,
+        Dropped,
+        Event,
+        Gap,
+        RecordingFailed,
+        Refused,
+        Silent,
+    )
     from dbxsdk.models import Update
     from dbxsdk.options import Options
+    from dbxsdk.order_book import BookSnapshot, BookStats, OrderBook
+    from dbxsdk.recording import Recorder
+    from dbxsdk.replaying import Replay, Replayed, ReplayProgress, replay
     from dbxsdk.session import Messages, State, Stats, Subscription
 
 __version__ = "0.1.0"
@@ -48,6 +64,8 @@ __all__ = [
     "BatchFailed",
     "BatchOrder",
     "BatchResult",
+    "BookSnapshot",
+    "BookStats",
     "BybitPrivateClient",
     "BybitPublicClient",
     "BybitTradeClient",
@@ -68,12 +86,19 @@ __all__ = [
     "Gap",
     "Messages",
     "Options",
+    "OrderBook",
     "OrderResult",
     "OutcomeUnknown",
     "ProtocolError",
     "RateLimit",
     "RateLimited",
+    "Recorder",
+    "RecordingError",
+    "RecordingFailed",
     "Refused",
+    "Replay",
+    "ReplayProgress",
+    "Replayed",
     "RequestTimeout",
     "ServerFailed",
     "Silent",
@@ -82,10 +107,12 @@ __all__ = [
     "SubscribeError",
     "Subscription",
     "TransportError",
+    "UnreadableField",
     "UnreadableReply",
     "Update",
     "VenueError",
     "WrongThreadError",
+    "replay",
 ]
 
 # The library prints nothing by itself; what it logs is the application's to show.
@@ -103,12 +130,17 @@ _HOMES = {
     "dbxsdk.digifinex.client": "DigiFinexClient",
     "dbxsdk.errors": (
         "AuthError ClientClosed ConnectError ConnectionLost DbxError OutcomeUnknown ProtocolError "
-        "RateLimited RequestTimeout SubscribeError TransportError UnreadableReply VenueError "
+        "RateLimited RecordingError RequestTimeout SubscribeError TransportError UnreadableField UnreadableReply VenueError "
         "WrongThreadError"
     ),
-    "dbxsdk.events": "BadFrame CallbackFailed Connected Disconnected Dropped Event Gap Refused Silent",
+    "dbxsdk.events": (
+        "BadFrame CallbackFailed Connected Disconnected Dropped Event Gap RecordingFailed Refused Silent"
+    ),
     "dbxsdk.models": "Update",
     "dbxsdk.options": "Options",
+    "dbxsdk.order_book": "BookSnapshot BookStats OrderBook",
+    "dbxsdk.recording": "Recorder",
+    "dbxsdk.replaying": "Replay ReplayProgress Replayed replay",
     "dbxsdk.session": "Messages State Stats Subscription",
 }
 

@@ -6,10 +6,13 @@ from concurrent.futures import Future
 from typing import Any, Callable, Iterable, Mapping, Optional, Tuple, Type, TypeVar, Union
 
 from dbxsdk.arguments import check_choice, check_flag, check_seconds, check_text, check_word
+from dbxsdk.book_rule import BookRule
 from dbxsdk.events import Event
 from dbxsdk.options import OVERFLOW_POLICIES, Options
+from dbxsdk.order_book import OrderBook
 from dbxsdk.protocol import Protocol, Request
 from dbxsdk.session import Messages, Prepare, Session, State, Stats, Subscription
+from dbxsdk.session.books import BookFeed
 from dbxsdk.transport import parse_url
 
 C = TypeVar("C", bound="Client")
@@ -192,6 +195,15 @@ class Client:
         messages = Messages(self._session, subscription, queue)
         self._session.subscribe(subscription, _timeout(timeout))
         return messages
+
+    def _order_book(self, channel: str, name: str, symbol: str, rule: BookRule, timeout: Optional[float]) -> OrderBook:
+        """A book of ``symbol`` out of the topic that ``name`` has in ``channel``, once the venue has acknowledged it."""
+        topics = self._topics(channel, check_word("symbol", name))
+        seconds = _timeout(timeout)
+        feed = BookFeed(self._session, channel, topics, symbol, rule)
+        # Afresh: of a topic that is subscribed already the venue would not send the whole book again.
+        self._session.subscribe(feed.subscription, seconds, afresh=True)
+        return feed.book
 
     # -- requests ------------------------------------------------------------------------------------
 

@@ -11,17 +11,13 @@ from typing import Any, Callable, Optional, Tuple, Type, TypeVar
 
 import attrs
 
-from dbxsdk.errors import ProtocolError
+from dbxsdk.errors import ProtocolError, UnreadableField
 
 T = TypeVar("T")
 
 _WIRE = "dbxsdk.wire"
 _LAZY = "__dbxsdk_lazy__"
 _DOCUMENT = "__dbxsdk_document__"
-
-
-class UnreadableField(ProtocolError):
-    """A field of a lazy model could not be read when it was looked at."""
 
 
 @attrs.frozen(slots=False)  # attrs writes into the __dict__ directly: half the time of frozen slots
@@ -36,7 +32,8 @@ class Update:
         data: the channel's model, or a tuple of them; the plain document where the channel is not known.
         venue_time_ms: the venue's time of the update in ms since 1970, or None where it sends none.
         received_ns: this machine's wall clock in ns since 1970 when the frame was read.
-        raw: the decoded wire document, as the venue sent it.
+        raw: the decoded wire document, as the venue sent it. All callbacks share it, and fields of ``data`` may be
+            read from it later: do not change it.
     """
 
     venue: str
@@ -118,12 +115,14 @@ class _LazyField:
         value = values[_DOCUMENT].get(self._name)
         if value is None or (value == "" and self._convert is not text):
             value = self._default
+            if value is attrs.NOTHING:  # it was there: somebody has changed the document
+                raise UnreadableField(f"{self._model}: the field {self._name!r} is missing", model=instance)
         else:
             try:
                 value = self._convert(value)
             except (ProtocolError, TypeError, ValueError, InvalidOperation, OverflowError) as error:
                 reason = f"{self._model}: the field {self._name!r} cannot be read: {error}"
-                raise UnreadableField(reason) from error
+                raise UnreadableField(reason, model=instance) from error
         values[self._field] = value
         return value
 

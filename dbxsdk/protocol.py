@@ -7,12 +7,20 @@ Methods that make frames may be called by any thread; ``receive`` and ``reset`` 
 from __future__ import annotations
 
 import abc
+from types import MappingProxyType
 from typing import Any, Callable, Collection, FrozenSet, Hashable, Mapping, Optional, Sequence, Tuple, Union
 
 import attrs
 
 from dbxsdk.errors import VenueError
 from dbxsdk.models import Update
+
+
+class SecretText(str):
+    """A frame's text that holds a key or a signature: the mark goes with it, however many hands it goes through."""
+
+    def __repr__(self) -> str:
+        return "'***'"
 
 
 @attrs.frozen
@@ -27,6 +35,7 @@ class Request:
         is_ping: it is a WebSocket ping frame, and the pong with its payload is the reply: ``frame`` is ``key``.
         alone: for subscribe and unsubscribe requests whose answers carry no id: the next one of the kind is not
             sent before this one was answered.
+        secret: the frame holds a key or a signature; no recording gets it.
     """
 
     key: Hashable
@@ -35,6 +44,11 @@ class Request:
     topics: Tuple[str, ...] = ()
     is_ping: bool = False
     alone: bool = False
+    secret: bool = attrs.field(default=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.secret:
+            object.__setattr__(self, "frame", SecretText(self.frame))
 
 
 @attrs.frozen
@@ -67,9 +81,11 @@ class Push:
     read: Callable[[Any], Any] = attrs.field(repr=False)
     venue_time_ms: Optional[int] = None
 
-    # The session's own; not set before it has them:
-    update: Union[Update, bool, None] = attrs.field(default=None, init=False, repr=False, eq=False)
-    """The typed form, once somebody wanted it; False where it turned out to be unreadable."""
+    # The session's own:
+    update: Optional[Update] = attrs.field(default=None, init=False, repr=False, eq=False)
+    """The typed form, once somebody wanted it."""
+    bad: bool = attrs.field(default=False, init=False, repr=False, eq=False)
+    """Whether it, or a field of its typed form, turned out to be unreadable, and was told."""
     received_ns: int = attrs.field(init=False, repr=False, eq=False)
 
 
@@ -94,6 +110,15 @@ class Protocol(abc.ABC):
 
     venue: str
     """The name in ``Update.venue``, in thread names and in log lines."""
+
+    client: str = ""
+    """The class in ``dbxsdk`` whose clients speak it: recordings name it."""
+
+    settings: Mapping[str, Any] = MappingProxyType({})
+    """The arguments of that class without which recorded frames could not be read again. JSON, and nothing secret."""
+
+    granted: Mapping[str, Any] = MappingProxyType({})
+    """The document of a reply that grants one of ``subscribe``'s requests whole: what a replay answers."""
 
     heartbeat_interval: float
     """The venue's own heartbeat interval in seconds."""
@@ -156,6 +181,11 @@ class Protocol(abc.ABC):
     @abc.abstractmethod
     def unsubscribe(self, topics: Sequence[str], live: Collection[str]) -> Sequence[Request]:
         """The requests that end ``topics`` while those that are ``live`` stay subscribed."""
+
+    def renewed_with(self, topic: str) -> Collection[str]:
+        """The topics, where live, that have to be unsubscribed and subscribed again so that the venue sends what it sends
+        at the beginning of ``topic``."""
+        return (topic,)
 
     @abc.abstractmethod
     def receive(self, payload: bytes, binary: bool) -> Sequence[Inbound]:

@@ -21,12 +21,14 @@ TREE = {
     "RequestTimeout": ["OutcomeUnknown", "TimeoutError"],
     "ConnectionLost": ["TransportError", "OutcomeUnknown"],
     "ProtocolError": ["DbxError"],
+    "UnreadableField": ["ProtocolError"],
     "UnreadableReply": ["OutcomeUnknown", "ProtocolError"],
     "VenueError": ["DbxError"],
     "AuthError": ["VenueError"],
     "SubscribeError": ["VenueError"],
     "RateLimited": ["VenueError"],
     "WrongThreadError": ["DbxError"],
+    "RecordingError": ["DbxError"],
     "DbxError": ["Exception"],
 }
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbxsdk import ProtocolError, Update
-from dbxsdk.models import UnreadableField, boolean, decimal, each, integer, lazy, levels, reader, text, wire
+from dbxsdk import ProtocolError, UnreadableField, Update
+from dbxsdk.models import boolean, decimal, each, integer, lazy, levels, reader, text, wire
 
 
 @attrs.frozen

@@ -5,11 +5,13 @@ from __future__ import annotations
 import warnings
 from typing import Any, Callable, Optional, Tuple, Union
 
+from dbxsdk.bybit.book import BybitBookRule, check_depth
 from dbxsdk.bybit.endpoints import MAINNET, TESTNET
 from dbxsdk.bybit.familiar import BybitClient
 from dbxsdk.bybit.protocol import BybitPublicProtocol
 from dbxsdk.client import Symbols
 from dbxsdk.options import Options
+from dbxsdk.order_book import OrderBook
 from dbxsdk.session import Subscription
 
 Callback = Callable[[Any], Any]
@@ -63,6 +65,26 @@ class BybitPublicClient(BybitClient):
             url = f"wss://{TESTNET if testnet else MAINNET}/v5/public/{category}"
         super().__init__(protocol, url, options=options)
         self.category = category
+
+    def order_book(self, symbol: str, *, depth: int = 50, timeout: Optional[float] = None) -> OrderBook:
+        """Subscribes ``orderbook.{depth}`` of one symbol and keeps a book of it; see ``OrderBook``.
+
+        It returns once the venue has acknowledged; the snapshot follows: ``wait_ready`` of the book waits for it. Every
+        update is checked to be the next one (``u``): where one is missing the book is stale, the topic is
+        subscribed anew, and the snapshot that this brings makes the book right again. Other subscriptions of the same
+        topic see this snapshot, too. Books of one topic are apart: each has its own ``close``.
+
+        Args:
+            symbol: in upper case.
+            depth: levels a side: 1, 50, 200 or 1000; for options 25 or 100.
+            timeout: seconds to wait for the acknowledgement, in place of ``request_timeout``.
+
+        Raises what ``subscribe`` raises; ``ValueError`` and ``TypeError`` name the argument. Safe to retry.
+
+        Source: websocket/public/orderbook.
+        """
+        check_depth(self.category, depth)
+        return self._order_book(f"orderbook.{depth}", symbol, symbol, BybitBookRule(depth), timeout)
 
     def orderbook_stream(
         self, depth: Union[int, str], symbol: Symbols, callback: Callback, *, raw: bool = False

@@ -37,6 +37,8 @@ class BybitPrivateProtocol(Protocol):
     """The private socket of one account."""
 
     venue = "bybit"
+    client = "BybitPrivateClient"
+    granted = {"success": True}
     heartbeat_interval = 20.0
     topic_key = "topic"
     connection_budget = (500, 300.0)
@@ -74,7 +76,7 @@ class BybitPrivateProtocol(Protocol):
         topics: Tuple[str, ...] = ()
         if method in ("subscribe", "unsubscribe"):
             topics = tuple(topic for topic in params or () if isinstance(topic, str))
-        return Request(key, encode(document), method, topics)
+        return Request(key, encode(document), method, topics, secret=method == "auth")
 
     def heartbeat(self) -> Request:
         # The JSON ping, since WebSocket ping frames do not keep the connection open.

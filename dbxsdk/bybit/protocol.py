@@ -51,6 +51,8 @@ class BybitPublicProtocol(Protocol):
     """One public socket. ``category`` is ``"spot"``, ``"linear"``, ``"inverse"`` or ``"option"``."""
 
     venue = "bybit"
+    client = "BybitPublicClient"
+    granted = {"success": True}
     heartbeat_interval = 20.0
     topic_key = "topic"
     connection_budget = (500, 300.0)
@@ -61,6 +63,7 @@ class BybitPublicProtocol(Protocol):
         if category not in CATEGORIES:
             raise ValueError(f"category must be one of {', '.join(CATEGORIES)}, not {category!r}")
         self.category = category
+        self.settings = {"category": category}
         self._request_topics = SPOT_REQUEST_TOPICS if category == "spot" else REQUEST_TOPICS
         self._prefix = secrets.token_hex(6)
         self._numbers = itertools.count(1)  # next() on it is atomic: any thread makes requests
@@ -88,7 +91,7 @@ class BybitPublicProtocol(Protocol):
         if method in ("subscribe", "unsubscribe"):
             topics = tuple(topic for topic in params or () if isinstance(topic, str))
             kind = self._kind(method)
-        return Request(key, encode(document), kind, topics)
+        return Request(key, encode(document), kind, topics, secret=method == "auth")
 
     def heartbeat(self) -> Request:
         # The JSON ping, since WebSocket ping frames do not keep the connection open.

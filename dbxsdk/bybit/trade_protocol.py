@@ -53,6 +53,7 @@ class BybitTradeProtocol(Protocol):
     """
 
     venue = "bybit"
+    client = "BybitTradeClient"
     heartbeat_interval = 20.0
     connection_budget = (500, 300.0)
 
@@ -92,7 +93,7 @@ class BybitTradeProtocol(Protocol):
     def request(self, method: str, params: Any) -> Request:
         """``params`` is the one object that ``args`` holds; ``auth`` alone has a list, and ``ping`` nothing."""
         key, frame = self._frame(method, params)
-        return Request(key, frame, method)
+        return Request(key, frame, method, secret=method == "auth")
 
     def typed_request(self, method: str, params: Mapping[str, Any], read: Callable[[Dict[str, Any]], Any]) -> TypedRequest:
         key, frame = self._frame(method, params)

@@ -7,9 +7,12 @@ from typing import Optional, Tuple
 from dbxsdk.arguments import check_credential, check_seconds, check_word
 from dbxsdk.client import Client
 from dbxsdk.cryptomus import rest
+from dbxsdk.cryptomus.book import CryptomusBookRule, check_scale_index
 from dbxsdk.cryptomus.models import DepthScale, Market
 from dbxsdk.cryptomus.protocol import CryptomusProtocol
+from dbxsdk.cryptomus.unions import ALL
 from dbxsdk.options import Options
+from dbxsdk.order_book import OrderBook
 from dbxsdk.transport.http import parse_http_url
 
 URL = "wss://api-ws.cryptomus.com/ws"
@@ -91,6 +94,30 @@ class CryptomusClient(Client):
             "depth_scales_url", DEPTH_SCALES_URL if depth_scales_url is None else depth_scales_url
         )
         super().__init__(CryptomusProtocol(), URL if url is None else url, options=options, prepare=tokens)
+
+    def order_book(self, symbol: str, *, scale_index: int = 0, timeout: Optional[float] = None) -> OrderBook:
+        """Subscribes ``depth`` of one market at one price step and keeps a book of it; see ``OrderBook``.
+
+        It returns once the venue has acknowledged; the whole book (``full_reload``) follows: ``wait_ready`` of the book
+        waits for it. The venue numbers nothing, so the only sign of a lost update is a crossed book: then it is stale,
+        and subscribed anew, with ``"all"`` where that is subscribed. Other subscriptions of the same book (and of
+        ``"all"``) see the whole book that this brings, too. Books of one market are apart, at one scale or at several: each
+        has its own ``close``.
+
+        Args:
+            symbol: the market alone, like ``"BTC_USDT"``.
+            scale_index: which of the market's price steps; ``depth_scales`` lists them.
+            timeout: seconds to wait for the acknowledgement, in place of ``request_timeout``.
+
+        Raises what ``subscribe`` raises; ``ValueError`` and ``TypeError`` name the argument. Safe to retry.
+
+        Source: "exchange/websockets", depth.
+        """
+        market = check_word("symbol", symbol).upper()
+        if ":" in market or market == ALL.upper():
+            raise ValueError(f"symbol must be one market without a scale index, not {symbol!r}")
+        check_scale_index(scale_index)
+        return self._order_book("depth", f"{market}:{scale_index}", market, CryptomusBookRule(scale_index), timeout)
 
     def markets(self, timeout: Optional[float] = None) -> Tuple[Market, ...]:
         """All markets, over HTTPS: needs no connection, no key, and opens none. Safe to retry.

@@ -39,6 +39,7 @@ class CryptomusProtocol(Protocol):
     """The one socket of the venue, public and private. Who connects with a token is logged in."""
 
     venue = "cryptomus"
+    client = "CryptomusClient"
     # A connection is closed 60 s after the client's last request; the page asks for one every 50 s.
     heartbeat_interval = 40.0
     longest_heartbeat_interval = 50.0  # the venue closes after 60 s without a request
@@ -90,6 +91,9 @@ class CryptomusProtocol(Protocol):
         for step in steps:
             self._leaving[step.key] = step  # type: ignore[index]  # the key is an id of ours
         return tuple(steps)
+
+    def renewed_with(self, topic: str) -> Tuple[str, ...]:
+        return topic, f"{_channel(topic)}.{ALL}"  # beside which the venue is told nothing about single ones
 
     def _step(self, channel: str, action: Action, names: Sequence[str], **fields: Any) -> Step:
         key, frame = self._frame(_METHODS[action].format(channel), names)

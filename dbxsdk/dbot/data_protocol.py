@@ -81,6 +81,7 @@ class DBotDataProtocol(Protocol):
     """Market data and wallets' trades."""
 
     venue = "dbot"
+    client = "DBotDataClient"
     heartbeat_interval = HEARTBEAT_INTERVAL
     longest_heartbeat_interval = LONGEST_HEARTBEAT_INTERVAL
     only_heartbeats_count = True  # "heartbeat at least once a minute": no page says that requests count

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Optional
 
+from dbxsdk.arguments import check_word
 from dbxsdk.client import Client
+from dbxsdk.digifinex.book import DigiFinexBookRule
 from dbxsdk.digifinex.protocol import DigiFinexProtocol
 from dbxsdk.errors import ProtocolError
 from dbxsdk.options import Options
+from dbxsdk.order_book import OrderBook
 
 URL = "wss://openapi.digifinex.com/ws/v1/"
 """The documented address."""
@@ -56,6 +59,23 @@ class DigiFinexClient(Client):
         options: Optional[Options] = None,
     ) -> None:
         super().__init__(DigiFinexProtocol(api_key, api_secret), URL if url is None else url, options=options)
+
+    def order_book(self, symbol: str, *, timeout: Optional[float] = None) -> OrderBook:
+        """Subscribes ``depth`` of one symbol and keeps a book of it, all levels that the venue sends; see ``OrderBook``.
+
+        It returns once the venue has acknowledged; the whole book (``clean``) follows: ``wait_ready`` of the book waits
+        for it. The venue numbers nothing, so the only sign of a lost update is a crossed book: then it is stale, and
+        subscribed anew. Other subscriptions of the same symbol see the whole book that this brings, too. Books of one
+        symbol are apart: each has its own ``close``.
+
+        ``timeout`` is how long to wait for the acknowledgement, in seconds, in place of ``request_timeout``.
+
+        Raises what ``subscribe`` raises; ``ValueError`` and ``TypeError`` name the argument. Safe to retry.
+
+        Source: the venue's spot WebSocket pages, "depth.update".
+        """
+        symbol = check_word("symbol", symbol).upper()
+        return self._order_book("depth", symbol, symbol, DigiFinexBookRule(), timeout)
 
     def server_time(self, timeout: Optional[float] = None) -> int:
         """The venue's clock in seconds since 1970 (``server.time``). Safe to retry. Raises what ``call`` raises."""

@@ -45,6 +45,8 @@ class DigiFinexProtocol(Protocol):
     """The one socket of the venue, public and private."""
 
     venue = "digifinex"
+    client = "DigiFinexClient"
+    granted = {"result": {"status": "success"}}
     # The pages say nothing; a connection is dropped 60 s after the client's last frame.
     heartbeat_interval = 30.0
     longest_heartbeat_interval = 55.0
@@ -118,7 +120,9 @@ class DigiFinexProtocol(Protocol):
     def _request(self, method: str, params: Sequence[Any], topics: Sequence[str] = ()) -> Request:
         request_id = next(self._ids)
         frame = codec.encode({"id": request_id, "method": method, "params": list(params)})
-        return Request(key=request_id, frame=frame, kind=method, topics=tuple(topics))
+        return Request(
+            key=request_id, frame=frame, kind=method, topics=tuple(topics), secret=method == "server.auth"
+        )
 
     # -- frames to events ----------------------------------------------------------------------------
 

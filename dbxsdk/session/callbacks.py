@@ -7,9 +7,9 @@ import logging
 import threading
 from typing import Any, Callable, Deque, List, Optional, Tuple
 
-from dbxsdk.errors import ProtocolError
+from dbxsdk.errors import ProtocolError, UnreadableField
 from dbxsdk.events import BadFrame, CallbackFailed, Event, Gap
-from dbxsdk.models import UnreadableField, Update
+from dbxsdk.models import Update
 from dbxsdk.options import Options
 from dbxsdk.protocol import Push
 from dbxsdk.session.dispatch import UpdateQueue
@@ -41,12 +41,13 @@ class Callbacks:
         self._event_callbacks: Tuple[Callable[[Event], Any], ...] = ()
         # Replaced, never changed: other threads walk through it without the lock.
         self._iterators: Tuple[UpdateQueue, ...] = ()
+        self.queue = self._new_queue()
         self.reset_for_process()
 
     def reset_for_process(self) -> None:
         """Makes anew what threads of the parent may hold or have half changed."""
         self._lock = threading.Lock()  # guards the counters that several threads count up, and the tuple of callbacks
-        self.queue = self._new_queue()
+        self.new_queue()
         self.reader_id: Optional[int] = None
         self._from_other_threads: Deque[Event] = collections.deque()
         # The reader's own: the number of the last update, and the queues that have to be given something.
@@ -69,11 +70,16 @@ class Callbacks:
     def new_iterator_queue(self) -> UpdateQueue:
         queue = self._new_queue()
         with self._lock:
-            for old in self._iterators:
-                if old.is_over:
-                    self._retire(old)
-            self._iterators = (*(old for old in self._iterators if not old.is_over), queue)
+            self._iterators += (queue,)
         return queue
+
+    def _retire_iterators(self) -> None:
+        """Only on the reader thread: it may be about to put something into a queue that is over, and count it there."""
+        with self._lock:
+            over = [queue for queue in self._iterators if queue.is_over]
+            for queue in over:
+                self._retire(queue)
+            self._iterators = tuple(queue for queue in self._iterators if queue not in over)
 
     def _new_queue(self) -> UpdateQueue:
         return UpdateQueue(self._options.queue_size, self._must_flow)
@@ -133,15 +139,24 @@ class Callbacks:
         """Puts into the queues what was handed over. False where something was refused since the last flush: there was no
         room, and the policy is to disconnect."""
         self._put_staged()
+        if self._iterators and any(queue.is_over for queue in self._iterators):
+            self._retire_iterators()
         refused, self._refused = self._refused, False
         return not refused
 
     def _put_staged(self) -> None:
-        while self._staged:
-            queue = self._staged.pop()
-            # New lists first: what waits for room here must not be there twice.
+        queues, self._staged = self._staged, []
+        # First to all what there is room for, so that none of it waits for room in another queue.
+        for queue in queues:
             deliveries, queue.staged = queue.staged, []
-            if deliveries and not queue.put(deliveries):
+            if deliveries and not queue.put(deliveries, hold=False):
+                self._refused = True
+        # Then the others in their order: who waits for room keeps back only what came later.
+        held = [(queue, delivery) for queue in queues for delivery in queue.staged]
+        for queue in queues if held else ():
+            queue.staged = []
+        for queue, delivery in sorted(held, key=lambda each: each[1][3]):
+            if not queue.put([delivery]):
                 self._refused = True
 
     def deliver_waiting_events(self) -> None:
@@ -164,6 +179,7 @@ class Callbacks:
         if not self.inline:
             self.queue.put_event(event)
         elif threading.get_ident() == self.reader_id:
+            self.deliver_waiting_events()  # told before this one
             self._deliver_event(event)
         else:
             # Callbacks run one at a time: the reader delivers it with its next frame.
@@ -196,24 +212,22 @@ class Callbacks:
         if queue.discarding:  # closed, inside a callback maybe, while more was at hand
             queue.total_dropped += 1
             return
+        argument = what
         if type(what) is Push:
-            if not subscription.raw:
-                what = self._typed(what)
-                if what is None:
-                    return
-            else:
-                what = what.document
+            argument = what.document if subscription.raw else self._typed(what)
+            if argument is None:
+                return
         try:
-            subscription.callback(what)
+            subscription.callback(argument)
         except BaseException as error:  # noqa: B036 - also SystemExit: it would end the thread in silence
             self._callback_failed(topic, what, error)
         else:
             queue.delivered += 1
 
-    def _callback_failed(self, topic: str, argument: Any, error: BaseException) -> None:
-        if isinstance(error, UnreadableField) and isinstance(argument, Update):
+    def _callback_failed(self, topic: str, what: Any, error: BaseException) -> None:
+        if isinstance(error, UnreadableField) and type(what) is Push and _is_of(what.update, error.model):
             # Fields are read when they are looked at: the fault is the frame's.
-            self.bad_frame(error)
+            self._unreadable(what, error)
             return
         with self._lock:
             self.callback_errors += 1
@@ -231,9 +245,8 @@ class Callbacks:
 
     def _typed(self, push: Push) -> Optional[Update]:
         """The typed form, made once; None where the document lacks what the model needs."""
-        known = push.update
-        if known is not None:
-            return known if isinstance(known, Update) else None
+        if push.update is not None or push.bad:
+            return push.update
         try:
             update = push.update = Update(
                 self._venue,
@@ -254,8 +267,8 @@ class Callbacks:
         return None
 
     def _unreadable(self, push: Push, error: ProtocolError) -> None:
-        if push.update is not False:  # several callbacks may want it: it is one bad frame
-            push.update = False
+        if not push.bad:  # several callbacks may want it: it is one bad frame
+            push.bad = True
             self.bad_frame(error)
 
     def _deliver_event(self, event: Event) -> None:
@@ -266,3 +279,9 @@ class Callbacks:
                 with self._lock:
                     self.callback_errors += 1
                 logger.error("%s: an event callback raised", self._venue, exc_info=error)
+
+
+def _is_of(update: Optional[Update], model: Any) -> bool:
+    """Whether it is this update's, not that of one which the callback has kept."""
+    data = update.data if update is not None else None
+    return any(each is model for each in (data if isinstance(data, tuple) else (data,)))

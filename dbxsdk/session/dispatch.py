@@ -84,9 +84,9 @@ class UpdateQueue:
     def __len__(self) -> int:
         return self._kept_updates() + len(self._oldest) + len(self._latest)
 
-    def put(self, deliveries: Sequence[Delivery]) -> bool:
+    def put(self, deliveries: Sequence[Delivery], hold: bool = True) -> bool:
         """Takes updates, one at least, in, in their order. False where one was refused: its policy is ``disconnect``
-        and there is no room."""
+        and there is no room. Without ``hold``, what would have to wait for room stays ``staged``, with all behind it."""
         accepted = True
         with self._changed:
             room, refused = self._size - self._kept_updates(), self._refuses()
@@ -94,7 +94,7 @@ class UpdateQueue:
                 self._kept.extend(deliveries)
                 self._newest = deliveries[-1][3]
                 deliveries = ()
-            for delivery in deliveries:
+            for index, delivery in enumerate(deliveries):
                 if refused:
                     self.total_dropped += 1
                     continue
@@ -111,6 +111,9 @@ class UpdateQueue:
                 if room <= 0:
                     room = self._size - self._kept_updates()
                     if room <= 0 and policy == "block":
+                        if not hold:
+                            self.staged = list(deliveries[index:])
+                            break
                         self._hold()
                         room, refused = self._size - self._kept_updates(), self._refuses()
                         if refused:
@@ -159,8 +162,9 @@ class UpdateQueue:
                     self.at_work = True
                     item: Union[Delivery, Event, None] = self._taken.popleft()
                 else:
+                    self.at_work = True  # before it is taken: ``idle`` looks at the length first
                     item = self._take()
-                    self.at_work = isinstance(item, tuple)
+                    self.at_work = item is not None
                 if item is not None:
                     if self.holding:
                         self.holding = False
@@ -198,7 +202,8 @@ class UpdateQueue:
     def discard(self) -> None:
         """Throws away the updates that are still queued and those still to come, and counts them. Events stay."""
         with self._changed:
-            self.total_dropped += len(self) - len(self._taken)
+            # Without those taken out: the consumer may take one between a look at their number and the next line.
+            self.total_dropped += len(self._kept) - self._kept_events + len(self._oldest) + len(self._latest)
             self._kept = collections.deque(item for item in self._kept if item[0] is None)
             self._oldest.clear()
             self._latest.clear()
@@ -214,8 +219,11 @@ class UpdateQueue:
             self._changed.notify_all()
 
     def after_fork_in_child(self) -> None:
-        """The lock may have been held by a thread that the child does not have, in the middle of a change."""
+        """The lock may have been held by a thread that the child does not have, in the middle of a change. What was
+        queued is the parent's; what was over stays so."""
+        over = (self.abandoned, self.discarding, self._draining, self.delivered, self.total_dropped)
         self.__init__(self._size, self._must_flow)  # type: ignore[misc]
+        self.abandoned, self.discarding, self._draining, self.delivered, self.total_dropped = over
 
     def _kept_updates(self) -> int:
         return len(self._kept) - self._kept_events + len(self._taken)

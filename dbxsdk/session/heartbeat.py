@@ -17,6 +17,9 @@ from dbxsdk.transport import NotSent, SendFailed
 
 logger = logging.getLogger(__name__)
 
+_SECOND_LOOK = 0.1
+"""Seconds between finding a connection silent and giving it up."""
+
 
 class Heartbeat:
     """Sleeps until something is due. The heartbeat is judged on what was sent, silence on what was received."""
@@ -43,6 +46,8 @@ class Heartbeat:
         self._beaten: Any = None
         """The connection that ``_last_beat`` is of."""
         self._last_beat = 0.0
+        self._suspected: Any = None
+        """The connection that was found silent at the last look."""
         self._emit = emit
         self._interval = options.heartbeat_interval or protocol.heartbeat_interval
         # A heartbeat is answered: one interval without anything to send, and time for the answer.
@@ -81,7 +86,14 @@ class Heartbeat:
         # Only while the reader waits for the network: one that stands still for a full queue, or runs a callback,
         # says nothing about the venue.
         silent = connection.silent_for(now)
-        if silent >= self._silence:
+        if silent < self._silence:
+            self._suspected = None
+        elif self._suspected is not connection:
+            # After a stop of the whole process (a frozen container, a debugger, a held GIL) what came in the meantime
+            # lies unread: the reader gets the time to take it.
+            self._suspected = connection
+            return now + _SECOND_LOOK
+        else:
             connection.abort(f"nothing was received for {silent:.1f} s")
         return float(now + max(self._silence - silent, 1.0))
 

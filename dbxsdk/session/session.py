@@ -11,13 +11,14 @@ caller waits on its future.
 from __future__ import annotations
 
 import collections
+import contextlib
 import logging
 import os
 import threading
 import time
 import weakref
 from concurrent.futures import Future
-from typing import Any, Callable, Deque, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Deque, Iterator, List, Optional, Sequence, Set, Tuple
 
 from dbxsdk import codec
 from dbxsdk.errors import (
@@ -32,11 +33,13 @@ from dbxsdk.errors import (
     WrongThreadError,
     fresh,
 )
-from dbxsdk.events import Connected, Disconnected, Event
+from dbxsdk.events import Connected, Disconnected, Event, RecordingFailed
 from dbxsdk.options import Options
 from dbxsdk.protocol import Inbound, Protocol, Push, Reply, Request
 from dbxsdk.session.backoff import Backoff, budget
+from dbxsdk.session.books import BookFeed, feeds
 from dbxsdk.session.callbacks import Callbacks
+from dbxsdk.session.clock import MACHINE, Clock
 from dbxsdk.session.dispatch import UpdateQueue
 from dbxsdk.session.gap import GapTracker
 from dbxsdk.session.heartbeat import Heartbeat
@@ -90,6 +93,8 @@ class _Run:
 class Session:
     """One client's background life. ``client.Client`` documents the public side of the methods."""
 
+    _new_callbacks: Callable[..., Callbacks] = Callbacks
+
     def __init__(
         self,
         protocol: Protocol,
@@ -98,9 +103,10 @@ class Session:
         *,
         prepare: Optional[Prepare] = None,
         connect: Callable[..., Any] = Connection,
-        wall_clock: Callable[[], float] = time.time,
+        clock: Clock = MACHINE,
     ) -> None:
-        """``prepare`` makes the address of each single connection out of ``address`` (see ``Prepare``)."""
+        """``prepare`` makes the address of each single connection out of ``address`` (see ``Prepare``). ``clock`` has the
+        times that users are told of; what is waited for is waited for by the machine's."""
         self._protocol = protocol
         self._address = address
         self._prepare = prepare
@@ -109,8 +115,8 @@ class Session:
         # Preparing, connecting and logging in have limits of their own; this is all of them together.
         steps = 1 if prepare is None else 2
         self._opening_limit = steps * options.connect_timeout + options.request_timeout
-        self._wall_clock = wall_clock
-        self._callbacks = Callbacks(protocol.venue, options, self._must_flow, self._abandoned)
+        self._clock = clock
+        self._callbacks = self._new_callbacks(protocol.venue, options, self._must_flow, self._abandoned)
         self._topics = WantedTopics(protocol.carries_state)
         self._state = State.NEW
         self._failure: Optional[DbxError] = None
@@ -130,6 +136,7 @@ class Session:
         self._run: Optional[_Run] = None
         self._connection: Any = None
         self._connecting_since = 0.0
+        self._book_waiters = 0
         self._requests = Requests(self._lock, self._address.endpoint, self._connection_to_send)
         self._subscriptions = Subscriptions(
             self._protocol,
@@ -158,8 +165,12 @@ class Session:
         self._login_error: Optional[DbxError] = None
         self._ready_since = 0.0
         self._last_received_ns = 0
+        self._last_byte: Optional[float] = None
+        """Monotonic time of the last byte of the last connection."""
         self._gap = GapTracker()
         self._told_unknown: Set[str] = set()
+        self._recorded: Any = None
+        """What ``Options.recorder`` gave for the open connection, if anything."""
 
     # -- opening and closing -------------------------------------------------------------------------
 
@@ -179,6 +190,9 @@ class Session:
                 run.stop.set()
             sent, unsent = self._requests.end()
             self._changed.notify_all()
+            books = self._books()
+        for book in books:
+            book.end(None, "the client is closed")
         for entry in sent:
             fail(entry, ConnectionLost("the client was closed before the answer came", request_id=entry.request.key))
         for entry in unsent:
@@ -220,6 +234,7 @@ class Session:
             if self._ready_connection() is not None:
                 return
             run = self._ensure_run()
+            opening = not run.was_ready
             run.openers += 1
             try:
                 while run.error is None:
@@ -228,7 +243,8 @@ class Session:
                     if remaining <= 0:
                         break
                     self._changed.wait(remaining)
-                    if self._ready_connection() is not None:
+                    # Or it was ready, and lost before this thread came to see it: reconnects have begun.
+                    if self._ready_connection() is not None or (opening and run.was_ready):
                         return
             finally:
                 run.openers -= 1
@@ -330,12 +346,12 @@ class Session:
 
     # -- subscriptions -------------------------------------------------------------------------------
 
-    def subscribe(self, subscription: Subscription, timeout: Optional[float]) -> None:
+    def subscribe(self, subscription: Subscription, timeout: Optional[float], afresh: bool = False) -> None:
         self._guard_blocking("subscribe")
         deadline = _deadline(timeout, self._options.request_timeout)
         self._subscriptions.check_capacity(subscription.topics)
         self._wait_ready(deadline)
-        self._subscriptions.subscribe(subscription, deadline)
+        self._subscriptions.subscribe(subscription, deadline, afresh)
         if subscription.max_silence is not None:
             self._wake_heartbeat()
 
@@ -354,6 +370,35 @@ class Session:
         self._guard_blocking("the iterator")
         if self._run is None and not self._state.is_over:
             self.open(None)  # in a forked child its first step may be the first use of the client
+
+    # -- books ---------------------------------------------------------------------------------------
+
+    def renew(self, topics: Sequence[str]) -> None:
+        """Has the venue send what it sends at the beginning of these topics. Does not wait for it."""
+        self._subscriptions.renew(topics)
+
+    @contextlib.contextmanager
+    def waiting_for_book(self, timeout: Optional[float], must_flow: bool) -> Iterator[None]:
+        """A thread waits for an update of a book. Where that is the one that runs the callbacks, and where
+        ``must_flow``, the reader goes on although a queue is full: that may be the waiting thread's to empty."""
+        self._guard_blocking("waiting for an order book")
+        if self._run is None and not self._state.is_over:
+            self.open(timeout)  # in a forked child
+        run = self._run
+        must_flow = must_flow or (run is not None and threading.current_thread() in run.threads)
+        with self._lock:
+            self._book_waiters += must_flow
+        if must_flow:
+            self._callbacks.poke()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._book_waiters -= must_flow
+
+    def _books(self) -> List[BookFeed]:
+        """Under the lock."""
+        return feeds(self._topics.subscriptions())
 
     def _resubscribed(self, request: Request, retries: Sequence[Request]) -> None:
         if self._gap.answered(request.key, [again.key for again in retries]):
@@ -379,35 +424,30 @@ class Session:
         while True:
             ending = self._connect_once(run)
             if run.stop.is_set():
-                self._callbacks.emit(Disconnected("closed", ending.code, None))
+                self._disconnected(Disconnected("closed", ending.code, None))
                 return None
             error = self._login_error or ending.error
             if self._ready_since:
                 failed = 0
-                backoff.lasted(time.monotonic() - self._ready_since)
+                backoff.lasted(self._clock.monotonic() - self._ready_since)
             else:
                 failed += 1
             limit = self._options.max_reconnects
             if isinstance(error, AuthError) or not run.was_ready or (limit is not None and failed >= limit):
-                self._callbacks.emit(Disconnected(ending.reason, ending.code, None))
+                self._disconnected(Disconnected(ending.reason, ending.code, None))
                 return error or ConnectError(f"{self._address.endpoint}: {ending.reason}")
             delay = max(backoff.next(), getattr(error, "retry_after", None) or 0.0)
             logger.warning("%s: disconnected: %s; next try in %.1f s", self._protocol.venue, ending.reason, delay)
-            self._callbacks.emit(Disconnected(ending.reason, ending.code, delay))
+            self._disconnected(Disconnected(ending.reason, ending.code, delay))
             run.stop.wait(delay)
 
     def _connect_once(self, run: _Run) -> Ending:
         """One connection, from its making to its end."""
         self._ready_since = 0.0
         self._login_error = None
-        while not run.stop.is_set():
-            wait = budget.reserve(self._address.endpoint, self._protocol.connection_budget)
-            if not wait:
-                break
-            if not run.was_ready and wait > self._options.connect_timeout:
-                reason = f"{self._address.endpoint}: the venue's limit of new connections is used up for {wait:.0f} s"
-                return Ending(reason, error=ConnectError(reason, retry_after=wait))
-            run.stop.wait(wait)
+        refused = self._reserve(run)
+        if refused is not None:
+            return Ending(str(refused), error=refused)
         connection: Any = self._connect(
             self._address,
             self._options,
@@ -426,10 +466,54 @@ class Session:
         self._lost(connection, ending)
         return ending
 
+    def _reserve(self, run: _Run) -> Optional[ConnectError]:
+        """Waits until the venue's limit of new connections allows one more; not for long where a caller waits, too."""
+        while not run.stop.is_set():
+            wait = budget.reserve(self._address.endpoint, self._protocol.connection_budget)
+            if not wait:
+                break
+            if not run.was_ready and wait > self._options.connect_timeout:
+                reason = f"{self._address.endpoint}: the venue's limit of new connections is used up for {wait:.0f} s"
+                return ConnectError(reason, retry_after=wait)
+            run.stop.wait(wait)
+        return None
+
     def _now_ms(self) -> int:
-        return int(self._wall_clock() * 1000)
+        return self._clock.wall_ns() // 1_000_000
+
+    def _begin_recording(self, connection: Any) -> None:
+        """Before the login: nothing that goes in or out may be missing."""
+        recorder = self._options.recorder
+        if recorder is None:
+            return
+        try:
+            self._recorded = connection.recorded = recorder.connection(
+                venue=self._protocol.venue,
+                client=self._protocol.client,
+                settings=self._protocol.settings,
+                endpoint=self._address.url.partition("?")[0],
+                owner=self,
+                secrets=connection.secrets,
+                on_error=self._callbacks.emit,
+            )
+        except Exception as error:  # a recorder of the user's may raise anything, and the client is to live
+            logger.exception("%s: the connection cannot be recorded", self._protocol.venue)
+            self._callbacks.emit(RecordingFailed(error, 0))
+
+    def _end_recording(self, reason: str, code: Optional[int] = None, retry_in: Optional[float] = None) -> None:
+        recorded, self._recorded = self._recorded, None
+        if recorded is not None:
+            recorded.closed(reason, code, retry_in, self._last_byte)
+
+    def _connected(self, event: Connected) -> None:
+        self._callbacks.emit(event)
+
+    def _disconnected(self, event: Disconnected) -> None:
+        self._end_recording(event.reason, event.code, event.retry_in)
+        self._callbacks.emit(event)
 
     def _opened(self, run: _Run, connection: Any) -> None:
+        self._begin_recording(connection)
         self._protocol.reset()
         self._told_unknown.clear()
         try:
@@ -482,9 +566,9 @@ class Session:
         logger.info("%s: connected to %s", self._protocol.venue, self._address.endpoint)
         if run.was_ready:
             self._reconnects += 1
-        self._ready_since = time.monotonic()
+        self._ready_since = self._clock.monotonic()
         # Before anything that this connection brings.
-        self._callbacks.emit(Connected(self._reconnects))
+        self._connected(Connected(self._reconnects))
         with self._lock:
             if run.stop.is_set() or self._state.is_over:
                 return
@@ -502,19 +586,25 @@ class Session:
     def _lost(self, connection: Any, ending: Ending) -> None:
         with self._lock:
             self._connection = None
+            self._last_byte = connection.last_received
+            connection.recorded = None  # for senders that have not seen the end yet
             if self._state is State.READY:
                 self._state = State.RECONNECTING
             entries = self._requests.pending.drain()
             self._subscriptions.connection_lost()
             self._changed.notify_all()
+            books = self._books()
+        for book in books:
+            book.stale(f"the connection was lost: {ending.reason}")
         if self._ready_since:
-            self._gap.connection_lost(connection.last_received or self._ready_since, self._last_received_ns)
+            self._gap.connection_lost(self._last_byte or self._ready_since, self._last_received_ns)
         for entry in entries:
             reason = f"the connection ended ({ending.reason}) before the answer to {entry.request.kind} came"
             fail(entry, ConnectionLost(f"{reason}; it may have been carried out", request_id=entry.request.key))
 
     def _end_run(self, run: _Run, error: Optional[DbxError]) -> None:
         """The last that the reader thread does."""
+        self._end_recording(str(error))  # where an unexpected error has left it open
         run.stop.set()
         run.wake_heartbeat.set()
         with self._lock:
@@ -528,6 +618,9 @@ class Session:
             sent, unsent = self._requests.end() if self._run is None else ([], [])
             over = self._state.is_over
             self._changed.notify_all()
+            books = self._books() if over else []
+        for book in books:
+            book.end(self._failure, f"the client has ended: {run.error}")
         for entry in sent + unsent:
             fail(entry, fresh(run.error))
         run.queue.drain()
@@ -540,15 +633,18 @@ class Session:
 
     def _messages(self, messages: Sequence[Message]) -> None:
         """What one read of the network brought. Never raises."""
-        received_ns = time.time_ns()
+        received_ns = self._clock.wall_ns()
+        if self._recorded is not None:
+            self._recorded.received(messages, received_ns, time.monotonic_ns())
         self._received += len(messages)
         self._last_received_ns = received_ns
         if self._callbacks.inline:
             self._callbacks.deliver_waiting_events()
         raw, key, take = self._topics.raw, self._protocol.topic_key, self._callbacks.take
-        short = key is not None and bool(raw) and not self._gap.due
+        usable = key is not None and bool(raw)
+        short = usable and not self._gap.due
         source = messages.source if isinstance(messages, Batch) else None
-        decode = codec.decode if source is None or not short else codec.decoder(source)
+        decode = codec.decode if source is None or not usable else codec.decoder(source)
         for payload, binary in messages:
             # The short way, for what nobody wants more of than the document. Everything else takes the other.
             if short and not binary:
@@ -557,14 +653,17 @@ class Session:
                     topic = document[key]
                     subscriptions = raw[topic]
                 except (KeyError, TypeError, ValueError, ProtocolError):
-                    self._message(payload, binary, received_ns)
+                    pass
                 else:
                     take(subscriptions, topic, document)
-            else:
-                self._message(payload, binary, received_ns)
+                    continue
+            if not self._message(payload, binary, received_ns):
+                break
+            short = usable and not self._gap.due  # the answer to a login makes one due, the first update ends it
         self._flush()
 
-    def _message(self, payload: bytes, binary: bool, received_ns: int) -> None:
+    def _message(self, payload: bytes, binary: bool, received_ns: int) -> bool:
+        """False where it was the last: nothing behind what breaks the WebSocket protocol is to be looked at."""
         try:
             inbound = self._protocol.receive(payload, binary)
             if len(inbound) == 1 and type(inbound[0]) is Push:
@@ -573,11 +672,11 @@ class Session:
                 self._take_in(inbound, received_ns)
         except ProtocolError as error:
             self._callbacks.bad_frame(error)
-            if not binary:
-                self._check_utf8(payload)
+            return binary or self._is_utf8(payload)
         except Exception as error:  # a defect of ours must not cost the connection
             logger.exception("%s: a frame could not be handled", self._protocol.venue)
             self._callbacks.bad_frame(ProtocolError(f"unexpected error: {error!r}"))
+        return True
 
     def _flush(self) -> None:
         if not self._callbacks.flush():
@@ -594,12 +693,14 @@ class Session:
                 self._flush()  # what came before it
                 self._reply(item)
 
-    def _check_utf8(self, payload: bytes) -> None:
-        """What is no JSON has still to be UTF-8: the transport leaves that to the decoder."""
+    def _is_utf8(self, payload: bytes) -> bool:
+        """What is no JSON has still to be UTF-8, or the connection fails: the transport leaves that to the decoder."""
         try:
             payload.decode("utf-8")
         except UnicodeDecodeError as error:
             self._connection.fail(INVALID_PAYLOAD, f"text that is not UTF-8: {error.reason}")
+            return False
+        return True
 
     def _pong(self, payload: bytes) -> None:
         """A WebSocket pong. Unasked ones are allowed, and say nothing that any other frame would not."""
@@ -612,6 +713,8 @@ class Session:
     def _reply(self, reply: Reply) -> None:
         with self._lock:
             entry = self._requests.pending.take(reply)
+        if entry is None and self._state.is_over:
+            return  # close() has ended its request
         if entry is None:
             raise ProtocolError(f"an answer to no request in flight (kind {reply.kind}, id {reply.key})")
         if entry.handler is not None:
@@ -639,7 +742,7 @@ class Session:
         if topic.max_silence is not None:
             if topic.silent:
                 self._wake_heartbeat()
-            topic.updated_at, topic.silent = time.monotonic(), False
+            topic.updated_at, topic.silent = self._clock.monotonic(), False
         push.received_ns = received_ns
         if served is None:
             self._callbacks.take(topic.subscriptions, push.topic, push)
@@ -660,7 +763,7 @@ class Session:
         self._callbacks.bad_frame(ProtocolError(f"an update of {topic}, which is not subscribed"), tell=tell)
 
     def _announce_gap(self) -> None:
-        gap = self._gap.announce(time.monotonic())
+        gap = self._gap.announce(self._clock.monotonic())
         logger.warning(
             "%s: updates of %d topics may be missing from %.3f s", self._protocol.venue, len(gap.topics), gap.seconds
         )
@@ -671,13 +774,19 @@ class Session:
         self._subscriptions.unsubscribe(subscription)
 
     def _must_flow(self) -> bool:
-        """Whether somebody waits for an answer, so that the reader must not stand still."""
-        return self._requests.pending.awaited > 0
+        """Whether the reader must not stand still: somebody waits for an answer, or the next connection is to be made."""
+        connection = self._connection
+        over = connection is None or connection.stopped
+        return over or self._requests.pending.awaited > 0 or self._requests.has_unsent or self._book_waiters > 0
 
     # -- looking in ----------------------------------------------------------------------------------
 
     def on_event(self, callback: Callable[[Event], Any]) -> None:
         self._callbacks.on_event(callback)
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock
 
     @property
     def callbacks(self) -> Callbacks:
@@ -699,7 +808,7 @@ class Session:
 
     def stats(self) -> Stats:
         self._check_process()
-        now = time.monotonic()
+        now = self._clock.monotonic()
         with self._lock:
             connection = self._connection
             pending = self._requests.count()
@@ -746,6 +855,8 @@ class Session:
         if connection is not None:
             connection.forget()
         self._topics.disconnected()
+        for book in self._books():
+            book.after_fork_in_child()
         if self._state.is_over:
             self._ended.set()
         else:

@@ -12,6 +12,7 @@ from dbxsdk.errors import ConnectError, RequestTimeout, SubscribeError, VenueErr
 from dbxsdk.events import Event, Refused
 from dbxsdk.options import Options
 from dbxsdk.protocol import Protocol, Reply, Request
+from dbxsdk.session.books import feeds
 from dbxsdk.session.pending import Entry, PendingRequests
 from dbxsdk.session.requests import SEND_TIMEOUT, send
 from dbxsdk.session.subscription import Subscription
@@ -19,6 +20,10 @@ from dbxsdk.session.topics import Waiter, WantedTopics
 from dbxsdk.transport import NotSent, SendFailed
 
 logger = logging.getLogger(__name__)
+
+RENEWAL_PATIENCE = 2.0
+"""Seconds that an unsubscription may go unanswered (Bybit's option socket is said not to answer any) before the topic,
+wished for still, is subscribed again. A late answer does no harm."""
 
 Handler = Callable[[Request, Optional[Reply]], None]
 
@@ -66,13 +71,16 @@ class Subscriptions:
         with self._lock:
             self._protocol.check_capacity({*self.topics.names(), *names})
 
-    def subscribe(self, subscription: Subscription, deadline: float) -> None:
-        """Returns when the venue has acknowledged every topic of it. Raises ``SubscribeError`` for the refused."""
+    def subscribe(self, subscription: Subscription, deadline: float, afresh: bool = False) -> None:
+        """Returns when the venue has acknowledged every topic of it. Raises ``SubscribeError`` for the refused.
+        ``afresh``: topics that are live already are subscribed anew, for what the venue sends at the beginning."""
         names = subscription.topics
         waiter = Waiter(names)
         with self._lock:
             self._raise_if_ended()
             self._protocol.check_capacity({*self.topics.names(), *names})
+            if afresh:
+                self._renew(names)
             # Before the request is sent: the first update may come before the acknowledgement.
             self.topics.add(names, subscription, waiter, time.monotonic())
             self.ask(deadline)
@@ -119,6 +127,14 @@ class Subscriptions:
                 for subscription in topic.subscriptions if topic is not None else ():
                     self._end(subscription, (name,))
             self._leave_unwanted()
+        self.flush()
+
+    def renew(self, names: Sequence[str]) -> None:
+        """Subscribes those of them anew that are live, for what the venue sends at the beginning. It is unsubscribed
+        first; the answer to that, or its absence, leads to the subscribe request. Does not wait."""
+        with self._lock:
+            self._renew(names)
+            self.ask()
         self.flush()
 
     def flush(self) -> None:
@@ -212,19 +228,43 @@ class Subscriptions:
 
     def _leave_unwanted(self) -> None:
         connection = self._connection()
-        names = self.topics.unwanted() if connection is not None else ()
+        if connection is not None:
+            self._leave(self.topics.unwanted(), connection, self._options.request_timeout)
+
+    def _renew(self, names: Sequence[str]) -> None:
+        connection = self._connection()
+        if connection is not None:
+            together = dict.fromkeys(each for name in names for each in self._protocol.renewed_with(name))
+            topics = self.topics.renewed(together)
+            for topic in topics:
+                for feed in feeds(topic.subscriptions):
+                    feed.book.renewed()  # before the request is sent: the whole book must not be there before
+            patience = min(self._options.request_timeout, RENEWAL_PATIENCE)
+            self._leave([topic.name for topic in topics], connection, patience)
+
+    def _leave(self, names: Sequence[str], connection: Any, patience: float) -> None:
         if names:
             told: Set[str] = set()
             for request in self._protocol.unsubscribe(names, self.topics.live()):
                 # One that names topics that stay subscribes them again: the venue may have ended more than was asked.
-                leaving = set(request.topics) <= set(names)
-                self._decide(request, connection, self._unsubscribe_answered if leaving else self._subscribe_answered)
+                if set(request.topics) <= set(names):
+                    self._decide(request, connection, self._unsubscribe_answered, patience=patience)
+                else:
+                    self._decide(request, connection, self._subscribe_answered)
                 told.update(request.topics)
             # What the venue has no word to end is over at once.
             self.topics.left([name for name in names if name not in told])
 
-    def _decide(self, request: Request, connection: Any, handler: Handler, deadline: float = 0.0) -> None:
-        entry = Entry(request, handler=handler, deadline=max(deadline, time.monotonic() + self._options.request_timeout))
+    def _decide(
+        self,
+        request: Request,
+        connection: Any,
+        handler: Handler,
+        deadline: float = 0.0,
+        patience: Optional[float] = None,
+    ) -> None:
+        patience = self._options.request_timeout if patience is None else patience
+        entry = Entry(request, handler=handler, deadline=max(deadline, time.monotonic() + patience))
         if request.alone:
             entry.handler = lambda request, reply: self._alone_answered(request, reply, handler)
             if request.kind in self._waiting:

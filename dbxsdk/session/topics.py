@@ -8,7 +8,8 @@ ASKED   a subscribe request is under way
 LIVE    the venue acknowledged it on this connection
 REFUSED the venue refused it on this connection, though it had
         acknowledged it on an earlier one
-LEAVING an unsubscribe request is under way
+LEAVING an unsubscribe request is under way; if it is wished for
+        (again, or still: it is renewed), WANTED comes next
 ======= ========================================================
 """
 
@@ -83,6 +84,10 @@ class WantedTopics:
     def established(self) -> Tuple[str, ...]:
         return tuple(name for name, topic in self._topics.items() if topic.established and topic.subscriptions)
 
+    def subscriptions(self) -> List["Subscription"]:
+        """Each once."""
+        return list(dict.fromkeys(each for topic in self._topics.values() for each in topic.subscriptions))
+
     def watched(self) -> List[Topic]:
         return [t for t in self._topics.values() if t.max_silence is not None and t.status is Status.LIVE]
 
@@ -122,6 +127,13 @@ class WantedTopics:
         for name in names:
             self._topics[name].status = Status.LEAVING
         return names
+
+    def renewed(self, names: Iterable[str]) -> List[Topic]:
+        """Those of these that the venue acknowledged; they count as leaving now, wished for as they are."""
+        topics = [topic for topic in map(self.get, names) if topic is not None and topic.status is Status.LIVE]
+        for topic in topics:
+            topic.status = Status.LEAVING
+        return topics
 
     def forget_waiter(self, waiter: Waiter) -> None:
         for name in waiter.undecided:
@@ -165,7 +177,7 @@ class WantedTopics:
                 topic.status = Status.REFUSED
                 unheard[name] = refusal
             else:
-                del self._topics[name]
+                self._forget(name)
             self._decide(topic, refusal)
         return unheard
 
@@ -203,6 +215,10 @@ class WantedTopics:
                 topic.status = Status.WANTED
             else:
                 del self._topics[name]
+
+    def _forget(self, name: str) -> None:
+        del self._topics[name]
+        self.raw.pop(name, None)
 
     def _changed(self, topic: Topic) -> None:
         """Others wish for it than before."""

@@ -12,17 +12,19 @@ import socket
 import ssl
 import threading
 import time
-from typing import Any, Callable, List, Optional, Union
+from typing import Any, Callable, List, Optional, Tuple, Union
 
 import attrs
 import websocket
 
 from dbxsdk.errors import AuthError, ConnectError, DbxError
 from dbxsdk.options import Options
+from dbxsdk.protocol import SecretText
 from dbxsdk.transport.address import Address
 from dbxsdk.transport.connect import connect
 from dbxsdk.transport.frames import (
     BINARY,
+    CLOSE,
     NORMAL,
     PING,
     PONG,
@@ -35,7 +37,7 @@ from dbxsdk.transport.frames import (
     encode_close,
     read_close,
 )
-from dbxsdk.transport.redaction import redaction
+from dbxsdk.transport.redaction import redaction, secrets
 from dbxsdk.transport.wire import NotWritten, PartlyWritten, Wire
 
 logger = logging.getLogger(__name__)
@@ -44,6 +46,7 @@ _CLOSE_WAIT = 0.1
 _LINGER = 0.5
 _LONGEST_RETRY_AFTER = 86400.0
 _PONG_TIMEOUT = 5.0
+_CONTROL = {PING: "ping", PONG: "pong", CLOSE: "close"}
 
 
 class NotSent(Exception):
@@ -93,6 +96,9 @@ class Connection:
         self._failure: Optional[BaseException] = None
         self._opened = False
         self._last_sent: Optional[float] = None
+        self.recorded: Any = None
+        """Told of all that is sent and of every control frame, where somebody has put it here in ``on_open``: see
+        ``recording.RecordedConnection``. Messages that are received are for ``on_messages`` to tell."""
 
     # -- the reader thread ---------------------------------------------------------------------------
 
@@ -205,20 +211,22 @@ class Connection:
         try:
             if isinstance(stop, FrameError):
                 raise stop
+            self._record("in", stop.opcode, stop.payload)
             if stop.opcode == PING:
                 if not self._close_sent:  # nothing may follow our close frame
+                    self._record("out", PONG, stop.payload)
                     self._require_wire().write(encode(PONG, stop.payload), _PONG_TIMEOUT)
             elif stop.opcode == PONG:
                 self._on_pong(stop.payload)
             else:
                 code, reason = read_close(stop.payload)
-                self._send_close(code)
                 told = f"the peer closed the connection with code {code}" if code else "the peer closed the connection"
                 self._end(f"{told}: {reason}" if reason else told, code)
+                self._send_close(code)
                 return False
         except FrameError as error:
-            self._send_close(error.code)
             self._end(f"the peer broke the WebSocket protocol: {error}")
+            self._send_close(error.code)
             self._linger()
             return False
         return True
@@ -226,18 +234,26 @@ class Connection:
     def _end(self, reason: str, code: Optional[int] = None) -> None:
         if self._ending is None:
             self._ending = Ending(self._stopped or reason, code)
+        self._stop(reason)  # nothing is sent from now on
 
     def fail(self, code: int, reason: str) -> None:
         """On the thread of ``run``: what a message held breaks the protocol. Ends the connection with that close code."""
         self._end(f"the peer broke the WebSocket protocol: {reason}")
         self._send_close(code)
-        self._stop(reason)
 
     # -- any thread ----------------------------------------------------------------------------------
 
     def send(self, text: str, timeout: float) -> None:
         """Sends a text frame. Raises ``NotSent`` or ``SendFailed``."""
-        self._send(TEXT, text.encode(), timeout)
+        recorded = self.recorded
+        # Before it is written: its answer may be read before the write returns.
+        number = None if recorded is None else recorded.sent(text, secret=isinstance(text, SecretText))
+        try:
+            self._send(TEXT, text.encode(), timeout)
+        except NotSent:
+            if number is not None:
+                recorded.not_sent(number)
+            raise
 
     def send_bytes(self, data: bytes, timeout: float) -> None:
         """Sends a binary frame. Raises ``NotSent`` or ``SendFailed``."""
@@ -245,6 +261,7 @@ class Connection:
 
     def ping(self, payload: str, timeout: float) -> None:
         """Sends a WebSocket ping frame; its pong goes to ``on_pong``. Raises ``NotSent`` or ``SendFailed``."""
+        self._record("out", PING, payload.encode())
         self._send(PING, payload.encode(), timeout)
 
     def _send(self, opcode: int, payload: bytes, timeout: float) -> None:
@@ -291,8 +308,13 @@ class Connection:
         return 0.0 if since is None else now - since
 
     @property
+    def secrets(self) -> Tuple[str, ...]:
+        """The keys and tokens that it was opened with."""
+        return tuple(secrets(self._address))
+
+    @property
     def stopped(self) -> bool:
-        """Whether it was told to end."""
+        """Whether it was told to end, or is ending."""
         return self._stopped is not None
 
     @property
@@ -308,6 +330,10 @@ class Connection:
 
     # -- below ---------------------------------------------------------------------------------------
 
+    def _record(self, direction: str, opcode: int, payload: bytes) -> None:
+        if self.recorded is not None:
+            self.recorded.control(direction, _CONTROL[opcode], payload)
+
     def _stop(self, reason: str) -> None:
         with self._lock:
             if self._stopped is None:
@@ -318,6 +344,7 @@ class Connection:
             if self._close_sent or self._wire is None:
                 return False
             self._close_sent = True
+        self._record("out", CLOSE, b"" if code is None else code.to_bytes(2, "big"))
         try:
             self._wire.write(encode_close(code), _CLOSE_WAIT)
             return True

@@ -31,14 +31,15 @@ class Redaction(logging.Filter):
         message = record.getMessage()
         hidden = message
         for address in list(self._addresses):
-            for secret in _secrets(address):
+            for secret in secrets(address):
                 hidden = hidden.replace(secret, _HIDDEN)
         if hidden is not message:
             record.msg, record.args = hidden, None
         return True
 
 
-def _secrets(address: Address) -> Iterator[str]:
+def secrets(address: Address) -> Iterator[str]:
+    """What of ``address`` nobody may see: header values, the query and the values in it."""
     query = urlsplit(address.url).query
     for value in (*address.headers.values(), query, unquote(query), *query.replace("=", "&").split("&")[1::2]):
         if len(value) >= _SHORTEST:

@@ -13,6 +13,7 @@ different here:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -231,12 +232,19 @@ class TlsWire(Wire):
 
     def _shake_hands(self) -> None:
         while True:
+            done, failure = False, None
             with self._tls_lock:
                 try:
                     self._tls.do_handshake()
                     done = True
                 except ssl.SSLWantReadError:
-                    done = False
+                    pass
+                except ssl.SSLError as error:
+                    failure = error
+            if failure is not None:
+                with contextlib.suppress(OSError):
+                    self._speak()  # the alert that tells the peer why
+                raise failure
             self._speak()
             if done:
                 return

@@ -35,7 +35,13 @@ def dbxsdk_stream(task: Dict[str, Any], deliver: Callable[[], Deliver]) -> None:
     """``clients`` clients; each has ``topics`` topics with one callback, and ``others`` topics with a callback each."""
     import dbxsdk
 
-    options = dbxsdk.Options(dispatch=task.get("dispatch", "thread"))
+    recorder = None
+    if task.get("recording"):
+        import tempfile
+
+        task["folder"] = tempfile.TemporaryDirectory()
+        recorder = dbxsdk.Recorder(task["folder"].name)
+    options = dbxsdk.Options(dispatch=task.get("dispatch", "thread"), recorder=recorder)
     clients: List[Any] = []
     for _ in range(task.get("clients", 1)):
         if task.get("venue") == "digifinex":
@@ -314,6 +320,16 @@ def _requests(task: Dict[str, Any], ask: Callable[[], Any]) -> Dict[str, float]:
     }
 
 
+# Order books
+
+
+def books(task: Dict[str, Any]) -> Dict[str, float]:
+    """One side of ``tests.benchmarks.books``, which measures no connection."""
+    from tests.benchmarks.books import measure
+
+    return {"cpu_us": measure(task["levels"], task["deltas"], sides=[task["client"]])[f"{task['client']}_us"]}
+
+
 # Idle clients
 
 
@@ -371,6 +387,7 @@ MEASURES: Dict[str, Callable[[Dict[str, Any]], Dict[str, float]]] = {
     "lag": lag,
     "dbxsdk_requests": dbxsdk_requests,
     "bare_requests": bare_requests,
+    "books": books,
     "idle": idle,
 }
 

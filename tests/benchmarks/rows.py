@@ -1,6 +1,4 @@
 """What is compared with what, and how far each comparison is meant to reach.
-
-An order book's cost a delta belongs here too: it needs a book among the server's ``PAYLOADS`` and a row below.
 """
 
 from __future__ import annotations
@@ -52,6 +50,7 @@ class Scale:
         requests: blocking requests.
         paced: messages of the lag's measurement, 200 a second.
         seconds: how long an idle client is watched.
+        deltas: updates of an order book.
         clients: idle clients, for the memory of one; the most in one process is ``crowd``.
     """
 
@@ -65,18 +64,20 @@ class Scale:
     clients: int
     crowd: int
     topics: int
+    deltas: int
 
 
 FULL = Scale(
     rounds=7, slow_rounds=3, imports=25, messages=100_000, requests=5_000, paced=1_000, seconds=10, clients=10, crowd=50,
-    topics=2_000,
+    topics=2_000, deltas=2_500,
 )
 QUICK = Scale(
     rounds=3, slow_rounds=1, imports=15, messages=20_000, requests=1_000, paced=300, seconds=2, clients=5, crowd=50,
-    topics=2_000,
+    topics=2_000, deltas=500,
 )
 TINY = Scale(
-    rounds=1, slow_rounds=1, imports=1, messages=80, requests=40, paced=4, seconds=0.05, clients=1, crowd=3, topics=20
+    rounds=1, slow_rounds=1, imports=1, messages=80, requests=40, paced=4, seconds=0.05, clients=1, crowd=3, topics=20,
+    deltas=4,
 )
 """To see that it works, not how fast."""
 
@@ -143,6 +144,11 @@ def rows(scale: Scale) -> Dict[str, Row]:
             Comparison("WebSocketApp + zlib + json", inflated, app(depth_peer, venue="digifinex", json="stdlib"), target=4.0),
             Comparison("WebSocketApp + zlib + orjson", inflated, app(depth_peer, venue="digifinex")),
         ), scale.rounds),
+        "recording": Row("wss, publicTrade, raw inline, with a recorder", (
+            Comparison("without", ours(dispatch="inline", recording=True), inline, WITHIN),
+            Comparison("without, 4,000/s", ours(single, dispatch="inline", recording=True), ours(single, dispatch="inline"),
+                       WITHIN, figure="cpu_us", beside=None),
+        ), scale.rounds),
         "stdlib": Row("wss, stdlib json on both sides, raw inline", (
             Comparison("WebSocketApp", ours(dispatch="inline", environment=STDLIB), app(json="stdlib"), target=2.5),
         ), scale.rounds),
@@ -175,6 +181,7 @@ def rows(scale: Scale) -> Dict[str, Row]:
         ), scale.rounds),
         "lag": _lag(scale),
         "flat": _flat(scale, ours),
+        "books": _books(scale),
         "import": _import(scale),
         "idle": _idle(scale),
     }
@@ -220,6 +227,21 @@ def _flat(scale: Scale, ours: Callable[..., Measurement]) -> Row:
     return Row("wss, raw inline, cost a message against one client with one topic", tuple(
         Comparison(label, measurement, one, WITHIN, 1.2) for label, measurement in cases
     ), scale.rounds)
+
+
+def _books(scale: Scale) -> Row:
+    def cost(client: str, levels: int) -> Measurement:
+        task = {"measure": "books", "client": client, "levels": levels, "deltas": scale.deltas}
+        return Measurement(("pybit",), task, scheme="ws")
+
+    comparisons: List[Comparison] = []
+    for levels, target in ((1, None), (50, 15.0), (500, 50.0), (1000, None)):
+        ours, names = cost("ours", levels), f"{levels} level{'s' if levels > 1 else ''}"
+        comparisons += [
+            Comparison(f"pybit, {names}", ours, cost("pybit", levels), FASTER, target, "cpu_us", None),
+            Comparison(f"pybit and its best prices, {names}", ours, cost("pybit_and_best", levels), figure="cpu_us", beside=None),
+        ]
+    return Row("an order book, processor time an update; ours with the best prices read", tuple(comparisons), scale.slow_rounds)
 
 
 def _import(scale: Scale) -> Row:

@@ -27,6 +27,7 @@ class FakeProtocol(Protocol):
 
     venue = "fake"
     heartbeat_interval = 30.0
+    topic_key = "topic"
 
     def __init__(self, logins: Sequence[str] = (), capacity: int = 1000) -> None:
         self._ids = itertools.count(1)
@@ -193,6 +194,8 @@ class FakeConnection:
         self.failures: List[int] = []
         self.last_received: Optional[float] = None
         self.last_sent: Optional[float] = None
+        self.recorded: Any = None
+        self.secrets: Tuple[str, ...] = ()
 
     # -- what the session calls ----------------------------------------------------------------------
 

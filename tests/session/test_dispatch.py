@@ -272,3 +272,25 @@ def test_nothing_that_was_delivered_is_kept() -> None:
     numbers(queue)
     gc.collect()
     assert not [kept for kept in gc.get_objects() if isinstance(kept, Document)]
+
+
+def test_what_would_have_to_wait_stays_staged_on_demand() -> None:
+    queue = UpdateQueue(2)
+    deliveries = [delivery(number) for number in range(4)]
+    ANYBODY.overflow = "block"
+    assert queue.put(deliveries, hold=False)
+    assert queue.staged == deliveries[2:]
+    assert numbers(queue) == [0, 1]
+
+
+@pytest.mark.parametrize("over", ["discard", "drain", "abandon"])
+def test_what_was_over_before_a_fork_is_over_in_the_child(over: str) -> None:
+    queue = filled(2, "block", 1)
+    if over == "abandon":
+        queue.abandoned = True
+    else:
+        getattr(queue, over)()
+    queue.after_fork_in_child()
+    put(queue, delivery(5), "block")
+    assert queue.total_dropped == 1 + (over == "discard")
+    assert numbers(queue) == [] and queue.ended is (over == "drain")

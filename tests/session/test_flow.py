@@ -487,3 +487,34 @@ def test_updates_refused_before_an_event_end_the_connection_too() -> None:
         eventually(lambda: first.abort_reasons)
         assert "is full" in first.abort_reasons[0]
         go_on.set()
+
+
+def test_a_full_queue_of_one_holds_up_nothing_that_came_before_for_another() -> None:
+    network, others = Network(), Recorder()
+    with network.client(queue_size=2) as client, client.messages("a", "1") as messages:
+        client.subscribe("b", "1", callback=others)
+        one, other = {"topic": "a.1", "n": 1}, {"topic": "b.1", "n": 2}
+        network.now.push(one, other, one, one, one)  # of one read of the network
+        assert others.wait()[0].data == 2, "although the iterator has room for two"
+        assert [next(messages).data for _ in range(4)] == [1] * 4
+
+
+def test_a_reader_that_stands_still_goes_on_when_its_connection_is_over() -> None:
+    network = Network()
+    with network.client(queue_size=2) as client:
+        inside, go_on, answers = threading.Event(), threading.Event(), Recorder()
+
+        def ask(update: Any) -> None:
+            if not inside.is_set():
+                inside.set()
+                assert go_on.wait(5.0)
+                answers(client.call("echo", 5))
+
+        client.subscribe("a", "1", callback=ask)
+        network.now.push({"topic": "a.1", "n": 0})
+        assert inside.wait(5.0)
+        network.now.push(*({"topic": "a.1", "n": number} for number in range(8)))
+        eventually(lambda: client._session.callbacks.queue.holding)
+        network.now.abort("a send failed")
+        go_on.set()  # the request waits for the next connection, which the reader has to make
+        assert answers.wait() == [5]

@@ -18,6 +18,8 @@ from dbxsdk import (
     ClientClosed,
     ConnectError,
     Connected,
+    Disconnected,
+    Gap,
     RequestTimeout,
     Silent,
     State,
@@ -522,3 +524,134 @@ def test_a_field_that_cannot_be_read_is_the_frames_fault_not_the_callbacks(dispa
         assert prices.wait() == [5]
         assert "'p' cannot be read" in str(events.wait_for(BadFrame).error)
         assert (client.stats().bad_frames, client.stats().callback_errors) == (1, 0)
+
+
+# -- updates that everybody takes raw go a shorter way -------------------------------------------------
+
+
+class Long(FakeProtocol):
+    topic_key = None
+
+
+@pytest.mark.parametrize("protocol", [FakeProtocol, Long])
+class TestRaw:
+    def test_the_gap_comes_before_the_first_update(self, protocol: Any) -> None:
+        network, all_of_it = Network(), Recorder()
+        client = network.client(protocol(logins=["login"]))
+        client.on_event(all_of_it)
+        with client:
+            client.subscribe("trades", "A", callback=all_of_it, raw=True)
+            network.now.push({"topic": "trades.A", "n": 1})
+            network.now.end()
+            network.connection(2).push({"topic": "trades.A", "n": 2}, {"topic": "trades.A", "n": 3})
+            all_of_it.wait_for(dict, 3)
+        kinds = [item["n"] if isinstance(item, dict) else type(item) for item in all_of_it.items]
+        assert kinds == [Connected, 1, Disconnected, Connected, Gap, 2, 3, Disconnected]
+
+    def test_a_gap_that_a_login_makes_due_comes_before_updates_of_the_same_read(self, protocol: Any) -> None:
+        together = threading.Event()
+
+        def answer(connection: FakeConnection, request: Dict[str, Any]) -> Any:
+            if request["do"] != "login" or connection is network.connections[0]:
+                return say_yes(connection, request)
+            connection.push({"id": request["id"], "ok": 1}, {"topic": "trades.A", "n": 2}, {"topic": "trades.A", "n": 3})
+            together.set()
+            return None
+
+        network, all_of_it = Network(answer), Recorder()
+        client = network.client(protocol(logins=["login"]))
+        client.on_event(all_of_it)
+        with client:
+            client.subscribe("trades", "A", callback=all_of_it, raw=True)
+            network.now.end()
+            assert together.wait(5.0)
+            all_of_it.wait_for(dict, 2)
+            kinds = [item["n"] if isinstance(item, dict) else type(item) for item in all_of_it.items]
+            assert kinds == [Connected, Disconnected, Connected, Gap, 2, 3]
+
+    def test_a_watched_topic_is_not_silent_while_it_flows(self, protocol: Any) -> None:
+        network, events = Network(), Recorder()
+        client = network.client(protocol())
+        client.on_event(events)
+        with client:
+            client.subscribe("trades", "A", callback=print, raw=True, max_silence=0.3)
+            until = time.monotonic() + 0.6
+            while time.monotonic() < until:
+                network.now.push({"topic": "trades.A", "n": 1}).wait(5.0)
+            assert not events.of(Silent)
+            events.wait_for(Silent)
+
+    def test_somebody_who_joins_a_raw_topic_gets_it_typed(self, protocol: Any) -> None:
+        network, raw, typed, again = Network(), Recorder(), Recorder(), Recorder()
+        with network.client(protocol()) as client:
+            client.subscribe("trades", "A", callback=raw, raw=True)
+            network.now.push({"topic": "trades.A", "n": 1})
+            raw.wait(1)
+            joined = client.subscribe("trades", "A", callback=typed)
+            network.now.push({"topic": "trades.A", "n": 2})
+            assert typed.wait()[0].data == 2
+            joined.unsubscribe()
+            client.subscribe("trades", "A", callback=again, raw=True)
+            network.now.push({"topic": "trades.A", "n": 3}, b"{", {"topic": "trades.B", "n": 4}, {"topic": ["trades.A"]})
+            assert [document["n"] for document in raw.wait(3)] == [1, 2, 3]
+            assert again.wait() == [{"topic": "trades.A", "n": 3}] and len(typed.items) == 1
+            eventually(lambda: client.stats().bad_frames == 3)
+            assert client.stats().delivered == 5
+
+    def test_updates_that_are_remembered_are_received_whoever_wants_them(self, protocol: Any) -> None:
+        class Remembers(protocol):  # type: ignore[misc]
+            def __init__(self) -> None:
+                super().__init__()
+                self.seen: List[Any] = []
+
+            def carries_state(self, topic: str) -> bool:
+                return topic == "merged.A"
+
+            def receive(self, payload: bytes, binary: bool) -> Any:
+                self.seen.append(payload)
+                return super().receive(payload, binary)
+
+        network, documents, remembering = Network(), Recorder(), Remembers()
+        with network.client(remembering) as client:
+            client.subscribe("merged", "A", callback=documents, raw=True)
+            client.subscribe("plain", "A", callback=documents, raw=True)
+            network.now.push({"topic": "merged.A", "n": 1}, {"topic": "plain.A", "n": 2})
+            documents.wait(2)
+        assert any(b"merged.A" in payload for payload in remembering.seen)
+        assert any(b'"plain.A", "n"' in payload for payload in remembering.seen) is (protocol is Long)
+
+    def test_nothing_behind_what_is_not_utf8_is_looked_at(self, protocol: Any) -> None:
+        network, documents, events = Network(), Recorder(), Recorder()
+        client = network.client(protocol())
+        client.on_event(events)
+        with client:
+            client.subscribe("trades", "A", callback=documents, raw=True)
+            good = {"topic": "trades.A", "n": 1}
+            network.now.push(good, b"\xff", good).wait(5.0)
+            events.wait_for(Connected, 2)
+            assert documents.items == [good]
+
+
+def test_a_kept_update_that_cannot_be_read_is_not_the_next_frames_fault() -> None:
+    class Lazily(FakeProtocol):
+        def _push(self, topic: str, document: Any) -> Push:
+            push = super()._push(topic, document)
+            push.read = reader(Quote)
+            return push
+
+    network, events, kept = Network(), Recorder(), Recorder()
+    client = network.client(Lazily())
+    client.on_event(events)
+    with client:
+        client.subscribe("quotes", "A", callback=kept)
+        for _ in range(2):
+            client.subscribe("quotes", "B", callback=lambda update: kept.items[0].data.price)
+        for _ in range(3):
+            client.subscribe("quotes", "C", callback=lambda update: update.data.price)
+        network.now.push({"topic": "quotes.A", "p": "cheap"}, {"topic": "quotes.B", "p": "5"})
+        events.wait_for(CallbackFailed, 2)
+        assert (client.stats().bad_frames, client.stats().callback_errors) == (0, 2)
+        network.now.push({"topic": "quotes.C", "p": "cheap"})
+        events.wait_for(BadFrame)
+        eventually(lambda: client._session.callbacks.idle)
+        assert (client.stats().bad_frames, client.stats().callback_errors) == (1, 2)

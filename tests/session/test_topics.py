@@ -12,11 +12,11 @@ from dbxsdk.session.topics import Status, Waiter, WantedTopics
 class Wish:
     """In place of a ``Subscription``."""
 
-    raw = False
     queue = None
 
     def __init__(self, max_silence: Optional[float] = None) -> None:
         self.max_silence = max_silence
+        self.raw = False
 
 
 def add(table: WantedTopics, *names: str, wish: Any = None) -> Tuple[Any, Waiter]:
@@ -204,3 +204,18 @@ def test_the_drop_of_a_connection_keeps_wishes_and_forgets_the_rest() -> None:
     assert (table.names(), table.live(), status(table, "leaving")) == (("kept",), (), None)
     table.remove(["kept"], kept)
     assert table.names() == ()
+
+
+def test_raw_topics_are_those_that_everybody_takes_raw_and_by_callback() -> None:
+    table = WantedTopics(lambda topic: topic == "stateful")
+    raw, typed, watched = Wish(), Wish(), Wish(max_silence=1.0)
+    raw.raw = watched.raw = True
+    add(table, "a", "b", "stateful", wish=raw)
+    add(table, "b", wish=typed)
+    add(table, "c", wish=watched)
+    assert set(table.raw) == {"a"}
+    table.remove(("b",), typed)  # type: ignore[arg-type]
+    assert table.raw == {"a": (raw,), "b": (raw,)}
+    table.to_ask()
+    table.acknowledged(Acknowledgement(("b",), {"a": SubscribeError("no", topics=("a",))}), 0.0)
+    assert set(table.raw) == {"b"}, "a refused one is nobody's"

@@ -446,3 +446,23 @@ def test_no_descriptor_is_left_after_many_connections(tls: Dict[str, Any]) -> No
             if turn == 0:
                 before = len(os.listdir("/proc/self/fd"))
         eventually(lambda: len(os.listdir("/proc/self/fd")) <= (before or 0))
+
+
+def test_nothing_is_sent_behind_our_close_frame() -> None:
+    told, tried = threading.Event(), threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.upgrade()
+        peer.raw.sendall(b"\x81\x81\0\0\0\0x")  # masked, which a server must not
+        assert peer.receive()[0] == CLOSE
+        told.set()
+        assert tried.wait(5.0)
+        assert peer.until_end() == b""
+
+    with Server(script) as server, Running(server.url) as running:
+        running.open()
+        assert told.wait(5.0)
+        with pytest.raises(NotSent):
+            running.connection.send("an order", 1.0)
+        tried.set()
+        assert "masked" in running.ending().reason

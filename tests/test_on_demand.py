@@ -1,0 +1,39 @@
+"""Names of the package and its modules are there without having been imported, and cost nothing before."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import dbxsdk
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["errors.DbxError", "events.Gap", "bybit.Trade", "digifinex.client.MAINLAND_URL", "dbot.TYPES", "options.Options"],
+)
+def test_modules_are_attributes_as_if_all_had_been_imported(name: str) -> None:
+    assert run(f"import dbxsdk; dbxsdk.{name}; print('there')") == "there"
+
+
+def test_only_what_is_used_is_loaded() -> None:
+    code = "import sys, dbxsdk; dbxsdk.DigiFinexClient; print(*(name for name in sys.modules if name.startswith('dbxsdk.')))"
+    loaded = run(code).split()
+    assert "dbxsdk.digifinex.client" in loaded
+    assert not [name for name in loaded if "bybit" in name or "dbot" in name or "cryptomus" in name or "sim" in name]
+    assert "requests" not in run("import sys, dbxsdk; dbxsdk.BybitPublicClient; print(*sys.modules)").split()
+
+
+def test_every_public_name_is_there_and_no_other() -> None:
+    for name in dbxsdk.__all__:
+        assert getattr(dbxsdk, name) is not None and name in dir(dbxsdk)
+    with pytest.raises(AttributeError, match="'dbxsdk' has no attribute 'nothing'"):
+        dbxsdk.nothing  # type: ignore[attr-defined]  # noqa: B018
