@@ -7,15 +7,20 @@ to the exit code. What a subcommand needs beyond the core it imports when it run
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
-from typing import Callable, Optional, Sequence
+import threading
+from typing import Callable, Iterator, Optional, Sequence
 
 import dbxsdk
-from dbxsdk.cli import demo
+from dbxsdk.cli import call, convert, demo, ping, record, replay, sim, watch
+from dbxsdk.cli.errors import Failed, NotInstalled, WrongArguments
+from dbxsdk.cli.lines import complain
+from dbxsdk.errors import DbxError
 
-COMMANDS = (demo,)
+COMMANDS = (demo, watch, call, ping, sim, record, replay, convert)
 
 # What a shell reports of a program that the signal itself ended.
 INTERRUPTED = 128 + signal.SIGINT
@@ -24,22 +29,62 @@ BROKEN_PIPE = 128 + 13
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Runs the command line ``argv`` (``sys.argv`` without it) and returns the exit code. Wrong usage exits with 2."""
-    arguments = _parser().parse_args(argv)
+    arguments = _parse(argv)
     run: Callable[[argparse.Namespace], int] = arguments.run
     try:
-        return run(arguments)
+        with _terminated_in_order():
+            return run(arguments)
+    except WrongArguments as error:
+        parser: argparse.ArgumentParser = arguments.parser
+        parser.error(str(error))
     except BrokenPipeError:
-        # Whoever read stdout has gone. Python flushes stdout once more at its end: that must not raise again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_stdout_up()  # whoever read it has gone
         return BROKEN_PIPE
+    except (DbxError, OSError, NotInstalled, Failed) as error:
+        complain(arguments.command, error)
+        try:
+            sys.stdout.flush()
+        except OSError:  # that was it: a full disk
+            _give_stdout_up()
+        return 1
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _give_stdout_up() -> None:
+    """Python flushes stdout once more at its end: that must not raise again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(argv)
+    if rest:
+        # argparse gives up on positionals that come in two parts: watch VENUE CHANNEL --local SYMBOL.
+        name = getattr(arguments, "rest", None)
+        if name is None or any(word.startswith("-") and word != "-" for word in rest):
+            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        setattr(arguments, name, [*getattr(arguments, name), *rest])
+    return arguments
+
+
+@contextlib.contextmanager
+def _terminated_in_order() -> Iterator[None]:
+    """SIGTERM, by which services are stopped, ends a command as Ctrl-C does: a recording is closed whole."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="dbxsdk", description="Tools for trading venues' WebSocket APIs.")
     parser.add_argument("--version", action="version", version=f"dbxsdk {dbxsdk.__version__}")
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     for command in COMMANDS:
         command.add_parser(subparsers)
     return parser

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any, Optional
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -18,14 +20,17 @@ def environment(stubs: Optional[Path] = None, **more: str) -> "dict[str, str]":
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path), "PYTHONWARNINGS": "error", **more}
 
 
+def listen_to_ctrl_c() -> None:
+    """Whoever runs the tests in the background may ignore it, which children inherit."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(*arguments: str, env: Optional["dict[str, str]"] = None, **options: Any) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "dbxsdk", *arguments],
         env=env or environment(),
-        # Whoever runs the tests in the background may ignore Ctrl-C, which children inherit.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         text=True,
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": listen_to_ctrl_c, **options},
     )
 
 
@@ -43,3 +48,34 @@ def without(package: str, directory: Path) -> "dict[str, str]":
     """An environment in which ``package`` is not installed."""
     (directory / f"{package}.py").write_text(f"raise ImportError('No module named {package}')\n")
     return environment(directory)
+
+
+def in_terminal(env: "dict[str, str]", *arguments: str, code: int = 0) -> str:
+    """Runs the command on a terminal of 80 columns and 24 lines, and returns all that it wrote there."""
+    pty = pytest.importorskip("pty")
+    termios = pytest.importorskip("termios")
+    ours, theirs = pty.openpty()
+    try:
+        termios.tcsetwinsize(theirs, (24, 80)) if hasattr(termios, "tcsetwinsize") else None
+        env = {**env, "COLUMNS": "80", "LINES": "24"}
+        with start(*arguments, env=env, stdout=theirs, stderr=theirs) as process:
+            os.close(theirs)
+            theirs = -1
+            written = bytearray()
+            while True:
+                try:
+                    part = os.read(ours, 65536)
+                except OSError:  # how Linux tells that the other end was closed
+                    break
+                if not part:
+                    break
+                written += part
+            assert process.wait(timeout=20) == code, written.decode()
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    finally:
+        os.close(ours)
+        if theirs != -1:
+            os.close(theirs)
+    return written.decode()

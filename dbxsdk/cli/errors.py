@@ -1,0 +1,18 @@
+"""Why a command ends without having done its work, beside what the library raises; ``main`` turns them into exit codes."""
+
+from __future__ import annotations
+
+
+class WrongArguments(Exception):
+    """The command line is wrong, which only the command itself could tell: usage, the message, exit code 2."""
+
+
+class NotInstalled(Exception):
+    """An extra is needed and not installed: the message, exit code 1."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f'{what} needs a package that is not installed: pip install "dbxsdk[{extra}]"')
+
+
+class Failed(Exception):
+    """The work was not done, for the reason that the message says: exit code 1."""
