@@ -210,7 +210,7 @@ class Callbacks:
         if not subscription.active or (subscription.ended_topics and topic in subscription.ended_topics):
             return
         if queue.discarding:  # closed, inside a callback maybe, while more was at hand
-            queue.total_dropped += 1
+            queue.count_discarded()
             return
         argument = what
         if type(what) is Push:

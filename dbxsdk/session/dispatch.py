@@ -218,6 +218,11 @@ class UpdateQueue:
                 self.total_dropped += 1
             self._changed.notify_all()
 
+    def count_discarded(self) -> None:
+        """One that was taken out before ``discard`` was thrown away, too."""
+        with self._changed:
+            self.total_dropped += 1
+
     def after_fork_in_child(self) -> None:
         """The lock may have been held by a thread that the child does not have, in the middle of a change. What was
         queued is the parent's; what was over stays so."""

@@ -134,6 +134,7 @@ class Session:
         self._changed = threading.Condition(self._lock)
         self._ended = threading.Event()
         self._run: Optional[_Run] = None
+        self._last_run: Optional[_Run] = None  # the one before: its callbacks may still be at work
         self._connection: Any = None
         self._connecting_since = 0.0
         self._book_waiters = 0
@@ -184,7 +185,7 @@ class Session:
         with self._lock:
             if not self._state.is_over:
                 self._state = State.CLOSED
-            run, connection = self._run, self._connection
+            run, connection = self._run or self._last_run, self._connection
             if run is not None:
                 # Under the lock: the reader makes no connection after this one that would not be closed below.
                 run.stop.set()
@@ -609,7 +610,7 @@ class Session:
         run.wake_heartbeat.set()
         with self._lock:
             if self._run is run:
-                self._run = None
+                self._run, self._last_run = None, run
                 if self._state is not State.CLOSED:
                     final = run.was_ready or isinstance(error, AuthError)
                     self._state = State.FAILED if error is not None and final else State.NEW
