@@ -501,6 +501,14 @@ class Session:
             logger.exception("%s: the connection cannot be recorded", self._protocol.venue)
             self._callbacks.emit(RecordingFailed(error, 0))
 
+    def _record(self, messages: Sequence[Message], received_ns: int) -> None:
+        try:
+            self._recorded.received(messages, received_ns, time.monotonic_ns())
+        except Exception as error:  # of a recorder of the user's: what it has missed is told, and the client lives
+            logger.exception("%s: the connection is recorded no further", self._protocol.venue)
+            self._recorded = None
+            self._callbacks.emit(RecordingFailed(error, len(messages)))
+
     def _end_recording(self, reason: str, code: Optional[int] = None, retry_in: Optional[float] = None) -> None:
         recorded, self._recorded = self._recorded, None
         if recorded is not None:
@@ -636,7 +644,7 @@ class Session:
         """What one read of the network brought. Never raises."""
         received_ns = self._clock.wall_ns()
         if self._recorded is not None:
-            self._recorded.received(messages, received_ns, time.monotonic_ns())
+            self._record(messages, received_ns)
         self._received += len(messages)
         self._last_received_ns = received_ns
         if self._callbacks.inline:

@@ -100,6 +100,23 @@ def test_a_recorder_that_cannot_begin_is_told_and_costs_nothing() -> None:
         assert str(failed.error) == "no room" and failed.lost == 0
 
 
+def test_a_recorder_that_fails_on_the_way_is_told_once_and_costs_no_update() -> None:
+    class Breaks(Notes):
+        def received(self, *_: Any) -> None:
+            raise OSError("no room")
+
+    network, events, updates = Network(), Recorder(), Recorder()
+    client = network.client(recorder=Breaks())
+    client.on_event(events)
+    with client:
+        client.subscribe("a", "x", callback=updates)
+        network.now.push({"topic": "a.x", "n": 1}, {"topic": "a.x", "n": 2})
+        assert [update.data for update in updates.wait(2)] == [1, 2]
+        assert str(events.wait_for(dbxsdk.RecordingFailed).error) == "no room"
+        assert client.call("ask", [1]) == [1] and len(network.connections) == 1
+    assert len(events.of(dbxsdk.RecordingFailed)) == 1
+
+
 def test_what_a_connection_tells() -> None:
     notes = Notes()
     with DigiFinexVenue(rate=0) as venue, venue.client(options=dbxsdk.Options(recorder=notes)) as client:
