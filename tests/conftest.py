@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Iterator, List
+from typing import Iterator, List, Optional
 
 import pytest
 
@@ -14,6 +14,11 @@ GRACE = 2.0
 
 _left_by_earlier_tests: List[threading.Thread] = []
 """What a test that failed has left is told once, and is not the next one's fault."""
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> Optional[str]:
+    """Ids have to be the same in each of the processes that share the tests: long bytes may have a time in them."""
+    return argname if isinstance(val, bytes) and len(val) > 16 else None
 
 
 def library_threads() -> List[threading.Thread]:
