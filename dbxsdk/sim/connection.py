@@ -110,6 +110,11 @@ class Connection:
         self._ended = False
         self.writer = threading.Thread(target=self._write, name=f"{name}-writer", daemon=True)
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is queued for it, though the client may not have noticed the end yet."""
+        return self._ended
+
     def start(self) -> None:
         self.writer.start()
 

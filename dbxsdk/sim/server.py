@@ -527,7 +527,7 @@ class Venue(abc.ABC):
                     {
                         topic
                         for connection in self._connections.values()
-                        if path is None or connection.path == path
+                        if not connection.ended and (path is None or connection.path == path)
                         for topic in connection.topics
                     }
                 )
