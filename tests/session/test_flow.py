@@ -518,3 +518,26 @@ def test_a_reader_that_stands_still_goes_on_when_its_connection_is_over() -> Non
         network.now.abort("a send failed")
         go_on.set()  # the request waits for the next connection, which the reader has to make
         assert answers.wait() == [5]
+
+
+def test_a_reader_that_stands_still_connects_again_while_the_callback_is_busy() -> None:
+    network = Network()
+    with network.client(queue_size=2) as client:
+        inside, go_on, updates = threading.Event(), threading.Event(), Recorder()
+
+        def slow(update: Any) -> None:
+            inside.set()
+            assert go_on.wait(5.0)
+            updates(update.data)
+
+        client.subscribe("a", "1", callback=slow)
+        network.now.push({"topic": "a.1", "n": 0})
+        assert inside.wait(5.0)
+        network.now.push(*({"topic": "a.1", "n": number} for number in range(1, 9)))
+        eventually(lambda: client._session.callbacks.queue.holding)
+        network.now.abort("nothing was received")
+        try:
+            network.connection(2)  # nobody waits for an answer, and nothing leaves the queue
+        finally:
+            go_on.set()
+        assert updates.wait(9) == list(range(9))
