@@ -18,6 +18,7 @@ from dbxsdk.session.books import BookFeed
 from dbxsdk.session.callbacks import Callbacks
 from dbxsdk.session.clock import Clock
 from dbxsdk.session.dispatch import UpdateQueue
+from dbxsdk.session.intake import Intake
 from dbxsdk.session.requests import new_future
 from dbxsdk.session.session import Session
 from dbxsdk.session.state import Stats
@@ -45,6 +46,10 @@ class ReplaySession(Session):
     @staticmethod
     def _new_callbacks(*arguments: Any) -> Callbacks:
         return _Callbacks(*arguments)
+
+    @staticmethod
+    def _new_intake(*arguments: Any) -> Intake:
+        return _Intake(*arguments)
 
     def _reset_for_process(self) -> None:
         super()._reset_for_process()
@@ -140,11 +145,11 @@ class ReplaySession(Session):
         if self._watched is not None:
             self._check_silences(self._watched)
         if not self._in_step:
-            self._messages(received.messages)
+            self._intake.messages(received.messages)
             return
         for message in received.messages:
             self._keep_step(connection)
-            self._messages((message,))
+            self._intake.messages((message,))
 
     def _keep_step(self, connection: "ReplayConnection") -> None:
         """Where there is a book: waits for the callbacks of all that went before. They look at it."""
@@ -165,7 +170,7 @@ class ReplaySession(Session):
             self, "", (), reached, raw=True, overflow="block", max_silence=None, queue=None
         )
         self._callbacks.take((subscription,), "", None)
-        self._flush()
+        self._intake.flush()
 
     def _check_silences(self, known: Set[str]) -> None:
         """By the recording's time: what the heartbeat thread does by the machine's."""
@@ -180,12 +185,6 @@ class ReplaySession(Session):
                 topic.silent = True
                 self._callbacks.emit(Silent(topic.name, now - topic.updated_at))
 
-    def _reply(self, reply: Reply) -> None:
-        """To what was asked then, not now."""
-
-    def _unknown_topic(self, topic: str) -> None:
-        """It was subscribed then, and is not now."""
-
     # -- any thread ----------------------------------------------------------------------------------
 
     def grant(self) -> None:
@@ -195,6 +194,14 @@ class ReplaySession(Session):
         for entry in entries:
             if entry.handler is not None:
                 entry.handler(entry.request, Reply(entry.request.key, dict(self._protocol.granted)))
+
+
+class _Intake(Intake):
+    def _reply(self, reply: Reply) -> None:
+        """To what was asked then, not now."""
+
+    def _unknown_topic(self, topic: str) -> None:
+        """It was subscribed then, and is not now."""
 
 
 class ReplayConnection:

@@ -1,6 +1,6 @@
 """The session: owns the threads and the connection, and brings each new connection in line with what users wish.
 
-One frame's journey: ``Connection`` (reader thread) -> ``_messages`` -> ``Protocol.receive`` -> a ``Push`` goes through
+One frame's journey: ``Connection`` (reader thread) -> ``Intake`` -> ``Protocol.receive`` -> a ``Push`` goes through
 ``Callbacks`` and, with all else that the same read of the network brought, its ``UpdateQueue`` to the callbacks
 thread; a ``Reply`` completes the future of its request.
 
@@ -10,7 +10,6 @@ caller waits on its future.
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import logging
 import os
@@ -18,38 +17,36 @@ import threading
 import time
 import weakref
 from concurrent.futures import Future
-from typing import Any, Callable, Deque, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
-from dbxsdk import codec
 from dbxsdk.errors import (
     AuthError,
     ClientClosed,
     ConnectError,
     ConnectionLost,
     DbxError,
-    ProtocolError,
-    UnreadableReply,
-    VenueError,
     WrongThreadError,
     fresh,
 )
-from dbxsdk.events import Connected, Disconnected, Event, RecordingFailed
+from dbxsdk.events import Connected, Disconnected, Event
 from dbxsdk.options import Options
-from dbxsdk.protocol import Inbound, Protocol, Push, Reply, Request
+from dbxsdk.protocol import Protocol, Request
 from dbxsdk.session.backoff import Backoff, budget
 from dbxsdk.session.books import BookFeed, feeds
 from dbxsdk.session.callbacks import Callbacks
 from dbxsdk.session.clock import MACHINE, Clock
 from dbxsdk.session.dispatch import UpdateQueue
-from dbxsdk.session.gap import GapTracker
 from dbxsdk.session.heartbeat import Heartbeat
+from dbxsdk.session.intake import Intake
+from dbxsdk.session.login import Login
 from dbxsdk.session.pending import Entry
-from dbxsdk.session.requests import SEND_TIMEOUT, Requests, fail, new_future, send
+from dbxsdk.session.recorded import Recorded
+from dbxsdk.session.requests import Requests, fail, new_future
 from dbxsdk.session.state import State, Stats
 from dbxsdk.session.subscription import Subscription
 from dbxsdk.session.subscriptions import Subscriptions
 from dbxsdk.session.topics import WantedTopics
-from dbxsdk.transport import INVALID_PAYLOAD, Address, Batch, Connection, Ending, Message, NotSent, SendFailed
+from dbxsdk.transport import Address, Connection, Ending
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +54,6 @@ _GOODBYE = 0.3
 """Seconds that the peer has to answer our close frame."""
 _END = 1.0
 """Seconds that threads told to end, and woken, may take."""
-_UNKNOWN_TOPICS_TOLD = 100
 
 
 Prepare = Callable[[Address, Callable[[Any], None]], Address]
@@ -94,6 +90,7 @@ class Session:
     """One client's background life. ``client.Client`` documents the public side of the methods."""
 
     _new_callbacks: Callable[..., Callbacks] = Callbacks
+    _new_intake: Callable[..., Intake] = Intake
 
     def __init__(
         self,
@@ -120,7 +117,7 @@ class Session:
         self._topics = WantedTopics(protocol.carries_state)
         self._state = State.NEW
         self._failure: Optional[DbxError] = None
-        self._received = 0
+        self._received_before = 0  # by processes that this one was forked from
         self._reconnects = 0
         self._reset_for_process()
         _sessions.add(self)
@@ -162,16 +159,33 @@ class Session:
             self._callbacks.emit,
         )
         # The reader thread's own:
-        self._login: Deque[Request] = collections.deque()
-        self._login_error: Optional[DbxError] = None
         self._ready_since = 0.0
-        self._last_received_ns = 0
         self._last_byte: Optional[float] = None
         """Monotonic time of the last byte of the last connection."""
-        self._gap = GapTracker()
-        self._told_unknown: Set[str] = set()
-        self._recorded: Any = None
-        """What ``Options.recorder`` gave for the open connection, if anything."""
+        self._login = Login(
+            self._protocol,
+            self._options,
+            self._address.endpoint,
+            self._lock,
+            self._requests,
+            self._clock,
+            self._wake_heartbeat,
+        )
+        self._recorded = Recorded(
+            self._options.recorder, self._protocol, self._address, self, self._callbacks.emit
+        )
+        self._intake = self._new_intake(
+            self._protocol,
+            self._options,
+            self._topics,
+            self._callbacks,
+            self._recorded,
+            self._lock,
+            self._requests.pending,
+            self._clock,
+            lambda: self._state.is_over,
+            self._wake_heartbeat,
+        )
 
     # -- opening and closing -------------------------------------------------------------------------
 
@@ -402,8 +416,8 @@ class Session:
         return feeds(self._topics.subscriptions())
 
     def _resubscribed(self, request: Request, retries: Sequence[Request]) -> None:
-        if self._gap.answered(request.key, [again.key for again in retries]):
-            self._announce_gap()
+        if self._intake.gap.answered(request.key, [again.key for again in retries]):
+            self._intake.announce_gap()
 
     # -- the reader thread: connections --------------------------------------------------------------
 
@@ -427,7 +441,7 @@ class Session:
             if run.stop.is_set():
                 self._disconnected(Disconnected("closed", ending.code, None))
                 return None
-            error = self._login_error or ending.error
+            error = self._login.error or ending.error
             if self._ready_since:
                 failed = 0
                 backoff.lasted(self._clock.monotonic() - self._ready_since)
@@ -445,7 +459,7 @@ class Session:
     def _connect_once(self, run: _Run) -> Ending:
         """One connection, from its making to its end."""
         self._ready_since = 0.0
-        self._login_error = None
+        self._login.error = None
         refused = self._reserve(run)
         if refused is not None:
             return Ending(str(refused), error=refused)
@@ -453,8 +467,8 @@ class Session:
             self._address,
             self._options,
             lambda: self._opened(run, connection),
-            self._messages,
-            self._pong,
+            self._intake.messages,
+            self._intake.pong,
             self._prepare,
         )
         with self._lock:
@@ -462,6 +476,7 @@ class Session:
                 return Ending("closed")
             self._connection = connection
             self._connecting_since = time.monotonic()
+        self._intake.begin(connection)
         run.wake_heartbeat.set()
         ending: Ending = connection.run()
         self._lost(connection, ending)
@@ -479,97 +494,17 @@ class Session:
             run.stop.wait(wait)
         return None
 
-    def _now_ms(self) -> int:
-        return self._clock.wall_ns() // 1_000_000
-
-    def _begin_recording(self, connection: Any) -> None:
-        """Before the login: nothing that goes in or out may be missing."""
-        recorder = self._options.recorder
-        if recorder is None:
-            return
-        try:
-            self._recorded = connection.recorded = recorder.connection(
-                venue=self._protocol.venue,
-                client=self._protocol.client,
-                settings=self._protocol.settings,
-                endpoint=self._address.url.partition("?")[0],
-                owner=self,
-                secrets=connection.secrets,
-                on_error=self._callbacks.emit,
-            )
-        except Exception as error:  # a recorder of the user's may raise anything, and the client is to live
-            logger.exception("%s: the connection cannot be recorded", self._protocol.venue)
-            self._callbacks.emit(RecordingFailed(error, 0))
-
-    def _record(self, messages: Sequence[Message], received_ns: int) -> None:
-        try:
-            self._recorded.received(messages, received_ns, time.monotonic_ns())
-        except Exception as error:  # of a recorder of the user's: what it has missed is told, and the client lives
-            logger.exception("%s: the connection is recorded no further", self._protocol.venue)
-            self._recorded = None
-            self._callbacks.emit(RecordingFailed(error, len(messages)))
-
-    def _end_recording(self, reason: str, code: Optional[int] = None, retry_in: Optional[float] = None) -> None:
-        recorded, self._recorded = self._recorded, None
-        if recorded is not None:
-            recorded.closed(reason, code, retry_in, self._last_byte)
-
     def _connected(self, event: Connected) -> None:
         self._callbacks.emit(event)
 
     def _disconnected(self, event: Disconnected) -> None:
-        self._end_recording(event.reason, event.code, event.retry_in)
+        self._recorded.end(event.reason, event.code, event.retry_in, self._last_byte)
         self._callbacks.emit(event)
 
     def _opened(self, run: _Run, connection: Any) -> None:
-        self._begin_recording(connection)
+        self._recorded.begin(connection)
         self._protocol.reset()
-        self._told_unknown.clear()
-        try:
-            self._login = collections.deque(self._protocol.login(self._now_ms()))
-        except Exception as error:  # a signer of the user's may raise anything
-            self._login_impossible(connection, error)
-            return
-        self._log_in(run, connection)
-
-    def _login_impossible(self, connection: Any, error: Exception) -> None:
-        # Without the error's text, which may hold what was to be signed.
-        reason = f"{self._address.endpoint}: the login could not be made: {type(error).__name__}"
-        self._login_error = ConnectError(reason)
-        self._login_error.__cause__ = error
-        connection.abort(reason)
-
-    def _log_in(self, run: _Run, connection: Any) -> None:
-        """Sends the next login request; the connection is ready when there is none left."""
-        if not self._login:
-            self._ready(run, connection)
-            return
-
-        def answered(request: Request, reply: Optional[Reply]) -> None:
-            if reply is None:
-                connection.abort("the venue did not answer the login in time")
-                return
-            try:
-                more = self._protocol.login_answered(request, reply, self._now_ms())
-            except VenueError as error:
-                self._login_error = error
-                connection.abort(f"the venue refused the login: {error}")
-                return
-            except Exception as error:
-                self._login_impossible(connection, error)
-                return
-            self._login.extend(more)
-            self._log_in(run, connection)
-
-        request = self._login.popleft()
-        with self._lock:
-            deadline = time.monotonic() + self._options.request_timeout
-            self._requests.pending.file(Entry(request, handler=answered, deadline=deadline))
-        run.wake_heartbeat.set()
-        try:
-            send(request, connection, SEND_TIMEOUT)
-        except (NotSent, SendFailed) as error:
-            connection.abort(f"the login could not be sent: {error}")
+        self._login.begin(connection, lambda: self._ready(run, connection))
 
     def _ready(self, run: _Run, connection: Any) -> None:
         logger.info("%s: connected to %s", self._protocol.venue, self._address.endpoint)
@@ -587,7 +522,7 @@ class Session:
             asked = self._subscriptions.ask()
             unsent = self._requests.take_unsent()
             self._changed.notify_all()
-        self._gap.connection_ready(established, [request.key for request in asked])
+        self._intake.gap.connection_ready(established, [request.key for request in asked])
         run.wake_heartbeat.set()
         self._subscriptions.flush()
         self._requests.send_all(unsent, connection)
@@ -606,14 +541,14 @@ class Session:
         for book in books:
             book.stale(f"the connection was lost: {ending.reason}")
         if self._ready_since:
-            self._gap.connection_lost(self._last_byte or self._ready_since, self._last_received_ns)
+            self._intake.gap.connection_lost(self._last_byte or self._ready_since, self._intake.last_received_ns)
         for entry in entries:
             reason = f"the connection ended ({ending.reason}) before the answer to {entry.request.kind} came"
             fail(entry, ConnectionLost(f"{reason}; it may have been carried out", request_id=entry.request.key))
 
     def _end_run(self, run: _Run, error: Optional[DbxError]) -> None:
         """The last that the reader thread does."""
-        self._end_recording(str(error))  # where an unexpected error has left it open
+        self._recorded.end(str(error), None, None, self._last_byte)  # where an unexpected error has left it open
         run.stop.set()
         run.wake_heartbeat.set()
         with self._lock:
@@ -637,146 +572,6 @@ class Session:
             for queue in self._callbacks.all_queues():
                 queue.drain()
             self._ended.set()
-
-    # -- the reader thread: frames -------------------------------------------------------------------
-
-    def _messages(self, messages: Sequence[Message]) -> None:
-        """What one read of the network brought. Never raises."""
-        received_ns = self._clock.wall_ns()
-        if self._recorded is not None:
-            self._record(messages, received_ns)
-        self._received += len(messages)
-        self._last_received_ns = received_ns
-        if self._callbacks.inline:
-            self._callbacks.deliver_waiting_events()
-        raw, key, take = self._topics.raw, self._protocol.topic_key, self._callbacks.take
-        usable = key is not None and bool(raw)
-        short = usable and not self._gap.due
-        source = messages.source if isinstance(messages, Batch) else None
-        decode = codec.decode if source is None or not usable else codec.decoder(source)
-        for payload, binary in messages:
-            # The short way, for what nobody wants more of than the document. Everything else takes the other.
-            if short and not binary:
-                try:
-                    document = decode(payload)
-                    topic = document[key]
-                    subscriptions = raw[topic]
-                except (KeyError, TypeError, ValueError, ProtocolError):
-                    pass
-                else:
-                    take(subscriptions, topic, document)
-                    continue
-            if not self._message(payload, binary, received_ns):
-                break
-            short = usable and not self._gap.due  # the answer to a login makes one due, the first update ends it
-        self._flush()
-
-    def _message(self, payload: bytes, binary: bool, received_ns: int) -> bool:
-        """False where it was the last: nothing behind what breaks the WebSocket protocol is to be looked at."""
-        try:
-            inbound = self._protocol.receive(payload, binary)
-            if len(inbound) == 1 and type(inbound[0]) is Push:
-                self._push(inbound[0], received_ns)
-            else:
-                self._take_in(inbound, received_ns)
-        except ProtocolError as error:
-            self._callbacks.bad_frame(error)
-            return binary or self._is_utf8(payload)
-        except Exception as error:  # a defect of ours must not cost the connection
-            logger.exception("%s: a frame could not be handled", self._protocol.venue)
-            self._callbacks.bad_frame(ProtocolError(f"unexpected error: {error!r}"))
-        return True
-
-    def _flush(self) -> None:
-        if not self._callbacks.flush():
-            self._connection.abort(f"the queue of {self._options.queue_size} updates is full (overflow='disconnect')")
-
-    def _take_in(self, inbound: Sequence[Inbound], received_ns: int) -> None:
-        """All that one frame means, where that is not one update."""
-        # One document for several topics, or one value for several: whoever wants more than one gets it once.
-        served: Optional[Set[Tuple[Subscription, int, str]]] = None if len(inbound) == 1 else set()
-        for item in inbound:
-            if isinstance(item, Push):
-                self._push(item, received_ns, served)
-            else:
-                self._flush()  # what came before it
-                self._reply(item)
-
-    def _is_utf8(self, payload: bytes) -> bool:
-        """What is no JSON has still to be UTF-8, or the connection fails: the transport leaves that to the decoder."""
-        try:
-            payload.decode("utf-8")
-        except UnicodeDecodeError as error:
-            self._connection.fail(INVALID_PAYLOAD, f"text that is not UTF-8: {error.reason}")
-            return False
-        return True
-
-    def _pong(self, payload: bytes) -> None:
-        """A WebSocket pong. Unasked ones are allowed, and say nothing that any other frame would not."""
-        reply = Reply(payload.decode("latin-1"), None)
-        with self._lock:
-            known = self._requests.pending.has(reply)
-        if known:
-            self._reply(reply)
-
-    def _reply(self, reply: Reply) -> None:
-        with self._lock:
-            entry = self._requests.pending.take(reply)
-        if entry is None and self._state.is_over:
-            return  # close() has ended its request
-        if entry is None:
-            raise ProtocolError(f"an answer to no request in flight (kind {reply.kind}, id {reply.key})")
-        if entry.handler is not None:
-            entry.handler(entry.request, reply)
-        if entry.future is None:
-            return
-        try:
-            result = self._protocol.conclude(entry.request, reply)
-        except ProtocolError as error:
-            # It was carried out, or it was not: the venue knows.
-            reason = f"the answer to {entry.request.kind} cannot be read: {error}"
-            entry.future.set_exception(UnreadableReply(reason, request_id=entry.request.key))
-        except Exception as error:
-            entry.future.set_exception(error)
-        else:
-            entry.future.set_result(result)
-
-    def _push(self, push: Push, received_ns: int, served: Optional[Set[Tuple[Subscription, int, str]]] = None) -> None:
-        topic = self._topics.get(push.topic)
-        if topic is None:
-            self._unknown_topic(push.topic)
-            return
-        if self._gap.due:
-            self._announce_gap()
-        if topic.max_silence is not None:
-            if topic.silent:
-                self._wake_heartbeat()
-            topic.updated_at, topic.silent = self._clock.monotonic(), False
-        push.received_ns = received_ns
-        if served is None:
-            self._callbacks.take(topic.subscriptions, push.topic, push)
-            return
-        for subscription in topic.subscriptions:
-            # By identity: a venue's protocol gives the same object where it is the same value.
-            raw = subscription.raw
-            what = (subscription, id(push.document if raw else push.payload), "" if raw else push.symbol)
-            if what not in served:
-                served.add(what)
-                self._callbacks.take((subscription,), push.topic, push)
-
-    def _unknown_topic(self, topic: str) -> None:
-        # Told once a topic and connection: the venue may send it a thousand times a second.
-        tell = topic not in self._told_unknown and len(self._told_unknown) < _UNKNOWN_TOPICS_TOLD
-        if tell:
-            self._told_unknown.add(topic)
-        self._callbacks.bad_frame(ProtocolError(f"an update of {topic}, which is not subscribed"), tell=tell)
-
-    def _announce_gap(self) -> None:
-        gap = self._gap.announce(self._clock.monotonic())
-        logger.warning(
-            "%s: updates of %d topics may be missing from %.3f s", self._protocol.venue, len(gap.topics), gap.seconds
-        )
-        self._callbacks.emit(gap)
 
     def _abandoned(self, subscription: Subscription) -> None:
         """Its iterator was thrown away without being closed."""
@@ -824,7 +619,7 @@ class Session:
         received = connection.last_received if connection is not None else None
         sent = connection.last_sent if connection is not None else None
         return Stats(
-            received=self._received,
+            received=self._received_before + self._intake.received,
             delivered=self._callbacks.delivered,
             dropped=self._callbacks.dropped,
             bad_frames=self._callbacks.bad_frames,
@@ -859,6 +654,7 @@ class Session:
             return
         connection = self._connection
         sent, unsent = self._requests.end()
+        self._received_before += self._intake.received
         self._callbacks.reset_for_process()
         self._reset_for_process()
         if connection is not None:

@@ -236,7 +236,7 @@ child = os.fork()
 if child == 0:
     code = 1
     try:
-        assert client._session._recorded is None, "the parent's connection is not the child's to record"
+        assert client._session._recorded.current is None, "the parent's connection is not the child's to record"
         client.server_time()
         client.server_time()
         client.close()
