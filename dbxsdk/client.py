@@ -173,7 +173,9 @@ class Client:
             check_text("channel", channel)
             self._session.unsubscribe_topics(lambda topics: self._protocol.topics_of(channel, topics))
 
-    def messages(self, channel: str, symbols: Symbols = (), *, raw: bool = False, timeout: Optional[float] = None) -> Messages:
+    def messages(
+        self, channel: str, symbols: Symbols = (), *, raw: bool = False, timeout: Optional[float] = None
+    ) -> Messages[Any]:
         """Subscribes like ``subscribe`` and returns the updates as an iterator, for a ``for`` loop.
 
         Its updates wait in a queue of their own, so several iterators may be used at once. ``timeout`` is how long to
@@ -192,7 +194,7 @@ class Client:
             max_silence=None,
             queue=queue,
         )
-        messages = Messages(self._session, subscription, queue)
+        messages: Messages[Any] = Messages(self._session, subscription, queue)
         self._session.subscribe(subscription, _timeout(timeout))
         return messages
 

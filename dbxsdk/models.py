@@ -7,13 +7,14 @@ it, and nothing before. That the required fields are there is checked before the
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import Any, Callable, Optional, Tuple, Type, TypeVar
+from typing import Any, Callable, Generic, Optional, Tuple, Type, TypeVar
 
 import attrs
 
 from dbxsdk.errors import ProtocolError, UnreadableField
 
 T = TypeVar("T")
+Data = TypeVar("Data", covariant=True)
 
 _WIRE = "dbxsdk.wire"
 _LAZY = "__dbxsdk_lazy__"
@@ -21,8 +22,8 @@ _DOCUMENT = "__dbxsdk_document__"
 
 
 @attrs.frozen(slots=False)  # attrs writes into the __dict__ directly: half the time of frozen slots
-class Update:
-    """One update of one topic.
+class Update(Generic[Data]):
+    """One update of one topic. For type checkers it is generic in its ``data``: ``Update[Tuple[Trade, ...]]``.
 
     Attributes:
         venue: ``"bybit"``, ``"digifinex"``, ...
@@ -40,7 +41,7 @@ class Update:
     channel: str
     symbol: str
     kind: str
-    data: Any
+    data: Data
     venue_time_ms: Optional[int]
     received_ns: int
     raw: Any = attrs.field(repr=False)

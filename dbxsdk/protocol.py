@@ -82,7 +82,7 @@ class Push:
     venue_time_ms: Optional[int] = None
 
     # The session's own:
-    update: Optional[Update] = attrs.field(default=None, init=False, repr=False, eq=False)
+    update: Optional[Update[Any]] = attrs.field(default=None, init=False, repr=False, eq=False)
     """The typed form, once somebody wanted it."""
     bad: bool = attrs.field(default=False, init=False, repr=False, eq=False)
     """Whether it, or a field of its typed form, turned out to be unreadable, and was told."""

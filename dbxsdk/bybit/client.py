@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Callable, Optional, Tuple, Union
+from typing import Any, Optional, Tuple, Union
 
+from dbxsdk.bybit import models
 from dbxsdk.bybit.book import BybitBookRule, check_depth
 from dbxsdk.bybit.endpoints import MAINNET, TESTNET
-from dbxsdk.bybit.familiar import BybitClient
+from dbxsdk.bybit.familiar import Callback
 from dbxsdk.bybit.protocol import BybitPublicProtocol
+from dbxsdk.bybit.typed import PublicChannels
 from dbxsdk.client import Symbols
 from dbxsdk.options import Options
 from dbxsdk.order_book import OrderBook
 from dbxsdk.session import Subscription
 
-Callback = Callable[[Any], Any]
+Ticker = Union[models.ContractTicker, models.OptionTicker, models.SpotTicker]
 
 
-class BybitPublicClient(BybitClient):
+class BybitPublicClient(PublicChannels):
     """Market data of one category: order books, trades, tickers, klines, liquidations ...
 
     Construction does no I/O; the connection opens with ``open()`` or the first subscription. No key is needed.
@@ -87,7 +89,7 @@ class BybitPublicClient(BybitClient):
         return self._order_book(f"orderbook.{depth}", symbol, symbol, BybitBookRule(depth), timeout)
 
     def orderbook_stream(
-        self, depth: Union[int, str], symbol: Symbols, callback: Callback, *, raw: bool = False
+        self, depth: Union[int, str], symbol: Symbols, callback: Callback[models.OrderBookUpdate], *, raw: bool = False
     ) -> Subscription:
         """Subscribes ``orderbook.{depth}``: an ``OrderBookUpdate`` a frame, first a snapshot, then deltas.
 
@@ -98,14 +100,16 @@ class BybitPublicClient(BybitClient):
         """
         return self.subscribe(f"orderbook.{_part('depth', depth)}", _names("symbol", symbol), callback=callback, raw=raw)
 
-    def rpi_orderbook_stream(self, symbol: Symbols, callback: Callback, *, raw: bool = False) -> Subscription:
+    def rpi_orderbook_stream(
+        self, symbol: Symbols, callback: Callback[models.RpiOrderBookUpdate], *, raw: bool = False
+    ) -> Subscription:
         """Subscribes ``orderbook.rpi`` (spot, linear, inverse): an ``RpiOrderBookUpdate`` a frame, 50 levels, every 100 ms.
 
         Source: websocket/public/orderbook-rpi.
         """
         return self.subscribe("orderbook.rpi", _names("symbol", symbol), callback=callback, raw=raw)
 
-    def trade_stream(self, symbol: Symbols, callback: Callback, *, raw: bool = False) -> Subscription:
+    def trade_stream(self, symbol: Symbols, callback: Callback[Tuple[models.Trade, ...]], *, raw: bool = False) -> Subscription:
         """Subscribes ``publicTrade``: a tuple of ``Trade`` a frame, at once. On options ``symbol`` is the base coin,
         e.g. ``"BTC"``, and brings the trades of all its contracts.
 
@@ -113,7 +117,7 @@ class BybitPublicClient(BybitClient):
         """
         return self.subscribe("publicTrade", _names("symbol", symbol), callback=callback, raw=raw)
 
-    def ticker_stream(self, symbol: Symbols, callback: Callback, *, raw: bool = False) -> Subscription:
+    def ticker_stream(self, symbol: Symbols, callback: Callback[Ticker], *, raw: bool = False) -> Subscription:
         """Subscribes ``tickers``: a ``ContractTicker``, ``SpotTicker`` or ``OptionTicker`` a frame, every 100 ms (spot 50).
         Contract tickers arrive merged, with the fields that the frame carried in ``changed``; ``raw`` has the frame
         alone, in which an absent key means "as before".
@@ -123,7 +127,7 @@ class BybitPublicClient(BybitClient):
         return self.subscribe("tickers", _names("symbol", symbol), callback=callback, raw=raw)
 
     def kline_stream(
-        self, interval: Union[int, str], symbol: Symbols, callback: Callback, *, raw: bool = False
+        self, interval: Union[int, str], symbol: Symbols, callback: Callback[Tuple[models.Kline, ...]], *, raw: bool = False
     ) -> Subscription:
         """Subscribes ``kline.{interval}``: a tuple of ``Kline`` a frame, every 1 to 60 s.
 
@@ -133,14 +137,18 @@ class BybitPublicClient(BybitClient):
         """
         return self.subscribe(f"kline.{_part('interval', interval)}", _names("symbol", symbol), callback=callback, raw=raw)
 
-    def all_liquidation_stream(self, symbol: Symbols, callback: Callback, *, raw: bool = False) -> Subscription:
+    def all_liquidation_stream(
+        self, symbol: Symbols, callback: Callback[Tuple[models.Liquidation, ...]], *, raw: bool = False
+    ) -> Subscription:
         """Subscribes ``allLiquidation`` (linear, inverse): a tuple of ``Liquidation`` a frame, every 500 ms.
 
         Source: websocket/public/all-liquidation.
         """
         return self.subscribe("allLiquidation", _names("symbol", symbol), callback=callback, raw=raw)
 
-    def insurance_pool_stream(self, contract_group: Symbols, callback: Callback, *, raw: bool = False) -> Subscription:
+    def insurance_pool_stream(
+        self, contract_group: Symbols, callback: Callback[Tuple[models.InsurancePool, ...]], *, raw: bool = False
+    ) -> Subscription:
         """Subscribes ``insurance``: a tuple of ``InsurancePool`` a frame, every second while balances change.
 
         ``contract_group`` is ``"USDT"`` or ``"USDC"`` (linear), or ``"inverse"`` (inverse).
@@ -149,7 +157,9 @@ class BybitPublicClient(BybitClient):
         """
         return self.subscribe("insurance", _names("contract_group", contract_group), callback=callback, raw=raw)
 
-    def adl_alert_stream(self, contract_group: Symbols, callback: Callback, *, raw: bool = False) -> Subscription:
+    def adl_alert_stream(
+        self, contract_group: Symbols, callback: Callback[Tuple[models.AdlAlert, ...]], *, raw: bool = False
+    ) -> Subscription:
         """Subscribes ``adlAlert``: a tuple of ``AdlAlert`` a frame, every second.
 
         ``contract_group`` is ``"USDT"`` or ``"USDC"`` (linear), or ``"inverse"`` (inverse).
@@ -158,14 +168,14 @@ class BybitPublicClient(BybitClient):
         """
         return self.subscribe("adlAlert", _names("contract_group", contract_group), callback=callback, raw=raw)
 
-    def price_limit_stream(self, symbol: Symbols, callback: Callback, *, raw: bool = False) -> Subscription:
+    def price_limit_stream(self, symbol: Symbols, callback: Callback[models.PriceLimit], *, raw: bool = False) -> Subscription:
         """Subscribes ``priceLimit``: a ``PriceLimit`` a frame, every 300 ms.
 
         Source: websocket/public/order-price-limit.
         """
         return self.subscribe("priceLimit", _names("symbol", symbol), callback=callback, raw=raw)
 
-    def system_status_stream(self, callback: Callback, *, raw: bool = False) -> Subscription:
+    def system_status_stream(self, callback: Callback[Tuple[models.SystemStatus, ...]], *, raw: bool = False) -> Subscription:
         """Subscribes ``system.status``: a tuple of ``SystemStatus`` a frame.
 
         Works only where the client was made with ``url="wss://stream.bybit.com/v5/public/misc/status"``.
@@ -174,24 +184,24 @@ class BybitPublicClient(BybitClient):
         """
         return self.subscribe("system.status", callback=callback, raw=raw)
 
-    def liquidation_stream(self, symbol: Symbols, callback: Callback, *, raw: bool = False) -> Subscription:
+    def liquidation_stream(self, symbol: Symbols, callback: Callback[Any], *, raw: bool = False) -> Subscription:
         """Deprecated: Bybit retired ``liquidation`` and refuses it. Use ``all_liquidation_stream``."""
         _warn_retired("liquidation_stream", "liquidation", "; use all_liquidation_stream")
         return self.subscribe("liquidation", _names("symbol", symbol), callback=callback, raw=raw)
 
     def lt_kline_stream(
-        self, interval: Union[int, str], symbol: Symbols, callback: Callback, *, raw: bool = False
+        self, interval: Union[int, str], symbol: Symbols, callback: Callback[Any], *, raw: bool = False
     ) -> Subscription:
         """Deprecated: Bybit retired leveraged tokens, and ``kline_lt`` with them. ``Update.data`` is plain."""
         _warn_retired("lt_kline_stream", "kline_lt")
         return self.subscribe(f"kline_lt.{_part('interval', interval)}", _names("symbol", symbol), callback=callback, raw=raw)
 
-    def lt_ticker_stream(self, symbol: Symbols, callback: Callback, *, raw: bool = False) -> Subscription:
+    def lt_ticker_stream(self, symbol: Symbols, callback: Callback[Any], *, raw: bool = False) -> Subscription:
         """Deprecated: Bybit retired leveraged tokens, and ``tickers_lt`` with them. ``Update.data`` is plain."""
         _warn_retired("lt_ticker_stream", "tickers_lt")
         return self.subscribe("tickers_lt", _names("symbol", symbol), callback=callback, raw=raw)
 
-    def lt_nav_stream(self, symbol: Symbols, callback: Callback, *, raw: bool = False) -> Subscription:
+    def lt_nav_stream(self, symbol: Symbols, callback: Callback[Any], *, raw: bool = False) -> Subscription:
         """Deprecated: Bybit retired leveraged tokens, and ``lt`` with them. ``Update.data`` is plain."""
         _warn_retired("lt_nav_stream", "lt")
         return self.subscribe("lt", _names("symbol", symbol), callback=callback, raw=raw)

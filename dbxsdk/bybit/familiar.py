@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, Callable, Dict, TypeVar, Union
+
 from dbxsdk.client import Client
+from dbxsdk.models import Update
 from dbxsdk.session import State
+
+Data = TypeVar("Data")
+
+Callback = Union[Callable[[Update[Data]], Any], Callable[[Dict[str, Any]], Any]]
+"""What a ``..._stream`` method calls: with an ``Update``, or with the decoded frame where ``raw``."""
 
 
 class BybitClient(Client):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional, Union
+from typing import Any, Optional, Tuple, Union
 
+from dbxsdk.bybit import private_models as models
 from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Signer
 from dbxsdk.bybit.endpoints import private_url
-from dbxsdk.bybit.familiar import BybitClient
+from dbxsdk.bybit.familiar import Callback
 from dbxsdk.bybit.private_protocol import BybitPrivateProtocol
+from dbxsdk.bybit.private_typed import PrivateChannels
 from dbxsdk.options import Options
 from dbxsdk.session import Subscription
 
-Callback = Callable[[Any], Any]
 
-
-class BybitPrivateClient(BybitClient):
+class BybitPrivateClient(PrivateChannels):
     """What happens to one account: orders, executions, positions, balances.
 
     Construction does no I/O; the connection opens, and logs in, with ``open()`` or the first subscription. Each
@@ -94,7 +94,7 @@ class BybitPrivateClient(BybitClient):
         address = private_url("/v5/private", testnet=testnet, demo=demo, url=url, max_active_time=max_active_time)
         super().__init__(protocol, address, options=options)
 
-    def position_stream(self, callback: Callback, *, raw: bool = False) -> Subscription:
+    def position_stream(self, callback: Callback[Tuple[models.Position, ...]], *, raw: bool = False) -> Subscription:
         """Subscribes ``position``: a tuple of ``Position``, after every order that is made, amended or cancelled in the
         symbol (also where the position did not change) and every fill.
 
@@ -104,21 +104,23 @@ class BybitPrivateClient(BybitClient):
         """
         return self.subscribe("position", callback=callback, raw=raw)
 
-    def order_stream(self, callback: Callback, *, raw: bool = False) -> Subscription:
+    def order_stream(self, callback: Callback[Tuple[models.Order, ...]], *, raw: bool = False) -> Subscription:
         """Subscribes ``order``: a tuple of ``Order``, at once.
 
         Source: websocket/private/order.
         """
         return self.subscribe("order", callback=callback, raw=raw)
 
-    def execution_stream(self, callback: Callback, *, raw: bool = False) -> Subscription:
+    def execution_stream(self, callback: Callback[Tuple[models.Execution, ...]], *, raw: bool = False) -> Subscription:
         """Subscribes ``execution``: a tuple of ``Execution``, at once.
 
         Source: websocket/private/execution.
         """
         return self.subscribe("execution", callback=callback, raw=raw)
 
-    def fast_execution_stream(self, callback: Callback, categorised_topic: str = "", *, raw: bool = False) -> Subscription:
+    def fast_execution_stream(
+        self, callback: Callback[Tuple[models.FastExecution, ...]], categorised_topic: str = "", *, raw: bool = False
+    ) -> Subscription:
         """Subscribes ``execution.fast``: a tuple of ``FastExecution``, sooner than ``execution`` and with less.
 
         ``categorised_topic`` is a category for its executions alone: ``"spot"``, ``"linear"``, ``"inverse"``, ``"option"``.
@@ -129,35 +131,35 @@ class BybitPrivateClient(BybitClient):
             raise TypeError(f"categorised_topic must be a str, not {type(categorised_topic).__name__}")
         return self.subscribe("execution.fast", categorised_topic or (), callback=callback, raw=raw)
 
-    def wallet_stream(self, callback: Callback, *, raw: bool = False) -> Subscription:
+    def wallet_stream(self, callback: Callback[Tuple[models.Wallet, ...]], *, raw: bool = False) -> Subscription:
         """Subscribes ``wallet``: a tuple of ``Wallet`` after a balance changed; unrealised profit and loss has no updates.
 
         Source: websocket/private/wallet.
         """
         return self.subscribe("wallet", callback=callback, raw=raw)
 
-    def greek_stream(self, callback: Callback, *, raw: bool = False) -> Subscription:
+    def greek_stream(self, callback: Callback[Tuple[models.Greeks, ...]], *, raw: bool = False) -> Subscription:
         """Subscribes ``greeks`` (options): a tuple of ``Greeks``.
 
         Source: websocket/private/greek.
         """
         return self.subscribe("greeks", callback=callback, raw=raw)
 
-    def spread_order_stream(self, callback: Callback, *, raw: bool = False) -> Subscription:
+    def spread_order_stream(self, callback: Callback[Any], *, raw: bool = False) -> Subscription:
         """Subscribes ``spread.order``: plain dicts, the combination and its legs, joined by ``parentOrderId``.
 
         Source: spread/websocket/private/order.
         """
         return self.subscribe("spread.order", callback=callback, raw=raw)
 
-    def spread_execution_stream(self, callback: Callback, *, raw: bool = False) -> Subscription:
+    def spread_execution_stream(self, callback: Callback[Any], *, raw: bool = False) -> Subscription:
         """Subscribes ``spread.execution``: plain dicts, the combination and its legs, joined by ``parentExecId``.
 
         Source: spread/websocket/private/execution.
         """
         return self.subscribe("spread.execution", callback=callback, raw=raw)
 
-    def dcp_stream(self, product: str, callback: Callback = lambda update: None) -> Subscription:
+    def dcp_stream(self, product: str, callback: Callback[Any] = lambda update: None) -> Subscription:
         """Subscribes ``dcp.{product}``, which arms the venue's disconnect protection for institutional accounts: where
         **every** private connection with this subscription has been dead for longer than the account's window (10 s
         unless set otherwise over REST, 3 s at least), the venue cancels the product's orders.

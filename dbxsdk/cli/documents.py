@@ -28,7 +28,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-def update_document(update: Update) -> Dict[str, Any]:
+def update_document(update: Update[Any]) -> Dict[str, Any]:
     names = ("venue", "channel", "symbol", "kind", "venue_time_ms", "received_ns")
     return {"type": "update", **{name: getattr(update, name) for name in names}, "data": plain(update.data)}
 
@@ -42,7 +42,7 @@ def to_line(document: Any) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
-def rows(update: Update) -> List[Dict[str, str]]:
+def rows(update: Update[Any]) -> List[Dict[str, str]]:
     """The update's data as texts by field, one row an item; what is absent is left out."""
     data = update.data if isinstance(update.data, (list, tuple)) else (update.data,)
     documents = (each if isinstance(each, dict) else {"data": each} for each in plain(data))

@@ -56,7 +56,7 @@ class PlainLines:
     def close(self) -> None:
         pass
 
-    def _show_update(self, source: str, update: Update) -> bool:
+    def _show_update(self, source: str, update: Update[Any]) -> bool:
         try:
             found = rows(update)
         except ProtocolError as error:

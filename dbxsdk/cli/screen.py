@@ -130,7 +130,7 @@ class Screen:
         self._draw()
         self._live.stop()
 
-    def _keep(self, update: Update, row: Row) -> None:
+    def _keep(self, update: Update[Any], row: Row) -> None:
         row.pop("changed", None)  # which fields of a merged ticker are new: all of them are shown
         row = {"symbol": update.symbol, **row, "time": clock(update.received_ns)}
         if update.channel.partition(".")[0] in _STANDING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Optional, Tuple
 
 from dbxsdk.arguments import check_credential, check_seconds, check_word
-from dbxsdk.client import Client
 from dbxsdk.cryptomus import rest
 from dbxsdk.cryptomus.book import CryptomusBookRule, check_scale_index
 from dbxsdk.cryptomus.models import DepthScale, Market
 from dbxsdk.cryptomus.protocol import CryptomusProtocol
+from dbxsdk.cryptomus.typed import CryptomusChannels
 from dbxsdk.cryptomus.unions import ALL
 from dbxsdk.options import Options
 from dbxsdk.order_book import OrderBook
@@ -21,7 +21,7 @@ MARKETS_URL = "https://api-app.cryptomus.com/v1/exchange/market"
 DEPTH_SCALES_URL = "https://exchange-ws.cryptomus.com/api/v2/symbol-scales"
 
 
-class CryptomusClient(Client):
+class CryptomusClient(CryptomusChannels):
     """Cryptomus's exchange: market data, and the account's orders, balances and deals.
 
     Channels for ``subscribe`` (markets like ``"BTC_USDT"``; lower case is put into upper case):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from dbxsdk.arguments import check_credential, check_flag, check_text, check_word
-from dbxsdk.client import Client
 from dbxsdk.dbot import models
 from dbxsdk.dbot.arguments import (
     Check,
@@ -20,6 +19,7 @@ from dbxsdk.dbot.arguments import (
     settings,
 )
 from dbxsdk.dbot.trade_protocol import DBotTradeProtocol
+from dbxsdk.dbot.trade_typed import TradeChannels
 from dbxsdk.errors import ProtocolError
 from dbxsdk.options import Options
 
@@ -144,7 +144,7 @@ _LIST: Dict[str, Check] = {
 }
 
 
-class DBotTradeClient(Client):
+class DBotTradeClient(TradeChannels):
     """DBot's trade socket: tasks by request, and the results of trades as they come.
 
     Unofficial. The venue's overview page reserves its API for trading one's own funds and says that third parties

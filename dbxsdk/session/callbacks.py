@@ -243,7 +243,7 @@ class Callbacks:
             return what.document if subscription.raw else self._typed(what)
         return what
 
-    def _typed(self, push: Push) -> Optional[Update]:
+    def _typed(self, push: Push) -> Optional[Update[Any]]:
         """The typed form, made once; None where the document lacks what the model needs."""
         if push.update is not None or push.bad:
             return push.update
@@ -281,7 +281,7 @@ class Callbacks:
                 logger.error("%s: an event callback raised", self._venue, exc_info=error)
 
 
-def _is_of(update: Optional[Update], model: Any) -> bool:
+def _is_of(update: Optional[Update[Any]], model: Any) -> bool:
     """Whether it is this update's, not that of one which the callback has kept."""
     data = update.data if update is not None else None
     return any(each is model for each in (data if isinstance(data, tuple) else (data,)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Generic, TypeVar, Union
 
 from dbxsdk.errors import fresh
 from dbxsdk.events import Gap
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from dbxsdk.session.subscription import Subscription
 
 
-class Messages:
+T = TypeVar("T")
+
+
+class Messages(Generic[T]):
     """What ``messages`` returns. Iterate over it, in one thread; ``close`` it, or use it in a ``with`` block.
 
     It ends when it is closed or the client is, and raises what ended the client. Updates wait in a queue of its
@@ -26,10 +29,10 @@ class Messages:
         self._queue = queue
         self.subscription = subscription
 
-    def __iter__(self) -> "Messages":
+    def __iter__(self) -> "Messages[T]":
         return self
 
-    def __next__(self) -> Any:
+    def __next__(self) -> Union[T, Gap]:
         while True:
             self._session.about_to_iterate()
             item = self._queue.get()
@@ -42,7 +45,7 @@ class Messages:
                 argument = self._session.callbacks.argument(*item[:3])
                 if argument is not None:
                     self._queue.delivered += 1
-                    return argument
+                    return argument  # type: ignore[no-any-return]
             elif isinstance(item, Gap):
                 if not set(self.subscription.topics).isdisjoint(item.topics):
                     return item
@@ -55,7 +58,7 @@ class Messages:
         self._queue.discard()
         self._queue.drain()
 
-    def __enter__(self) -> "Messages":
+    def __enter__(self) -> "Messages[T]":
         return self
 
     def __exit__(self, *_: object) -> None:

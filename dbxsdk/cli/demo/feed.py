@@ -93,14 +93,14 @@ class Feed(Link):
 
     # -- on the callbacks thread ---------------------------------------------------------------------
 
-    def _on_trades(self, update: Update) -> None:
+    def _on_trades(self, update: Update[Any]) -> None:
         self._trade_count += len(update.data)
         if update.data:
             self._last = self._numbering.newest(update.data).price
         self.trades.received(self._numbering.numbers(update.data))
         self.flows(update.channel)
 
-    def _on_book(self, update: Update) -> None:
+    def _on_book(self, update: Update[Any]) -> None:
         self._book_count += 1
         self.books.apply(update.kind, update.data.bids, update.data.asks)
         self.flows(update.channel)

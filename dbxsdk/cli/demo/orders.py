@@ -89,13 +89,13 @@ class PrivateLink(Link):
 
     # -- on the callbacks thread ---------------------------------------------------------------------
 
-    def _on_executions(self, update: Update) -> None:
+    def _on_executions(self, update: Update[Any]) -> None:
         self._fill_count += len(update.data)
         numbers = {execution.id: number for number, execution in enumerate(self._bybit.executions(), 1)}
         self.fills.received(numbers[execution.exec_id] for execution in update.data if execution.exec_id in numbers)
         self.flows(update.channel)
 
-    def _on_orders(self, update: Update) -> None:
+    def _on_orders(self, update: Update[Any]) -> None:
         with self._moved:
             self._statuses.update((order.order_id, order.order_status) for order in update.data)
             self._moved.notify_all()

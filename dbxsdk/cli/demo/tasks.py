@@ -76,7 +76,7 @@ class TaskLink(Link):
 
     # -- on the callbacks thread ---------------------------------------------------------------------
 
-    def _on_result(self, update: Update) -> None:
+    def _on_result(self, update: Update[Any]) -> None:
         self._result_count += 1
         number = self._numbers().get(update.data.id.rpartition("_")[0])
         if update.data.source == "swap_order" and number is not None:

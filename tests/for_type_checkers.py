@@ -1,0 +1,74 @@
+"""What a type checker is to tell users, and what not. Checked by mypy in strict mode and never run: where an expected
+error does not come, its ``type: ignore`` is unused, and that is an error."""
+
+from typing import Any, Dict, Tuple
+
+import dbxsdk
+from dbxsdk.bybit.models import OrderBookUpdate, Trade
+from dbxsdk.cryptomus import Deal
+from dbxsdk.dbot import PairInfo
+
+
+def on_trades(update: dbxsdk.Update[Tuple[Trade, ...]]) -> None:
+    for trade in update.data:
+        print(trade.price)
+        print(trade.prise)  # type: ignore[attr-defined]
+
+
+def on_book(update: dbxsdk.Update[OrderBookUpdate]) -> None:
+    print(update.data.bids)
+
+
+def on_document(document: Dict[str, Any]) -> None:
+    print(document["topic"])
+
+
+def on_deal(update: dbxsdk.Update[Deal]) -> None:
+    print(update.symbol)
+
+
+def public(client: dbxsdk.BybitPublicClient, interval: int) -> None:
+    client.trade_stream("BTCUSDT", on_trades)
+    client.trade_stream("BTCUSDT", on_document, raw=True)
+    client.trade_stream("BTCUSDT", print)
+    client.trade_stream("BTCUSDT", on_book)  # type: ignore[arg-type]
+    client.orderbook_stream(50, ["BTCUSDT", "ETHUSDT"], on_book)
+    client.orderbook_stream(50, "BTCUSDT", on_trades)  # type: ignore[arg-type]
+    client.subscribe("orderbook.50.BTCUSDT", callback=on_book)
+    client.subscribe("publicTrade", "BTCUSDT", callback=lambda update: print(update))
+    with client.messages("publicTrade", "BTCUSDT") as trades:
+        for update in trades:
+            print(update.data)  # type: ignore[union-attr]  # or a Gap
+            if not isinstance(update, dbxsdk.Gap):
+                print(update.data[0].size)
+                print(update.data[0].quantity)  # type: ignore[attr-defined]
+    for anything in client.messages(f"kline.{interval}", "BTCUSDT"):
+        print(anything if isinstance(anything, dbxsdk.Gap) else anything.whatever)
+    for document in client.messages("publicTrade", "BTCUSDT", raw=True):
+        if not isinstance(document, dbxsdk.Gap):
+            print(document["data"])
+
+
+def others(
+    private: dbxsdk.BybitPrivateClient,
+    trade: dbxsdk.BybitTradeClient,
+    cryptomus: dbxsdk.CryptomusClient,
+    digifinex: dbxsdk.DigiFinexClient,
+    data: dbxsdk.DBotDataClient,
+    tasks: dbxsdk.DBotTradeClient,
+) -> PairInfo:
+    private.order_stream(lambda update: None)
+    private.wallet_stream(on_deal)  # type: ignore[arg-type]
+    result = trade.place_order(category="spot", symbol="BTCUSDT", side="Buy", orderType="Market", qty="1")
+    print(result.order_id, result.orderId)  # type: ignore[attr-defined]
+    cryptomus.subscribe("deal", "BTC_USDT", callback=on_deal)
+    for update in digifinex.messages("depth", "BTC_USDT"):
+        if not isinstance(update, dbxsdk.Gap):
+            print(update.data.bids, update.data.bid)  # type: ignore[attr-defined]
+    for done in tasks.messages("tradeResults"):
+        if not isinstance(done, dbxsdk.Gap):
+            print(done.data.state, done.data.nothing)  # type: ignore[attr-defined]
+    for info in data.messages("pairsInfo.1m", "PAIR:TOKEN"):
+        if not isinstance(info, dbxsdk.Gap):
+            return info.data
+    raise AssertionError
