@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import pathlib
 from typing import Iterator, List, Set, Tuple
 
@@ -13,7 +14,7 @@ import dbxsdk
 ROOT = pathlib.Path(dbxsdk.__file__).parent
 MODULES = sorted(path for path in ROOT.rglob("*.py"))
 VENUES = {"bybit", "cryptomus", "dbot", "digifinex"}
-APART = {"__main__", "cli", "sim"}
+APART = {"__main__", "cli", "sim", "pytest_plugin"}
 """Beside the library: they may print, and use what they like."""
 
 
@@ -31,10 +32,16 @@ def area(module: str) -> str:
     return pieces[1] if len(pieces) > 1 else ""
 
 
+@functools.lru_cache(maxsize=None)
+def parsed(path: pathlib.Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+@functools.lru_cache(maxsize=None)
 def imported(path: pathlib.Path, typing_only: bool = False) -> Set[str]:
     """The modules that this one imports when it runs, in full; with ``typing_only`` also those for type checkers."""
     found: Set[str] = set()
-    for node in _walk(ast.parse(path.read_text("utf-8")), typing_only):
+    for node in _walk(parsed(path), typing_only):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -89,7 +96,7 @@ def test_protocols_and_models_are_pure(path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_no_asyncio_anywhere(path: pathlib.Path) -> None:
-    tree = ast.parse(path.read_text("utf-8"))
+    tree = parsed(path)
     assert not {
         module for module in imported(path, typing_only=True) if module.split(".")[0] in ("asyncio", "trio", "anyio")
     }
@@ -102,14 +109,14 @@ def test_no_asyncio_anywhere(path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_every_module_says_what_it_is_for(path: pathlib.Path) -> None:
-    text = ast.get_docstring(ast.parse(path.read_text("utf-8")))
+    text = ast.get_docstring(parsed(path))
     assert text and len(text.splitlines()[0]) > 10
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if area(name(path)) not in APART], ids=name)
 def test_the_library_prints_nothing_and_never_sleeps_or_exits(path: pathlib.Path) -> None:
     calls: List[str] = []
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Call):
             calls.append(ast.unparse(node.func))
     assert not {
@@ -125,7 +132,7 @@ def test_the_library_prints_nothing_and_never_sleeps_or_exits(path: pathlib.Path
 
 @pytest.mark.parametrize("path", [path for path in MODULES if area(name(path)) not in APART], ids=name)
 def test_every_public_function_of_the_library_has_annotations(path: pathlib.Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef):
             arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
             missing = [

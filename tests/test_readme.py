@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import re
 import textwrap
 import threading
@@ -33,8 +34,8 @@ def blocks(language):
     return [textwrap.dedent(block).strip() for block in found]
 
 
-@pytest.fixture
-def local_addresses(monkeypatch):
+@contextlib.contextmanager
+def local_venues(monkeypatch):
     """The addresses that the clients use by themselves lead to local venues, and the environment has their keys."""
     with DigiFinexVenue() as local_digifinex, BybitVenue() as local_bybit, DBotVenue() as local_dbot:
         local = {digifinex.URL: local_digifinex.url(), TRADE_URL: local_dbot.url("/trade/ws/")}
@@ -58,6 +59,12 @@ def local_addresses(monkeypatch):
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("dbxsdk-")] == []
 
 
+@pytest.fixture
+def local_addresses(monkeypatch):
+    with local_venues(monkeypatch) as venues:
+        yield venues
+
+
 def test_the_two_commands():
     assert tuple(blocks("sh")) == COMMANDS
     for command in COMMANDS:
@@ -72,16 +79,15 @@ def test_blocks_are_found():
     assert len(blocks("python")) == README.count(".. code-block:: python") >= 7
 
 
-@pytest.mark.parametrize("number", range(len(blocks("python"))))
-def test_python_block(number, local_addresses, capsys):
-    exec(compile(blocks("python")[number], f"README.rst, Python block {number + 1}", "exec"), {"__name__": "readme"})
-    assert capsys.readouterr().err == ""
-
-
-def test_examples_print_what_they_say(local_addresses, capsys):
-    for block in blocks("python"):
-        exec(block, {"__name__": "readme"})
-    out = capsys.readouterr().out
+def test_python_blocks_print_what_they_say(monkeypatch, capsys):
+    out, enabled = "", []
+    for number, block in enumerate(blocks("python"), 1):
+        with monkeypatch.context() as patch, local_venues(patch) as (_, local_dbot):  # each stands by itself
+            exec(compile(block, f"README.rst, Python block {number}", "exec"), {"__name__": "readme"})
+            enabled += [task["enabled"] for task in local_dbot.tasks("follow").values()]
+        said = capsys.readouterr()
+        assert said.err == "", f"Python block {number}"
+        out += said.out
     assert re.search(r"^BTCUSDT (Buy|Sell) \S+ at \d", out, re.MULTILINE)
     assert re.search(r"^delta \d+ bids \d+ asks", out, re.MULTILINE)
     assert re.search(r"^their clock: \d{10}$", out, re.MULTILINE)
@@ -90,7 +96,7 @@ def test_examples_print_what_they_say(local_addresses, capsys):
     assert re.search(r"^True \S+ dbx-[0-9a-f]{32} 0 ", out, re.MULTILINE)
     assert re.search(r"^False  dbx-[0-9a-f]{32} [1-9]\d+ ", out, re.MULTILINE)
     assert "1 failed; the others are placed" in out
-    assert [task["enabled"] for task in local_addresses[1].tasks("follow").values()] == [False]
+    assert enabled.count(False) == 1
 
 
 def test_an_order_without_an_answer_is_named(local_addresses, capsys):
@@ -127,7 +133,7 @@ def test_models_and_events_are_named_as_they_are():
     import dbxsdk.digifinex.models
 
     modules = (dbxsdk, dbxsdk.bybit, dbxsdk.cryptomus, dbxsdk.dbot, dbxsdk.digifinex.models, dbxsdk.sim, builtins)
-    known = {"Decimal"}.union(*map(dir, modules))
+    known = {"Decimal", "AppConfig"}.union(*map(dir, modules))
     # CamelCase words in literals, without the capitals of placeholders.
     named = {word for word in re.findall(r"``([A-Z][A-Za-z]+)[``(.]", README) if not word.isupper()}
     assert named - known == set()
