@@ -1,4 +1,4 @@
-"""Logging in to Bybit's private and order entry sockets: the signature, and the venue's clock where ours is refused.
+"""Logging in to Bybit's private and order entry sockets: the signature, and what comes after a refused one.
 
 Source: https://bybit-exchange.github.io/docs/v5/ws/connect (Authentication).
 """
@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 from typing import Any, Callable, Optional, Tuple
 
-from dbxsdk.bybit.envelope import pong_time_ms
 from dbxsdk.arguments import check_credential, check_seconds
+from dbxsdk.bybit.envelope import pong_time_ms
+from dbxsdk.bybit.venue_clock import VenueClock
 from dbxsdk.errors import AuthError, VenueError
 from dbxsdk.protocol import Request
-
-logger = logging.getLogger(__name__)
 
 Signer = Callable[[str], str]
 
@@ -64,36 +62,46 @@ class Credentials:
 
 class Login:
     """One client's login: signs afresh for each connection, and once more with the venue's time where the refusal may
-    mean that this machine's clock is wrong.
-
-    All but ``clock_offset_ms`` belongs to the reader thread.
+    mean that this machine's clock is wrong. Belongs to the reader thread.
     """
 
-    def __init__(self, credentials: Credentials, window: float, request: Callable[[str, Any], Request]) -> None:
-        """``window``: seconds for which a signature holds. ``request(op, args)`` makes a request of the socket."""
+    def __init__(
+        self,
+        credentials: Credentials,
+        window: float,
+        clock: VenueClock,
+        request: Callable[[str, Any], Request],
+        *,
+        needs_time: bool = False,
+    ) -> None:
+        """``window``: seconds for which a signature holds. ``request(op, args)`` makes a request of the socket.
+        ``needs_time``: the venue's clock is asked for before the first connection is ready."""
         self._credentials = credentials
         self._window_ms = int(check_seconds("auth_window", window) * 1000)
         if self._window_ms < 1:
             raise ValueError(f"auth_window must be 0.001 s or more, not {window}")
+        self._clock = clock
         self._request = request
-        self.clock_offset_ms = 0
-        """The venue's clock minus this machine's, as it was measured last. May be read by any thread."""
-        self._asked_ms: Optional[int] = None
+        self._needs_time = needs_time
         self._refusal: Optional[VenueError] = None
+        """Of a login after which the venue was asked for its time, until it is decided what it means."""
         self._unsigned: Optional[VenueError] = None
 
-    def start(self, now_ms: int) -> Tuple[Request, ...]:
+    def start(self) -> Tuple[Request, ...]:
         """The first request on a new connection."""
-        self._asked_ms = self._refusal = self._unsigned = None
+        self._unsigned = None
+        if self._refusal is not None:
+            # The venue hung up on the question for its time: before the login it may answer.
+            return (self._request("ping", None),)
         try:
-            return (self._auth(now_ms),)
+            return (self._auth(),)
         except VenueError as error:
             # Only the answer to a login request may end a login: ask for anything, and raise it then.
             self._unsigned = error
             return (self._request("ping", None),)
 
     def answered(
-        self, request: Request, document: Any, now_ms: int, refusal: Optional[VenueError], about_time: bool
+        self, request: Request, document: Any, refusal: Optional[VenueError], about_time: bool
     ) -> Tuple[Request, ...]:
         """What comes after an answer: nothing where all is well, or one more request. Raises what ended the login.
 
@@ -102,40 +110,40 @@ class Login:
         if self._unsigned is not None:
             raise self._unsigned
         if request.kind == "ping":
-            return self._measure(document, now_ms)
+            return self._measured(document)
+        asked, self._refusal = self._refusal, None
         if refusal is None:
-            return ()
-        if about_time and self._asked_ms is None:
-            self._asked_ms, self._refusal = now_ms, refusal
+            return (self._request("ping", None),) if self._needs_time and not self._clock.is_known else ()
+        if about_time and asked is None:
+            self._refusal = refusal
             return (self._request("ping", None),)
-        raise self._told(refusal)
+        raise refusal if asked is None else self._told(refusal)
 
-    def set_clock(self, here_ms: int, venue_ms: int) -> None:
-        """The venue's clock said ``venue_ms`` when this machine's said ``here_ms``."""
-        self.clock_offset_ms = venue_ms - here_ms
-        logger.warning("bybit: %s; the venue's time is used from now on", self.skew())
-
-    def skew(self) -> str:
-        seconds = self.clock_offset_ms / 1000
-        return f"this machine's clock is {abs(seconds):.3f} s {'behind' if seconds > 0 else 'ahead of'} the venue's"
-
-    def _auth(self, now_ms: int) -> Request:
-        expires = now_ms + self.clock_offset_ms + self._window_ms
+    def _auth(self) -> Request:
+        expires = self._clock.now_ms() + self._window_ms
         return self._request("auth", [self._credentials.api_key, expires, self._credentials.sign(f"GET/realtime{expires}")])
 
-    def _measure(self, document: Any, now_ms: int) -> Tuple[Request, ...]:
-        assert self._asked_ms is not None and self._refusal is not None
-        venue_ms = pong_time_ms(document)
-        if venue_ms is None:
-            raise self._refusal
-        # The pong was written half a round trip ago.
-        self.set_clock((self._asked_ms + now_ms) // 2, venue_ms)
-        return (self._auth(now_ms),)
+    def _measured(self, document: Any) -> Tuple[Request, ...]:
+        """The clock has taken the time out of the pong already, like out of every other one."""
+        if self._refusal is None:
+            return ()
+        if pong_time_ms(document) is None:
+            refusal, self._refusal = self._refusal, None
+            raise self._told(refusal)
+        return (self._auth(),)
 
     def _told(self, refusal: VenueError) -> VenueError:
-        if self._asked_ms is None or not isinstance(refusal, AuthError):
+        """A login that is refused although the venue's clock was asked for."""
+        if not isinstance(refusal, AuthError):
             return refusal
-        message = f"{refusal.message} ({self.skew()}, which was allowed for: check the key, the secret and the address)"
+        skew = self._clock.told()
+        if self._clock.is_off:
+            skew += ", and its own time was refused, too: set this machine's clock, and check"
+        elif self._clock.is_known:
+            skew += ": check"
+        else:
+            skew += ": check this machine's clock,"
+        message = f"{refusal.message} ({skew} the key, the secret and the address)"
         return AuthError(message, code=refusal.code, reply=refusal.reply)
 
 

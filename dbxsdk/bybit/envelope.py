@@ -49,6 +49,12 @@ def whole_number(value: Any) -> Optional[int]:
         return None
 
 
+def time_ms(value: Any) -> Optional[int]:
+    """What the venue's clock shows, in ms since 1970; None where it is no time between 2001 and 2286."""
+    found = whole_number(value)
+    return found if found is not None and 10**12 <= found < 10**13 else None
+
+
 def is_pong(document: Dict[str, Any]) -> bool:
     # Spot, linear and inverse call their pong "ping".
     op = document.get("op")
@@ -58,7 +64,7 @@ def is_pong(document: Dict[str, Any]) -> bool:
 def pong_time_ms(document: Dict[str, Any]) -> Optional[int]:
     """The venue's clock in a pong of the private socket (``args``) or the order entry socket (``data``); else None."""
     stamps = document.get("args", document.get("data"))
-    return whole_number(stamps[0]) if isinstance(stamps, list) and stamps else None
+    return time_ms(stamps[0]) if isinstance(stamps, list) and stamps else None
 
 
 def is_zero(code: Any) -> bool:

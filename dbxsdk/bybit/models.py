@@ -488,7 +488,10 @@ def _ticker(model: Type[T]) -> Callable[[Any], T]:
         data = frame.get("data")
         if not isinstance(data, dict):
             return read(frame)  # which says what is wrong
-        changed = tuple(names[name] for name in frame.get(CHANGED, data) if name in names)
+        carried = frame.get(CHANGED)
+        if type(carried) is not tuple:  # no mark of ours, which JSON could not have
+            carried = data
+        changed = tuple(names[name] for name in carried if name in names)
         ticker = read({**frame, "data": {**data, CHANGED: changed}})
         for name in changed:
             getattr(ticker, name)

@@ -69,7 +69,9 @@ class BybitPrivateClient(PrivateChannels):
             attempt to connect as a ``VenueError`` that has the exception as its cause; reconnects try again.
         options: see ``Options``.
         auth_window: seconds for which a login's signature holds. Where the venue refuses it for its time nevertheless,
-            its clock is asked for and the login tried once more with that; the measured difference is kept.
+            its clock is asked for and the login tried once more with that. Each pong tells the venue's time again, and
+            once it is known, logins have it, wherever this machine's clock is set. Where that does not help, the
+            ``AuthError`` says how far this machine's clock is off; a second and more is logged as a warning in any case.
 
     Raises:
         TypeError, ValueError: naming the argument.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
-from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, Tuple
 
 from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Login
 from dbxsdk.bybit.envelope import (
@@ -18,6 +18,7 @@ from dbxsdk.bybit.envelope import (
     code,
     is_pong,
     is_zero,
+    pong_time_ms,
     read_object,
     refusal,
     request_id,
@@ -25,6 +26,7 @@ from dbxsdk.bybit.envelope import (
     words,
 )
 from dbxsdk.bybit.private_channels import channel_of, conflict, reader_of
+from dbxsdk.bybit.venue_clock import VenueClock, steady, wall
 from dbxsdk.codec import encode
 from dbxsdk.errors import AuthError, ProtocolError, VenueError
 from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
@@ -34,7 +36,9 @@ _PARAMS_ERROR = "params error"
 
 
 class BybitPrivateProtocol(Protocol):
-    """The private socket of one account."""
+    """The private socket of one account. Logins have a time, so that it has clocks, given to it: ``clock()`` is seconds
+    since 1970, ``steady()`` seconds by a clock that nobody sets. Each pong tells of the venue's.
+    """
 
     venue = "bybit"
     client = "BybitPrivateClient"
@@ -43,25 +47,33 @@ class BybitPrivateProtocol(Protocol):
     topic_key = "topic"
     connection_budget = (500, 300.0)
 
-    def __init__(self, credentials: Credentials, auth_window: float = AUTH_WINDOW) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        auth_window: float = AUTH_WINDOW,
+        *,
+        clock: Callable[[], float] = wall,
+        steady: Callable[[], float] = steady,
+    ) -> None:
         self._credentials = credentials
-        self._login = Login(credentials, auth_window, self.request)
+        self._clock = VenueClock(clock, steady)
+        self._login = Login(credentials, auth_window, self._clock, self.request)
         self._prefix = secrets.token_hex(6)
         self._numbers = itertools.count(1)  # next() on it is atomic: any thread makes requests
 
     def reset(self) -> None:
-        pass  # nothing is carried from frame to frame; what the login learned of the clock holds for the next one, too
+        self._clock.connection_lost()  # what was measured holds for the next one, too
 
     # -- login ---------------------------------------------------------------------------------------
 
     def login(self, now_ms: int) -> Tuple[Request, ...]:
-        return self._login.start(now_ms)
+        return self._login.start()  # by its own clock, which may know better
 
     def login_answered(self, request: Request, reply: Reply, now_ms: int) -> Tuple[Request, ...]:
         document = _object(reply)
         refused = self._refusal(request, document)
         about_time = words(document).strip().lower() == _PARAMS_ERROR
-        return self._login.answered(request, document, now_ms, refused, about_time)
+        return self._login.answered(request, document, refused, about_time)
 
     # -- intents to frames ---------------------------------------------------------------------------
 
@@ -70,6 +82,8 @@ class BybitPrivateProtocol(Protocol):
         if params is not None and not isinstance(params, (list, tuple)):
             raise TypeError(f"params must be a list, or None, not {type(params).__name__}")
         key = f"{self._prefix}-{next(self._numbers)}"
+        if method == "ping":
+            self._clock.ping_made(key)
         document: Dict[str, Any] = {"req_id": key, "op": method}
         if params is not None:
             document["args"] = list(params)
@@ -132,7 +146,9 @@ class BybitPrivateProtocol(Protocol):
         kind = op if isinstance(op, str) and op else None
         if is_pong(document):
             # Without an id nothing tells one from another, and it does not matter: each proves life.
-            return (Reply(request_id(document, "req_id"), document, "ping", ordered=True),)
+            key = request_id(document, "req_id")
+            self._clock.pong_came(key, pong_time_ms(document))
+            return (Reply(key, document, "ping", ordered=True),)
         if "retCode" in document:
             # The order entry socket's envelope: the address is not that of a private socket.
             return (checked(Reply(request_id(document, "reqId"), document, kind)),)

@@ -88,8 +88,10 @@ class BybitTradeClient(BybitClient):
         signer: makes the login's signature in place of HMAC; see ``BybitPrivateClient``, also for an RSA key.
         options: see ``Options``; ``request_timeout`` is how long the methods wait where no ``timeout`` is given.
         referer: a broker's id, sent with each request.
-        auth_window: seconds for which a login's signature holds; see ``BybitPrivateClient``. What that measures of the
-            venue's clock, and what a refusal for the time (10002) tells of it, is used for the requests that follow.
+        auth_window: seconds for which a login's signature holds; see ``BybitPrivateClient``. Requests have a time, too, and
+            are refused (10002) where it is a second ahead: so the first login asks for the venue's clock in any case (a
+            ping), and the answer to each request and each ping tells it again. Such a refusal says whether this machine's
+            clock was the cause, or the way; nothing was done, and a retry is safe.
 
     Raises:
         TypeError, ValueError: naming the argument.

@@ -5,16 +5,28 @@ Source: https://bybit-exchange.github.io/docs/v5/websocket/trade/guideline.
 
 from __future__ import annotations
 
+import re
 import secrets
-import time
 from typing import Any, Callable, Collection, Dict, Mapping, Optional, Sequence, Tuple
 
 import attrs
 
 from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Login
-from dbxsdk.bybit.envelope import check_method, checked, is_pong, read_object, refusal, request_id, whole_number, words
-from dbxsdk.codec import encode
+from dbxsdk.bybit.envelope import (
+    check_method,
+    checked,
+    is_pong,
+    pong_time_ms,
+    read_object,
+    refusal,
+    request_id,
+    time_ms,
+    whole_number,
+    words,
+)
 from dbxsdk.bybit.trade_results import ServerFailed
+from dbxsdk.bybit.venue_clock import NOTABLE_MS, VenueClock, steady, wall
+from dbxsdk.codec import encode
 from dbxsdk.errors import AuthError, ProtocolError, RateLimited, VenueError
 from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Reply, Request
 
@@ -38,18 +50,26 @@ _ADVICE: Mapping[int, str] = {
 }
 
 
-@attrs.frozen
-class TypedRequest(Request):
-    """A request whose result is more than the reply's ``data``. ``read(document)`` makes it."""
+# 10002's words, where the reply has no header.
+_SERVER_TIMESTAMP = re.compile(r"server_timestamp\[(\d{1,20})\]")
 
-    read: Callable[[Dict[str, Any]], Any] = attrs.field(kw_only=True, repr=False, eq=False)
+
+@attrs.frozen
+class OrderRequest(Request):
+    """A request with a time in it: ``time_ms``, taken at ``made_at`` of the steady clock. ``read(document)`` makes its
+    result where that is more than the reply's ``data``."""
+
+    made_at: float = attrs.field(kw_only=True, repr=False, eq=False)
+    time_ms: int = attrs.field(kw_only=True, repr=False, eq=False)
+    read: Optional[Callable[[Dict[str, Any]], Any]] = attrs.field(default=None, kw_only=True, repr=False, eq=False)
 
 
 class BybitTradeProtocol(Protocol):
     """The order entry socket of one account. It has no subscriptions.
 
-    Each request carries the time at which it was made, of which the venue accepts a few seconds. So this protocol
-    alone has a clock: ``clock()`` is seconds since 1970, and what the login learned of the venue's clock is added.
+    Each request carries the time at which it was made, of which the venue accepts a few seconds: ``clock()`` is seconds
+    since 1970, ``steady()`` seconds by a clock that nobody sets. The login asks for the venue's own time, and each
+    pong and each answer to an order tells it again.
     """
 
     venue = "bybit"
@@ -64,11 +84,13 @@ class BybitTradeProtocol(Protocol):
         auth_window: float = AUTH_WINDOW,
         recv_window: Optional[int] = None,
         referer: Optional[str] = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = wall,
+        steady: Callable[[], float] = steady,
     ) -> None:
         self._credentials = credentials
-        self._login = Login(credentials, auth_window, self.request)
-        self._clock = clock
+        self._clock = VenueClock(clock, steady)
+        # An order is refused where its time is a second ahead, which no login would show.
+        self._login = Login(credentials, auth_window, self._clock, self.request, needs_time=True)
         self._header: Dict[str, str] = {}
         if recv_window is not None:
             self._header["X-BAPI-RECV-WINDOW"] = str(recv_window)
@@ -76,51 +98,47 @@ class BybitTradeProtocol(Protocol):
             self._header["Referer"] = referer
 
     def reset(self) -> None:
-        pass  # nothing is carried from frame to frame; what the login learned of the clock holds for the next one, too
+        self._clock.connection_lost()  # what was measured holds for the next one, too
 
     # -- login ---------------------------------------------------------------------------------------
 
     def login(self, now_ms: int) -> Tuple[Request, ...]:
-        return self._login.start(now_ms)
+        return self._login.start()  # by its own clock, which may know better
 
     def login_answered(self, request: Request, reply: Reply, now_ms: int) -> Tuple[Request, ...]:
         document = _object(reply)
         refused = self._refusal(request, document)
-        return self._login.answered(request, document, now_ms, refused, _is_about_time(document))
+        return self._login.answered(request, document, refused, _is_about_time(document))
 
     # -- intents to frames ---------------------------------------------------------------------------
 
     def request(self, method: str, params: Any) -> Request:
         """``params`` is the one object that ``args`` holds; ``auth`` alone has a list, and ``ping`` nothing."""
-        key, frame = self._frame(method, params)
-        return Request(key, frame, method, secret=method == "auth")
+        check_method(method)
+        if isinstance(params, Mapping) and method != "auth":
+            return self.typed_request(method, params, None)
+        key = _new_key()
+        document: Dict[str, Any] = {"reqId": key, "op": method}
+        if params is not None:
+            if method != "auth":
+                raise TypeError(f"params must be a dict (the one object of the venue's args), not {type(params).__name__}")
+            document["args"] = list(params)
+        if method == "ping":
+            self._clock.ping_made(key)
+        return Request(key, encode(document), method, secret=method == "auth")
 
-    def typed_request(self, method: str, params: Mapping[str, Any], read: Callable[[Dict[str, Any]], Any]) -> TypedRequest:
-        key, frame = self._frame(method, params)
-        return TypedRequest(key, frame, method, read=read)
+    def typed_request(
+        self, method: str, params: Mapping[str, Any], read: Optional[Callable[[Dict[str, Any]], Any]]
+    ) -> OrderRequest:
+        key, made_at = _new_key(), self._clock.moment()
+        now_ms = self._clock.now_ms()
+        header = {"X-BAPI-TIMESTAMP": str(now_ms), **self._header}
+        frame = encode({"reqId": key, "op": method, "header": header, "args": [dict(params)]})
+        return OrderRequest(key, frame, method, made_at=made_at, time_ms=now_ms, read=read)
 
     def heartbeat(self) -> Request:
         # The JSON ping, since WebSocket ping frames do not keep the connection open.
         return self.request("ping", None)
-
-    def _frame(self, method: str, params: Any) -> Tuple[str, str]:
-        check_method(method)
-        # 32 characters (36 are allowed) by chance alone: a counter would begin again in a forked child, and the venue
-        # refuses ids that were used.
-        key = secrets.token_hex(16)
-        document: Dict[str, Any] = {"reqId": key, "op": method}
-        if params is not None:
-            if method == "auth":
-                document["args"] = list(params)
-            elif isinstance(params, Mapping):
-                document["header"] = {"X-BAPI-TIMESTAMP": str(self._now_ms()), **self._header}
-                document["args"] = [dict(params)]
-            else:
-                raise TypeError(f"params must be a dict (the one object of the venue's args), not {type(params).__name__}")
-        return key, encode(document)
-
-    def _now_ms(self) -> int:
-        return int(self._clock() * 1000) + self._login.clock_offset_ms
 
     def topics(self, channel: str, symbols: Sequence[str]) -> Tuple[str, ...]:
         raise ValueError(f"channel {channel!r}: the order entry socket has no subscriptions; use BybitPrivateClient")
@@ -142,7 +160,9 @@ class BybitTradeProtocol(Protocol):
         kind = op if isinstance(op, str) and op else None
         if is_pong(document):
             # It has no id even where one was sent; of several it does not matter which: each proves life.
-            return (Reply(request_id(document, "reqId"), document, "ping", ordered=True),)
+            key = request_id(document, "reqId")
+            self._clock.pong_came(key, pong_time_ms(document))
+            return (Reply(key, document, "ping", ordered=True),)
         if "retCode" in document:
             if _code(document) is None:
                 # Guessing yes or no would be worse than no answer.
@@ -157,11 +177,12 @@ class BybitTradeProtocol(Protocol):
 
     def conclude(self, request: Request, reply: Reply) -> Any:
         document = _object(reply)
+        if isinstance(request, OrderRequest):
+            self._clock.heard(_venue_ms(document), request.made_at)
         refused = self._refusal(request, document)
         if refused is not None:
-            self._learn_time(document)
             raise refused
-        if isinstance(request, TypedRequest):
+        if isinstance(request, OrderRequest) and request.read is not None:
             return request.read(document)
         data = document.get("data")
         if request.kind in (CREATE_BATCH, AMEND_BATCH, CANCEL_BATCH) and isinstance(data, dict):
@@ -179,6 +200,8 @@ class BybitTradeProtocol(Protocol):
             return None
         message = self._credentials.redact(words(document))
         advice = None if code is None else _ADVICE.get(code)
+        if code == BAD_TIMESTAMP and isinstance(request, OrderRequest):
+            advice = self._about_time(request, document) or advice
         message = ": ".join(part for part in (message, advice) if part) or "the venue did not say yes, and gave no reason"
         if "retCode" not in document:
             message += " (the answer has the form of another socket: check the address)"
@@ -194,12 +217,33 @@ class BybitTradeProtocol(Protocol):
         kind = AuthError if code in _AUTH else VenueError
         return kind(message, code=code, reply=document)
 
-    def _learn_time(self, document: Dict[str, Any]) -> None:
-        """An order refused for its time is the user's to place again; the next one is to have the venue's time."""
-        header = document.get("header")
-        venue_ms = whole_number(header.get("Timenow")) if isinstance(header, dict) else None
-        if _code(document) == BAD_TIMESTAMP and venue_ms is not None:
-            self._login.set_clock(int(self._clock() * 1000), venue_ms)
+    def _about_time(self, request: OrderRequest, document: Dict[str, Any]) -> Optional[str]:
+        """Why an order's time was refused, and what to do: the order is the user's to place again."""
+        venue_ms = _venue_ms(document)
+        if venue_ms is None:
+            return None
+        if abs(self._clock.error_ms(request.time_ms, request.made_at)) >= NOTABLE_MS:
+            if not self._clock.is_off:  # it was right with what it knew, until one of the clocks was set
+                return "the venue's clock was set since it was measured; its new time is used from now on: try again"
+            return f"{self._clock.told()}; the venue's time is used from now on: try again, and set this machine's clock"
+        return f"the request came to the venue {(venue_ms - request.time_ms) / 1000:,.1f} s after it was made: try again"
+
+
+def _new_key() -> str:
+    # 32 characters (36 are allowed) by chance alone: a counter would begin again in a forked child, and the venue
+    # refuses ids that were used.
+    return secrets.token_hex(16)
+
+
+def _venue_ms(document: Mapping[str, Any]) -> Optional[int]:
+    """The venue's clock in the answer to an order: in its header, or where the gateway refused it, in the words."""
+    header = document.get("header")
+    if isinstance(header, dict):
+        return time_ms(header.get("Timenow"))
+    if _code(document) != BAD_TIMESTAMP:
+        return None
+    found = _SERVER_TIMESTAMP.search(words(dict(document)))
+    return time_ms(found.group(1)) if found else None
 
 
 def _object(reply: Reply) -> Dict[str, Any]:

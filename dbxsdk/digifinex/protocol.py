@@ -6,15 +6,13 @@ Sources: the venue's first edition (2019: ping, time, trades, depth), its later 
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import itertools
 import zlib
 from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, Tuple
 
 from dbxsdk import codec
 from dbxsdk.arguments import check_credential
+from dbxsdk.digifinex.login import ASK_TIME, LOG_IN, Login
 from dbxsdk.digifinex.models import AlgoOrder, Balance, Depth, Order, Ticker, Trade
 from dbxsdk.errors import AuthError, ProtocolError, RateLimited, SubscribeError, VenueError
 from dbxsdk.models import each, reader
@@ -58,8 +56,8 @@ class DigiFinexProtocol(Protocol):
             if value is not None:
                 check_credential(name, value)
         self._api_key = api_key
-        self._api_secret = api_secret
         self._ids = itertools.count(1)
+        self._login = None if api_key is None or api_secret is None else Login(api_key, api_secret, self._request)
 
     def reset(self) -> None:
         pass  # nothing is carried from frame to frame
@@ -67,12 +65,18 @@ class DigiFinexProtocol(Protocol):
     # -- intents to frames ---------------------------------------------------------------------------
 
     def login(self, now_ms: int) -> Tuple[Request, ...]:
-        if self._api_key is None or self._api_secret is None:
-            return ()
-        # Only the timestamp is signed, and it must be the same text in both places.
-        timestamp = str(now_ms)
-        digest = hmac.new(self._api_secret.encode(), timestamp.encode(), hashlib.sha256).digest()
-        return (self.request("server.auth", [self._api_key, timestamp, base64.b64encode(digest).decode()]),)
+        return () if self._login is None else self._login.start(now_ms)
+
+    def login_answered(self, request: Request, reply: Reply, now_ms: int) -> Tuple[Request, ...]:
+        assert self._login is not None
+        if request.kind == ASK_TIME:
+            return self._login.time_told(reply.document, now_ms)
+        try:
+            self.conclude(request, reply)
+        except AuthError as error:
+            return self._login.refused(error, now_ms)
+        self._login.accepted()
+        return ()
 
     def request(self, method: str, params: Any) -> Request:
         params = [] if params is None else params
@@ -121,7 +125,7 @@ class DigiFinexProtocol(Protocol):
         request_id = next(self._ids)
         frame = codec.encode({"id": request_id, "method": method, "params": list(params)})
         return Request(
-            key=request_id, frame=frame, kind=method, topics=tuple(topics), secret=method == "server.auth"
+            key=request_id, frame=frame, kind=method, topics=tuple(topics), secret=method == LOG_IN
         )
 
     # -- frames to events ----------------------------------------------------------------------------
@@ -173,7 +177,7 @@ class DigiFinexProtocol(Protocol):
         if error is None:
             return reply.document.get("result")
         code, message = error
-        if request.kind == "server.auth":
+        if request.kind == LOG_IN:
             raise AuthError(f"the login was refused: {message}", code=code, reply=reply.document)
         kind = RateLimited if code == _RATE_LIMIT else VenueError
         raise kind(message, code=code, reply=reply.document)
@@ -257,9 +261,9 @@ def _refusal(document: Any) -> Optional[Tuple[Any, str]]:
             return None, "the venue's answer has neither a result nor an error"
         result = document["result"]
         status = result.get("status") if isinstance(result, dict) else "success"
-        return None if status == "success" else (None, f"the venue answered with the status {status!r}")
+        return None if status == "success" else (None, f"the venue answered with the status {codec.brief(status)}")
     if isinstance(error, dict):
         code = error.get("code")
         message = error.get("message")
-        return code if isinstance(code, (int, str)) else None, message if isinstance(message, str) else str(error)
-    return None, str(error)
+        return code if isinstance(code, (int, str)) else None, message if isinstance(message, str) else codec.brief(error)
+    return None, error if isinstance(error, str) else codec.brief(error)

@@ -42,7 +42,7 @@ class TradingVenue(Venue):
             raise ValueError("active_time_scale and auth_horizon must be above 0")
         self._account = Account(balances)
         self._active_time_scale = active_time_scale
-        self._skew_ms = 0
+        self._skew = self._drift = self._skewed_at = 0.0
         self._gate = Gate(self.api_key, self.api_secret, self._server_ms, auth_horizon)
         self._connection_ids = random.Random(f"{self._seed}:connection ids")
         self._uid = 100_000_000 + random.Random(f"{self._seed}:uid").randrange(900_000_000)
@@ -138,10 +138,18 @@ class TradingVenue(Venue):
 
     # -- misbehaviour on request ---------------------------------------------------------------------------------------
 
-    def clock_skew(self, seconds: float) -> None:
-        """Puts the clock that the venue shows, and by which it judges timestamps, so far ahead (below 0: back)."""
+    def clock_skew(self, seconds: float, drift: float = 0.0) -> None:
+        """Puts the clock that the venue shows, and by which it judges timestamps, so far ahead (below 0: back) of this
+        machine's. From then on it gains ``drift`` seconds in each second (below 0: it loses them).
+
+        So clients can be tried whose machine has a wrong clock. The times in pushes stay as they are.
+        """
+        if drift <= -1:
+            raise ValueError(f"drift must be above -1, or time would stand still, not {drift}")
         with self._lock:
-            self._skew_ms = round(seconds * 1000)
+            self._skew = seconds
+            self._drift = drift
+            self._skewed_at = time.monotonic()
 
     def fail_next(
         self, code: int, message: str = "", *, with_req_id: bool = True, with_header: bool = True, times: int = 1
@@ -205,7 +213,8 @@ class TradingVenue(Venue):
 
     def _server_ms(self) -> int:
         """The time that the venue shows."""
-        return int(self._clock() * 1000) + self._skew_ms
+        gained = self._drift * (time.monotonic() - self._skewed_at)
+        return int((self._clock() + self._skew + gained) * 1000)
 
     def _opened(self, connection: Connection) -> None:
         draw = self._connection_ids.choice

@@ -15,6 +15,7 @@ from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials
 from dbxsdk.bybit.private_protocol import BybitPrivateProtocol
 from dbxsdk.bybit.trade_protocol import BybitTradeProtocol
 from dbxsdk.protocol import Reply, Request
+from tests.bybit.clocks import Clocks
 
 KEY, SECRET = "key-of-tests", "secret-of-tests"
 NOW = 1_700_000_000_000
@@ -23,12 +24,16 @@ AnyProtocol = Union[BybitPrivateProtocol, BybitTradeProtocol]
 Make = Callable[..., AnyProtocol]
 
 
-def private(signer: Any = None, secret: Optional[str] = SECRET, **options: Any) -> BybitPrivateProtocol:
-    return BybitPrivateProtocol(Credentials(KEY, secret, signer), **options)
+def private(
+    signer: Any = None, secret: Optional[str] = SECRET, clocks: Optional[Clocks] = None, **options: Any
+) -> BybitPrivateProtocol:
+    return BybitPrivateProtocol(Credentials(KEY, secret, signer), **(clocks or Clocks(NOW)).options(), **options)
 
 
-def trade(signer: Any = None, secret: Optional[str] = SECRET, **options: Any) -> BybitTradeProtocol:
-    return BybitTradeProtocol(Credentials(KEY, secret, signer), **{"clock": lambda: NOW / 1000, **options})
+def trade(
+    signer: Any = None, secret: Optional[str] = SECRET, clocks: Optional[Clocks] = None, **options: Any
+) -> BybitTradeProtocol:
+    return BybitTradeProtocol(Credentials(KEY, secret, signer), **(clocks or Clocks(NOW)).options(), **options)
 
 
 @pytest.fixture(params=[private, trade])
@@ -81,8 +86,18 @@ def pong(protocol: AnyProtocol, ms: Any) -> Reply:
     return reply(protocol, {"retCode": 0, "retMsg": "OK", "op": "pong", "data": [ms], "connId": "c1"})
 
 
-def answered(protocol: AnyProtocol, request: Request, name: str, now_ms: int = NOW) -> Sequence[Request]:
-    return protocol.login_answered(request, reply(protocol, answers(protocol)[name]), now_ms)
+def answered(protocol: AnyProtocol, request: Request, name: str) -> Sequence[Request]:
+    return protocol.login_answered(request, reply(protocol, answers(protocol)[name]), 0)
+
+
+def asked(protocol: AnyProtocol) -> Request:
+    """The ping after a login that was refused for what may be its time."""
+    return only(answered(protocol, only(protocol.login(0)), "params"))
+
+
+def measured(protocol: AnyProtocol, ping: Request, ms: Any) -> Request:
+    """The login that the pong leads to."""
+    return only(protocol.login_answered(ping, pong(protocol, ms), 0))
 
 
 class TestSignature:
@@ -91,22 +106,25 @@ class TestSignature:
         ("SECRETKEY", 1711010121452, "ec2dbd487262e042da7ef87bfacd3a11a5ed2933f68858037a3701e33d721c1c"),
     ])
     def test_known_vectors(self, make: Make, secret: str, expires: int, expected: str) -> None:
-        request = only(make(secret=secret, auth_window=10.0).login(expires - 10_000))
+        request = only(make(secret=secret, auth_window=10.0, clocks=Clocks(expires - 10_000)).login(0))
         assert args(request) == [KEY, expires, expected]
 
     def test_request_of_each_socket(self) -> None:
-        request = only(private().login(NOW))
+        request = only(private().login(0))
         assert document(request) == {"req_id": request.key, "op": "auth", "args": args(request)}
-        request = only(trade().login(NOW))
+        request = only(trade().login(0))
         assert document(request) == {"reqId": request.key, "op": "auth", "args": args(request)}
 
     def test_default_window(self, make: Make) -> None:
         assert AUTH_WINDOW == 10.0
-        assert args(only(make().login(NOW))) == [KEY, NOW + 10_000, signature(NOW + 10_000)]
+        assert args(only(make().login(0))) == [KEY, NOW + 10_000, signature(NOW + 10_000)]
 
     def test_each_connection_is_signed_afresh(self, make: Make) -> None:
-        protocol = make()
-        first, second = only(protocol.login(NOW)), only(protocol.login(NOW + 60_000))
+        clocks = Clocks(NOW)
+        protocol = make(clocks=clocks)
+        first = only(protocol.login(0))
+        clocks.ms += 60_000
+        second = only(protocol.login(0))
         assert args(second)[1] - args(first)[1] == 60_000
         assert args(second)[2] == signature(NOW + 70_000)
         assert first.key != second.key
@@ -118,8 +136,8 @@ class TestSignature:
             payloads.append(payload)
             return "signed=="
 
-        assert args(only(make(sign, None).login(NOW))) == [KEY, NOW + 10_000, "signed=="]
-        assert args(only(make(sign, SECRET).login(NOW)))[2] == "signed=="
+        assert args(only(make(sign, None).login(0))) == [KEY, NOW + 10_000, "signed=="]
+        assert args(only(make(sign, SECRET).login(0)))[2] == "signed=="
         assert payloads == [f"GET/realtime{NOW + 10_000}"] * 2
 
 
@@ -161,7 +179,7 @@ class TestConstruction:
 
     def test_nothing_is_shown(self, make: Make) -> None:
         protocol = make()
-        request = only(protocol.login(NOW))
+        request = only(protocol.login(0))
         shown = repr((protocol, request, Credentials(KEY, SECRET)))
         assert KEY not in shown and SECRET not in shown and args(request)[2] not in shown
 
@@ -169,56 +187,93 @@ class TestConstruction:
 class TestCourse:
     def test_yes(self, make: Make) -> None:
         protocol = make()
-        assert answered(protocol, only(protocol.login(NOW)), "yes") == ()
+        more = answered(protocol, only(protocol.login(0)), "yes")
+        if make is private:
+            assert more == ()
+            return
+        # The time of an order matters more: the venue's is asked for, once.
+        ping = only(more)
+        assert ping.kind == "ping"
+        assert protocol.login_answered(ping, pong(protocol, str(NOW + 250)), 0) == ()
+        protocol.reset()
+        assert answered(protocol, only(protocol.login(0)), "yes") == ()
+
+    def test_question_after_a_yes_decides_nothing(self) -> None:
+        protocol = trade()
+        ping = only(answered(protocol, only(protocol.login(0)), "yes"))
+        assert protocol.login_answered(ping, pong(protocol, "no time"), 0) == ()
 
     def test_no_is_final(self, make: Make) -> None:
         protocol = make()
-        request = only(protocol.login(NOW))
+        request = only(protocol.login(0))
         with pytest.raises(AuthError, match="the login was refused") as raised:
             answered(protocol, request, "no")
         assert raised.value.reply == answers(protocol)["no"]
         assert raised.value.code == answers(protocol)["no"].get("retCode")
 
     def test_clock_behind(self, make: Make, caplog: pytest.LogCaptureFixture) -> None:
-        protocol = make()
-        ping = only(answered(protocol, only(protocol.login(NOW)), "params", NOW + 100))
+        clocks = Clocks(NOW, wrong_ms=-60_000)
+        protocol = make(clocks=clocks)
+        login = only(protocol.login(0))
+        assert args(login)[1] == NOW - 60_000 + 10_000, "nothing is known yet: the wall clock"
+        clocks.ms += 100
+        ping = only(answered(protocol, login, "params"))
         assert (ping.kind, document(ping)["op"]) == ("ping", "ping")
-        # Half of the 40 ms of the round trip are allowed for.
-        again = only(protocol.login_answered(ping, pong(protocol, str(NOW + 60_120)), NOW + 140))
-        assert args(again)[:2] == [KEY, NOW + 140 + 60_000 + 10_000]
+        clocks.ms += 40
+        # It is read half way, for all that is known: the truth is 10 ms from that.
+        again = measured(protocol, ping, str(NOW + 130))
+        assert args(again)[:2] == [KEY, NOW + 140 + 10 + 10_000]
         assert args(again)[2] == signature(args(again)[1])
-        assert "this machine's clock is 60.000 s behind the venue's" in caplog.text
+        assert "this machine's clock is 60.0 s behind the venue's" in caplog.text
         assert answered(protocol, again, "yes") == ()
 
-    def test_measured_offset_holds_for_the_next_connections(self, make: Make) -> None:
-        protocol = make()
-        ping = only(answered(protocol, only(protocol.login(NOW)), "params"))
-        protocol.login_answered(ping, pong(protocol, str(NOW - 30_000)), NOW)
+    @pytest.mark.parametrize("step_ms", [-7_200_000, 7_200_000])
+    def test_what_was_measured_holds_however_the_clock_is_set(self, make: Make, step_ms: int) -> None:
+        clocks = Clocks(NOW, wrong_ms=30_000)
+        protocol = make(clocks=clocks)
+        answered(protocol, measured(protocol, asked(protocol), str(NOW)), "yes")
+        clocks.wrong_ms += step_ms
+        clocks.ms += 500
         protocol.reset()
-        assert args(only(protocol.login(NOW + 500)))[1] == NOW + 500 - 30_000 + 10_000
+        assert args(only(protocol.login(0)))[1] == NOW + 500 + 10_000
 
     def test_refused_again_names_the_skew(self, make: Make) -> None:
-        protocol = make()
-        ping = only(answered(protocol, only(protocol.login(NOW)), "params"))
-        again = only(protocol.login_answered(ping, pong(protocol, NOW - 2_500), NOW))
-        with pytest.raises(AuthError, match=r"refused: Param.*2\.500 s ahead of the venue's") as raised:
+        protocol = make(clocks=Clocks(NOW, wrong_ms=3_600_000))
+        again = measured(protocol, asked(protocol), NOW)
+        with pytest.raises(AuthError, match=r"Param.*3,600\.0 s ahead of the venue's.*set this machine's clock") as raised:
             answered(protocol, again, "params")
         assert raised.value.reply == answers(protocol)["params"]
+
+    def test_refused_again_with_a_clock_that_is_right(self, make: Make) -> None:
+        protocol = make()
+        again = measured(protocol, asked(protocol), NOW + 50)
+        with pytest.raises(AuthError, match=r"refused: Param.*clock agrees with the venue's: check the key"):
+            answered(protocol, again, "params")
 
     def test_each_connection_may_measure_once(self, make: Make) -> None:
         protocol = make()
         for _ in range(2):
-            ping = only(answered(protocol, only(protocol.login(NOW)), "params"))
-            again = only(protocol.login_answered(ping, pong(protocol, str(NOW)), NOW))
+            again = measured(protocol, asked(protocol), str(NOW))
             with pytest.raises(AuthError):
                 answered(protocol, again, "params")
+
+    def test_venue_that_hangs_up_on_the_question_is_asked_first_next_time(self, make: Make) -> None:
+        protocol = make(clocks=Clocks(NOW, wrong_ms=-60_000))
+        asked(protocol)
+        protocol.reset()
+        again = measured(protocol, only(protocol.login(0)), str(NOW))
+        assert args(again)[1] == NOW + 10_000
+        with pytest.raises(AuthError, match="60.0 s behind"):
+            answered(protocol, again, "params")
+        assert only(protocol.login(0)).kind == "auth"
 
     @pytest.mark.parametrize("time", ["", "now", None, [], 1.5])
     def test_pong_without_a_time(self, make: Make, time: Any) -> None:
         protocol = make()
-        ping = only(answered(protocol, only(protocol.login(NOW)), "params"))
-        with pytest.raises(AuthError, match="Param"):
-            protocol.login_answered(ping, pong(protocol, time), NOW)
+        ping = asked(protocol)
+        with pytest.raises(AuthError, match="Param.*could not be measured: check this machine's clock"):
+            protocol.login_answered(ping, pong(protocol, time), 0)
+        assert only(protocol.login(0)).kind == "auth"
 
     @pytest.mark.parametrize("result", [None, "", 5, b"signature"])
     def test_signer_that_returns_no_text(self, make: Make, result: Any) -> None:
@@ -236,27 +291,27 @@ class TestCourse:
         results = iter(["", "signed"])
         protocol = make(lambda payload: next(results), None)
         self.fails(protocol, "must return a text")
-        request = only(protocol.login(NOW))
+        request = only(protocol.login(0))
         assert args(request)[2] == "signed"
-        assert answered(protocol, request, "yes") == ()
+        answered(protocol, request, "yes")
 
     def fails(self, protocol: AnyProtocol, match: str) -> VenueError:
-        request = only(protocol.login(NOW))
+        request = only(protocol.login(0))
         assert request.kind == "ping"
         with pytest.raises(VenueError, match=match) as raised:
-            protocol.login_answered(request, pong(protocol, str(NOW)), NOW)
+            protocol.login_answered(request, pong(protocol, str(NOW)), 0)
         assert not isinstance(raised.value, AuthError)  # it is tried again on the next connection
         return raised.value
 
     def test_a_venue_that_repeats_the_secrets(self, make: Make, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
         protocol = make()
-        request = only(protocol.login(NOW))
+        request = only(protocol.login(0))
         text = f"bad {KEY} {SECRET} {args(request)[2]}"
         told = {"success": False, "ret_msg": text, "op": "auth"} if make is private else \
             {"retCode": 10004, "retMsg": text, "op": "auth"}
         with pytest.raises(AuthError, match=r"bad \*\*\* \*\*\* \*\*\*") as raised:
-            protocol.login_answered(request, reply(protocol, told), NOW)
+            protocol.login_answered(request, reply(protocol, told), 0)
         shown = f"{raised.value} {raised.value!r} {raised.value.message} {caplog.text}"
         for hidden in (KEY, SECRET, args(request)[2]):
             assert hidden not in shown
@@ -265,9 +320,9 @@ class TestCourse:
 class TestTradeCodes:
     def refused(self, code: Any, text: str = "no") -> VenueError:
         protocol = trade()
-        request = only(protocol.login(NOW))
+        request = only(protocol.login(0))
         with pytest.raises(VenueError) as raised:
-            protocol.login_answered(request, reply(protocol, {"retCode": code, "retMsg": text, "op": "auth"}), NOW)
+            protocol.login_answered(request, reply(protocol, {"retCode": code, "retMsg": text, "op": "auth"}), 0)
         assert raised.value.code == code
         return raised.value
 
@@ -292,6 +347,6 @@ class TestTradeCodes:
     ])
     def test_about_time(self, code: int, text: str) -> None:
         protocol = trade()
-        request = only(protocol.login(NOW))
+        request = only(protocol.login(0))
         answer = reply(protocol, {"retCode": code, "retMsg": text, "op": "auth"})
-        assert only(protocol.login_answered(request, answer, NOW)).kind == "ping"
+        assert only(protocol.login_answered(request, answer, 0)).kind == "ping"

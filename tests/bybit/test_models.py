@@ -202,6 +202,12 @@ class TestTickers:
         with pytest.raises(ProtocolError, match="lastPrice"):
             models.read_contract_ticker(frame({"symbol": "X", "lastPrice": "cheap"}))
 
+    @pytest.mark.parametrize("mark", [5, None, "text", ["lastPrice"], [[]], {"lastPrice": 1}])
+    def test_a_key_of_the_venues_that_is_our_mark(self, mark: Any) -> None:
+        data = {"symbol": "ABCUSDT", "lastPrice": "10"}
+        ticker = models.read_spot_ticker({"type": "snapshot", "data": {**data, models.CHANGED: mark}, models.CHANGED: mark})
+        assert ticker.changed == ("last_price",) and ticker.last_price == D(10)
+
 
 class TestOthers:
     def test_kline(self) -> None:

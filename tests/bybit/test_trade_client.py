@@ -413,7 +413,7 @@ class TestOutcomes:
         with ThreadPoolExecutor(500) as pool:
             futures = {number: pool.submit(ask, number) for number in numbers}
             assert venue.wait_until(lambda: client.stats().pending == 500, 20)
-            assert venue.wait_until(lambda: len(venue.requests) == 751, 20)
+            assert venue.wait_until(lambda: len(sent(venue, "order.create")) + len(sent(venue, "order.cancel")) == 750, 20)
             assert venue.release_answers(seed=7) == 500
             results = {number: future.result(20) for number, future in futures.items()}
         for number, result in results.items():

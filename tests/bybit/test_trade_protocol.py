@@ -16,6 +16,7 @@ from dbxsdk.bybit.trade_results import BatchFailed, BatchResult, RateLimit, read
 from dbxsdk.bybit import ServerFailed
 from dbxsdk.errors import fresh
 from dbxsdk.protocol import Acknowledgement, Reply, Request
+from tests.bybit.clocks import Clocks
 
 KEY, SECRET = "key-of-tests", "secret-of-tests"
 NOW = 1_700_000_000_000
@@ -42,6 +43,10 @@ def conclude(protocol: BybitTradeProtocol, request: Request, **document: Any) ->
     return protocol.conclude(request, receive(protocol, answer))
 
 
+def time_of(request: Request) -> int:
+    return int(json.loads(request.frame)["header"]["X-BAPI-TIMESTAMP"])
+
+
 class TestRequests:
     def test_what_the_venue_documents(self, protocol: BybitTradeProtocol) -> None:
         assert (protocol.venue, protocol.heartbeat_interval, protocol.connection_budget) == ("bybit", 20.0, (500, 300.0))
@@ -63,17 +68,17 @@ class TestRequests:
     def test_time_is_that_of_the_request(self) -> None:
         moments = iter([1.5, 2.25])
         protocol = make(clock=lambda: next(moments))
-        stamps = [json.loads(protocol.request("order.create", {}).frame)["header"]["X-BAPI-TIMESTAMP"] for _ in range(2)]
-        assert stamps == ["1500", "2250"]
+        assert [time_of(protocol.request("order.create", {})) for _ in range(2)] == [1500, 2250]
 
-    def test_time_is_the_venues_where_the_login_measured_it(self, protocol: BybitTradeProtocol) -> None:
-        (login,) = protocol.login(NOW)
-        refused = receive(protocol, {"retCode": 10001, "retMsg": "", "op": "auth"})
-        (ping,) = protocol.login_answered(login, refused, NOW)
-        pong = receive(protocol, {"retCode": 0, "retMsg": "OK", "op": "pong", "data": [str(NOW + 7_000)], "connId": "c"})
-        protocol.login_answered(ping, pong, NOW)
+    def test_time_is_the_venues_once_the_login_asked_for_it(self) -> None:
+        protocol = make(**Clocks(NOW, wrong_ms=-7_000).options())
+        (login,) = protocol.login(0)
+        (ping,) = protocol.login_answered(login, receive(protocol, {"retCode": 0, "retMsg": "OK", "op": "auth"}), 0)
+        assert time_of(protocol.request(CREATE, {})) == NOW - 7_000
+        pong = receive(protocol, {"retCode": 0, "retMsg": "OK", "op": "pong", "data": [str(NOW)], "connId": "c"})
+        assert protocol.login_answered(ping, pong, 0) == ()
         protocol.reset()
-        assert json.loads(protocol.request("order.create", {}).frame)["header"]["X-BAPI-TIMESTAMP"] == str(NOW + 7_000)
+        assert time_of(protocol.request(CREATE, {})) == NOW
 
     def test_heartbeat_has_no_header(self, protocol: BybitTradeProtocol) -> None:
         request = protocol.heartbeat()
@@ -181,15 +186,46 @@ class TestOutcomes:
             protocol.conclude(request, answer)
         assert (type(raised.value), raised.value.code) == (VenueError, None)
 
-    def test_a_refused_time_is_learned_from(self, protocol: BybitTradeProtocol) -> None:
-        with pytest.raises(VenueError):
-            conclude(protocol, protocol.request(CREATE, {}), retCode=10002, retMsg="", header={"Timenow": str(NOW - 3_000)})
-        assert json.loads(protocol.request(CREATE, {}).frame)["header"]["X-BAPI-TIMESTAMP"] == str(NOW - 3_000)
-        with pytest.raises(VenueError):  # nothing to learn
-            conclude(protocol, protocol.request(CREATE, {}), retCode=10002, retMsg="")
-        with pytest.raises(VenueError):  # nothing to do with time
-            conclude(protocol, protocol.request(CREATE, {}), retCode=10001, retMsg="", header={"Timenow": str(NOW)})
-        assert json.loads(protocol.request(CREATE, {}).frame)["header"]["X-BAPI-TIMESTAMP"] == str(NOW - 3_000)
+    def test_each_answer_tells_the_time(self) -> None:
+        protocol = make(**Clocks(NOW, wrong_ms=900).options())
+        conclude(protocol, protocol.request(CREATE, {}), retCode=0, data={}, header={"Timenow": str(NOW)})
+        assert time_of(protocol.request(CREATE, {})) == NOW
+
+    @pytest.mark.parametrize("told", [
+        {"retMsg": "", "header": {"Timenow": str(NOW)}},
+        {"retMsg": f"invalid request, req_timestamp[1],server_timestamp[{NOW}],recv_window[5000]"},
+    ], ids=["header", "words"])
+    @pytest.mark.parametrize("wrong_ms, words", [(-3_600_000, "3,600.0 s behind the venue's"), (6_000, "6.0 s ahead of")])
+    def test_a_refused_time_is_learned_from(self, told: Dict[str, Any], wrong_ms: int, words: str) -> None:
+        protocol = make(**Clocks(NOW, wrong_ms=wrong_ms).options())
+        with pytest.raises(VenueError, match=words + ".*from now on: try again, and set this machine's clock") as raised:
+            conclude(protocol, protocol.request(CREATE, {}), retCode=10002, **told)
+        assert raised.value.code == 10002
+        assert time_of(protocol.request(CREATE, {})) == NOW
+
+    def test_a_venue_whose_clock_was_set(self) -> None:
+        clocks = Clocks(NOW)
+        protocol = make(**clocks.options())
+        conclude(protocol, protocol.request(CREATE, {}), retCode=0, data={}, header={"Timenow": str(NOW - 20_000)})
+        with pytest.raises(VenueError, match="venue's clock was set since it was measured.*try again"):
+            conclude(protocol, protocol.request(CREATE, {}), retCode=10002, retMsg="", header={"Timenow": str(NOW)})
+        assert time_of(protocol.request(CREATE, {})) == NOW
+
+    def test_a_request_that_waited_too_long_is_not_the_clocks_fault(self) -> None:
+        clocks = Clocks(NOW)
+        protocol = make(**clocks.options())
+        request = protocol.request(CREATE, {})
+        clocks.ms += 7_500
+        with pytest.raises(VenueError, match="came to the venue 7.4 s after it was made") as raised:
+            conclude(protocol, request, retCode=10002, retMsg="", header={"Timenow": str(NOW + 7_400)})
+        assert "clock" not in str(raised.value)
+
+    def test_nothing_to_learn(self, protocol: BybitTradeProtocol) -> None:
+        stamps: Any = ("", "0", "9" * 30, "9" * 400, None)
+        for header in ({}, *({"Timenow": stamp} for stamp in stamps), None):
+            with pytest.raises(VenueError, match="this machine's clock, or the request waited"):
+                conclude(protocol, protocol.request(CREATE, {}), retCode=10002, retMsg="", header=header)
+            assert time_of(protocol.request(CREATE, {})) == NOW
 
     def test_secrets_in_the_venues_words(self, protocol: BybitTradeProtocol) -> None:
         with pytest.raises(AuthError, match=r"key \*\*\* and \*\*\*"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+import re
 import time
 import zlib
 from decimal import Decimal
@@ -147,6 +148,18 @@ def test_a_wrong_key_is_told_by_open_and_by_everything_after_it(venue: DigiFinex
         assert client.state is State.FAILED
         client.close()
     assert venue.connection_count == 2, "final: no second try"
+
+
+def test_a_clock_that_is_an_hour_off(caplog: pytest.LogCaptureFixture) -> None:
+    with DigiFinexVenue(rate=0, clock=lambda: time.time() + 3600) as venue:
+        with venue.client(options=FAST):
+            asked = [request.document["method"] for request in venue.requests]
+            assert asked == ["server.auth", "server.time", "server.auth"]
+        assert re.search(r"3,(599|600)\.\d s", caplog.text) and "behind the venue's" in caplog.text
+        client = venue.client(options=FAST, api_key=venue.api_key, api_secret="wrong")
+        with pytest.raises(AuthError, match=r"3,(599|600)\.\d s behind"):
+            client.open()
+        client.close()
 
 
 def test_without_a_key_public_channels_work_and_private_ones_are_refused_at_once(venue: DigiFinexVenue) -> None:

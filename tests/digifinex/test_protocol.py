@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from decimal import Decimal
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Sequence
 
 import pytest
 
@@ -86,6 +86,69 @@ def test_the_signature(protocol: DigiFinexProtocol) -> None:
     assert document(request)["method"] == "server.auth"
     assert document(request)["params"] == ["key", "1589873858597", expected]
     assert "secret" not in repr(request) and expected not in repr(request)
+
+
+def refused(protocol: DigiFinexProtocol, request: Any, now_ms: int) -> Sequence[Any]:
+    return protocol.login_answered(request, reply(error={"code": 6, "message": "sign"}), now_ms)
+
+
+NOW = 1_700_000_000_000
+
+
+@pytest.mark.parametrize("skew_s, words", [(3600, "3,600.5 s behind the venue's"), (-90, "89.5 s ahead of the venue's")])
+def test_a_refused_login_is_tried_once_more_with_the_venues_time(protocol: DigiFinexProtocol, skew_s: int, words: str) -> None:
+    (login,) = protocol.login(NOW)
+    (question,) = refused(protocol, login, NOW)
+    assert document(question) == {"id": question.key, "method": "server.time", "params": []} and not question.secret
+    (again,) = protocol.login_answered(question, reply(result=NOW // 1000 + skew_s), NOW)
+    # The answer has whole seconds: half of one is added.
+    assert document(again)["params"][1] == str(NOW + skew_s * 1000 + 500) and again.secret
+    with pytest.raises(AuthError, match=f"refused: sign.*{words}.*set this machine's clock") as caught:
+        refused(protocol, again, NOW + 100)
+    assert caught.value.code == 6
+    # The next connection signs with it at once.
+    (login,) = protocol.login(NOW + 10_000)
+    assert document(login)["params"][1] == str(NOW + 10_000 + skew_s * 1000 + 500)
+    assert protocol.login_answered(login, reply(result={"status": "success"}), NOW + 10_050) == ()
+
+
+@pytest.mark.parametrize("seconds", [NOW // 1000, str(NOW // 1000)])
+def test_a_refused_login_where_the_clocks_agree(protocol: DigiFinexProtocol, seconds: Any) -> None:
+    (question,) = refused(protocol, protocol.login(NOW + 900)[0], NOW + 1000)
+    with pytest.raises(AuthError, match="sign.*clock agrees with the venue's: check the key and the secret"):
+        protocol.login_answered(question, reply(result=seconds), NOW + 1100)
+
+
+@pytest.mark.parametrize("answer", [
+    {"result": None}, {"result": True}, {"result": "now"}, {"result": 5}, {"result": "9" * 5000}, {"result": NOW},
+    {"error": {"code": 200005, "message": "slow"}}, {"result": ["1"]}, {"result": 1.5},
+], ids=lambda answer: "answer")
+def test_a_refused_login_where_the_time_is_not_told(protocol: DigiFinexProtocol, answer: Any) -> None:
+    (question,) = refused(protocol, protocol.login(NOW)[0], NOW)
+    with pytest.raises(AuthError, match="could not be measured: check this machine's clock, the key and the secret"):
+        protocol.login_answered(question, reply(**answer), NOW)
+
+
+@pytest.mark.parametrize("stepped_s", [-7200, 3600, 7200])
+def test_a_clock_that_is_set_after_it_was_measured(protocol: DigiFinexProtocol, stepped_s: int) -> None:
+    (question,) = refused(protocol, protocol.login(NOW)[0], NOW)
+    (again,) = protocol.login_answered(question, reply(result=NOW // 1000 + 3600), NOW)
+    assert protocol.login_answered(again, reply(result={"status": "success"}), NOW) == ()
+    there, here = NOW + 3_600_000 + 60_000, NOW + 60_000 + stepped_s * 1000  # an hour ahead of it is right again
+    (question,) = refused(protocol, protocol.login(here)[0], here)
+    (again,) = protocol.login_answered(question, reply(result=there // 1000), here)
+    assert abs(int(document(again)["params"][1]) - there) <= 500
+    assert protocol.login_answered(again, reply(result={"status": "success"}), here) == ()
+
+
+def test_a_venue_that_hangs_up_on_the_question_is_asked_first_next_time(protocol: DigiFinexProtocol) -> None:
+    refused(protocol, protocol.login(NOW)[0], NOW)
+    (question,) = protocol.login(NOW + 5_000)
+    assert question.kind == "server.time"
+    (again,) = protocol.login_answered(question, reply(result=NOW // 1000 + 605), NOW + 5_000)
+    with pytest.raises(AuthError, match="600.5 s behind"):
+        refused(protocol, again, NOW + 5_000)
+    assert protocol.login(NOW)[0].kind == "server.auth"
 
 
 def test_without_a_key_nobody_logs_in() -> None:
@@ -450,6 +513,20 @@ def test_errors_as_text_and_as_objects(protocol: DigiFinexProtocol, error: Any, 
         protocol.conclude(protocol.request("server.time", None), reply(error=error))
     assert (caught.value.code, caught.value.message) == (code, message)
     assert caught.value.reply["error"] == error
+
+
+@pytest.mark.parametrize("said", ['"error": %s', '"error": {"code": %s}', '"result": {"status": %s}'])
+def test_a_refusal_nested_as_deep_as_json_goes(protocol: DigiFinexProtocol, said: str) -> None:
+    request = protocol.request("server.time", None)
+    deep = "[" * 1000 + "]" * 1000
+    try:
+        (deep_reply,) = protocol.receive(f'{{"id": {request.key}, {said % deep}}}'.encode(), False)
+    except ProtocolError:
+        return  # the standard library's decoder does not go so deep
+    assert isinstance(deep_reply, Reply)
+    with pytest.raises(VenueError) as raised:
+        protocol.conclude(request, deep_reply)
+    assert len(str(raised.value)) < 500
 
 
 def test_kinds_of_refusals(protocol: DigiFinexProtocol) -> None:
