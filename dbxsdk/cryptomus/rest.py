@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import email.utils
 import hashlib
-import time
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, Tuple
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import attrs
@@ -77,7 +75,7 @@ def _document(url: str, answer: HttpAnswer) -> Any:
     if status >= 500:
         raise _passing(f"{host}: the request", answer)
     if status == 429:
-        wait = _retry_after(answer.retry_after)
+        wait = answer.retry_after
         raise RateLimited(message if wait is None else f"{message}: try again in {wait:.0f} s", code=code, reply=document)
     if status in (401, 403):
         raise AuthError(message, code=code, reply=document)
@@ -91,15 +89,5 @@ def _document(url: str, answer: HttpAnswer) -> Any:
 def _passing(what: str, answer: HttpAnswer) -> ConnectError:
     return ConnectError(
         f"{what} was answered with HTTP {answer.status}. Check the address; 429 and 5xx pass",
-        retry_after=_retry_after(answer.retry_after),
+        retry_after=answer.retry_after,
     )
-
-
-def _retry_after(value: Optional[str]) -> Optional[float]:
-    """Seconds; the header has them, or a date."""
-    try:
-        if value is None or value.strip().isdigit():
-            return None if value is None else float(value)
-        return max(email.utils.parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
-    except (TypeError, ValueError, OverflowError):
-        return None

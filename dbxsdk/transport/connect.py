@@ -10,14 +10,18 @@ import ipaddress
 import socket
 import ssl
 import time
-from typing import Callable, Optional
+from typing import Any, Callable, List, Optional, Tuple
 from urllib.parse import unquote, urlsplit
 
 from dbxsdk.errors import ConnectError
+from dbxsdk.forking import importing
 from dbxsdk.transport.address import Address
 from dbxsdk.transport.wire import TlsWire, Wire
 
 _MAX_PROXY_ANSWER = 65536
+
+Target = Tuple[Any, ...]
+"""Where to connect, as ``getaddrinfo`` has it."""
 
 
 def connect(
@@ -32,7 +36,7 @@ def connect(
     ``publish`` is called with each socket as soon as it exists, before it connects, so that another thread can
     shut it down.
     """
-    proxy = _proxy_for(address) if proxy is None else proxy
+    proxy = proxy_for(address) if proxy is None else proxy
     try:
         if proxy:
             raw = _through_proxy(address, proxy, deadline, publish)
@@ -67,11 +71,23 @@ def connect(
 
 
 def _tcp(host: str, port: int, deadline: float, publish: Callable[[socket.socket], None]) -> socket.socket:
-    error: OSError = OSError(f"{host} has no address")
+    return reach(look_up(host, port), deadline, publish)
+
+
+def look_up(host: str, port: int) -> List[Target]:
+    """The addresses of a host. Takes as long as the system's resolver does. Raises ``OSError``."""
     try:
         targets = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
     except UnicodeError:
         raise socket.gaierror(socket.EAI_NONAME, "it is no host name") from None
+    if not targets:
+        raise OSError(f"{host} has no address")
+    return targets
+
+
+def reach(targets: List[Target], deadline: float, publish: Callable[[socket.socket], None]) -> socket.socket:
+    """A socket connected to the first address that answers. Raises ``OSError``."""
+    error = OSError("no address")
     for index, (family, kind, protocol, _, target) in enumerate(targets):
         # Each address has its share, so that one that does not answer leaves time for the next.
         remaining = (deadline - time.monotonic()) / (len(targets) - index)
@@ -106,11 +122,12 @@ def _tcp_error(address: Address, proxy: str, error: OSError) -> ConnectError:
     return ConnectError(f"{where}: TCP: {error.strerror or error}. Check the address and the network")
 
 
-def _proxy_for(address: Address) -> str:
+def proxy_for(address: Address) -> str:
     """The environment's proxy for this address, found as requests finds it; "" for none."""
     if is_loopback(address.host):
         return ""
-    import urllib.request  # here: it is slow to load, and not needed to be there
+    with importing():
+        import urllib.request  # here: it is slow to load, and not needed to be there
 
     if urllib.request.proxy_bypass(address.host):
         return ""
@@ -134,26 +151,33 @@ def _through_proxy(address: Address, proxy: str, deadline: float, publish: Calla
     except ValueError:  # without its text, which may hold the password
         raise ConnectError(f"{address.endpoint}: the environment's proxy is no valid URL") from None
     if parts.scheme.startswith("socks"):
-        return _through_socks(address, proxy, deadline, publish)
+        return through_socks(address, proxy, deadline, publish)
     if parts.scheme != "http" or not parts.hostname:
         raise ConnectError(f"{address.endpoint}: the environment's proxy is of an unknown kind ({parts.scheme}://)")
     raw = _tcp(parts.hostname, port, deadline, publish)
     try:
-        lines = [f"CONNECT {address.endpoint} HTTP/1.1", f"Host: {address.endpoint}"]
-        if parts.username is not None:
-            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            lines.append(f"Proxy-Authorization: Basic {base64.b64encode(pair.encode()).decode()}")
-        raw.settimeout(max(deadline - time.monotonic(), 0.001))
-        raw.sendall("\r\n".join([*lines, "", ""]).encode())
-        status = _proxy_status(raw, deadline)
+        status = ask_proxy(raw, address, proxy, deadline)
         if status != "200":
             hint = "Check the proxy's user and password" if status == "407" else "Check that it may connect there"
             raise ConnectError(f"{address.endpoint}: the proxy {parts.hostname}:{parts.port} answered {status}. {hint}")
-        raw.settimeout(None)
         return raw
     except BaseException:
         raw.close()
         raise
+
+
+def ask_proxy(raw: socket.socket, address: Address, proxy: str, deadline: float) -> str:
+    """Asks the HTTP proxy that ``raw`` is connected to for a tunnel to ``address``. Returns its status: "200" is a yes."""
+    parts = urlsplit(proxy)
+    lines = [f"CONNECT {address.endpoint} HTTP/1.1", f"Host: {address.endpoint}"]
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        lines.append(f"Proxy-Authorization: Basic {base64.b64encode(pair.encode()).decode()}")
+    raw.settimeout(max(deadline - time.monotonic(), 0.001))
+    raw.sendall("\r\n".join([*lines, "", ""]).encode())
+    status = _proxy_status(raw, deadline)
+    raw.settimeout(None)
+    return status
 
 
 def _proxy_status(raw: socket.socket, deadline: float) -> str:
@@ -169,10 +193,11 @@ def _proxy_status(raw: socket.socket, deadline: float) -> str:
     return words[1] if len(words) > 1 else "nothing"
 
 
-def _through_socks(address: Address, proxy: str, deadline: float, publish: Callable[[socket.socket], None]) -> socket.socket:
+def through_socks(address: Address, proxy: str, deadline: float, publish: Callable[[socket.socket], None]) -> socket.socket:
     try:
-        from python_socks import ProxyError
-        from python_socks.sync import Proxy
+        with importing():
+            from python_socks import ProxyError
+            from python_socks.sync import Proxy
     except ImportError:
         raise ConnectError("a SOCKS proxy needs the package python-socks: pip install python-socks") from None
     # The part after "socks5h" that python-socks wants said in another way: the proxy looks names up.

@@ -7,7 +7,6 @@ the read loop below, in its dispatcher: a read of the network, the messages in i
 from __future__ import annotations
 
 import logging
-import math
 import socket
 import ssl
 import threading
@@ -38,13 +37,13 @@ from dbxsdk.transport.frames import (
     read_close,
 )
 from dbxsdk.transport.redaction import redaction, secrets
+from dbxsdk.transport.retry_after import retry_after
 from dbxsdk.transport.wire import NotWritten, PartlyWritten, Wire
 
 logger = logging.getLogger(__name__)
 
 _CLOSE_WAIT = 0.1
 _LINGER = 0.5
-_LONGEST_RETRY_AFTER = 86400.0
 _PONG_TIMEOUT = 5.0
 _CONTROL = {PING: "ping", PONG: "pong", CLOSE: "close"}
 
@@ -368,10 +367,9 @@ class Connection:
                     f"serves this address",
                     code=status,
                 )
-            headers = error.resp_headers or {}
             return ConnectError(
                 f"{where}: the WebSocket handshake was answered with HTTP {status}. Check the URL's path; 429 and 5xx pass",
-                retry_after=_retry_after(headers.get("retry-after")),
+                retry_after=retry_after(error.resp_headers or {}),
             )
         if isinstance(error, (socket.timeout, websocket.WebSocketTimeoutException)):
             return ConnectError(f"{where}: the WebSocket handshake was not answered in time. Check that it is a WebSocket port")
@@ -414,18 +412,3 @@ class _Dispatcher:
 
     def send(self, sock: Any, data: bytes) -> int:
         return len(data)
-
-
-def _retry_after(value: Optional[str]) -> Optional[float]:
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        import email.utils  # here: it is slow to load, and hardly ever needed
-
-        try:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-        except (TypeError, ValueError, IndexError, OverflowError, OSError):
-            return None
-    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER) if math.isfinite(seconds) else None

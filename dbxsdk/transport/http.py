@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from typing import Any, Callable, Mapping, Optional
 from urllib.parse import urlsplit
 
@@ -10,17 +11,24 @@ import attrs
 
 from dbxsdk import codec
 from dbxsdk.errors import ConnectError, ProtocolError
+from dbxsdk.forking import importing
 from dbxsdk.options import Options
 from dbxsdk.transport.connect import is_loopback
+from dbxsdk.transport.retry_after import retry_after
+
+LARGEST_BODY = 16 * 1024 * 1024
+"""Bytes; the longest list of markets has a few hundred thousand."""
+
+_PIECE = 64 * 1024
 
 
 @attrs.frozen
 class HttpAnswer:
-    """``document`` is None where the body is not JSON."""
+    """``document`` is None where the body is not JSON; ``retry_after`` has the header's seconds."""
 
     status: int
     document: Any = attrs.field(repr=False)
-    retry_after: Optional[str] = None
+    retry_after: Optional[float] = None
 
 
 def parse_http_url(name: str, url: Any) -> str:
@@ -44,11 +52,14 @@ def get(
 ) -> HttpAnswer:
     """Sends a GET request; redirects are not followed, since they would carry the headers to another host.
 
-    ``timeout`` bounds each wait for the network. ``publish`` takes the connected socket, so that another thread
-    can shut it down. Raises ``ConnectError``; every HTTP status is an answer.
+    ``timeout`` (seconds) bounds each wait for the network, and about twice it the whole; ``LARGEST_BODY`` bounds the body,
+    inflated. ``publish`` takes the connected socket, so that another thread can shut it down. Raises ``ConnectError``;
+    every HTTP status is an answer.
     """
     # Here and not above: it takes longer to import than all of this package, and most clients never need it.
-    import requests
+    with importing():
+        import requests
+        import requests.adapters
 
     host = urlsplit(url).hostname or ""
     with requests.Session() as session:
@@ -59,8 +70,9 @@ def get(
         session.mount("https://", adapter)
         try:
             answer = session.get(
-                url, params=params, headers=headers, timeout=timeout, proxies=proxies, allow_redirects=False
+                url, params=params, headers=headers, timeout=timeout, proxies=proxies, allow_redirects=False, stream=True
             )
+            content = _body(answer, host, time.monotonic() + timeout)
         except requests.exceptions.SSLError as error:
             raise ConnectError(f"{host}: TLS failed. Check the host name, the clock and the root certificates") from _bare(error)
         except requests.exceptions.ProxyError as error:
@@ -70,10 +82,24 @@ def get(
         except (requests.exceptions.RequestException, OSError, ValueError) as error:
             raise ConnectError(f"{host}: HTTP: the request failed. Check the address and the network") from _bare(error)
     try:
-        document = codec.decode(answer.content)
+        document = codec.decode(content)
     except ProtocolError:
         document = None
-    return HttpAnswer(answer.status_code, document, answer.headers.get("Retry-After"))
+    return HttpAnswer(answer.status_code, document, retry_after(answer.headers))
+
+
+def _body(answer: Any, host: str, deadline: float) -> bytes:
+    """Piece by piece: a few bytes may inflate to gigabytes, and some hosts never end."""
+    parts = []
+    length = 0
+    for part in answer.iter_content(_PIECE):
+        parts.append(part)
+        length += len(part)
+        if length > LARGEST_BODY:
+            raise ConnectError(f"{host}: HTTP: the answer is too large. Check the address")
+        if time.monotonic() > deadline:
+            raise ConnectError(f"{host}: HTTP: the answer does not end. Check the address and the network")
+    return b"".join(parts)
 
 
 def _bare(error: BaseException) -> Exception:

@@ -41,6 +41,8 @@ class Wire:
 
     def __init__(self, raw: socket.socket) -> None:
         self._raw = raw
+        # gevent's socket waits by itself, without a limit, where the system's would have: not so the one within.
+        self._send = getattr(raw, "_sock", raw).send
         self._buffer = b""
         self._position = 0
         self._write_lock = threading.Lock()  # keeps the bytes of two writers apart
@@ -138,7 +140,7 @@ class Wire:
         written = 0
         while True:
             try:
-                written += self._raw.send(data[written:] if written else data, _DONT_WAIT)
+                written += self._send(data[written:] if written else data, _DONT_WAIT)
                 if written >= len(data):
                     return
             except (BlockingIOError, InterruptedError):

@@ -11,7 +11,7 @@ from typing import Any, List
 import pytest
 
 from dbxsdk import AuthError, ConnectError
-from dbxsdk.transport.connection import _retry_after
+from dbxsdk.transport.retry_after import retry_after
 from tests.transport.running import Running
 from tests.transport.servers import TEXT, Peer, Server
 
@@ -120,12 +120,18 @@ def test_retry_after_is_taken_from_the_answer() -> None:
     ],
 )
 def test_retry_after_in_every_form(value: Any, seconds: Any) -> None:
-    assert _retry_after(value) == seconds
+    assert retry_after({} if value is None else {"Retry-After": value}) == seconds
 
 
 def test_retry_after_has_an_end() -> None:
-    assert (_retry_after("999999999999") or 0) <= 86400
-    assert 0 < (_retry_after("Fri, 31 Dec 9999 23:59:59 GMT") or 0) <= 86400
+    assert retry_after({"retry-after": "999999999999"}) == 86400
+    assert retry_after({"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}) == 86400
+
+
+def test_a_date_is_compared_with_the_peers_own_clock() -> None:
+    later = "Wed, 21 Oct 2015 07:28:30 GMT"
+    assert retry_after({"Retry-After": later, "Date": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 30.0
+    assert retry_after({"Retry-After": later, "Date": "once"}) == 0.0  # by this machine's
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"])

@@ -1,0 +1,40 @@
+"""How long a peer that refused wants to be left alone: its ``Retry-After`` header in seconds."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Mapping, Optional
+
+from dbxsdk.forking import importing
+
+LONGEST = 86400.0
+"""Seconds: no refusal is obeyed for longer than a day."""
+
+
+def retry_after(headers: Mapping[str, str]) -> Optional[float]:
+    """None where the header is absent or makes no sense. The names in ``headers`` may be written in any way."""
+    fields = {name.lower(): value for name, value in headers.items()}
+    value = fields.get("retry-after")
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        at = _seconds(value)
+        if at is None:
+            return None
+        # By the peer's own clock where it says what that shows: this machine's may be hours off.
+        now = _seconds(fields.get("date", ""))
+        seconds = at - (time.time() if now is None else now)
+    return min(max(seconds, 0.0), LONGEST) if math.isfinite(seconds) else None
+
+
+def _seconds(date: str) -> Optional[float]:
+    with importing():
+        import email.utils  # here: it is slow to load, and hardly ever needed
+
+    try:
+        return email.utils.parsedate_to_datetime(date).timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError, OSError):
+        return None
