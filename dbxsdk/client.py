@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from concurrent.futures import Future
 from typing import Any, Callable, Iterable, Mapping, Optional, Tuple, Type, TypeVar, Union
 
+from dbxsdk import reentrance
 from dbxsdk.arguments import check_choice, check_flag, check_seconds, check_text, check_word
 from dbxsdk.book_rule import BookRule
 from dbxsdk.events import Event
@@ -26,6 +28,12 @@ class Client:
     Construction does no I/O: the connection opens on ``open`` or on the first request or subscription. Every method
     may be called from any thread. After a fork, a client starts afresh in the child at its next use and keeps
     its subscriptions.
+
+    An open client lives until it is closed, also when nobody holds it any more: its callbacks go on. So a notebook cell
+    that makes a client closes the one that it made before, or uses ``with``; a client dropped while it is open gives a
+    ``ResourceWarning``. When the interpreter exits all clients are closed by themselves, within 2 seconds together:
+    after the threads that are not daemons have ended, and after the ``atexit`` functions that were registered since
+    ``import dbxsdk``, which can still use them.
     """
 
     def __init__(
@@ -72,8 +80,12 @@ class Client:
         Requests in flight end as ``ConnectionLost`` where they were sent, else as ``ClientClosed``; updates still
         queued are thrown away (and counted). Takes well under a second, plus, up to ``timeout`` seconds, what
         a running callback takes to return.
+
+        It may be called by a signal handler and by a destructor (``__del__``), too. Where those come in the middle of
+        the SDK's own code (a signal during ``wait`` or ``call``), it returns at once, and the client ends meanwhile.
         """
-        self._session.close(check_seconds("timeout", timeout, zero=True))
+        seconds = check_seconds("timeout", timeout, zero=True)
+        reentrance.run(lambda: self._session.close(seconds))
 
     def __enter__(self: C) -> C:
         self.open()
@@ -81,6 +93,12 @@ class Client:
 
     def __exit__(self, kind: Optional[Type[BaseException]], *_: object) -> None:
         self.close()
+
+    def __del__(self, warn: Any = warnings.warn) -> None:
+        session = getattr(self, "_session", None)  # not there where an argument was wrong
+        if session is not None and session.is_open:
+            # Not closed here: its callbacks, books and iterators may be all that the user wants of it.
+            warn(f"dropped without close(): {self!r} lives on", ResourceWarning, source=self)
 
     def wait(self, timeout: Optional[float] = None) -> bool:
         """Blocks until the client is closed and returns True; False after ``timeout`` seconds. Ctrl-C works.

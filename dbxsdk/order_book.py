@@ -13,6 +13,7 @@ from typing import Any, Callable, ContextManager, List, Optional, Tuple, Type
 
 import attrs
 
+from dbxsdk import reentrance
 from dbxsdk.arguments import check_choice, check_seconds
 from dbxsdk.book_rule import Action, BookRule
 from dbxsdk.book_side import Level, Side
@@ -386,7 +387,11 @@ class OrderBook:
 
     def close(self) -> None:
         """Ends the subscription; the book stays as it is, and stale. From any thread, also from inside a callback;
-        calling it again does nothing. ``on_update`` callbacks are not called again, but for one that is running now."""
+        by a signal handler and by a destructor, too (see ``Client.close``). Calling it again does nothing. ``on_update``
+        callbacks are not called again, but for one that is running now."""
+        reentrance.run(self._end_by_user)
+
+    def _end_by_user(self) -> None:
         self._check_process()
         with self._lock:
             if self._closed:

@@ -13,6 +13,11 @@ from dbxsdk.recording.files import check_place
 from dbxsdk.recording.format import Opened, encode
 from dbxsdk.recording.secrets import Secrets
 from dbxsdk.recording.tape import OnError, RecorderStats, Settings, Tape
+from dbxsdk import reentrance
+from dbxsdk.session import shutdown
+
+_AT_END = 5.0
+"""Seconds to write what is queued, of all recorders together."""
 
 
 class Recorder:
@@ -79,8 +84,8 @@ class Recorder:
 
     def _begin(self, inherited: bool) -> None:
         self._tape = Tape(self._settings, inherited)
-        # Also when the interpreter exits: what is queued is written then.
-        self._finish = weakref.finalize(self, self._tape.finish, 5.0)
+        self._finish = weakref.finalize(self, _finish, self._tape)
+        self._finish.atexit = False  # see _at_exit
 
     def __repr__(self) -> str:
         return f"<Recorder {self._settings.place}>"
@@ -134,9 +139,14 @@ class Recorder:
 
     def close(self, timeout: float = 5) -> None:
         """Writes what is queued, ends the file and the thread, within ``timeout`` seconds. From any thread; calling it again
-        does nothing. Close the clients first: what they still receive is not recorded."""
+        does nothing. Close the clients first: what they still receive is not recorded.
+
+        When the interpreter exits, it is done by itself after all clients were closed. By a signal handler or a destructor
+        in the middle of the SDK's own code it returns at once (see ``Client.close``).
+        """
         self._check_process()
-        self._tape.finish(check_seconds("timeout", timeout, zero=True))
+        seconds = check_seconds("timeout", timeout, zero=True)
+        reentrance.run(lambda: self._tape.finish(seconds))
 
     def __enter__(self) -> "Recorder":
         return self
@@ -166,7 +176,22 @@ def _check_count(name: str, value: Any, least: int, most: Optional[int] = None) 
     return value
 
 
+def _finish(tape: Tape) -> None:
+    """The recorder was thrown away: in a destructor, anywhere."""
+    reentrance.run(lambda: tape.finish(_AT_END))
+
+
 _recorders: "weakref.WeakSet[Recorder]" = weakref.WeakSet()
+
+
+def _at_exit() -> None:
+    deadline = time.monotonic() + _AT_END
+    for recorder in list(_recorders):
+        recorder._tape.finish(max(deadline - time.monotonic(), 0.0))
+
+
+# When the clients are closed: what they received to the last, and their end, is to be in the recording.
+shutdown.afterwards(_at_exit)
 
 
 def _after_fork_in_child() -> None:

@@ -44,7 +44,7 @@ class BookFeed:
             symbol,
             rule,
             resynchronise=lambda: session.renew(topics),
-            close=self.subscription.unsubscribe,
+            close=lambda: session.unsubscribe(self.subscription),
             waiting=self._waiting,
             clock=session.clock.monotonic,
         )

@@ -15,7 +15,6 @@ import logging
 import os
 import threading
 import time
-import weakref
 from concurrent.futures import Future
 from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
@@ -31,6 +30,7 @@ from dbxsdk.errors import (
 from dbxsdk.events import Connected, Disconnected, Event
 from dbxsdk.options import Options
 from dbxsdk.protocol import Protocol, Request
+from dbxsdk.session import shutdown
 from dbxsdk.session.backoff import Backoff, budget
 from dbxsdk.session.books import BookFeed, feeds
 from dbxsdk.session.callbacks import Callbacks
@@ -50,8 +50,6 @@ from dbxsdk.transport import Address, Connection, Ending
 
 logger = logging.getLogger(__name__)
 
-_GOODBYE = 0.3
-"""Seconds that the peer has to answer our close frame."""
 _END = 1.0
 """Seconds that threads told to end, and woken, may take."""
 
@@ -120,7 +118,7 @@ class Session:
         self._received_before = 0  # by processes that this one was forked from
         self._reconnects = 0
         self._reset_for_process()
-        _sessions.add(self)
+        shutdown.sessions.add(self)
 
     def _reset_for_process(self) -> None:
         """All that a process has for itself: locks, threads, the connection and what belongs to it."""
@@ -194,8 +192,12 @@ class Session:
         self._wait_ready(_deadline(timeout, self._opening_limit))
 
     def close(self, timeout: float) -> None:
+        shutdown.close([self], timeout)
+
+    def begin_closing(self) -> Tuple[Optional[_Run], Any]:
+        """The part of ``shutdown.close`` that waits for nothing. Returns the threads that have to end now, and the connection
+        to be closed, where there are any."""
         self._check_process()
-        deadline = time.monotonic() + timeout
         with self._lock:
             if not self._state.is_over:
                 self._state = State.CLOSED
@@ -215,24 +217,24 @@ class Session:
         for queue in self._callbacks.all_queues():
             queue.discard()
         if run is not None:
-            self._end_threads(run, connection, deadline)
-        # Where the reader could not be woken (name look-up) it ends later, by itself and alone.
+            run.wake_heartbeat.set()
+        return run, connection
+
+    def finish_closing(self) -> None:
+        """When the reader has ended, or was waited for long enough."""
         for queue in self._callbacks.all_queues():
             queue.drain()
         self._ended.set()
-        if run is not None:
-            run.join(max(deadline - time.monotonic(), 0.0))
 
-    def _end_threads(self, run: _Run, connection: Any, deadline: float) -> None:
-        run.wake_heartbeat.set()
-        if connection is not None:
-            connection.close()
-            if threading.current_thread() is not run.reader:
-                run.reader.join(max(min(_GOODBYE, deadline - time.monotonic()), 0.0))
-            if run.reader.is_alive():
-                connection.abort("closed")
-        if threading.current_thread() is not run.reader:
-            run.reader.join(max(min(_END, deadline - time.monotonic()), 0.0))
+    @property
+    def threads(self) -> Sequence[threading.Thread]:
+        run = self._run or self._last_run
+        return () if run is None else run.threads
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there are threads of it, in this process."""
+        return self._run is not None and self._pid == os.getpid()
 
     def wait(self, timeout: Optional[float]) -> bool:
         self._guard_blocking("wait")
@@ -302,14 +304,16 @@ class Session:
                 thread = threading.Thread(target=loop, name=f"dbxsdk-{self._protocol.venue}-{name}", daemon=True)
                 run.threads.append(thread)
                 thread.start()
-        except RuntimeError as error:  # the interpreter is shutting down, or there are too many threads
+            self._run, self._state = run, State.CONNECTING
+            return run
+        except BaseException as error:  # Ctrl-C, too: no thread may be left that nobody can end
+            self._run = None
             run.stop.set()
             run.wake_heartbeat.set()
             run.queue.drain()
-            raise ConnectError(f"the background threads could not be started: {error}") from error
-        self._run = run
-        self._state = State.CONNECTING
-        return run
+            if isinstance(error, RuntimeError):  # the interpreter is shutting down, or there are too many threads
+                raise ConnectError(f"the background threads could not be started: {error}") from error
+            raise
 
     # Under the lock:
 
@@ -683,11 +687,8 @@ def _deadline(timeout: Optional[float], default: float) -> float:
     return time.monotonic() + (default if timeout is None else timeout)
 
 
-_sessions: "weakref.WeakSet[Session]" = weakref.WeakSet()
-
-
 def _after_fork_in_child() -> None:
-    for session in list(_sessions):
+    for session in list(shutdown.sessions):
         session.after_fork_in_child()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, FrozenSet, Optional, Tuple
 
+from dbxsdk import reentrance
+
 if TYPE_CHECKING:
     from dbxsdk.session.dispatch import UpdateQueue
     from dbxsdk.session.session import Session
@@ -62,8 +64,8 @@ class Subscription:
     def unsubscribe(self) -> None:
         """Ends it: the callback is not called again once this returned, except for a call that is running
         now. The venue is told where no other subscription wants the topics; its answer is not waited for.
-        Calling it again does nothing."""
-        self._session.unsubscribe(self)
+        By any thread, a signal handler and a destructor, too (see ``Client.close``); calling it again does nothing."""
+        reentrance.run(lambda: self._session.unsubscribe(self))
 
     def __repr__(self) -> str:
         return f"<Subscription {self.channel} {list(self.topics)}{'' if self.active else ' ended'}>"
