@@ -5,7 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import threading
 import time
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, List, Optional, Tuple
 
 from dbxsdk.errors import ConnectError, DbxError, RequestTimeout, fresh
 from dbxsdk.protocol import Request
@@ -62,16 +62,26 @@ class Requests:
             # RequestTimeout, an outcome like others, is a TimeoutError too.
             if future.done():
                 return future.result()
-        with self._lock:
-            sent = self.pending.give_up(entry)
-            unsent = not sent and entry in self._unsent
-            if unsent:
-                self._unsent.remove(entry)
+        except BaseException:  # noqa: B036 - Ctrl-C, or a framework's own time limit: nobody waits for it any more
+            if not future.done():
+                self._give_up(entry)
+            raise
+        sent, unsent = self._give_up(entry)
         if sent:
             raise no_answer(entry.request)
         if unsent:
             raise not_connected(self._endpoint)
         return future.result()  # decided at the last moment
+
+    def _give_up(self, entry: Entry) -> Tuple[bool, bool]:
+        """Removes it, so that it is not sent from now on. Whether it was sent, and whether it still waited to be; neither
+        where its outcome is decided."""
+        with self._lock:
+            sent = self.pending.give_up(entry)
+            unsent = not sent and entry in self._unsent
+            if unsent:
+                self._unsent.remove(entry)
+        return sent, unsent
 
     # -- the reader thread ---------------------------------------------------------------------------
 
@@ -84,11 +94,9 @@ class Requests:
 
     def send_all(self, entries: List[Entry], connection: Any) -> None:
         for entry in entries:
-            if not self._send(entry, connection, SEND_TIMEOUT):
-                with self._lock:
-                    self._unsent.append(entry)
+            self._send(entry, connection, SEND_TIMEOUT, keep=True)
 
-    def end(self) -> "tuple[List[Entry], List[Entry]]":
+    def end(self) -> Tuple[List[Entry], List[Entry]]:
         """All that were sent, and all that were not, removed. Under the lock."""
         unsent, self._unsent = self._unsent, []
         return self.pending.drain(), unsent
@@ -118,8 +126,9 @@ class Requests:
 
     # -- below ---------------------------------------------------------------------------------------
 
-    def _send(self, entry: Entry, connection: Any, timeout: float) -> bool:
-        """Sends a filed request. False where not a byte left and there will be another connection."""
+    def _send(self, entry: Entry, connection: Any, timeout: float, keep: bool = False) -> bool:
+        """Sends a filed request. False where not a byte left and there will be another connection: with ``keep`` it waits
+        for that one."""
         try:
             send(entry.request, connection, timeout)
         except SendFailed:
@@ -128,9 +137,15 @@ class Requests:
             with self._lock:
                 if not self.pending.withdraw(entry):
                     return True  # the connection's end was quicker and has decided it
-            if connection.stopped:
-                return False
+                if connection.stopped:
+                    if keep:
+                        # In the same step: whoever gives it up has to find it, here or there.
+                        self._unsent.append(entry)
+                    return False
             fail(entry, ConnectError(f"{self._endpoint}: the request could not be sent: {error}"))
+        except BaseException:  # noqa: B036 - as in ``wait``
+            self._give_up(entry)
+            raise
         return True
 
 
