@@ -71,6 +71,15 @@ def decode(payload: Union[bytes, str]) -> Any:
         raise ProtocolError(f"not JSON: {error}") from error
 
 
+def brief(value: Any, length: int = 200) -> str:
+    """A document, or a part of one, in words for a message: no more than ``length`` characters of it."""
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except RecursionError:  # decoding goes deeper than repr() does
+        text = f"{type(value).__name__} of too many levels"
+    return text if len(text) <= length else text[:length] + "..."
+
+
 def encode(document: Any) -> str:
     """``document`` as compact JSON text. Raises ``TypeError``/``ValueError`` where JSON has no such thing."""
     return _encode(document)

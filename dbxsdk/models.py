@@ -7,7 +7,7 @@ it, and nothing before. That the required fields are there is checked before the
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import Any, Callable, Generic, Optional, Tuple, Type, TypeVar
+from typing import Any, Callable, Dict, Generic, List, Optional, Tuple, Type, TypeVar
 
 import attrs
 
@@ -19,6 +19,10 @@ Data = TypeVar("Data", covariant=True)
 _WIRE = "dbxsdk.wire"
 _LAZY = "__dbxsdk_lazy__"
 _DOCUMENT = "__dbxsdk_document__"
+
+_MOST_PLACES = 1000
+"""Before or behind the point. Beyond 10 ** 999999 sums and products raise ``decimal.Overflow``, and written out in full
+such a number fills the memory."""
 
 
 @attrs.frozen(slots=False)  # attrs writes into the __dict__ directly: half the time of frozen slots
@@ -46,6 +50,38 @@ class Update(Generic[Data]):
     received_ns: int
     raw: Any = attrs.field(repr=False)
 
+    def records(self) -> List[Dict[str, Any]]:
+        """A plain dict for each model in ``data``: the model's fields behind ``venue``, ``channel``, ``symbol``, ``kind``,
+        ``venue_time_ms`` and ``received_ns``. Prices stay ``Decimal``. ``csv.DictWriter`` takes them, and so does
+        ``pandas.DataFrame(record for update in updates for record in update.records())``.
+
+        A field of the model that is called like one of the six is the one that stays. Data without a model stands under
+        its own keys where it is an object, else under ``data``.
+
+        Raises:
+            UnreadableField: a field cannot be read.
+        """
+        head = {
+            "venue": self.venue,
+            "channel": self.channel,
+            "symbol": self.symbol,
+            "kind": self.kind,
+            "venue_time_ms": self.venue_time_ms,
+            "received_ns": self.received_ns,
+        }
+        rows = self.data if isinstance(self.data, (list, tuple)) else (self.data,)
+        plain = (_plain(row) for row in rows)
+        return [{**head, **(row if isinstance(row, dict) else {"data": row})} for row in plain]
+
+
+def _plain(value: Any) -> Any:
+    """Models in ``value`` as dicts; what else there is stays as it is."""
+    if attrs.has(type(value)):
+        return {field.name: _plain(getattr(value, field.name)) for field in attrs.fields(type(value))}
+    if isinstance(value, tuple) and value and attrs.has(type(value[0])):
+        return [_plain(each) for each in value]
+    return value
+
 
 def decimal(value: Any) -> Decimal:
     """A price or size. Text goes straight into ``Decimal``; a JSON number by its shortest decimal text."""
@@ -59,6 +95,8 @@ def decimal(value: Any) -> Decimal:
         raise TypeError(f"{type(value).__name__} is no number")
     if not number.is_finite():
         raise ValueError(f"{value!r} is no finite number")
+    if not -_MOST_PLACES < number.adjusted() < _MOST_PLACES:
+        raise ValueError("the number is out of all range")
     return number
 
 

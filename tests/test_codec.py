@@ -353,3 +353,12 @@ def test_documents_with_a_blow(document: Any, data: Any) -> None:
 @settings(deadline=None)
 def test_any_bytes_give_a_document_or_a_protocol_error(payload: bytes) -> None:
     assert outcome(payload) == slow_outcome(payload)
+
+
+def test_values_in_few_words() -> None:
+    assert codec.brief({"a": [1, None]}) == "{'a': [1, None]}" and codec.brief("as it is") == "as it is"
+    assert codec.brief("x" * 300) == "x" * 200 + "..." and len(codec.brief(["x" * 10**6], 40)) == 43
+    deep: Any = []
+    for _ in range(sys.getrecursionlimit() * 20):  # repr() ends before that in every Python
+        deep = [deep]
+    assert codec.brief(deep) == "list of too many levels"

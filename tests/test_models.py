@@ -224,3 +224,14 @@ def test_an_unreadable_lazy_field_is_told_where_it_is_looked_at_each_time(bad: A
         with pytest.raises(UnreadableField, match="Lazy: the field 's' cannot be read"):
             model.size  # noqa: B018
     assert model.price == 1
+
+
+@pytest.mark.parametrize("wire_text", ["1e1000", "-1e999999999", "1e-1000", "0e-999999999", "9" * 1001])
+def test_numbers_out_of_all_range(wire_text: str) -> None:
+    with pytest.raises(ValueError, match="out of all range"):
+        decimal(wire_text)
+
+
+@pytest.mark.parametrize("wire_text", ["1e999", "-1e-999", "0.000", str(2**256), "1" * 999])
+def test_numbers_of_any_use(wire_text: str) -> None:
+    assert decimal(wire_text) == Decimal(wire_text)

@@ -15,6 +15,8 @@ from dbxsdk.errors import ProtocolError, SubscribeError, VenueError
 from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
 
 _UPDATE = "_update"
+_SECONDS_END = 100_000_000_000
+"""No time in seconds reaches it before the year 5138."""
 
 _READ: Dict[str, Callable[[Any], Any]] = {
     "lastprice": models.read_last_price,
@@ -199,7 +201,7 @@ def _time_ms(about: Any) -> Optional[int]:
     """The venue's time of an update; balances have none."""
     for field in ("timestamp", "finishTs", "updateTs", "createTs", "committedAt"):
         seconds = about.get(field)
-        if isinstance(seconds, int) and not isinstance(seconds, bool):
+        if isinstance(seconds, int) and not isinstance(seconds, bool) and 0 <= seconds < _SECONDS_END:
             return seconds * 1000
     return None
 
@@ -210,8 +212,8 @@ def _refusal(document: Any) -> Optional[Tuple[Any, str]]:
     if error is None:
         data = document.get("data")
         status = data.get("status", "success") if isinstance(data, dict) else "success"
-        return None if status == "success" else (None, f"the venue answered with the status {status!r}")
+        return None if status == "success" else (None, f"the venue answered with the status {codec.brief(status)}")
     if isinstance(error, dict):
         code, message = error.get("code"), error.get("message")
-        return code if isinstance(code, (int, str)) else None, message if isinstance(message, str) else str(error)
-    return None, str(error)
+        return code if isinstance(code, (int, str)) else None, message if isinstance(message, str) else codec.brief(error)
+    return None, error if isinstance(error, str) else codec.brief(error)

@@ -75,7 +75,8 @@ def convert(
         for number, line in enumerate(lines, 1):
             try:
                 member.add(conversion.records(line))
-            except RecordingError as error:
+            except (RecordingError, ValueError, RecursionError) as error:
+                # JSON can say what no recording can hold: half a surrogate pair, a settings' NaN, a number without end.
                 raise RecordingError(f"line {number}: {error}") from error
             if member.raw_bytes >= _MEMBER_BYTES:
                 files.append(member.finish(), tuple, sync=False)

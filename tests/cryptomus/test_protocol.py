@@ -208,6 +208,18 @@ class TestReplies:
         assert type(raised.value) is VenueError
         assert raised.value.code == code and message in raised.value.message and raised.value.reply is document
 
+    @pytest.mark.parametrize("said", ['"error": %s', '"error": {"code": %s}', '"data": {"status": %s}'])
+    def test_a_refusal_nested_as_deep_as_json_goes(self, protocol: CryptomusProtocol, said: str) -> None:
+        request = protocol.request("ping", None)
+        deep = "[" * 1000 + "]" * 1000
+        try:
+            (reply,) = protocol.receive(f'{{"id": {request.key}, {said % deep}}}'.encode(), False)
+        except ProtocolError:
+            return  # the standard library's decoder does not go so deep
+        with pytest.raises(VenueError) as raised:
+            protocol.conclude(request, reply)  # type: ignore[arg-type]
+        assert len(str(raised.value)) < 500
+
 
 class TestPushes:
     @pytest.mark.parametrize("channel, data, topic, symbol, kind, time_ms, model", [
@@ -328,6 +340,11 @@ class TestPushes:
         with pytest.raises(ProtocolError, match=field):
             models.read_order({"type": "created", "info": info})
 
+    @pytest.mark.parametrize("timestamp", [-1, 100_000_000_000, int("9" * 4300)])
+    def test_a_time_out_of_all_range_is_none(self, protocol: CryptomusProtocol, timestamp: int) -> None:
+        push = receive(protocol, update("ticker", {**TICKER, "timestamp": timestamp}))
+        assert push.venue_time_ms is None and repr(push)
+
     @pytest.mark.parametrize("read", [
         models.read_last_price, models.read_depth, models.read_ticker, models.read_trades, models.read_order,
         models.read_balance, models.read_deal, models.read_markets, models.read_depth_scales,
@@ -427,7 +444,7 @@ def test_receive_raises_protocol_errors_alone(payload: bytes, binary: bool) -> N
         pass
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(answers=st.lists(documents, min_size=1, max_size=6), leave=st.booleans())
 def test_acknowledge_never_raises(answers: List[Dict[str, Any]], leave: bool) -> None:
     protocol = CryptomusProtocol()

@@ -198,7 +198,7 @@ with recorder, DigiFinexVenue(rate=0) as venue:
                 assert client.server_time()
         until(lambda: events.of(dbxsdk.RecordingFailed))
         before = len(updates.items)
-        until(lambda: recorder.stats().lost)
+        until(lambda: recorder.stats().lost and len(updates.items) > before)
         during = len(updates.items) - before
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
         eventually(lambda: recorder.stats().failing is None)

@@ -94,6 +94,9 @@ def test_logins_and_http_answers_are_left_out(tmp_path: pathlib.Path) -> None:
         (line("{}", "kraken"), "line 2: the client of venue 'kraken' is not known"),
         (line("{}", wall_ns="now"), "line 2: wall_ns must be a whole number"),
         (line("{}", client=3), "line 2: client must be the name of a class"),
+        (line("{}", client="\ud800"), "line 2: .*surrogates"),
+        (line("{}", client="A", settings={"a": float("nan")}), "line 2: .*not JSON compliant"),
+        (line("{}", kind="tickers").replace('"tickers"', "[" * 980 + "]" * 980), "line 2: "),
     ],
 )
 def test_bad_lines_are_named_and_leave_no_file(tmp_path: pathlib.Path, bad: Any, message: str) -> None:
