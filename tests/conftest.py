@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from typing import Iterator, List, Optional
@@ -19,6 +20,12 @@ _left_by_earlier_tests: List[threading.Thread] = []
 def pytest_make_parametrize_id(val: object, argname: str) -> Optional[str]:
     """Ids have to be the same in each of the processes that share the tests: long bytes may have a time in them."""
     return argname if isinstance(val, bytes) and len(val) > 16 else None
+
+
+def pytest_collection_finish() -> None:
+    """What the collected tests hold is looked at once and not in each ``gc.collect()``, which took longer than most tests."""
+    gc.collect()
+    gc.freeze()
 
 
 def library_threads() -> List[threading.Thread]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import contextlib
 import re
 import textwrap
 import threading
@@ -34,8 +33,8 @@ def blocks(language):
     return [textwrap.dedent(block).strip() for block in found]
 
 
-@contextlib.contextmanager
-def local_venues(monkeypatch):
+@pytest.fixture
+def local_addresses(monkeypatch):
     """The addresses that the clients use by themselves lead to local venues, and the environment has their keys."""
     with DigiFinexVenue() as local_digifinex, BybitVenue() as local_bybit, DBotVenue() as local_dbot:
         local = {digifinex.URL: local_digifinex.url(), TRADE_URL: local_dbot.url("/trade/ws/")}
@@ -59,12 +58,6 @@ def local_venues(monkeypatch):
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("dbxsdk-")] == []
 
 
-@pytest.fixture
-def local_addresses(monkeypatch):
-    with local_venues(monkeypatch) as venues:
-        yield venues
-
-
 def test_the_two_commands():
     assert tuple(blocks("sh")) == COMMANDS
     for command in COMMANDS:
@@ -79,12 +72,10 @@ def test_blocks_are_found():
     assert len(blocks("python")) == README.count(".. code-block:: python") >= 7
 
 
-def test_python_blocks_print_what_they_say(monkeypatch, capsys):
-    out, enabled = "", []
+def test_python_blocks_print_what_they_say(local_addresses, capsys):
+    out = ""
     for number, block in enumerate(blocks("python"), 1):
-        with monkeypatch.context() as patch, local_venues(patch) as (_, local_dbot):  # each stands by itself
-            exec(compile(block, f"README.rst, Python block {number}", "exec"), {"__name__": "readme"})
-            enabled += [task["enabled"] for task in local_dbot.tasks("follow").values()]
+        exec(compile(block, f"README.rst, Python block {number}", "exec"), {"__name__": "readme"})
         said = capsys.readouterr()
         assert said.err == "", f"Python block {number}"
         out += said.out
@@ -96,7 +87,7 @@ def test_python_blocks_print_what_they_say(monkeypatch, capsys):
     assert re.search(r"^True \S+ dbx-[0-9a-f]{32} 0 ", out, re.MULTILINE)
     assert re.search(r"^False  dbx-[0-9a-f]{32} [1-9]\d+ ", out, re.MULTILINE)
     assert "1 failed; the others are placed" in out
-    assert enabled.count(False) == 1
+    assert [task["enabled"] for task in local_addresses[1].tasks("follow").values()] == [False]
 
 
 def test_an_order_without_an_answer_is_named(local_addresses, capsys):

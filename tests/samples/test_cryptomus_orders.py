@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import pytest
 
@@ -45,26 +45,27 @@ def run(*arguments: str, env: Optional[Dict[str, str]] = None) -> Tuple[int, str
 
 
 def test_prints_orders_until_ctrl_c() -> None:
-    with start("--local") as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(3)]
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
-    assert process.returncode == 0 and "Traceback" not in err and "Failed" not in err
-    for line in [*(line.strip() for line in lines), *out.splitlines()]:
-        assert LINE.fullmatch(line), line
-
-
-def test_takes_the_key_from_the_environment() -> None:
-    with CryptomusVenue(rate=100) as venue:
+    with CryptomusVenue(symbols=["ETH_USDT"], rate=0) as venue:
         keys = {"CRYPTOMUS_USER_ID": venue.user_id, "CRYPTOMUS_API_KEY": venue.api_key}
-        where = ("--url", venue.url(), "--token-url", venue.token_url(), "--symbol", "ETH_USDT", "--seconds", "0.5")
-        code, _, err = run(*where, env=keys)
-        assert code == 0, err
+        where = ("--url", venue.url(), "--token-url", venue.token_url(), "--symbol", "ETH_USDT")
+        with start(*where, env=keys) as process:
+            assert process.stdout is not None and venue.wait_until(lambda: venue.subscriptions() != (), 20)
+            venue.step(100)
+            lines = [process.stdout.readline() for _ in range(3)]
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=20)
+        assert process.returncode == 0 and "Traceback" not in err and "Failed" not in err
+        for line in [*(line.rstrip("\n") for line in lines), *out.splitlines()]:
+            assert LINE.fullmatch(line), line
         assert [frame.document["params"] for frame in venue.requests] == [["ETH_USDT"]]
         code, out, err = run(*where, env={**keys, "CRYPTOMUS_API_KEY": "a-wrong-one"})
     assert (code, out) == (1, "")
     assert err.startswith("AuthError: ") and "a-wrong-one" not in err and err.count("\n") == 1
+
+
+def test_local(run_here: Callable[..., Any]) -> None:
+    code, _, err = run_here("cryptomus_orders.py", "--local", "--seconds", "0.2")
+    assert code == 0 and "Failed" not in err
 
 
 @pytest.mark.parametrize("arguments, message", [
@@ -72,7 +73,11 @@ def test_takes_the_key_from_the_environment() -> None:
     (("--local", "--symbol", "NO_SUCH"), "SubscribeError: "),
     (("--local", "--symbol", ""), "ValueError: symbols"),
 ])
-def test_what_is_wrong_is_told_in_one_line(arguments: Tuple[str, ...], message: str) -> None:
-    code, out, err = run(*arguments)
+def test_what_is_wrong_is_told_in_one_line(
+    arguments: Tuple[str, ...], message: str, run_here: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("CRYPTOMUS_USER_ID", "CRYPTOMUS_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    code, out, err = run_here("cryptomus_orders.py", *arguments)
     assert (code, out) == (1, "")
     assert err.startswith(message) and err.count("\n") == 1

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 import pytest
 
@@ -64,7 +64,7 @@ def test_without_an_answer_it_asks_and_never_guesses() -> None:
 
         watcher = threading.Thread(target=answer_the_question)
         watcher.start()
-        code, out, err = run(order_id, "--enable", "--timeout", "1", "--url", venue.url(), key=venue.api_key)
+        code, out, err = run(order_id, "--enable", "--timeout", "0.6", "--url", venue.url(), key=venue.api_key)
         watcher.join()
     assert (code, out) == (0, f"{order_id} is enabled\n")
     assert "it may have been carried out; asking for the task" in err
@@ -81,7 +81,7 @@ def test_what_was_not_carried_out_is_told() -> None:
 
         watcher = threading.Thread(target=answer_again)
         watcher.start()
-        code, out, err = run(order_id, "--enable", "--timeout", "1", "--url", venue.url(), key=venue.api_key)
+        code, out, err = run(order_id, "--enable", "--timeout", "0.6", "--url", venue.url(), key=venue.api_key)
         watcher.join()
         assert venue.tasks("follow")[order_id]["enabled"] is False
     assert (code, out) == (1, f"{order_id} is disabled\n")
@@ -92,7 +92,7 @@ def test_when_the_venue_stays_silent_nobody_knows() -> None:
     with DBotVenue(rate=0) as venue:
         order_id = venue.add_follow_order()
         venue.hold_answers()
-        code, out, err = run(order_id, "--disable", "--timeout", "1", "--url", venue.url(), key=venue.api_key)
+        code, out, err = run(order_id, "--disable", "--timeout", "0.2", "--url", venue.url(), key=venue.api_key)
     assert (code, out) == (3, "") and "unknown" in err
 
 
@@ -104,6 +104,11 @@ def test_when_the_venue_stays_silent_nobody_knows() -> None:
     (["some", "--enable", "--close-pnl-orders"], "k", "--disable"),
     (["some id", "--enable", "--url", "ws://127.0.0.1:9/"], "k", "id must not"),
 ])
-def test_wrong_arguments(arguments: List[str], key: Optional[str], message: str) -> None:
-    code, out, err = run(*arguments, key=key)
+def test_wrong_arguments(
+    arguments: List[str], key: Optional[str], message: str, run_here: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DBOT_API_KEY", raising=False)
+    if key is not None:
+        monkeypatch.setenv("DBOT_API_KEY", key)
+    code, out, err = run_here("dbot_follow_order.py", *arguments)
     assert (code, out) == (2, "") and message in err and "Traceback" not in err

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Tuple
+from typing import Any, Callable, Tuple
 
 import pytest
 
@@ -48,13 +48,13 @@ def test_it_replays_what_it_has_recorded(tmp_path: Path) -> None:
     frames = [record for record in read(path) if isinstance(record, Frame) and record.direction == "in"]
     pushed = sum(b'"publicTrade.' in (frame.payload or b"") for frame in frames)
     # What was on its way to the callback when the client was closed is in the recording alone.
-    assert 5 < live <= replayed == pushed
+    assert 0 < live <= replayed == pushed
 
 
 def test_ctrl_c_ends_the_recording_and_not_the_replay(tmp_path: Path) -> None:
     path = tmp_path / "trades.gz"
     with start("--local", "--seconds", "60", "--path", str(path)) as process:
-        eventually(path.exists)
+        eventually(path.exists, timeout=20)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
     assert process.returncode == 0 and "Traceback" not in err, err
@@ -69,8 +69,7 @@ def test_ctrl_c_ends_the_recording_and_not_the_replay(tmp_path: Path) -> None:
         (("--local", "--symbol", ""), "ValueError: symbols"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line(arguments: Tuple[str, ...], message: str) -> None:
-    with start(*arguments) as process:
-        out, err = process.communicate(timeout=30)
-    assert (process.returncode, out) == (1, "")
+def test_what_is_wrong_is_told_in_one_line(arguments: Tuple[str, ...], message: str, run_here: Callable[..., Any]) -> None:
+    code, out, err = run_here("record_and_replay.py", *arguments)
+    assert (code, out) == (1, "")
     assert err.startswith(message) and err.count("\n") == 1

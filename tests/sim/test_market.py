@@ -48,7 +48,7 @@ def test_a_depth_feed_sums_to_the_book_cut_at_its_depth(depth: Optional[int]) ->
     feed = DepthFeed(book, depth)
     bids, asks = (dict(side) for side in feed.snapshot())
     left_window = 0
-    for number in range(2000):
+    for number in range(800):
         market.step(START_US + number * STEP_US)
         bid_changes, ask_changes = feed.advance()
         left_window += sum(1 for tick, lots in bid_changes if lots == 0 and tick in book.bids)

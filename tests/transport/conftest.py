@@ -14,6 +14,7 @@ import trustme
 def no_socket_left(no_thread_left: None) -> Iterator[None]:
     yield
     gc.collect()
+    gc.freeze()  # what is alive now is not looked at again after the next test
 
 
 @pytest.fixture(scope="session")

@@ -194,7 +194,7 @@ def test_a_peer_that_breaks_the_protocol_is_left(data: bytes) -> None:
     def script(peer: Peer) -> None:
         peer.upgrade()
         peer.raw.sendall(data)
-        peer.until_end()
+        peer.answer_close()  # otherwise it would be waited for, see test_nothing_is_sent_behind_our_close_frame
 
     with Server(script) as server, Running(server.url) as running:
         ending = running.ending()
