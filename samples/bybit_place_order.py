@@ -18,7 +18,7 @@ import sys
 import threading
 import uuid
 from decimal import Decimal, InvalidOperation
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Tuple
 
 import dbxsdk
 from dbxsdk.bybit import BybitPrivateClient, BybitTradeClient, Order
@@ -37,7 +37,7 @@ class Watch:
         self._states: List[Order] = []
         self._shown = 0
 
-    def __call__(self, update: dbxsdk.Update) -> None:
+    def __call__(self, update: dbxsdk.Update[Tuple[Order, ...]]) -> None:
         with self._changed:
             self._states += [order for order in update.data if order.order_link_id == self._order_link_id]
             self._changed.notify_all()
@@ -142,7 +142,7 @@ def main() -> int:
             "orderLinkId": f"sample-{uuid.uuid4().hex[:24]}",
         }
         options = dbxsdk.Options(request_timeout=arguments.timeout)
-        network = {"testnet": not (arguments.live or arguments.local), "options": options}
+        network: Dict[str, Any] = {"testnet": not (arguments.live or arguments.local), "options": options}
         try:
             private = BybitPrivateClient(key, secret, url=host and host + "/v5/private", **network)
             trade = BybitTradeClient(key, secret, url=host and host + "/v5/trade", **network)

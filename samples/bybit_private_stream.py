@@ -13,12 +13,13 @@ import argparse
 import contextlib
 import os
 import sys
+from typing import Dict, Set, Tuple
 
 import dbxsdk
-from dbxsdk.bybit import BybitPrivateClient
+from dbxsdk.bybit import BybitPrivateClient, Execution, Order, Wallet, WalletCoin
 
 
-def print_orders(update: dbxsdk.Update) -> None:
+def print_orders(update: dbxsdk.Update[Tuple[Order, ...]]) -> None:
     for order in update.data:
         print(
             f"order     {order.symbol} {order.side} {order.qty} at {order.price or 'market'}: {order.order_status}, "
@@ -31,9 +32,9 @@ class Executions:
     """Prints each execution once: the venue may send one twice."""
 
     def __init__(self) -> None:
-        self.seen = set()
+        self.seen: Set[str] = set()
 
-    def __call__(self, update: dbxsdk.Update) -> None:
+    def __call__(self, update: dbxsdk.Update[Tuple[Execution, ...]]) -> None:
         for execution in update.data:
             if execution.exec_id not in self.seen:
                 self.seen.add(execution.exec_id)
@@ -48,9 +49,9 @@ class Balances:
     """The account's coins, merged: an update has those that changed, and may have others. Prints what changed."""
 
     def __init__(self) -> None:
-        self.coins = {}
+        self.coins: Dict[str, WalletCoin] = {}
 
-    def __call__(self, update: dbxsdk.Update) -> None:
+    def __call__(self, update: dbxsdk.Update[Tuple[Wallet, ...]]) -> None:
         for wallet in update.data:
             for coin in wallet.coin:
                 if self.coins.get(coin.coin) != coin:

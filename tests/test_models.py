@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbxsdk import ProtocolError, UnreadableField, Update
+from dbxsdk.bybit.models import read_trades
 from dbxsdk.models import boolean, decimal, each, integer, lazy, levels, reader, text, wire
 
 
@@ -235,3 +236,43 @@ def test_numbers_out_of_all_range(wire_text: str) -> None:
 @pytest.mark.parametrize("wire_text", ["1e999", "-1e-999", "0.000", str(2**256), "1" * 999])
 def test_numbers_of_any_use(wire_text: str) -> None:
     assert decimal(wire_text) == Decimal(wire_text)
+
+
+class TestRecords:
+    """``Update.records``: plain dicts, as csv and pandas take them."""
+
+    def update(self, data: Any) -> Update[Any]:
+        return Update("venue", "channel", "SYMBOL", "update", data, 1, 2, {})
+
+    def test_one_for_each_model(self) -> None:
+        trades = read_trades([{"T": 1, "s": "BTCUSDT", "S": "Buy", "v": "2", "p": "3.0", "i": "a"}] * 2)
+        first, second = self.update(trades).records()
+        assert first == second
+        assert (first["channel"], first["received_ns"], first["price"], first["trade_id"]) == ("channel", 2, Decimal("3.0"), "a")
+        assert first["symbol"] == "BTCUSDT", "the model's own stays"
+        assert "raw" not in first and not any(name.startswith("_") for name in first)
+
+    def test_models_within_models_are_dicts(self) -> None:
+        @attrs.frozen
+        class Inner:
+            a: int
+
+        @attrs.frozen
+        class Outer:
+            one: Inner
+            several: Tuple[Inner, ...]
+            levels: Tuple[Tuple[int, int], ...]
+
+        (record,) = self.update(Outer(Inner(1), (Inner(2), Inner(3)), ((4, 5),))).records()
+        assert record["one"] == {"a": 1} and record["several"] == [{"a": 2}, {"a": 3}] and record["levels"] == ((4, 5),)
+
+    def test_without_a_model(self) -> None:
+        assert self.update({"kind": "x", "b": 1}).records()[0]["kind"] == "x"
+        assert [record["b"] for record in self.update([{"b": 1}, {"b": 2}]).records()] == [1, 2]
+        assert self.update("text").records()[0]["data"] == "text"
+        assert self.update(()).records() == []
+
+    def test_a_field_that_cannot_be_read(self) -> None:
+        trades = read_trades([{"T": 1, "s": "BTCUSDT", "S": "Buy", "v": "2", "p": "much", "i": "a"}])
+        with pytest.raises(UnreadableField):
+            self.update(trades).records()
