@@ -48,6 +48,8 @@ class Heartbeat:
         self._last_beat = 0.0
         self._suspected: Any = None
         """The connection that was found silent at the last look."""
+        self._stood_still = 0.0
+        """When the reader was last seen to stand still, for a full queue or in a callback."""
         self._emit = emit
         self._interval = options.heartbeat_interval or protocol.heartbeat_interval
         # A heartbeat is answered: one interval without anything to send, and time for the answer.
@@ -70,6 +72,8 @@ class Heartbeat:
             tell = self._requests.expire(now)
             watched = self._topics.watched() if ready else []
         tell()
+        if connection is not None and _stands_still(connection, now):
+            self._stood_still = now
         due: List[Optional[float]] = [self._check_silence(topic, now) for topic in watched]
         if connection is not None:
             due.append(self._check_alive(connection, now))
@@ -128,7 +132,8 @@ class Heartbeat:
     def _check_silence(self, topic: Topic, now: float) -> Optional[float]:
         if topic.silent or topic.max_silence is None:
             return None  # told already; the next update ends it
-        limit = topic.updated_at + topic.max_silence
+        # What came while the reader stood still lies unread: the topic has its time from then on.
+        limit = max(topic.updated_at, self._stood_still) + topic.max_silence
         if now < limit:
             return limit
         topic.silent = True
@@ -136,6 +141,10 @@ class Heartbeat:
         logger.warning("%s: no update of %s for %.1f s", self._protocol.venue, topic.name, silence)
         self._emit(Silent(topic.name, silence))
         return None
+
+
+def _stands_still(connection: Any, now: float) -> bool:
+    return not connection.silent_for(now) and now - (connection.last_received or now) > _SECOND_LOOK
 
 
 def _ignore(request: Request, reply: Optional[Reply]) -> None:

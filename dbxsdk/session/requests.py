@@ -137,7 +137,7 @@ class Requests:
             with self._lock:
                 if not self.pending.withdraw(entry):
                     return True  # the connection's end was quicker and has decided it
-                if connection.stopped:
+                if connection.stopped or error.broken:
                     if keep:
                         # In the same step: whoever gives it up has to find it, here or there.
                         self._unsent.append(entry)

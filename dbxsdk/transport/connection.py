@@ -49,7 +49,12 @@ _CONTROL = {PING: "ping", PONG: "pong", CLOSE: "close"}
 
 
 class NotSent(Exception):
-    """The frame did not leave this machine: not one byte of it."""
+    """The frame did not leave this machine: not one byte of it. Where the socket is ``broken`` it takes nothing any more,
+    and the reader sees the end as soon as it reads on."""
+
+    def __init__(self, reason: str, broken: bool = False) -> None:
+        super().__init__(reason)
+        self.broken = broken
 
 
 class SendFailed(Exception):
@@ -270,7 +275,7 @@ class Connection:
             self._require_wire().write(encode(opcode, payload), timeout)
             self._last_sent = time.monotonic()
         except NotWritten as error:
-            raise NotSent(str(error)) from error
+            raise NotSent(str(error), error.broken) from error
         except (PartlyWritten, ssl.SSLError) as error:
             self.abort(f"a frame could not be sent: {error}")
             raise SendFailed(str(error)) from error

@@ -29,7 +29,12 @@ _DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 
 
 class NotWritten(OSError):
-    """No byte of the data left this machine."""
+    """No byte of the data left this machine, and none ever will where the socket is ``broken``; else there was no room in
+    time."""
+
+    def __init__(self, reason: str, broken: bool = False) -> None:
+        super().__init__(reason)
+        self.broken = broken
 
 
 class PartlyWritten(OSError):
@@ -114,6 +119,11 @@ class Wire:
             raise NotWritten("another frame could not be written in time: the peer does not read")
         try:
             self._write_locked(data, deadline)
+        except NotWritten:
+            raise
+        except BaseException:
+            self.shutdown()  # an exception of a signal's, too, may leave half a frame: nothing can follow it
+            raise
         finally:
             self._write_lock.release()
 
@@ -146,7 +156,7 @@ class Wire:
             except (BlockingIOError, InterruptedError):
                 pass
             except OSError as error:
-                raise _write_error(written, str(error.strerror or error)) from error
+                raise _write_error(written, str(error.strerror or error), broken=True) from error
             if not _wait_writable(self._raw, deadline - time.monotonic()):
                 raise _write_error(written, "timed out: the peer does not read")
 
@@ -282,8 +292,8 @@ class TlsWire(Wire):
             raise
 
 
-def _write_error(written: int, reason: str) -> OSError:
-    return PartlyWritten(reason) if written else NotWritten(reason)
+def _write_error(written: int, reason: str, broken: bool = False) -> OSError:
+    return PartlyWritten(reason) if written else NotWritten(reason, broken)
 
 
 def _wait_writable(raw: socket.socket, timeout: float) -> bool:

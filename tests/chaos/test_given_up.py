@@ -6,13 +6,14 @@ import os
 import signal
 import threading
 import time
-from typing import Any, Iterator
+from typing import Any, Dict, Iterator
 
 import pytest
 
-from dbxsdk import ConnectError, Options, State
+from dbxsdk import ConnectError, Connected, Options, State
 from dbxsdk.sim import DigiFinexVenue
 from dbxsdk.transport import NotSent
+from tests.faults.conftest import authority, client_context, digifinex, server_context, tls  # noqa: F401
 from tests.session.fake import FakeConnection, Gate, Network
 from tests.waiting import Background, Recorder, eventually
 
@@ -128,3 +129,19 @@ def test_a_call_that_times_out_while_its_request_goes_from_one_connection_to_the
             network.connections[1].end()
             gate.open.set()
     assert client.state is State.CLOSED
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no such signal here")
+def test_half_a_frame_is_followed_by_nothing(interrupt: Any, tls: Dict[str, Any]) -> None:  # noqa: F811
+    with digifinex(tls, rate=0) as scene, scene.client() as client:
+        scene.proxy.stop_reading()
+        wire = client._session._connection._wire
+        # When the write stands still, at the end of what all buffers take.
+        waiting = Background(lambda: eventually(wire._write_lock.locked) and threading.Event().wait(0.3) or interrupt())
+        with pytest.raises(TimeLimit):
+            client.call("server.time", ["x" * (1 << 23)], timeout=20.0)
+        waiting.result()
+        scene.proxy.behave()
+        scene.seen.wait_for(Connected, 2)
+        assert client.call("server.time", timeout=5.0) > 0
+        assert client.stats().reconnects == 1

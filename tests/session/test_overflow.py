@@ -13,6 +13,7 @@ import pytest
 
 from dbxsdk import BybitPublicClient, Connected, Disconnected, Dropped, Gap, Options, Silent
 from dbxsdk.sim import BybitVenue
+from tests.faults.conftest import PLAIN, bybit
 from tests.transport.servers import CLOSE, PING, TEXT, Peer, Server, frame
 from tests.waiting import Background, Recorder, drained, eventually
 
@@ -420,3 +421,34 @@ def test_an_inline_callback_that_takes_its_time_is_not_a_silent_venue(venue: Byb
         assert venue.connection_count == made
         blocking.go_on.set()
         assert client.ping() < 5.0
+
+
+def test_a_call_is_not_refused_by_a_dead_socket_that_the_held_reader_has_not_seen(blocking: Blocking) -> None:
+    options = {**QUICK, "connect_timeout": 3.0, "request_timeout": 3.0}
+    with bybit(PLAIN, "/v5/public/linear", rate=0, symbols=SYMBOLS) as scene:
+        with scene.client("linear", options=options) as client:
+            client.subscribe(TOPICS[0], callback=blocking.seen, raw=True)
+            flood(scene.venue, range(3 * SIZE), TOPICS[:1])
+            assert blocking.inside.wait(5.0)
+            eventually(lambda: holding(client))
+            scene.proxy.reset()
+            eventually(lambda: not scene.proxy.open_connections)
+            assert client.ping(timeout=3.0) < 3.0  # goes out on the next connection
+            assert scene.venue.connection_count == 2
+            blocking.go_on.set()
+
+
+def test_a_topic_is_not_silent_while_the_reader_stands_still(venue: BybitVenue, blocking: Blocking) -> None:
+    with client_of(venue, blocking, heartbeat_interval=0.05) as client:
+        client.subscribe(TOPICS[0], callback=blocking.seen, raw=True)
+        client.subscribe(TOPICS[1], callback=blocking.seen, raw=True, max_silence=0.3)
+        flood(venue, range(3 * SIZE), TOPICS[:1])
+        assert blocking.inside.wait(5.0)
+        eventually(lambda: holding(client))
+        flood(venue, [7], TOPICS[1:2])  # lies unread
+        began, before = time.monotonic(), pings(venue)
+        assert venue.wait_until(lambda: pings(venue) >= before + 4 and time.monotonic() - began > 0.6)
+        blocking.go_on.set()
+        eventually(lambda: blocking.numbers(TOPICS[1]) == [7])
+        assert blocking.seen.of(Silent) == []
+        blocking.seen.wait_for(Silent)  # and now it is
