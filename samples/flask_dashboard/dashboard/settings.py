@@ -1,0 +1,69 @@
+"""What can be set, and how it is read from the environment."""
+
+from __future__ import annotations
+
+import os
+from typing import Mapping, Optional, Tuple, TypeVar
+
+import attrs
+
+N = TypeVar("N", int, float)
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """Attributes:
+    live: the real venues; otherwise local ones, which need no network and no key.
+    symbol: what the page shows, of Bybit's linear contracts.
+    feed_url, task_url: other addresses of the two venues, e.g. those that ``dbxsdk sim`` prints; for ``live``.
+    task_key, task_id: DBot's API key, and the copy trading task that the button switches; for ``live``.
+    stale_after: seconds without an update after which prices are no longer called live.
+    request_timeout: seconds that the button's request may take.
+    viewers: pages that may be open at once. Each takes one of the server's threads: keep it below their number, so
+        that the health check and the button always find one.
+    hosts: the names by which the page may be asked for.
+    """
+
+    live: bool = False
+    symbol: str = "BTCUSDT"
+    feed_url: Optional[str] = None
+    task_url: Optional[str] = None
+    task_key: str = attrs.field(default="", repr=False)
+    task_id: str = ""
+    stale_after: float = 5.0
+    request_timeout: float = 5.0
+    viewers: int = 12
+    hosts: Tuple[str, ...] = ("127.0.0.1", "localhost")
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Raises ``ValueError`` naming the variable."""
+        default = cls()
+        live = environ.get("DASHBOARD_LIVE", "0")
+        if live not in ("0", "1"):
+            raise ValueError(f"DASHBOARD_LIVE must be 0 or 1, not {live!r}")
+        return cls(
+            live=live == "1",
+            symbol=environ.get("DASHBOARD_SYMBOL") or default.symbol,
+            feed_url=environ.get("DASHBOARD_FEED_URL") or None,
+            task_url=environ.get("DASHBOARD_TASK_URL") or None,
+            task_key=environ.get("DBOT_API_KEY", ""),
+            task_id=environ.get("DBOT_FOLLOW_ORDER", ""),
+            stale_after=_number(environ, "DASHBOARD_STALE_AFTER", default.stale_after),
+            request_timeout=_number(environ, "DASHBOARD_REQUEST_TIMEOUT", default.request_timeout),
+            viewers=_number(environ, "DASHBOARD_VIEWERS", default.viewers),
+            hosts=default.hosts + tuple(environ.get("DASHBOARD_HOSTS", "").split()),
+        )
+
+
+def _number(environ: Mapping[str, str], name: str, default: N) -> N:
+    """A number above 0, of the default's type."""
+    text = environ.get(name) or str(default)
+    try:
+        number = type(default)(text)
+    except ValueError:
+        number = type(default)(0)
+    if not 0 < number < 1e6:
+        kind = "whole number" if isinstance(default, int) else "number"
+        raise ValueError(f"{name} must be a {kind} above 0, not {text!r}")
+    return number

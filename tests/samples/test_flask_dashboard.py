@@ -1,0 +1,531 @@
+"""The Flask sample: served as users serve it, asked as programs and browsers ask, with the venues in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Dict, Iterator, List
+
+import attrs
+import pytest
+import requests
+
+import dbxsdk
+from dbxsdk.sim import BybitVenue, DBotVenue
+from tests.conftest import library_threads
+from tests.waiting import Background, eventually
+
+pytest_plugins = ["tests.samples.browser"]
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "samples" / "flask_dashboard"
+GUNICORN = ("gunicorn", "--bind", "127.0.0.1:0")
+FLASK = ("flask", "--app", "dashboard", "run", "--port", "0")
+MARK = {"X-Dashboard": "1"}
+TAB, SPACE, ENTER = "\ue004", " ", "\ue007"
+
+
+CONTRAST = """(() => {
+  const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [0.2126 * r, 0.7152 * g, 0.0722 * b].reduce((a, b) => a + b);
+  const linear = (c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4);
+  const luminance = (colour) => light(parts(colour).slice(0, 3).map(linear));
+  const behind = (element) => {
+    const colour = getComputedStyle(element).backgroundColor;
+    return (parts(colour)[3] ?? 1) > 0 ? colour : behind(element.parentElement);
+  };
+  const texts = [...document.querySelectorAll("body *")].filter((each) =>
+    [...each.childNodes].some((node) => node.nodeType === 3 && node.data.trim()) && each.checkVisibility());
+  return texts.map((each) => {
+    const style = getComputedStyle(each);
+    const ink = each.closest("svg") ? style.fill : style.color;
+    const [low, high] = [luminance(ink), luminance(behind(each))].sort((a, b) => a - b);
+    return [(high + 0.05) / (low + 0.05), each.outerHTML.slice(0, 60)];
+  });
+})()"""
+"""For each element with text on the page, its contrast with what is behind it, as WCAG 2 reckons it."""
+
+
+class Served:
+    """The sample in a process of its own, once it says where it listens."""
+
+    def __init__(self, command: Any, home: Path, **variables: str) -> None:
+        keys = ("DBOT_API_KEY", "DBOT_FOLLOW_ORDER")
+        inherited = {name: value for name, value in os.environ.items() if name not in keys and not name.startswith("DASHBOARD_")}
+        self._written: List[str] = []
+        self._listens = threading.Event()
+        self.address = ""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            cwd=SAMPLE,
+            # gunicorn keeps a socket of its own in the home directory.
+            env={**inherited, "PYTHONPATH": str(ROOT), "HOME": str(home), **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # a server that starts itself again has children
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        if not self._listens.wait(20) or not self.address:
+            self.end()
+            raise AssertionError(self.written)
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._written.append(line)
+            found = re.search(r"http://127\.0\.0\.1:\d+", line)
+            if found and not self.address:
+                self.address = found[0]
+                self._listens.set()
+        self._listens.set()
+
+    @property
+    def written(self) -> str:
+        return "".join(self._written)
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        return requests.get(self.address + path, timeout=10, **options)
+
+    def post(self, **options: Any) -> requests.Response:
+        return requests.post(f"{self.address}/task", timeout=10, **options)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Asks it to end; the exit code."""
+        self.process.send_signal(number)
+        code = self.process.wait(5)
+        self._reader.join(5)
+        return code
+
+    def end(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(5)
+        self._reader.join(5)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def __enter__(self) -> "Served":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+
+@attrs.frozen
+class Venues:
+    """Where the market and the copy trading task are."""
+
+    market: BybitVenue
+    trading: DBotVenue
+    task: str
+
+    def variables(self, **more: str) -> Dict[str, str]:
+        """What points the sample at them."""
+        return {
+            "DASHBOARD_LIVE": "1",
+            "DASHBOARD_FEED_URL": self.market.url("/v5/public/linear"),
+            "DASHBOARD_TASK_URL": self.trading.url(),
+            "DBOT_API_KEY": self.trading.api_key,
+            "DBOT_FOLLOW_ORDER": self.task,
+            **more,
+        }
+
+    @property
+    def enabled(self) -> bool:
+        return bool(self.trading.tasks("follow")[self.task]["enabled"])
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left() -> None:
+    """In place of the rule for each test: the venues here live as long as the module, and ``venues`` checks it."""
+
+
+@pytest.fixture(scope="module")
+def venues() -> Iterator[Venues]:
+    with BybitVenue() as market, DBotVenue(rate=1) as trading:
+        yield Venues(market, trading, trading.add_follow_order(enabled=False))
+    eventually(lambda: not library_threads())
+
+
+@pytest.fixture(scope="module")
+def served(venues: Venues, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Under gunicorn, as its file here says."""
+    variables = venues.variables(DASHBOARD_REQUEST_TIMEOUT="1", DASHBOARD_STALE_AFTER="0.6")
+    with Served(GUNICORN, tmp_path_factory.mktemp("home"), **variables) as server:
+        yield server
+        assert "Traceback" not in server.written and venues.trading.api_key not in server.written
+
+
+@pytest.fixture
+def dashboard(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The sample's package, imported here."""
+    monkeypatch.syspath_prepend(str(SAMPLE))
+    import dashboard
+
+    return dashboard
+
+
+def states(stream: requests.Response) -> Iterator[Dict[str, Any]]:
+    """The page's states out of a stream of server-sent events."""
+    for line in stream.iter_lines(chunk_size=1):
+        if line.startswith(b"data: "):
+            yield json.loads(line[6:])
+
+
+# ---- in this process ---------------------------------------------------------------------------------------
+
+
+def test_a_slow_reader_gets_the_newest_and_no_queue(dashboard: Any) -> None:
+    from dashboard.latest import Latest
+
+    latest: Any = Latest()
+    assert latest.after(0, timeout=0.01) == (0, None)
+    for number in range(1000):
+        latest.put(number)
+    assert latest.after(0, timeout=0) == (1000, 999)  # and the 999 before it are held nowhere
+    waiting = Background(latest.after, 1000, 5)
+    latest.put("more")
+    assert waiting.result() == (1001, "more")
+
+
+@pytest.mark.parametrize(
+    "error, kind, status, retry",
+    [
+        (dbxsdk.RequestTimeout("x"), "unknown", 504, "Ask for its state first"),
+        (dbxsdk.ConnectionLost("x"), "unknown", 504, "Ask for its state first"),
+        (dbxsdk.UnreadableReply("x"), "unknown", 504, "Ask for its state first"),
+        (dbxsdk.VenueError("x"), "refused", 409, "Useless"),
+        (dbxsdk.AuthError("x"), "refused", 409, "Useless until the key"),
+        (dbxsdk.RateLimited("x"), "refused", 429, "Safe, later"),
+        (dbxsdk.ConnectError("x"), "not sent", 503, "Safe."),
+        (dbxsdk.ClientClosed("x"), "not sent", 503, "Safe."),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_each_outcome_says_whether_a_retry_is_safe(
+    dashboard: Any, error: dbxsdk.DbxError, kind: str, status: int, retry: str
+) -> None:
+    from dashboard.task import explained
+
+    outcome = explained(error)
+    assert (outcome.kind, outcome.status) == (kind, status) and outcome.retry.startswith(retry)
+
+
+@pytest.mark.parametrize("name, value", [
+    ("DASHBOARD_LIVE", "yes"), ("DASHBOARD_STALE_AFTER", "soon"), ("DASHBOARD_VIEWERS", "0"), ("DASHBOARD_VIEWERS", "1.5"),
+    ("DASHBOARD_REQUEST_TIMEOUT", "nan"),
+])
+def test_a_wrong_variable_is_named(dashboard: Any, name: str, value: str) -> None:
+    from dashboard.settings import Settings
+
+    with pytest.raises(ValueError, match=name):
+        Settings.from_environment({name: value})
+
+
+def test_the_readme_says_what_can_be_set() -> None:
+    text = (SAMPLE / "README.rst").read_text()
+    names = r"\b(?:DASHBOARD|DBOT)_[A-Z_]+"
+    assert set(re.findall(names, text)) == set(re.findall(names, (SAMPLE / "dashboard" / "settings.py").read_text()))
+    conf = runpy.run_path(str(SAMPLE / "gunicorn.conf.py"))
+    flags = "--worker-class {worker_class} --workers {workers} --threads {threads} --bind {bind} \"{wsgi_app}\"".format(**conf)
+    assert flags in " ".join(text.split())
+    assert all(len(line) <= 100 for line in text.splitlines())
+
+
+def test_an_application_alone_opens_nothing(dashboard: Any, venues: Venues) -> None:
+    from dashboard.settings import Settings
+
+    before, threads = venues.market.connection_count, set(threading.enumerate())
+    app = dashboard.create_app(Settings.from_environment(venues.variables()))
+    assert "dashboard" in app.extensions and "sim-" not in repr(app.extensions["dashboard"].settings)
+    assert venues.market.connection_count == before
+    assert [each.name for each in set(threading.enumerate()) - threads if "-sim-" not in each.name] == []
+
+
+def test_a_symbol_that_is_not_there_is_told(dashboard: Any, venues: Venues) -> None:
+    from dashboard.settings import Settings
+
+    app = dashboard.create_app(Settings.from_environment(venues.variables(DASHBOARD_SYMBOL="NOSUCH")))
+    client, desk = app.test_client(), app.extensions["dashboard"]
+    try:
+        answer = eventually(lambda: [found for found in [client.get("/health")] if found.get_json()["word"] == "failed"])[0]
+        assert answer.status_code == 503 and "NOSUCH" in answer.get_json()["reason"]
+    finally:
+        desk.close()
+
+
+def test_without_any_setting_there_are_local_venues(dashboard: Any) -> None:
+    from dashboard.settings import Settings
+
+    app = dashboard.create_app(Settings.from_environment({}))
+    client, desk = app.test_client(), app.extensions["dashboard"]
+    try:
+        assert "simulated" in client.get("/").text
+        eventually(lambda: client.get("/health").status_code == 200)
+        with client.get("/events", buffered=False) as stream:
+            states = (json.loads(part[6:]) for part in stream.response if part.startswith(b"data: "))
+            assert float(next(state for state in states if state["ticker"])["ticker"]["last"]) > 0
+            latest = desk.feed.states  # while this browser sleeps
+            version, _ = latest.after(0, timeout=5)
+            _, newest = latest.after(version + 3, timeout=5)
+            assert next(states)["counts"]["received"] >= json.loads(newest)["counts"]["received"]  # it passed over some
+        assert client.get("/task").get_json()["enabled"] is False
+        assert client.post("/task", json={"enabled": True}, headers=MARK).get_json()["kind"] == "done"
+        assert client.get("/task").get_json()["enabled"] is True
+    finally:
+        desk.close()
+    assert not [thread for thread in library_threads() if "sim" not in thread.name]
+
+
+# ---- over HTTP ---------------------------------------------------------------------------------------------
+
+
+def health(server: Served, word: str) -> Dict[str, Any]:
+    """What the health check says, once it says this."""
+    expected = 200 if word == "live" else 503
+
+    def look() -> Any:
+        answer = server.get("/health")
+        document = answer.json()
+        assert (answer.status_code == 200) is (document["word"] == "live")
+        return (answer.status_code, document["word"]) == (expected, word) and document
+
+    return dict(eventually(look, 10))
+
+
+def test_health(served: Served, venues: Venues) -> None:
+    document = health(served, "live")
+    assert document["reason"] is None and document["age"] < 1 and document["state"] == "ready"
+    assert document["stats"]["received"] > 0 and document["stats"]["bad_frames"] == 0
+    assert venues.market.wait_until(lambda: venues.market.connections == 1) and len(venues.market.subscriptions()) == 3
+    venues.market.go_silent()
+    try:
+        document = health(served, "stale")
+        assert document["age"] > 0.6 and "nothing comes" in document["reason"] and document["state"] == "ready"
+    finally:
+        venues.market.resume()
+    health(served, "live")
+
+
+def test_the_page_is_protected(served: Served, venues: Venues) -> None:
+    page = served.get("/")
+    assert page.status_code == 200 and page.headers["Cache-Control"] == "no-store"
+    assert page.headers["X-Content-Type-Options"] == "nosniff"
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "frame-ancestors 'none'" in policy
+    assert not re.search(r"""\son\w+=|\sstyle=|<script(?![^>]*\ssrc="/static/)|https?://(?!www\.w3\.org)""", page.text)
+    assert venues.trading.api_key not in page.text
+
+    enabled = venues.enabled
+    wish = {"enabled": not enabled}
+    asked = len(venues.trading.requests)
+    assert served.post(json=wish).status_code == 403  # what another site's page could send
+    assert served.post(data=wish).status_code == 403
+    assert served.post(data=json.dumps(wish), headers={"Content-Type": "text/plain"}).status_code == 403
+    assert served.post(data=wish, headers=MARK).status_code == 415
+    for nonsense in ({"enabled": "yes"}, {}, [True]):
+        assert served.post(json=nonsense, headers=MARK).status_code == 400
+    assert served.post(json=wish, headers={**MARK, "Host": "rebound.example"}).status_code == 400
+    assert served.get("/health", headers={"Host": "rebound.example"}).status_code == 400
+    assert "Access-Control-Allow-Origin" not in requests.options(f"{served.address}/task", timeout=10).headers
+    assert len(venues.trading.requests) == asked
+
+    assert served.get("/task").json()["enabled"] is enabled  # looking changes nothing
+    answer = served.post(json=wish, headers=MARK)
+    assert answer.status_code == 200 and answer.json()["kind"] == "done" and venues.enabled is not enabled
+    served.post(json={"enabled": enabled}, headers=MARK)
+
+
+def test_streams_are_few_and_end(venues: Venues, tmp_path: Path) -> None:
+    """A browser that goes away gives its thread back, and a server that is told to end waits for none that stays."""
+    command = (*GUNICORN, "--preload", "--threads", "3", "--keep-alive", "0")  # it would wait for kept connections, too
+    with Served(command, tmp_path, **venues.variables(DASHBOARD_VIEWERS="2")) as server:
+        stay, leave = server.get("/events", stream=True), server.get("/events", stream=True)
+        assert stay.headers["Content-Type"].startswith("text/event-stream")
+        flow = states(stay)  # in a variable: the connection lives no longer than this does
+        state = next(each for each in flow if each["status"]["word"] == "live" and each["trades"])
+        assert len(state["bids"]) == len(state["asks"]) == 50 and float(state["bids"][0][0]) < float(state["asks"][0][0])
+        assert len(venues.market.subscriptions()) == 3
+        assert server.get("/events").status_code == 503
+        assert server.get("/health").status_code == 200  # the third thread
+        leave.close()
+        eventually(lambda: re_entered(server))
+        connections = venues.market.connections
+        rest = Background(list, flow)
+        assert server.stop() == 0
+        assert all(each["status"]["word"] == "live" for each in rest.result())  # to its proper end
+        assert venues.market.wait_until(lambda: venues.market.connections == connections - 1)
+    assert "Traceback" not in server.written, server.written
+
+
+def re_entered(server: Served) -> bool:
+    with server.get("/events", stream=True) as again:
+        return again.status_code == 200
+
+
+def test_flask_run_with_the_reloader_connects_once(venues: Venues, tmp_path: Path) -> None:
+    connections = venues.market.connection_count
+    with Served((*FLASK, "--debug"), tmp_path, **venues.variables()) as server:
+        health(server, "live")
+        assert server.get("/").status_code == 200
+        assert venues.market.connection_count == connections + 1
+
+
+# ---- in a browser ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def page(served: Served, browser: Any) -> Iterator[Any]:
+    """The page, once it shows live prices; nothing may have been kept from running on it."""
+    browser.open(f"{served.address}/")
+    browser.until(lambda: browser.text("#word") == "Live" and browser.text("#trades"))
+    yield browser
+    assert [line for line in browser.console() if "/task" not in line and "/events" not in line] == []
+
+
+def test_the_market_moves(page: Any) -> None:
+    first = {name: page.text(f"#{name}") for name in ("price", "bid", "received")}
+    assert re.fullmatch(r"\d{2},\d{3}\.\d", first["price"])
+    page.until(lambda: all(page.text(f"#{name}") != text for name, text in first.items()))
+    lines = page.run("[...document.querySelectorAll('#depth .line, #depth .area')].map(each => each.getAttribute('d'))")
+    assert len(lines) == 4 and all(len(re.findall("[HV]", line)) > 20 and "NaN" not in line for line in lines)
+    page.until(lambda: page.run("$('.bids.line').getAttribute('d')") not in lines)
+    page.until(lambda: len(page.text("#trades").splitlines()) > 20)
+    rows = page.text("#trades").splitlines()
+    assert all(re.fullmatch(r"\d\d:\d\d:\d\d\s+(Buy|Sell)\s+[\d.]+\s+[\d,.]+", row) for row in rows)
+    assert page.run("document.title").endswith("BTCUSDT")
+    assert "NaN" not in page.until(lambda: page.run("$('#spark path').getAttribute('d')"))
+    page.screenshot("flask-light")
+
+
+def legible(page: Any) -> bool:
+    """Whether all text has the contrast that WCAG 2 wants at its level AA."""
+    found = page.run(CONTRAST)
+    assert len(found) > 50 and [each for each in found if each[0] < 4.5] == []
+    return True
+
+
+def test_text_of_the_venue_stays_text(page: Any, venues: Venues) -> None:
+    side = "<img src=x onerror=alert(1)>"
+    trade = {"T": 1_700_000_000_000, "s": "BTCUSDT", "S": side, "v": "1", "p": "2", "L": "PlusTick", "i": "x", "BT": False}
+    venues.market.send_frame({"topic": "publicTrade.BTCUSDT", "type": "snapshot", "ts": 1, "data": [trade]})
+    page.until(lambda: side in page.text("#trades"))
+    assert page.run("document.images.length") == 0
+
+
+def test_a_dropped_connection_is_shown_and_its_recovery(page: Any, venues: Venues, served: Served) -> None:
+    connections = venues.market.connection_count
+    venues.market.refuse_connections()
+    try:
+        venues.market.drop_connections()
+        page.until(lambda: page.text("#word") == "Reconnecting")
+        page.until(lambda: re.fullmatch(r"\d\.\d s", page.text("#age")))
+        assert "The prices below are old" in page.text("#notice")
+        assert page.run("document.body.classList.contains('old')") and served.get("/health").status_code == 503
+        page.screenshot("flask-dropped")
+        assert legible(page)
+        page.size(360, 740)
+        assert page.run("$('#notice').getBoundingClientRect().bottom") <= 740
+        assert page.run("document.documentElement.scrollWidth") == 360
+        page.screenshot("flask-phone-dropped")
+    finally:
+        venues.market.accept_connections()
+    page.until(lambda: page.text("#word") == "Live")
+    notice = page.until(lambda: re.search(r"^Recovered at \S+ after a gap of (\d\.\d) s", page.text("#notice")))
+    assert 0 < float(notice[1]) < 10
+    assert notice[1] in page.text("#gaps") and page.text("#reconnects") == "1"
+    assert f"gap of {notice[1]} s: trades may be missing" in page.text("#trades")
+    assert venues.market.connection_count == connections + 1
+    page.screenshot("flask-recovered")
+
+
+def test_a_server_that_crashes_and_comes_back(page: Any, venues: Venues, served: Served) -> None:
+    connections = venues.market.connection_count
+    worker = int(re.findall(r"Booting worker with pid: (\d+)", served.written)[-1])
+    os.kill(worker, signal.SIGKILL)  # gunicorn starts another one
+    page.until(lambda: page.text("#word") == "Server not reached")
+    page.until(lambda: page.text("#word") == "Live")  # the page came back by itself
+    assert venues.market.connection_count == connections + 1
+    assert venues.market.wait_until(lambda: venues.market.connections == 1)
+
+
+def test_a_phone_and_the_dark(page: Any) -> None:
+    bright = page.run("getComputedStyle(document.body).backgroundColor")
+    page.prefer("dark", motion="reduce")
+    page.size(360, 740)
+    page.until(lambda: page.run("getComputedStyle(document.body).backgroundColor") != bright)
+    assert page.run("document.documentElement.scrollWidth") == page.run("innerWidth") == 360
+    wide = "[...document.querySelectorAll('body *')].filter(each => each.getBoundingClientRect().right > 360.5).map(String)"
+    assert page.run(wide) == []
+    assert legible(page)
+    assert page.run("$('.status').getAnimations({subtree: true}).length") == 0
+    page.screenshot("flask-phone")
+    page.cdp("Emulation.clearDeviceMetricsOverride")
+    page.screenshot("flask-dark")
+    page.prefer("light")
+    page.until(lambda: page.run("getComputedStyle(document.body).backgroundColor") == bright)
+    assert legible(page)
+
+
+def test_the_button_by_keyboard(page: Any, venues: Venues) -> None:
+    def outcome(kind: str) -> str:
+        page.until(lambda: page.run("$('#outcome').dataset.kind") == kind)
+        return str(page.text("#outcome"))
+
+    def pressed() -> str:
+        """Presses the button that has the focus; what became of it."""
+        page.press(ENTER)
+        page.until(lambda: page.run("document.activeElement.ariaDisabled") == "false")
+        return str(page.run("$('#outcome').dataset.kind"))
+
+    page.until(lambda: page.text("#task-state") == "off")
+    page.run("$('.rows').focus()")
+    page.press(TAB)
+    assert page.run("document.activeElement.id") == "switch-on"
+    assert page.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.press(SPACE)
+    assert "switched on" in outcome("done") and venues.enabled
+    assert page.text("#task-state") == "on" and page.run("document.activeElement.id") == "switch-on"  # it kept the focus
+    assert page.run("$('#outcome').getAttribute('aria-live')") == "polite"
+
+    venues.trading.hold_answers()
+    page.press(TAB, ENTER)  # switch off
+    assert venues.trading.wait_until(lambda: not venues.enabled)
+    venues.trading.drop_connections()
+    text = outcome("unknown")
+    assert "nobody knows whether it was carried out" in text and "Ask for its state first" in text
+    assert page.text("#task-state") == "not known"
+    page.screenshot("flask-unknown")
+    venues.trading.release_answers()
+    page.press(TAB)
+    page.until(lambda: pressed() == "done")  # asks for its state, which may take until there is a connection again
+    assert "it is off" in page.text("#outcome") and page.text("#task-state") == "off"
+
+    page.run("$('#switch-on').focus()")
+    page.offline(True)  # from here to the dashboard's own server
+    page.press(ENTER)
+    assert "Ask for its state first" in outcome("unknown")
+    page.offline(False)
+
+    with venues.trading.client() as client:
+        client.delete_follow_orders([venues.task])
+    page.press(ENTER)
+    text = outcome("refused")
+    assert "task not found" in text and "Nothing was changed" in text and "Useless" in text
+    page.screenshot("flask-refused")
+
+    venues.trading.refuse_connections()
+    venues.trading.drop_connections()
+    page.until(lambda: pressed() == "not sent")  # once it has noticed that the connection is gone
+    text = page.text("#outcome")
+    assert "nothing was sent" in text and "Try again? Safe." in text
