@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from concurrent.futures import Future
-from typing import Any, Callable, Iterable, Mapping, Optional, Tuple, Type, TypeVar, Union
+from typing import Any, Callable, Iterable, Mapping, NoReturn, Optional, Tuple, Type, TypeVar, Union
 
 from dbxsdk import reentrance
 from dbxsdk.arguments import check_choice, check_flag, check_seconds, check_text, check_word
@@ -58,6 +58,9 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._session.endpoint} {self.state.value}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} cannot be pickled: make one in each process")
 
     # -- life ----------------------------------------------------------------------------------------
 

@@ -6,6 +6,8 @@ import importlib
 import sys
 from typing import Any, Callable, List, Mapping, Tuple
 
+from dbxsdk.forking import importing
+
 
 def on_demand(package: str, homes: Mapping[str, str]) -> Tuple[Callable[[str], Any], Callable[[], List[str]]]:
     """``__getattr__`` and ``__dir__`` for ``package``; ``homes`` has the names (blanks between them) of each module."""
@@ -14,10 +16,12 @@ def on_demand(package: str, homes: Mapping[str, str]) -> Tuple[Callable[[str], A
 
     def getattribute(name: str) -> Any:
         if name in inner:  # as if all had been imported, which makes a package's modules its attributes
-            return importlib.import_module(f"{package}.{name}")
+            with importing():
+                return importlib.import_module(f"{package}.{name}")
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(modules[name]), name)
+        with importing():
+            value = getattr(importlib.import_module(modules[name]), name)
         setattr(sys.modules[package], name, value)  # the next use does not come here
         return value
 

@@ -18,6 +18,7 @@ from dbxsdk.arguments import check_choice, check_seconds
 from dbxsdk.book_rule import Action, BookRule
 from dbxsdk.book_side import Level, Side
 from dbxsdk.errors import DbxError, ProtocolError, fresh
+from dbxsdk.forking import first_use
 from dbxsdk.models import decimal
 from dbxsdk.protocol import Push
 
@@ -202,6 +203,7 @@ class OrderBook:
         self._unknown_deletes = self._resynchronisations = 0
 
     def __repr__(self) -> str:
+        self._check_process()
         bid, ask = self._top
         state = f" stale: {self._stale_reason}" if self._stale_reason is not None else ""
         return f"<OrderBook {self.symbol} bid {bid and bid[0]} ask {ask and ask[0]}{state}>"
@@ -211,22 +213,26 @@ class OrderBook:
     @property
     def best_bid(self) -> Optional[Level]:
         """(price, size), or None where there is no bid."""
+        self._check_process()
         return self._top[0]
 
     @property
     def best_ask(self) -> Optional[Level]:
         """(price, size), or None where there is no ask."""
+        self._check_process()
         return self._top[1]
 
     @property
     def mid(self) -> Optional[Decimal]:
         """Half way between the best prices, or None where a side is empty."""
+        self._check_process()
         bid, ask = self._top
         return None if bid is None or ask is None else (bid[0] + ask[0]) / 2
 
     @property
     def spread(self) -> Optional[Decimal]:
         """Best ask less best bid, or None where a side is empty; 0 or less in a crossed book."""
+        self._check_process()
         bid, ask = self._top
         return None if bid is None or ask is None else ask[0] - bid[0]
 
@@ -315,17 +321,20 @@ class OrderBook:
     @property
     def is_crossed(self) -> bool:
         """Whether the best bid is at or above the best ask."""
+        self._check_process()
         return self._is_crossed
 
     @property
     def age(self) -> Optional[float]:
         """Seconds since the venue last told of this book, be it by repeating it; None before the first time."""
+        self._check_process()
         updated_at = self._updated_at
         return None if updated_at is None else max(self._clock() - updated_at, 0.0)
 
     @property
     def update_id(self) -> Optional[int]:
         """The venue's number of the last update in the book; None where the venue has none, or before the first."""
+        self._check_process()
         return self._update_id
 
     def stats(self) -> BookStats:
@@ -512,14 +521,16 @@ class OrderBook:
 
     def after_fork_in_child(self) -> None:
         """The lock may be held, and the sides half changed, by a thread that the child does not have."""
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
-        self._waiters = 0
-        with self._lock:
-            self._clear()
-            if not self._closed:
-                self._make_stale("the process was forked")
+        with first_use():
+            if self._pid != os.getpid():
+                self._lock = threading.Lock()
+                self._changed = threading.Condition(self._lock)
+                self._waiters = 0
+                with self._lock:
+                    self._clear()
+                    if not self._closed:
+                        self._make_stale("the process was forked")
+                self._pid = os.getpid()  # last: other threads of the child may look at it
 
     def _check_process(self) -> None:
         # Fork hooks are skipped by some servers: then the child finds out here, before it waits for a lock of the

@@ -8,6 +8,7 @@ import weakref
 from typing import Any, Iterable, Mapping, Optional, Union
 
 from dbxsdk.arguments import check_seconds
+from dbxsdk.forking import first_use
 from dbxsdk.recording.connection import RecordedConnection
 from dbxsdk.recording.files import check_place
 from dbxsdk.recording.format import Opened, encode
@@ -82,10 +83,12 @@ class Recorder:
         self._begin(inherited=False)
         _recorders.add(self)
 
-    def _begin(self, inherited: bool) -> None:
-        self._tape = Tape(self._settings, inherited)
-        self._finish = weakref.finalize(self, _finish, self._tape)
+    def _begin(self, inherited: bool, is_open: bool = True) -> None:
+        tape = Tape(self._settings, inherited)
+        tape.is_open = is_open
+        self._finish = weakref.finalize(self, _finish, tape)
         self._finish.atexit = False  # see _at_exit
+        self._tape = tape  # last: other threads of a forked child may look at it
 
     def __repr__(self) -> str:
         return f"<Recorder {self._settings.place}>"
@@ -160,12 +163,13 @@ class Recorder:
             self._after_fork_in_child()
 
     def _after_fork_in_child(self) -> None:
-        was_open = self._tape.is_open
-        self._finish.detach()
-        self._tape.forget()
-        self._owners = weakref.WeakKeyDictionary()
-        self._begin(inherited=True)
-        self._tape.is_open = was_open
+        with first_use():
+            if self._tape.pid != os.getpid():
+                was_open = self._tape.is_open
+                self._finish.detach()
+                self._tape.forget()
+                self._owners = weakref.WeakKeyDictionary()
+                self._begin(inherited=True, is_open=was_open)
 
 
 def _check_count(name: str, value: Any, least: int, most: Optional[int] = None) -> int:

@@ -9,11 +9,17 @@ import threading
 import time
 from typing import Callable, Deque, Dict, Tuple
 
+from dbxsdk.forking import first_use
+
+
+# By the system's chance: where fork hooks are skipped, the children of one process share ``random``'s.
+_uniform = random.SystemRandom().uniform
+
 
 class Backoff:
     """Delays between the attempts of one client."""
 
-    def __init__(self, initial: float, maximum: float, uniform: Callable[[float, float], float] = random.uniform) -> None:
+    def __init__(self, initial: float, maximum: float, uniform: Callable[[float, float], float] = _uniform) -> None:
         self._initial = initial
         self._maximum = maximum
         self._uniform = uniform
@@ -38,11 +44,16 @@ class ConnectionBudget:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._made: Dict[str, Deque[float]] = {}
+        self._pid = os.getpid()
         self._lock = threading.Lock()  # guards _made
 
     def reserve(self, host: str, limit: Tuple[int, float]) -> float:
         """Takes one connection to ``host`` out of the budget and returns 0, or returns the seconds until there is one."""
         count, window = limit
+        if self._pid != os.getpid():  # fork hooks are skipped by some servers
+            with first_use():
+                if self._pid != os.getpid():
+                    self.after_fork_in_child()
         with self._lock:
             now = self._clock()
             made = self._made.setdefault(host, collections.deque())
@@ -57,6 +68,7 @@ class ConnectionBudget:
         """The lock may have been held by a thread that the child does not have. What the parent used still
         counts: the venue counts addresses, not processes."""
         self._lock = threading.Lock()
+        self._pid = os.getpid()
 
 
 budget = ConnectionBudget()

@@ -47,6 +47,9 @@ class Callbacks:
     def reset_for_process(self) -> None:
         """Makes anew what threads of the parent may hold or have half changed."""
         self._lock = threading.Lock()  # guards the counters that several threads count up, and the tuple of callbacks
+        # A fork in a callback: in the child the thread that came from there finds the end of its queue, and ends.
+        self.queue.after_fork_in_child()
+        self.queue.drain()
         self.new_queue()
         self.reader_id: Optional[int] = None
         self._from_other_threads: Deque[Event] = collections.deque()

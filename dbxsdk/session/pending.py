@@ -28,6 +28,8 @@ class RequestFuture(Future):  # type: ignore[type-arg]
 
         super().add_done_callback(guarded)
 
+    request_id: Any = None
+
     def renew_lock(self) -> None:
         self._condition = threading.Condition()
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import concurrent.futures
 import threading
 import time
+import weakref
 from typing import Any, Callable, List, Optional, Tuple
 
-from dbxsdk.errors import ConnectError, DbxError, RequestTimeout, fresh
+from dbxsdk.errors import ConnectError, ConnectionLost, DbxError, RequestTimeout, fresh
 from dbxsdk.protocol import Request
 from dbxsdk.session.pending import Entry, PendingRequests, RequestFuture
 from dbxsdk.transport import NotSent, SendFailed
@@ -26,6 +27,8 @@ class Requests:
         self._ready_connection = ready_connection
         self.pending = PendingRequests()
         self._unsent: List[Entry] = []
+        # Of all users' requests: between two tables, or on its way to its future, an entry is in neither.
+        self._futures: "weakref.WeakSet[RequestFuture]" = weakref.WeakSet()
 
     @property
     def has_unsent(self) -> bool:
@@ -39,6 +42,9 @@ class Requests:
 
     def start(self, entry: Entry, deadline: float) -> None:
         """Sends the request, or keeps it until there is a connection to send it on."""
+        if entry.future is not None:
+            entry.future.request_id = entry.request.key
+            self._futures.add(entry.future)
         failed: Any = None
         while True:
             with self._lock:
@@ -100,6 +106,14 @@ class Requests:
         """All that were sent, and all that were not, removed. Under the lock."""
         unsent, self._unsent = self._unsent, []
         return self.pending.drain(), unsent
+
+    def after_fork_in_child(self) -> None:
+        """Instead of ``end``: the parent may have been in the middle of anything."""
+        for future in list(self._futures):
+            future.renew_lock()
+            if not future.done():
+                reason = "the process was forked before the answer came"
+                future.set_exception(ConnectionLost(reason, request_id=future.request_id))
 
     # -- the heartbeat thread ------------------------------------------------------------------------
 

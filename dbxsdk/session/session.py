@@ -28,6 +28,7 @@ from dbxsdk.errors import (
     fresh,
 )
 from dbxsdk.events import Connected, Disconnected, Event
+from dbxsdk.forking import first_use
 from dbxsdk.options import Options
 from dbxsdk.protocol import Protocol, Request
 from dbxsdk.session import shutdown
@@ -37,6 +38,7 @@ from dbxsdk.session.callbacks import Callbacks
 from dbxsdk.session.clock import MACHINE, Clock
 from dbxsdk.session.dispatch import UpdateQueue
 from dbxsdk.session.heartbeat import Heartbeat
+from dbxsdk.session.hosting import threads_survive_forks, warn_where_threads_cannot_run
 from dbxsdk.session.intake import Intake
 from dbxsdk.session.login import Login
 from dbxsdk.session.pending import Entry
@@ -65,6 +67,7 @@ class _Run:
 
     def __init__(self, queue: UpdateQueue) -> None:
         self.queue = queue
+        self._pid = os.getpid()
         self.stop = threading.Event()
         self.wake_heartbeat = threading.Event()
         self.threads: List[threading.Thread] = []
@@ -74,8 +77,13 @@ class _Run:
         """Why it ended."""
 
     @property
+    def inherited(self) -> bool:
+        """Whether it is the parent's: under gevent, threads live on in a forked child."""
+        return self._pid != os.getpid()
+
+    @property
     def reader(self) -> threading.Thread:
-        return self.threads[0]
+        return self.threads[-1]
 
     def join(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout
@@ -115,6 +123,7 @@ class Session:
         self._topics = WantedTopics(protocol.carries_state)
         self._state = State.NEW
         self._failure: Optional[DbxError] = None
+        self._inherited = threading.Event()  # never set
         self._received_before = 0  # by processes that this one was forked from
         self._reconnects = 0
         self._reset_for_process()
@@ -122,7 +131,6 @@ class Session:
 
     def _reset_for_process(self) -> None:
         """All that a process has for itself: locks, threads, the connection and what belongs to it."""
-        self._pid = os.getpid()
         # The one lock: guards the state, the topics, the requests and what is below. Never held while sending,
         # waiting for the network, or running user code.
         self._lock = threading.Lock()
@@ -184,6 +192,7 @@ class Session:
             lambda: self._state.is_over,
             self._wake_heartbeat,
         )
+        self._pid = os.getpid()  # last: whoever finds its own process here takes all the rest as it is
 
     # -- opening and closing -------------------------------------------------------------------------
 
@@ -292,16 +301,19 @@ class Session:
             if self._run.stop.is_set():
                 raise ConnectError(f"{self._address.endpoint}: an earlier opening that was given up has not ended yet")
             return self._run
+        warn_where_threads_cannot_run()
         run = _Run(self._callbacks.new_queue())
         loops: List[Tuple[str, Callable[[], None]]] = [
-            ("reader", lambda: self._run_reader(run)),
             ("heartbeat", lambda: self._heartbeat.run(run.stop, run.wake_heartbeat)),
         ]
         if not self._callbacks.inline:
             loops.append(("callbacks", lambda: self._callbacks.run(run.queue)))
+        # Last: where another cannot be started it has not begun to connect, and has nothing to tell.
+        loops.append(("reader", lambda: self._run_reader(run)))
         try:
             for name, loop in loops:
-                thread = threading.Thread(target=loop, name=f"dbxsdk-{self._protocol.venue}-{name}", daemon=True)
+                name = f"dbxsdk-{self._protocol.venue}-{name}"
+                thread = threading.Thread(target=self._run_loop, args=(run, loop), name=name, daemon=True)
                 run.threads.append(thread)
                 thread.start()
             self._run, self._state = run, State.CONNECTING
@@ -314,6 +326,11 @@ class Session:
             if isinstance(error, RuntimeError):  # the interpreter is shutting down, or there are too many threads
                 raise ConnectError(f"the background threads could not be started: {error}") from error
             raise
+
+    def _run_loop(self, run: _Run, loop: Callable[[], None]) -> None:
+        loop()
+        if run.inherited and threads_survive_forks():
+            self._inherited.wait()  # Python has forgotten this thread, and would complain of its end
 
     # Under the lock:
 
@@ -383,6 +400,7 @@ class Session:
         self._subscriptions.unsubscribe_topics(pick)
 
     def new_iterator_queue(self) -> UpdateQueue:
+        self._check_process()
         return self._callbacks.new_iterator_queue()
 
     def about_to_iterate(self) -> None:
@@ -434,7 +452,8 @@ class Session:
             logger.exception("%s: the reader thread ended by an unexpected error", self._protocol.venue)
             error = DbxError(f"unexpected error in the reader thread: {problem!r}")
         finally:
-            self._end_run(run, error)
+            if not run.inherited:
+                self._end_run(run, error)
 
     def _keep_connected(self, run: _Run) -> Optional[DbxError]:
         """Connects again and again. Returns why it gave up; None where it was told to stop."""
@@ -442,6 +461,8 @@ class Session:
         failed = 0
         while True:
             ending = self._connect_once(run)
+            if run.inherited:
+                return None
             if run.stop.is_set():
                 self._disconnected(Disconnected("closed", ending.code, None))
                 return None
@@ -483,7 +504,8 @@ class Session:
         self._intake.begin(connection)
         run.wake_heartbeat.set()
         ending: Ending = connection.run()
-        self._lost(connection, ending)
+        if not run.inherited:
+            self._lost(connection, ending)
         return ending
 
     def _reserve(self, run: _Run) -> Optional[ConnectError]:
@@ -590,6 +612,7 @@ class Session:
     # -- looking in ----------------------------------------------------------------------------------
 
     def on_event(self, callback: Callable[[Event], Any]) -> None:
+        self._check_process()
         self._callbacks.on_event(callback)
 
     @property
@@ -654,27 +677,30 @@ class Session:
     def after_fork_in_child(self) -> None:
         """Forgets what belongs to the parent: the threads are not here, the connection is not ours, the locks may
         be held by threads that do not exist. What users wish for stays."""
-        if self._pid == os.getpid():
-            return
-        connection = self._connection
-        sent, unsent = self._requests.end()
+        with first_use():
+            if self._pid != os.getpid():
+                self._begin_in_child()
+
+    def _begin_in_child(self) -> None:
+        run, connection = self._run, self._connection
+        requests = self._requests
         self._received_before += self._intake.received
         self._callbacks.reset_for_process()
-        self._reset_for_process()
-        if connection is not None:
-            connection.forget()
-        self._topics.disconnected()
+        self._topics.after_fork_in_child()
         for book in self._books():
             book.after_fork_in_child()
+        if not self._state.is_over:
+            self._state = State.NEW
+        self._reset_for_process()
         if self._state.is_over:
             self._ended.set()
-        else:
-            self._state = State.NEW
-        for entry in sent + unsent:
-            if entry.future is not None:
-                entry.future.renew_lock()
-                reason = "the process was forked before the answer came"
-                fail(entry, ConnectionLost(reason, request_id=entry.request.key))
+        if connection is not None:
+            connection.forget()
+        requests.after_fork_in_child()
+        if run is not None and threads_survive_forks():
+            run.stop.set()
+            run.wake_heartbeat.set()
+            run.queue.drain()
 
     def _guard_blocking(self, method: str) -> None:
         self._check_process()

@@ -216,6 +216,16 @@ class WantedTopics:
             else:
                 del self._topics[name]
 
+    def after_fork_in_child(self) -> None:
+        """Another thread of the parent may have been in the middle of a change: of a topic and of what follows from who
+        wishes for it."""
+        for topic in list(self._topics.values()):
+            topic.subscriptions = tuple(s for s in topic.subscriptions if s.active and topic.name not in s.ended_topics)
+            self._changed(topic)
+        for name in [name for name in self.raw if name not in self._topics]:
+            del self.raw[name]
+        self.disconnected()
+
     def _forget(self, name: str) -> None:
         del self._topics[name]
         self.raw.pop(name, None)

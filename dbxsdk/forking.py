@@ -1,0 +1,78 @@
+"""Forks: what a child puts right at its first use, and what a fork has to wait for.
+
+Python's fork hooks run in the forking thread alone, before any other thread of the child; some servers (uWSGI) fork without
+them. Then the first call in the child finds out by the process id, and several of its threads may find out together.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from typing import Any, ContextManager, Dict, Iterator, List
+
+_PATIENCE = 5.0
+"""Seconds that a fork waits at most: being late is worse for it than what could come of going on."""
+
+_first_uses: Dict[int, ContextManager[Any]] = {}
+
+
+def first_use() -> ContextManager[Any]:
+    """A lock for putting a forked child right, the same for all its threads. Never the parent's: that one may be held by a
+    thread that the child does not have."""
+    return _first_uses.setdefault(os.getpid(), threading.RLock())  # setdefault() is one step
+
+
+class Imports:
+    """The imports that are made at their first use. In a child forked in the middle of one, Python's own lock of the module
+    has lost its owner: whoever imports it there waits for ever. So a fork waits for their end."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()  # its lock guards _importing; it is held while the process forks
+        self._importing: List[int] = []
+        """The threads; one may be there twice."""
+        self._pid = os.getpid()
+        self._held = False
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        if self._pid != os.getpid():
+            with first_use():
+                if self._pid != os.getpid():
+                    self.after_fork_in_child()
+        # Several at a time: Python's own locks keep them apart where they have to be.
+        with self._changed:
+            self._importing.append(threading.get_ident())
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._importing.remove(threading.get_ident())
+                self._changed.notify_all()
+
+    def before_fork(self) -> None:
+        own = threading.get_ident()
+        self._held = self._changed.acquire(timeout=_PATIENCE)
+        if self._held:
+            self._changed.wait_for(lambda: all(thread == own for thread in self._importing), _PATIENCE)
+
+    def after_fork_in_parent(self) -> None:
+        if self._held:
+            self._changed.release()
+
+    def after_fork_in_child(self) -> None:
+        own = threading.get_ident()
+        self._importing = [thread for thread in self._importing if thread == own]
+        self._changed = threading.Condition()
+        self._pid = os.getpid()
+
+
+importing = Imports()
+"""``with importing():`` around an import that is not made when this package is imported."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=importing.before_fork,
+        after_in_parent=importing.after_fork_in_parent,
+        after_in_child=importing.after_fork_in_child,
+    )
