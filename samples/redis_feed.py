@@ -44,10 +44,11 @@ def read(store: Any, arguments: argparse.Namespace) -> None:
     last = "0"
     while True:  # at most so many seconds without anything new
         found = store.xread({f"trades:{arguments.symbol}": last}, block=int((arguments.seconds or 3600) * 1000))
-        for last, entry in found[0][1] if found else ():
-            print(entry["kind"], entry["data"], flush=True)
         if not found:
             return
+        for _, entry in found[0][1]:
+            print(entry["kind"], entry["data"], flush=True)
+        last = found[0][1][-1][0]
 
 
 parser = argparse.ArgumentParser(description="One feed for many processes, by way of Redis.")
