@@ -608,6 +608,15 @@ class OrderBook:
         logger.warning("%s: asking for a whole book: %s", self.symbol, self._stale_reason)
         self._resynchronise()
 
+    def ask_when_due(self, now: float) -> Optional[float]:
+        """Asks for a whole book where the time for it has come, for a market so quiet that no update comes to do so. Returns
+        when to call it again, if at all. By any thread."""
+        due = self._ask_at
+        if due is not None and now >= due:
+            self._ask(now)
+            due = self._ask_at
+        return due
+
     def _make_stale(self, reason: str) -> None:
         """Under the lock."""
         self._stale_reason = reason

@@ -246,6 +246,19 @@ def test_a_lost_update_is_noticed_and_made_good(bybit_desk: Desk) -> None:
     assert not set(map(type, bybit_desk.events.items)) - {Connected}
 
 
+def test_a_book_lost_again_in_a_market_that_then_stands_still(bybit_desk: Desk, monkeypatch: Any) -> None:
+    monkeypatch.setattr("dbxsdk.order_book.PATIENCE", 0.2)
+    book = bybit_desk.ready()
+    for lost in (1, 2):
+        bybit_desk.venue.skip_update("BTCUSDT")
+        bybit_desk.venue.step(2)
+        eventually(lambda lost=lost: book.stats().gaps == lost)  # type: ignore[misc]
+        # The second time it is too early to ask again, and no update comes that would do so later.
+        assert book.wait_ready(PATIENCE)
+    bybit_desk.settle(book)
+    assert book.stats().resynchronisations == 2
+
+
 def test_stale_until_the_snapshot_has_come(bybit_desk: Desk) -> None:
     book = bybit_desk.ready()
     bybit_desk.venue.delay(0.3)

@@ -72,6 +72,8 @@ class BookFeed:
             changed = True
         if changed:
             self._changed()
+            if self.book.is_stale:
+                self._session.wake_heartbeat()  # which sees to it that a whole book is asked for, if no update does
 
     def stale(self, reason: str) -> None:
         """The connection dropped."""

@@ -10,6 +10,7 @@ from typing import Any, Callable, List, Optional, Tuple
 from dbxsdk.events import Event, Silent
 from dbxsdk.options import Options
 from dbxsdk.protocol import Protocol, Reply, Request
+from dbxsdk.session.books import feeds
 from dbxsdk.session.pending import Entry
 from dbxsdk.session.requests import SEND_TIMEOUT, Requests, send
 from dbxsdk.session.topics import Topic, WantedTopics
@@ -71,10 +72,12 @@ class Heartbeat:
             connection, ready, since = self._connection()
             tell = self._requests.expire(now)
             watched = self._topics.watched() if ready else []
+            books = feeds(self._topics.subscriptions()) if ready else []
         tell()
         if connection is not None and _stands_still(connection, now):
             self._stood_still = now
         due: List[Optional[float]] = [self._check_silence(topic, now) for topic in watched]
+        due += [feed.book.ask_when_due(now) for feed in books]
         if connection is not None:
             due.append(self._check_alive(connection, now))
             if ready:

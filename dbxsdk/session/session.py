@@ -175,7 +175,7 @@ class Session:
             self._lock,
             self._requests,
             self._clock,
-            self._wake_heartbeat,
+            self.wake_heartbeat,
         )
         self._recorded = Recorded(
             self._options.recorder, self._protocol, self._address, self, self._callbacks.emit
@@ -190,7 +190,7 @@ class Session:
             self._requests.pending,
             self._clock,
             lambda: self._state.is_over,
-            self._wake_heartbeat,
+            self.wake_heartbeat,
         )
         self._pid = os.getpid()  # last: whoever finds its own process here takes all the rest as it is
 
@@ -377,7 +377,7 @@ class Session:
         self._requests.start(Entry(request, future=future, deadline=deadline), deadline)
         self._callbacks.poke()
         # Nobody waits who would keep the time.
-        self._wake_heartbeat()
+        self.wake_heartbeat()
         return future
 
     # -- subscriptions -------------------------------------------------------------------------------
@@ -389,7 +389,7 @@ class Session:
         self._wait_ready(deadline)
         self._subscriptions.subscribe(subscription, deadline, afresh)
         if subscription.max_silence is not None:
-            self._wake_heartbeat()
+            self.wake_heartbeat()
 
     def unsubscribe(self, subscription: Subscription) -> None:
         self._check_process()
@@ -660,9 +660,9 @@ class Session:
 
     def _about_to_ask(self) -> None:
         self._callbacks.poke()
-        self._wake_heartbeat()  # there is a new deadline
+        self.wake_heartbeat()  # there is a new deadline
 
-    def _wake_heartbeat(self) -> None:
+    def wake_heartbeat(self) -> None:
         run = self._run
         if run is not None:
             run.wake_heartbeat.set()
