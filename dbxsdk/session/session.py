@@ -166,6 +166,7 @@ class Session:
         )
         # The reader thread's own:
         self._ready_since = 0.0
+        self._prepared = False
         self._last_byte: Optional[float] = None
         """Monotonic time of the last byte of the last connection."""
         self._login = Login(
@@ -473,7 +474,8 @@ class Session:
             else:
                 failed += 1
             limit = self._options.max_reconnects
-            if isinstance(error, AuthError) or not run.was_ready or (limit is not None and failed >= limit):
+            refused = isinstance(error, AuthError) and not self._is_about_the_address(error)
+            if refused or not run.was_ready or (limit is not None and failed >= limit):
                 self._disconnected(Disconnected(ending.reason, ending.code, None))
                 return error or ConnectError(f"{self._address.endpoint}: {ending.reason}")
             delay = max(backoff.next(), getattr(error, "retry_after", None) or 0.0)
@@ -485,6 +487,7 @@ class Session:
         """One connection, from its making to its end."""
         self._ready_since = 0.0
         self._login.error = None
+        self._prepared = False
         refused = self._reserve(run)
         if refused is not None:
             return Ending(str(refused), error=refused)
@@ -494,7 +497,7 @@ class Session:
             lambda: self._opened(run, connection),
             self._intake.messages,
             self._intake.pong,
-            self._prepare,
+            self._prepare and self._prepare_address,
         )
         with self._lock:
             if run.stop.is_set():
@@ -507,6 +510,17 @@ class Session:
         if not run.inherited:
             self._lost(connection, ending)
         return ending
+
+    def _prepare_address(self, address: Address, publish: Callable[[Any], None]) -> Address:
+        assert self._prepare is not None
+        prepared = self._prepare(address, publish)
+        self._prepared = True
+        return prepared
+
+    def _is_about_the_address(self, error: AuthError) -> bool:
+        """Whether a refusal says nothing of the key, which has just been accepted: the token in the prepared address was
+        too old when it came. The next try has another."""
+        return self._prepared and self._login.error is None and error.code == 401
 
     def _reserve(self, run: _Run) -> Optional[ConnectError]:
         """Waits until the venue's limit of new connections allows one more; not for long where a caller waits, too."""

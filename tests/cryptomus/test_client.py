@@ -119,6 +119,23 @@ def test_a_token_endpoint_that_fails(
     client.open()  # the failure was not final
 
 
+def test_a_token_that_was_too_old_at_a_reconnect_is_followed_by_another(
+    venue: CryptomusVenue, client: CryptomusClient
+) -> None:
+    # The token endpoint has just accepted the key: 401 is about the token.
+    events = Recorder()
+    client.on_event(events)
+    client.open()
+    venue.refuse_connections(401, times=2)
+    venue.drop_connections()
+    events.wait_for(Connected, 2)
+    assert venue.token_requests == 4 and "401" in events.of(Disconnected)[1].reason
+    venue.refuse_connections(403, times=1)
+    venue.drop_connections()
+    with pytest.raises(AuthError, match="403"):
+        client.wait(PATIENCE)
+
+
 def test_a_token_endpoint_that_fails_at_a_reconnect(venue: CryptomusVenue, client: CryptomusClient) -> None:
     events = Recorder()
     client.on_event(events)
