@@ -15,12 +15,12 @@ import threading
 from typing import Callable, Iterator, Optional, Sequence
 
 import dbxsdk
-from dbxsdk.cli import call, convert, demo, ping, record, replay, sim, watch
+from dbxsdk.cli import call, completion, convert, demo, doctor, ping, record, replay, sim, watch
 from dbxsdk.cli.errors import Failed, NotInstalled, WrongArguments
 from dbxsdk.cli.lines import complain
 from dbxsdk.errors import DbxError
 
-COMMANDS = (demo, watch, call, ping, sim, record, replay, convert)
+COMMANDS = (demo, doctor, watch, call, ping, sim, record, replay, convert, completion)
 
 # What a shell reports of a program that the signal itself ended.
 INTERRUPTED = 128 + signal.SIGINT

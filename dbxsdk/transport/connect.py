@@ -36,7 +36,7 @@ def connect(
     ``publish`` is called with each socket as soon as it exists, before it connects, so that another thread can
     shut it down.
     """
-    proxy = proxy_for(address) if proxy is None else proxy
+    proxy = _proxy_for(address) if proxy is None else proxy
     try:
         if proxy:
             raw = _through_proxy(address, proxy, deadline, publish)
@@ -122,7 +122,7 @@ def _tcp_error(address: Address, proxy: str, error: OSError) -> ConnectError:
     return ConnectError(f"{where}: TCP: {error.strerror or error}. Check the address and the network")
 
 
-def proxy_for(address: Address) -> str:
+def _proxy_for(address: Address) -> str:
     """The environment's proxy for this address, found as requests finds it; "" for none."""
     if is_loopback(address.host):
         return ""
@@ -151,7 +151,7 @@ def _through_proxy(address: Address, proxy: str, deadline: float, publish: Calla
     except ValueError:  # without its text, which may hold the password
         raise ConnectError(f"{address.endpoint}: the environment's proxy is no valid URL") from None
     if parts.scheme.startswith("socks"):
-        return through_socks(address, proxy, deadline, publish)
+        return _through_socks(address, proxy, deadline, publish)
     if parts.scheme != "http" or not parts.hostname:
         raise ConnectError(f"{address.endpoint}: the environment's proxy is of an unknown kind ({parts.scheme}://)")
     raw = _tcp(parts.hostname, port, deadline, publish)
@@ -193,7 +193,7 @@ def _proxy_status(raw: socket.socket, deadline: float) -> str:
     return words[1] if len(words) > 1 else "nothing"
 
 
-def through_socks(address: Address, proxy: str, deadline: float, publish: Callable[[socket.socket], None]) -> socket.socket:
+def _through_socks(address: Address, proxy: str, deadline: float, publish: Callable[[socket.socket], None]) -> socket.socket:
     try:
         with importing():
             from python_socks import ProxyError
