@@ -1,0 +1,769 @@
+"""The Django sample: migrated, fed, served and killed as users do it, with the venues in this process."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import uuid
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+import attrs
+import pytest
+import requests
+
+from dbxsdk.sim import DBotVenue, DigiFinexVenue
+from tests.conftest import library_threads
+from tests.waiting import Background, eventually
+
+pytest_plugins = ["tests.samples.browser"]
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "samples" / "django_project"
+SYMBOLS = ("BTC_USDT", "ETH_USDT")
+PASSWORD = "of-no-use-elsewhere"
+TAB, SPACE, ENTER = "\ue004", " ", "\ue007"
+
+
+class Program:
+    """A process of the sample, and what it wrote."""
+
+    def __init__(self, home: Path, variables: Dict[str, str], *command: str) -> None:
+        own = ("DESK_", "DBOT_", "DJANGO_")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+        self._lines: List[str] = []
+        self._changed = threading.Condition()
+        self._ended = False
+        self.process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=home,
+            env={**inherited, "PYTHONPATH": str(ROOT), "HOME": str(home), "PYTHONUNBUFFERED": "1", **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # runserver has a child
+            # Whoever runs the tests in the background may ignore Ctrl-C, which children inherit.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._changed:
+                self._lines.append(line)
+                self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    @property
+    def written(self) -> str:
+        return "".join(self._lines)
+
+    def says(self, pattern: str, count: int = 1) -> str:
+        """What the ``count``-th match of the pattern is, once it is there."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or len(re.findall(pattern, self.written)) >= count, 20)
+            found = re.findall(pattern, self.written)
+            assert len(found) >= count, f"{pattern!r} did not come:\n{self.written}"
+            return str(found[count - 1])
+
+    def wait(self) -> int:
+        code = self.process.wait(20)
+        self._reader.join(5)
+        return code
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.wait()
+
+    def __enter__(self) -> "Program":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(5)
+        self._reader.join(5)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@attrs.frozen
+class Stage:
+    """A copy of the sample, whose files a test may change, and databases that its migrations have made."""
+
+    home: Path
+    trading: DBotVenue
+    task: str
+
+    @property
+    def database(self) -> Path:
+        return self.home / "web.sqlite3"
+
+    def variables(self, trading: Optional[DBotVenue] = None, **more: str) -> Dict[str, str]:
+        """What points the sample's pages at the local venue."""
+        trading = trading or self.trading
+        return {
+            "DESK_LIVE": "1",
+            "DESK_DATABASE": str(self.database),
+            "DESK_TASK_URL": trading.url(),
+            "DESK_REQUEST_TIMEOUT": "1",
+            "DBOT_API_KEY": trading.api_key,
+            "DBOT_FOLLOW_ORDER": self.task if trading is self.trading else trading.add_follow_order(enabled=False),
+            **more,
+        }
+
+    def start(self, *command: str, **variables: str) -> Program:
+        return Program(self.home, {"DESK_DATABASE": str(self.database), **variables}, *command)
+
+    def rows(self, query: str, *values: Any, database: Optional[Path] = None) -> List[Any]:
+        with contextlib.closing(sqlite3.connect(database or self.database)) as connection:
+            return connection.execute(query, values).fetchall()
+
+    @property
+    def enabled(self) -> bool:
+        return bool(self.trading.tasks("follow")[self.task]["enabled"])
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left() -> None:
+    """In place of the rule for each test: the venues here live as long as the module, and ``stage`` checks it."""
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    home = tmp_path_factory.mktemp("django") / "project"
+    shutil.copytree(SAMPLE, home, ignore=shutil.ignore_patterns("__pycache__", "db.sqlite3*", "secret_key.txt*"))
+    with DBotVenue(rate=1) as trading:
+        stage = Stage(home, trading, trading.add_follow_order(enabled=False))
+        with stage.start("manage.py", "migrate") as migrate:
+            assert migrate.wait() == 0, migrate.written
+        _add_account(stage.database)
+        for name in ("feed", "alone"):  # tests that must not see what the pages do
+            shutil.copy(stage.database, home / f"{name}.sqlite3")
+        yield stage
+    eventually(lambda: not library_threads())
+
+
+def _add_account(database: Path) -> None:
+    """A member of the staff, as ``createsuperuser`` makes it, but for the time that a good hash takes."""
+    digest = base64.b64encode(hashlib.pbkdf2_hmac("sha256", PASSWORD.encode(), b"salt", 1)).decode()
+    values = {"id": 1, "username": "staff", "password": f"pbkdf2_sha256$1$salt${digest}", "is_superuser": 1, "is_staff": 1,
+              "is_active": 1, "first_name": "", "last_name": "", "email": "", "date_joined": "2026-01-02 03:04:05"}
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        marks = ", ".join(f":{name}" for name in values)
+        connection.execute(f"INSERT INTO auth_user ({', '.join(values)}) VALUES ({marks})", values)
+
+
+# ---- the feed ----------------------------------------------------------------------------------------------
+
+HISTORY = 50
+"""Trades that the local venue repeats after a subscription."""
+
+
+@attrs.frozen
+class Story:
+    """A feed on a bad day. Its market moves when the test says so: what the venue repeats is known, however long a process
+    takes to start."""
+
+    stage: Stage
+    market: DigiFinexVenue
+
+    @property
+    def database(self) -> Path:
+        return self.stage.home / "feed.sqlite3"
+
+    def feed(self, stop_seconds: str = "5") -> Program:
+        return self.stage.start(
+            "manage.py",
+            "dbx_feed",
+            DESK_LIVE="1",
+            DESK_SYMBOLS=" ".join(SYMBOLS),
+            DESK_DATABASE=str(self.database),
+            DESK_FEED_URL=self.market.url(),
+            DESK_BATCH_SECONDS="0.02",
+            DESK_DATABASE_TIMEOUT="0.05",
+            DESK_QUEUE_SIZE="60",
+            DESK_STOP_SECONDS=stop_seconds,
+        )
+
+    def rows(self, query: str, *values: Any) -> List[Any]:
+        return self.stage.rows(query, *values, database=self.database)
+
+    def ids(self, symbol: str) -> List[int]:
+        return [row[0] for row in self.rows("SELECT trade_id FROM desk_trade WHERE symbol = ? ORDER BY trade_id", symbol)]
+
+    def traded(self, symbol: str) -> List[int]:
+        return [trade.id for trade in self.market.trades(symbol)]
+
+    def current(self) -> None:
+        """Waits until what the market has traded by now is stored."""
+        eventually(lambda: all(self.ids(symbol)[-1:] == self.traded(symbol)[-1:] for symbol in SYMBOLS), 20)
+
+    def gaps(self, *expected: Tuple[str, str]) -> None:
+        """Waits until the gaps of each symbol are these, of (reason, state)."""
+        query = "SELECT reason, state FROM desk_gap WHERE symbol = ? AND reason <> 'unreadable' ORDER BY id"
+        eventually(lambda: all(self.rows(query, symbol) == list(expected) for symbol in SYMBOLS), 20)
+
+    def repeated(self) -> bool:
+        """Whether what was stored last is in the history that the venue would send now."""
+        (answer,) = {self.ids(symbol)[-1] in self.traded(symbol)[-HISTORY:] for symbol in SYMBOLS}
+        return answer
+
+
+@contextlib.contextmanager
+def locked(database: Path) -> Iterator[None]:
+    """The database is somebody else's meanwhile."""
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None, timeout=5)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+@pytest.fixture(scope="module")
+def story(stage: Stage) -> Iterator[Story]:
+    with DigiFinexVenue(rate=0, symbols=SYMBOLS) as market:
+        yield Story(stage, market)
+
+
+def test_a_feed_loses_nothing_without_a_trace(story: Story) -> None:
+    market = story.market
+    with story.feed() as feed:
+        story.current()
+        assert market.connections == 1 and all(len(story.ids(symbol)) == HISTORY for symbol in SYMBOLS)
+        market.drop_connections()
+        market.step(10)  # in the meantime
+        dropped = ("connection", "filled")
+        story.gaps(dropped)
+        before = len(story.ids(SYMBOLS[0]))
+        moving = Background(market.step, 25)
+        eventually(lambda: len(story.ids(SYMBOLS[0])) > before)
+        os.kill(feed.process.pid, signal.SIGKILL)  # in the midst of it
+        feed.wait()
+        moving.result()
+    assert story.repeated()
+
+    with story.feed() as feed:
+        killed = ("restart", "filled")
+        story.gaps(dropped, killed)
+        story.current()
+        with locked(story.database):
+            market.step(5)
+            feed.says("the database does not take it")
+            market.step(120)  # far more than the sixty trades that may wait
+            assert all(story.ids(symbol)[-1] < story.traded(symbol)[-1] for symbol in SYMBOLS)
+        story.current()
+        feed.says("the database is back")
+        unreadable = "SELECT symbol, state FROM desk_gap WHERE reason = 'unreadable' ORDER BY id"
+        bad = {"id": 1, "time": 1.5, "price": "much", "amount": "1", "type": "buy"}
+        market.send_frame({"method": "trades.update", "params": [False, [bad], SYMBOLS[0]], "id": None})
+        market.send_frame("neither JSON nor zlib")
+        eventually(lambda: len(story.rows(unreadable)) == 3)
+        with locked(story.database):
+            market.step(5)
+            feed.says("the database does not take it", 2)
+            held = {symbol: story.traded(symbol)[-1] for symbol in SYMBOLS}
+            market.step(10)  # behind the batch that it holds
+            market.wait_until(lambda: False, 0.2)  # on their way: nothing can be seen of them from here
+            feed.process.send_signal(signal.SIGINT)
+            market.wait_until(lambda: False, 0.1)
+        assert feed.wait() == 0 and "everything is written" in feed.written
+    both = [(symbol, "missing") for symbol in SYMBOLS]
+    assert story.rows(unreadable) == [both[0], *both]
+    assert story.rows("SELECT state, waiting FROM desk_feedstatus") == [("stopped", 0)]
+    assert market.wait_until(lambda: market.connections == 0)
+    stored = {symbol: story.ids(symbol) for symbol in SYMBOLS}
+    for symbol, ids in stored.items():
+        assert ids[-1] > held[symbol]  # the last batch, too
+        assert ids == [each for each in story.traded(symbol) if ids[0] <= each <= ids[-1]]  # all, and once each
+
+    market.step(150)
+    assert not story.repeated()  # longer away than the venue's history goes back
+    with story.feed(stop_seconds="0.3") as feed:
+        story.gaps(dropped, killed, ("restart", "missing"))
+        story.current()
+        with locked(story.database):
+            market.step(10)
+            feed.says("the database does not take it")
+            assert feed.stop() == 1
+        left = int(feed.says(r"NotWritten: (\d+) trades could not be written"))
+        assert 0 < left <= sum(len(set(story.traded(symbol)) - set(story.ids(symbol))) for symbol in SYMBOLS)
+        assert "Traceback" not in feed.written
+
+    for symbol in SYMBOLS:
+        traded = {trade.id: trade for trade in market.trades(symbol)}
+        query = "SELECT trade_id, side, price, size, time FROM desk_trade WHERE symbol = ?"
+        for trade_id, side, price, size, time in story.rows(query, symbol):
+            trade = traded[trade_id]
+            assert (side, Decimal(price), Decimal(size)) == ("buy" if trade.buy else "sell", trade.price, trade.size)
+            assert _us(time) == trade.time_us
+        # What is missing is what was traded between the last stop and the beginning of the history that followed.
+        missing = set(traded) - set(story.ids(symbol)) - {each for each in traded if each < stored[symbol][0]}
+        missing = {each for each in missing if each < story.ids(symbol)[-1]}
+        ((after, since, until),) = story.rows(
+            "SELECT after_trade_id, since, until FROM desk_gap WHERE symbol = ? AND state = 'missing' AND reason = 'restart'",
+            symbol,
+        )
+        assert after == stored[symbol][-1] and len(missing) > HISTORY
+        assert all(_us(since) <= traded[each].time_us <= _us(until) for each in missing)
+        assert max(missing) < min(each for each in story.ids(symbol) if each > after)
+    assert story.rows("PRAGMA journal_mode") == [("wal",)]
+
+
+def _us(time: str) -> int:
+    """Microseconds since 1970 of what SQLite keeps of a time."""
+    return (datetime.fromisoformat(time) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+
+
+# ---- in one process ----------------------------------------------------------------------------------------
+
+ALONE = """
+import threading
+import django
+django.setup()
+import dbxsdk
+from project.environment import Desk
+from project.wsgi import application
+from desk import clients, views
+from desk.task import carry_out, explained
+assert threading.active_count() == 1 and clients._made is None  # an import opens nothing
+
+for error, outcome, status, retry in [
+    (dbxsdk.RequestTimeout("x"), "unknown", 504, "Not yet."),
+    (dbxsdk.ConnectionLost("x"), "unknown", 504, "Not yet."),
+    (dbxsdk.UnreadableReply("x"), "unknown", 504, "Not yet."),
+    (dbxsdk.VenueError("x"), "refused", 409, "Useless"),
+    (dbxsdk.AuthError("x"), "refused", 409, "Useless until the key"),
+    (dbxsdk.RateLimited("x"), "refused", 429, "Safe, later"),
+    (dbxsdk.ConnectError("x"), "not sent", 503, "Safe."),
+    (dbxsdk.ClientClosed("x"), "not sent", 503, "Safe."),
+]:
+    found = explained(error, changes=True)
+    assert (found.outcome, found.status) == (outcome, status) and found.retry.startswith(retry), found
+    if outcome == "unknown":
+        assert explained(error, changes=False).retry.startswith("Safe"), found
+
+for name, value in [("DESK_LIVE", "yes"), ("DESK_QUEUE_SIZE", "1.5"), ("DESK_BATCH_SECONDS", "nan"), ("DESK_BATCH_SIZE", "0")]:
+    try:
+        Desk.from_environment({name: value})
+    except ValueError as error:
+        assert name in str(error)
+    else:
+        raise AssertionError(name)
+assert "secret" not in repr(Desk.from_environment({"DBOT_API_KEY": "secret"}))
+
+# Without any setting there is a local venue, and however many ask first, one client.
+made = []
+threads = [threading.Thread(target=lambda: made.append(clients.trading())) for _ in range(8)]
+[thread.start() for thread in threads], [thread.join() for thread in threads]
+assert len(made) == 8 and len(set(map(id, made))) == 1
+assert carry_out("look", False).text == "The venue says: the task is off."
+assert carry_out("on", False).text == "The task is switched on."
+assert carry_out("look", False).text == "The venue says: the task is on."
+made[0][0].close()
+
+# The feed, too, has a local venue; each time it is another one.
+import os, signal
+import attrs
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import connection
+from dbxsdk.sim import DigiFinexVenue
+from desk import feed
+from desk.models import FeedStatus, Gap, Trade
+
+class Once(feed.Feed):
+    def _write(self, seconds):
+        super()._write(seconds)
+        if self._stopped is None and Trade.objects.exists():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+from desk.management.commands import dbx_feed
+dbx_feed.Feed = Once
+call_command("dbx_feed")
+assert not Gap.objects.exists() and Trade.objects.first().venue.startswith("local ") and Trade.objects.count() >= 100
+assert FeedStatus.objects.get().state == "stopped" and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+# A feed that cannot begin says why.
+with DigiFinexVenue() as market:
+    settings.DESK = attrs.evolve(settings.DESK, live=True, feed_url=market.url(), symbols=("BTC_USDT", "NO_SUCH"))
+    try:
+        call_command("dbx_feed")
+    except CommandError as error:
+        assert "SubscribeError" in str(error) and "NO_SUCH" in str(error), error
+connection.close()
+connection.settings_dict["NAME"] = ":memory:"
+try:
+    call_command("dbx_feed")
+except CommandError as error:
+    assert str(error) == "the database has no tables yet: run manage.py migrate", error
+    print("all of it")
+"""
+
+
+def test_what_one_process_does(stage: Stage) -> None:
+    with stage.start(
+        "-W", "error", "-c", ALONE, DJANGO_SETTINGS_MODULE="project.settings", DESK_DATABASE=str(stage.home / "alone.sqlite3")
+    ) as alone:
+        assert alone.wait() == 0 and alone.written.endswith("all of it\n"), alone.written
+
+
+def test_the_inbox_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SAMPLE))
+    import desk.inbox
+
+    inbox = desk.inbox.Inbox(10)
+    inbox.put("a", 4)
+    inbox.put("b", 4)
+    waiting = Background(inbox.put, "c", 4)
+    assert inbox.take(5, 5) == ["a"]  # at once, for eight wait; and "b" would be too much
+    waiting.result()
+    assert inbox.take(100, 0.01) == ["b", "c"] and inbox.weight == 0
+    inbox.put("heavy", 50)
+    waiting = Background(inbox.put, "d")
+    assert inbox.take(1, 5) == ["heavy"]
+    waiting.result()
+    for name in "ef":
+        inbox.put(name, 4)
+    waiting = Background(inbox.put, "late", 4)
+    inbox.close()
+    waiting.result()  # nobody waits for room that will not come
+    assert inbox.take(100, 5) == ["d", "e", "f"]
+
+
+def test_the_readme_says_what_can_be_set() -> None:
+    text = (SAMPLE / "README.rst").read_text()
+    names = r"\b(?:DESK|DBOT)_[A-Z_]+"
+    code = "".join((SAMPLE / "project" / name).read_text() for name in ("environment.py", "settings.py"))
+    assert set(re.findall(names, text)) == set(re.findall(names, code))
+    assert all(len(line) <= 100 for line in text.splitlines())
+
+
+# ---- the pages ---------------------------------------------------------------------------------------------
+
+
+class Visitor:
+    """Somebody with a browser's cookies, on one server."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.session = requests.Session()
+
+    def log_in(self) -> "Visitor":
+        page = self.get("/admin/login/?next=/")
+        form = {"username": "staff", "password": PASSWORD, "csrfmiddlewaretoken": _token(page), "next": "/"}
+        answer = self.session.post(page.url, data=form, timeout=10)
+        assert answer.status_code == 200 and answer.url == f"{self.address}/", answer.text
+        return self
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        return self.session.get(self.address + path, timeout=10, **options)
+
+    def send(self, action: str, **more: str) -> requests.Response:
+        """A button of the page. A fresh form each time, unless its ``id`` is given."""
+        form = {"action": action, "id": str(uuid.uuid4()), "csrfmiddlewaretoken": _token(self.get("/")), **more}
+        return self.session.post(f"{self.address}/requests", data=form, timeout=10)
+
+
+def _token(page: requests.Response) -> str:
+    found = re.search('name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+    assert found, page.text
+    return found[1]
+
+
+def _outcome(page: requests.Response) -> str:
+    """What the page says in its box, in one line."""
+    found = re.search(r'<div class="outcome [^"]*".*?</div>', page.text, re.DOTALL)
+    assert found, page.text
+    return " ".join(re.sub(r"<[^>]+>", "", found[0]).split())
+
+
+@attrs.frozen
+class Site:
+    stage: Stage
+    market: DigiFinexVenue
+    server: Program
+    visitor: Visitor
+
+    def last(self) -> Any:
+        """The action and outcome of the last request in the database, and whether an answer is recorded."""
+        return self.stage.rows("SELECT action, outcome, answered IS NOT NULL FROM desk_taskrequest ORDER BY sent DESC LIMIT 1")[0]
+
+    @property
+    def sent(self) -> int:
+        """Requests of any kind that reached the venue."""
+        return len(self.stage.trading.requests)
+
+    def change_account(self, change: str) -> None:
+        with contextlib.closing(sqlite3.connect(self.stage.database, timeout=5)) as connection, connection:
+            connection.execute(f"UPDATE auth_user SET {change}")
+
+
+@pytest.fixture(scope="module")
+def site(stage: Stage) -> Iterator[Site]:
+    """Under gunicorn, as its file here says but for the port and the number of workers, beside a feed."""
+    gunicorn = ("-m", "gunicorn", "--bind", "127.0.0.1:0", "--workers", "1", "--keep-alive", "0")
+    # A slow market: its history goes back for most of a minute.
+    with DigiFinexVenue(rate=1) as market, stage.start(
+        "manage.py", "dbx_feed", DESK_LIVE="1", DESK_FEED_URL=market.url(), DESK_BATCH_SECONDS="0.05"
+    ) as feed:
+        with stage.start(*gunicorn, **stage.variables(DESK_DATABASE_TIMEOUT="0.3")) as server:
+            address = server.says(r"http://127\.0\.0\.1:\d+")
+            feed.says("storing the trades")
+            yield Site(stage, market, server, Visitor(address).log_in())
+            # It is killed, for it would wait seconds for the spare sockets that the browser keeps.
+            errors = re.findall(r"^\S*(?:Error|Exception|DisallowedHost)\b.*", server.written, re.MULTILINE)
+            assert all("rebound.example" in error for error in errors), server.written
+            assert stage.trading.api_key not in server.written
+        assert feed.stop() == 0 and "Traceback" not in feed.written
+
+
+def test_pages_are_for_staff(site: Site) -> None:
+    stranger = Visitor(site.visitor.address)
+    asked = site.sent
+    page = stranger.get("/", allow_redirects=False)
+    assert page.status_code == 302 and page.headers["Location"].startswith("/admin/login/")
+    token = _token(stranger.get("/admin/login/"))
+    form = {"action": "on", "id": str(uuid.uuid4()), "csrfmiddlewaretoken": token}
+    answer = stranger.session.post(f"{stranger.address}/requests", data=form, allow_redirects=False, timeout=10)
+    assert answer.status_code == 302 and answer.headers["Location"].startswith("/admin/login/")
+    assert site.visitor.send("on", csrfmiddlewaretoken="forged").status_code == 403  # what another site's page could send
+    for nonsense in ({"action": "sell"}, {"action": "on", "id": "1"}):
+        assert site.visitor.send(**nonsense).status_code == 400
+    assert site.visitor.get("/requests").status_code == 405
+    site.change_account("is_superuser = 0")
+    assert 'value="on"' not in site.visitor.get("/").text
+    assert site.visitor.send("on").status_code == 403
+    site.change_account("is_staff = 0")
+    assert site.visitor.get("/", allow_redirects=False).status_code == 302
+    site.change_account("is_superuser = 1, is_staff = 1")
+    assert 'value="on"' in site.visitor.get("/").text
+    assert site.visitor.get("/", headers={"Host": "rebound.example"}).status_code == 400
+    assert site.sent == asked and site.stage.rows("SELECT * FROM desk_taskrequest") == []
+    page = site.visitor.get("/")
+    assert page.headers["X-Frame-Options"] == "DENY" and "no-store" in page.headers["Cache-Control"]
+    assert "The feed is running" in page.text
+    assert re.search(r'<td class="(buy|sell)">', page.text) and site.stage.trading.api_key not in page.text
+    assert site.visitor.get("/static/desk/desk.css").status_code == 200
+
+
+def test_each_outcome_is_told_and_recorded(site: Site) -> None:
+    trading, visitor = site.stage.trading, site.visitor
+    trading.refuse_connections()
+    answer = visitor.send("on")
+    trading.accept_connections()
+    assert answer.status_code == 503 and _outcome(answer).endswith("Try again? Safe.")
+    assert "nothing was sent" in _outcome(answer) and site.last() == ("on", "not sent", 1)
+    assert site.sent == 0 and not site.stage.enabled
+
+    answer = visitor.send("on", close_pnl_orders="on")
+    assert answer.status_code == 200 and _outcome(answer) == "The task is switched on." and site.stage.enabled
+    assert site.last() == ("on", "done", 1) and "closePnlOrder" in str(trading.requests[-1].document)
+    assert trading.requests[-1].document["params"]["closePnlOrder"] is False  # that goes with "off" alone
+    again = {"id": str(uuid.uuid4())}
+    answer = visitor.send("off", close_pnl_orders="on", **again)
+    assert answer.status_code == 200 and not site.stage.enabled and "closed, too" in answer.text
+    assert trading.requests[-1].document["params"]["closePnlOrder"] is True
+    asked = site.sent
+    second = visitor.send("off", close_pnl_orders="on", **again)  # a second click on the same page
+    assert second.url == answer.url and site.sent == asked
+    assert _outcome(visitor.send("look")) == "The venue says: the task is off."
+    assert trading.connection_count == 1
+
+    trading.hold_answers()
+    switching = Background(visitor.send, "on")
+    assert trading.wait_until(lambda: trading.held_answers == 1)
+    assert site.last() == ("on", "unknown", 0)  # written down before it was sent
+    trading.drop_connections()
+    answer = switching.result(10)
+    assert answer.status_code == 504 and "nobody knows whether it was carried out" in _outcome(answer)
+    assert "Ask for its state first" in _outcome(answer) and site.last() == ("on", "unknown", 1)
+    trading.release_answers()
+    eventually(lambda: "the task is on" in _outcome(visitor.send("look")), 15)  # connected again
+
+
+def test_a_database_that_is_locked(site: Site) -> None:
+    trading, visitor = site.stage.trading, site.visitor
+    asked, rows = site.sent, site.stage.rows("SELECT count(*) FROM desk_taskrequest")
+    with locked(site.stage.database):
+        answer = visitor.send("off")
+        assert answer.status_code == 503 and "It could not be recorded, so nothing was sent" in _outcome(answer)
+    assert site.sent == asked and site.stage.rows("SELECT count(*) FROM desk_taskrequest") == rows
+    trading.hold_answers()
+    switching = Background(visitor.send, "off")
+    assert trading.wait_until(lambda: trading.held_answers == 1)
+    with locked(site.stage.database):
+        trading.release_answers()
+        answer = switching.result(10)
+    assert "The task is switched off. This could not be recorded" in _outcome(answer)
+    assert site.last() == ("off", "unknown", 0)
+    site.server.says("the outcome of request .* could not be recorded: done")
+
+
+def test_a_worker_that_is_killed_leaves_a_trace(site: Site) -> None:
+    trading, visitor = site.stage.trading, site.visitor
+    trading.hold_answers()
+    row = str(uuid.uuid4())
+    switching = Background(visitor.send, "on", id=row)
+    assert trading.wait_until(lambda: trading.held_answers == 1)
+    os.kill(int(site.server.says(r"Booting worker with pid: (\d+)")), signal.SIGKILL)
+    assert isinstance(switching.error(10), requests.ConnectionError)
+    trading.release_answers()
+    assert site.last() == ("on", "unknown", 0) and site.stage.enabled  # it was carried out, in this case
+    site.server.says("Booting worker with pid", 2)
+    page = visitor.get(f"/requests/{row}")
+    assert page.status_code == 200 and "Its outcome is not known" in _outcome(page)
+    assert "Ask for its state first" in _outcome(page)
+    asked = site.sent
+    assert "Its outcome is not known" in _outcome(visitor.send("on", id=row)) and site.sent == asked  # never again
+    assert "outcome unknown" in visitor.get("/").text
+
+
+def test_the_admin_lists_are_records(site: Site) -> None:
+    visitor = site.visitor
+    visitor.send("on")
+    with contextlib.closing(sqlite3.connect(site.stage.database, timeout=5)) as connection, connection:
+        connection.execute(
+            "INSERT INTO desk_gap (venue, symbol, reason, state, since, until, after_trade_id, note) VALUES ('digifinex',"
+            " 'BTC_USDT', 'restart', 'missing', '2026-01-02 03:04:05', '2026-01-02 03:09:05.5', 7, '')"
+        )
+    for name, query, words in (
+        ("trade", "?side=buy&symbol=BTC_USDT", ("BTC_USDT", "7000")),
+        ("gap", "?state=missing&reason=restart", ("trades may be missing", "the feed was not running")),
+        ("taskrequest", "?outcome=done", (site.stage.task, "The task is switched on.")),
+        ("feedstatus", "", ("digifinex", "ready")),
+    ):
+        page = visitor.get(f"/admin/desk/{name}/{query}")
+        assert page.status_code == 200 and all(word in page.text for word in words), page.text
+        assert f"/admin/desk/{name}/add/" not in page.text and "delete_selected" not in page.text
+        (key,) = site.stage.rows(f"SELECT * FROM desk_{name} LIMIT 1")[0][:1]
+        path = f"/admin/desk/{name}/{uuid.UUID(key) if name == 'taskrequest' else key}"
+        assert visitor.get(f"{path}/change/").status_code == 200
+        form = {"csrfmiddlewaretoken": _token(visitor.get("/")), "post": "yes"}
+        assert visitor.session.post(f"{visitor.address}{path}/delete/", data=form, timeout=10).status_code == 403
+        assert visitor.session.post(f"{visitor.address}{path}/change/", data=form, timeout=10).status_code == 403
+    table = visitor.get("/admin/desk/trade/?side=buy").text.partition("<tbody>")[2].partition("</tbody>")[0]
+    assert "buy" in table and "sell" not in table
+    assert "trades may be missing" in visitor.get("/").text
+
+
+def test_runserver_and_its_reloader_connect_once(stage: Stage, site: Site) -> None:
+    with DBotVenue(rate=1) as trading, stage.start(
+        "manage.py", "runserver", "127.0.0.1:0", **stage.variables(trading)
+    ) as server:
+        listens = r"(http://127\.0\.0\.1:\d+)/"
+        visitor = Visitor(server.says(listens))
+        visitor.session.cookies.update(site.visitor.session.cookies)  # the database knows who it is
+        assert visitor.get("/").status_code == 200
+        assert trading.connection_count == 0  # two processes have imported everything, and pages were served
+        for reloads in (0, 1):
+            for _ in range(2):
+                assert visitor.send("on").status_code == 200
+            assert trading.connections == 1 and trading.connection_count == reloads + 1
+            if not reloads:
+                with open(stage.home / "desk" / "apps.py", "a") as file:
+                    file.write("\n# a change\n")
+                visitor.address = server.says(listens, 2)
+                assert trading.wait_until(lambda: trading.connections == 0)
+
+
+# ---- in a browser ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def page(site: Site, browser: Any) -> Iterator[Any]:
+    """The page, for somebody who is logged in; nothing may have gone wrong on it."""
+    browser.open("about:blank")
+    for cookie in site.visitor.session.cookies:
+        browser.cdp("Network.setCookie", name=cookie.name, value=cookie.value, url=site.visitor.address)
+    browser.driver.get(f"{site.visitor.address}/")
+    yield browser
+    assert [line for line in browser.console() if "/requests" not in line] == []
+
+
+def test_the_page_by_keyboard_and_on_a_phone(page: Any, site: Site) -> None:
+    trading = site.stage.trading
+    assert "The feed is running" in page.text("#feed") and len(page.text("tbody").splitlines()) == 20
+    page.screenshot("django-light")
+    site.market.refuse_connections()
+    try:
+        site.market.drop_connections()
+        page.until(lambda: "The feed is reconnecting" in page.text("#feed"))
+        page.screenshot("django-dropped")
+    finally:
+        site.market.accept_connections()
+    page.until(lambda: "The feed is running" in page.text("#feed") and "Reconnects: 1" in page.text("#feed"))
+    gaps = "SELECT state FROM desk_gap WHERE reason = 'connection' AND state <> 'open'"
+    assert eventually(lambda: site.stage.rows(gaps)[1:]) and site.stage.rows(gaps) == [("filled",)] * 2
+    page.run("$('button[value=on]').focus()")
+    page.press(TAB)
+    assert page.run("document.activeElement.value") == "off"
+    page.press(TAB, TAB, SPACE)
+    assert page.run("$('input[type=checkbox]').checked")
+    page.run("$('button[value=off]').focus()")
+    assert page.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.press(ENTER)
+    page.until(lambda: "The task is switched off." in page.text("#outcome"))
+    assert trading.requests[-1].document["params"]["closePnlOrder"] is True
+    asked = len(trading.requests)
+    page.driver.refresh()
+    assert "The task is switched off." in page.text("#outcome") and len(trading.requests) == asked
+    trading.hold_answers()
+    # Beside it, since the driver returns only when the new page is there.
+    dropping = Background(lambda: trading.wait_until(lambda: trading.held_answers == 1) and trading.drop_connections())
+    page.run("$('button[value=on]').focus()")
+    page.press(ENTER)
+    assert dropping.result() == 1
+    page.until(lambda: "nobody knows whether it was carried out" in page.text("#outcome"))
+    trading.release_answers()
+    assert page.run("document.querySelector('.buttons button').value") == "look"  # what is to be done now comes first
+    page.screenshot("django-unknown")
+    assert legible(page)
+    page.prefer("dark")
+    page.screenshot("django-unknown-dark")
+    page.driver.get(f"{site.visitor.address}/")
+    assert legible(page)
+    page.screenshot("django-dark")
+    page.size(360, 740)
+    assert page.run("document.documentElement.scrollWidth") == page.run("innerWidth") == 360
+    wide = "[...document.querySelectorAll('body *')].filter(each => each.getBoundingClientRect().right > 360.5).map(String)"
+    assert page.run(wide) == []
+    edge = "$(arguments[0]).getBoundingClientRect().right"
+    assert page.run(edge, "table") <= page.run(edge, "#trades") - 14  # the panel's padding
+    page.screenshot("django-phone-dark")
+    page.prefer("light")
+    assert legible(page)
+    page.screenshot("django-phone")
+
+
+def legible(page: Any) -> bool:
+    """Whether all text has the contrast that WCAG 2 wants at its level AA."""
+    from tests.samples.test_flask_dashboard import CONTRAST
+
+    found = page.run(CONTRAST)
+    assert len(found) > 10 and [each for each in found if each[0] < 4.5] == []
+    return True
+
+
+def test_a_task_that_is_gone_is_refused(site: Site) -> None:
+    with site.stage.trading.client() as client:
+        client.delete_follow_orders([site.stage.task])
+    eventually(lambda: site.visitor.send("look").status_code == 409, 15)  # connected again
+    answer = site.visitor.send("on")
+    assert answer.status_code == 409 and "The venue said no" in _outcome(answer) and "Useless" in _outcome(answer)
+    assert site.last() == ("on", "refused", 1)
+    assert "The venue has no such task" in _outcome(site.visitor.send("look"))
