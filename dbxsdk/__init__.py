@@ -1,8 +1,11 @@
 """Synchronous, thread-based clients for the WebSocket APIs of trading venues.
 
+::
+
     client = dbxsdk.DigiFinexClient()
     client.subscribe("trades", "BTC_USDT", callback=print)  # pushes reach the callback
     client.server_time()                                    # blocks, returns or raises
+    client.close()
 """
 
 import logging

@@ -48,12 +48,18 @@ class BybitPrivateClient(PrivateChannels):
 
     A signature made outside of this program, here with an RSA key and the package cryptography::
 
-        key = serialization.load_pem_private_key(pem, password=None)
+        import base64
+        import pathlib
+
+        from cryptography.hazmat.primitives import hashes, serialization
+        from cryptography.hazmat.primitives.asymmetric import padding
+
+        key = serialization.load_pem_private_key(pathlib.Path("bybit.pem").read_bytes(), password=None)
 
         def sign(payload: str) -> str:
             return base64.b64encode(key.sign(payload.encode(), padding.PKCS1v15(), hashes.SHA256())).decode()
 
-        client = BybitPrivateClient(api_key, None, signer=sign)
+        client = dbxsdk.BybitPrivateClient(api_key, None, signer=sign)
 
     Args:
         api_key, api_secret: of an HMAC key. ``api_secret`` may be None where there is a ``signer``, and is not used there.

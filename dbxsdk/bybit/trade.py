@@ -41,9 +41,9 @@ class BybitTradeClient(BybitClient):
 
     ::
 
-        with BybitTradeClient(api_key, api_secret, testnet=True) as client:
+        with dbxsdk.BybitTradeClient(api_key, api_secret, testnet=True) as client:
             result = client.place_order(
-                category="linear", symbol="BTCUSDT", side="Buy", orderType="Limit", qty="0.001", price=Decimal("50000")
+                category="linear", symbol="BTCUSDT", side="Buy", orderType="Limit", qty="0.001", price="50000"
             )
             client.cancel_order(category="linear", symbol="BTCUSDT", orderId=result.order_id)
 

@@ -2,9 +2,11 @@
 
 ::
 
+    from dbxsdk.sim import DigiFinexVenue
+
     with DigiFinexVenue() as venue, venue.client() as client:
         client.subscribe("trades", "BTC_USDT", callback=print)
-        ...
+        client.wait(1)
 
 They need the ``sim`` extra: ``pip install "dbxsdk[sim]"``.
 """
