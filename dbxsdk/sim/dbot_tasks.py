@@ -525,5 +525,5 @@ def _number(params: Mapping[str, Any], name: str, default: Any = None) -> float:
         if isinstance(value, bool):
             raise ValueError
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise Refused(f"{name} must be a number") from None

@@ -229,6 +229,7 @@ def test_snipers_and_developers(venue: DBotVenue, client: Peer) -> None:
     ("createSwapOrder", {}),
     ("createSwapOrder", {"walletId": "local-wallet-1", "type": "hold"}),
     ("createSwapOrder", {"walletId": "local-wallet-1", "type": "buy", "amountOrPercent": "much"}),
+    ("createSwapOrder", {"walletId": "local-wallet-1", "type": "buy", "amountOrPercent": 10**400}),
     ("createSwapOrder", {"walletId": "local-wallet-1", "type": "buy", "amountOrPercent": 1, "maxSlippage": 2}),
     ("createSwapOrdersMultiWallet", {"walletIdList": []}),
     ("createSwapOrdersMultiWallet", {"walletIdList": ["local-wallet-1", "nobody's"]}),
