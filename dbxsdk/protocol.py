@@ -145,6 +145,10 @@ class Protocol(abc.ABC):
         """What must be asked, one after the other, before the connection is ready. ``now_ms`` is the wall clock."""
         return ()
 
+    def login_refusal(self) -> Optional[VenueError]:
+        """What a login ended with that the venue has refused, where the connection ended before that was decided."""
+        return None
+
     def login_answered(self, request: Request, reply: Reply, now_ms: int) -> Sequence[Request]:
         """What the answer to a login request leads to: further requests, to be asked next, or none. Raises the
         ``VenueError`` that it means: an ``AuthError`` ends the client, another is tried again on a new connection."""

@@ -36,6 +36,9 @@ READS = {
     "recording/writer.py:Recorder.connection": "when it was, in a record",
     "transport/retry_after.py:retry_after": "a Retry-After that is a date, where the peer's own time is not known",
     "sim/server.py:Venue.__init__": "the local venue's own clock",
+    "cli/doctor_venue.py:_now": "what is compared with the venue's clock",
+    "cli/doctor_venue.py:Examination._read_clock": "what is compared with the venue's clock",
+    "transport/probe.py:Probe.handshake": "what is compared with the venue's clock",
     "cli/demo/orders.py:PrivateLink.gap": "which orders the local venue changed since",
 }
 """Module and place, and what for."""

@@ -86,13 +86,21 @@ class Login:
         self._refusal: Optional[VenueError] = None
         """Of a login after which the venue was asked for its time, until it is decided what it means."""
         self._unsigned: Optional[VenueError] = None
+        self._asks_first = False
+        """Whether the connection began with the question for the venue's time."""
+
+    def undecided(self) -> Optional[VenueError]:
+        """The refusal of the login before, where the venue does not tell its time when asked first thing either."""
+        return self._told(self._refusal) if self._refusal is not None and self._asks_first else None
 
     def start(self) -> Tuple[Request, ...]:
         """The first request on a new connection."""
         self._unsigned = None
-        if self._refusal is not None:
+        if self._refusal is not None and not self._asks_first:
             # The venue hung up on the question for its time: before the login it may answer.
+            self._asks_first = True
             return (self._request("ping", None),)
+        self._refusal, self._asks_first = None, False
         try:
             return (self._auth(),)
         except VenueError as error:
@@ -111,7 +119,7 @@ class Login:
             raise self._unsigned
         if request.kind == "ping":
             return self._measured(document)
-        asked, self._refusal = self._refusal, None
+        asked, self._refusal, self._asks_first = self._refusal, None, False
         if refusal is None:
             return (self._request("ping", None),) if self._needs_time and not self._clock.is_known else ()
         if about_time and asked is None:
@@ -130,6 +138,7 @@ class Login:
         if pong_time_ms(document) is None:
             refusal, self._refusal = self._refusal, None
             raise self._told(refusal)
+        self._asks_first = False
         return (self._auth(),)
 
     def _told(self, refusal: VenueError) -> VenueError:

@@ -69,6 +69,9 @@ class BybitPrivateProtocol(Protocol):
     def login(self, now_ms: int) -> Tuple[Request, ...]:
         return self._login.start()  # by its own clock, which may know better
 
+    def login_refusal(self) -> Optional[VenueError]:
+        return self._login.undecided()
+
     def login_answered(self, request: Request, reply: Reply, now_ms: int) -> Tuple[Request, ...]:
         document = _object(reply)
         refused = self._refusal(request, document)

@@ -17,6 +17,7 @@ LOG_IN, ASK_TIME = "server.auth", "server.time"
 
 _NOTABLE_MS = 2000
 """A clock that is known in whole seconds is not known better."""
+_SHORTEST_HIDDEN = 8
 _FIRST, _LAST = 10**9, 10**10  # 2001 to 2286: anything else is no time in seconds
 
 
@@ -32,19 +33,29 @@ class Login:
         self._request = request
         self._refusal: Optional[AuthError] = None
         """Of a login after which the venue was asked for its time, until it is decided what it means."""
+        self._signature = ""
         self._asked_ms = 0
         self._skew_ms: Optional[int] = None
         """The venue's clock minus this machine's, as it was measured last."""
 
     def start(self, now_ms: int) -> Tuple[Request, ...]:
         """The first request on a new connection. All times are in ms since 1970, by this machine's clock."""
-        if self._refusal is not None:
-            # The venue hung up on the question for its time: before the login it may answer.
-            return (self._ask_time(now_ms),)
+        self._refusal = None
         return (self._auth(now_ms),)
 
     def accepted(self) -> None:
         self._refusal = None
+
+    def undecided(self) -> Optional[AuthError]:
+        """The refusal that the connection ended with, before the venue had told its time."""
+        return None if self._refusal is None else self._told(self._refusal)
+
+    def redact(self, text: str) -> str:
+        """``text`` without the key, the secret and the last signature: a venue may put into its words what it was sent."""
+        for hidden in (self._signature, self._api_secret, self._api_key):
+            if len(hidden) >= _SHORTEST_HIDDEN:
+                text = text.replace(hidden, "***")
+        return text
 
     def refused(self, error: AuthError, now_ms: int) -> Tuple[Request, ...]:
         """What to ask next. Raises the refusal where it is final."""
@@ -68,7 +79,8 @@ class Login:
         # The same text must be in both places.
         timestamp = str(now_ms + (self._skew_ms or 0))
         digest = hmac.new(self._api_secret.encode(), timestamp.encode(), hashlib.sha256).digest()
-        return self._request(LOG_IN, [self._api_key, timestamp, base64.b64encode(digest).decode()])
+        self._signature = base64.b64encode(digest).decode()
+        return self._request(LOG_IN, [self._api_key, timestamp, self._signature])
 
     def _ask_time(self, now_ms: int) -> Request:
         self._asked_ms = now_ms

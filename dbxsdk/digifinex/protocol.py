@@ -67,6 +67,9 @@ class DigiFinexProtocol(Protocol):
     def login(self, now_ms: int) -> Tuple[Request, ...]:
         return () if self._login is None else self._login.start(now_ms)
 
+    def login_refusal(self) -> Optional[AuthError]:
+        return None if self._login is None else self._login.undecided()
+
     def login_answered(self, request: Request, reply: Reply, now_ms: int) -> Tuple[Request, ...]:
         assert self._login is not None
         if request.kind == ASK_TIME:
@@ -176,7 +179,7 @@ class DigiFinexProtocol(Protocol):
         error = _refusal(reply.document)
         if error is None:
             return reply.document.get("result")
-        code, message = error
+        code, message = error[0], self._redacted(error[1])
         if request.kind == LOG_IN:
             raise AuthError(f"the login was refused: {message}", code=code, reply=reply.document)
         kind = RateLimited if code == _RATE_LIMIT else VenueError
@@ -189,9 +192,12 @@ class DigiFinexProtocol(Protocol):
         if len(request.topics) > 1:
             # Which of them it was, or whether the others were taken, no page says: ask for each by itself.
             return Acknowledgement(retry=tuple(self.subscribe([topic], ())[0] for topic in request.topics))
-        code, message = error
+        code, message = error[0], self._redacted(error[1])
         refusal = SubscribeError(message, topics=request.topics, code=code, reply=reply.document)
         return Acknowledgement(refused={topic: refusal for topic in request.topics})
+
+    def _redacted(self, message: str) -> str:
+        return message if self._login is None else self._login.redact(message)
 
 
 def _split(topic: str) -> Tuple[str, str]:

@@ -16,6 +16,7 @@ import os
 import threading
 import time
 from concurrent.futures import Future
+from queue import Empty, SimpleQueue
 from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 from dbxsdk.errors import (
@@ -43,7 +44,7 @@ from dbxsdk.session.intake import Intake
 from dbxsdk.session.login import Login
 from dbxsdk.session.pending import Entry
 from dbxsdk.session.recorded import Recorded
-from dbxsdk.session.requests import Requests, fail, new_future
+from dbxsdk.session.requests import Requests, fail_all, new_future
 from dbxsdk.session.state import State, Stats
 from dbxsdk.session.subscription import Subscription
 from dbxsdk.session.subscriptions import Subscriptions
@@ -141,6 +142,8 @@ class Session:
         self._connection: Any = None
         self._connecting_since = 0.0
         self._book_waiters = 0
+        # What a closing has to tell, as one call: whichever thread takes it makes it.
+        self._outcomes: "SimpleQueue[Callable[[], None]]" = SimpleQueue()
         self._requests = Requests(self._lock, self._address.endpoint, self._connection_to_send)
         self._subscriptions = Subscriptions(
             self._protocol,
@@ -206,29 +209,39 @@ class Session:
 
     def begin_closing(self) -> Tuple[Optional[_Run], Any]:
         """The part of ``shutdown.close`` that waits for nothing. Returns the threads that have to end now, and the connection
-        to be closed, where there are any."""
+        to be closed, where there are any. Requests get their outcome on the heartbeat thread, or by ``tell_outcomes``: it
+        runs users' done-callbacks, and one that blocks must not hold up anybody else's end."""
         self._check_process()
         with self._lock:
             if not self._state.is_over:
                 self._state = State.CLOSED
             run, connection = self._run or self._last_run, self._connection
+            sent, unsent = self._requests.end()
+
+            if sent or unsent:
+                self._outcomes.put(lambda: _tell_closed(sent, unsent))  # before the thread is told to stop
             if run is not None:
                 # Under the lock: the reader makes no connection after this one that would not be closed below.
                 run.stop.set()
-            sent, unsent = self._requests.end()
             self._changed.notify_all()
             books = self._books()
         for book in books:
             book.end(None, "the client is closed")
-        for entry in sent:
-            fail(entry, ConnectionLost("the client was closed before the answer came", request_id=entry.request.key))
-        for entry in unsent:
-            fail(entry, ClientClosed("the client was closed before the request was sent"))
         for queue in self._callbacks.all_queues():
             queue.discard()
         if run is not None:
             run.wake_heartbeat.set()
         return run, connection
+
+    @property
+    def has_outcomes(self) -> bool:
+        """Whether the heartbeat thread has not begun to tell them: it had ended already, or is in a callback."""
+        return not self._outcomes.empty()
+
+    def tell_outcomes(self) -> None:
+        """Runs the done-callbacks of what ``begin_closing`` has ended, where no other thread does."""
+        with contextlib.suppress(Empty):
+            self._outcomes.get_nowait()()
 
     def finish_closing(self) -> None:
         """When the reader has ended, or was waited for long enough."""
@@ -257,6 +270,8 @@ class Session:
 
     def _wait_ready(self, deadline: float) -> None:
         """Returns when the connection is ready; opens it where there is none. Raises what stopped it."""
+        if self._run is None:
+            warn_where_threads_cannot_run()
         with self._lock:
             if self._ready_connection() is not None:
                 return
@@ -302,10 +317,9 @@ class Session:
             if self._run.stop.is_set():
                 raise ConnectError(f"{self._address.endpoint}: an earlier opening that was given up has not ended yet")
             return self._run
-        warn_where_threads_cannot_run()
         run = _Run(self._callbacks.new_queue())
         loops: List[Tuple[str, Callable[[], None]]] = [
-            ("heartbeat", lambda: self._heartbeat.run(run.stop, run.wake_heartbeat)),
+            ("heartbeat", lambda: self._run_heartbeat(run)),
         ]
         if not self._callbacks.inline:
             loops.append(("callbacks", lambda: self._callbacks.run(run.queue)))
@@ -332,6 +346,10 @@ class Session:
         loop()
         if run.inherited and threads_survive_forks():
             self._inherited.wait()  # Python has forgotten this thread, and would complain of its end
+
+    def _run_heartbeat(self, run: _Run) -> None:
+        self._heartbeat.run(run.stop, run.wake_heartbeat)
+        self.tell_outcomes()
 
     # Under the lock:
 
@@ -367,8 +385,12 @@ class Session:
 
     def _ask_venue(self, request: Request, deadline: float) -> Any:
         entry = Entry(request, future=new_future())
-        self._requests.start(entry, deadline)
-        self._callbacks.poke()
+        try:
+            self._requests.start(entry, deadline)
+            self._callbacks.poke()
+        except BaseException:  # noqa: B036 - Ctrl-C: nobody waits for it any more
+            self._requests._give_up(entry)
+            raise
         return self._requests.wait(entry, deadline)
 
     def submit(self, request: Request) -> "Future[Any]":
@@ -467,7 +489,8 @@ class Session:
             if run.stop.is_set():
                 self._disconnected(Disconnected("closed", ending.code, None))
                 return None
-            error = self._login.error or ending.error
+            undecided = None if self._ready_since else self._protocol.login_refusal()
+            error = self._login.error or undecided or ending.error
             if self._ready_since:
                 failed = 0
                 backoff.lasted(self._clock.monotonic() - self._ready_since)
@@ -582,9 +605,12 @@ class Session:
             book.stale(f"the connection was lost: {ending.reason}")
         if self._ready_since:
             self._intake.gap.connection_lost(self._last_byte or self._ready_since, self._intake.last_received_ns)
-        for entry in entries:
-            reason = f"the connection ended ({ending.reason}) before the answer to {entry.request.kind} came"
-            fail(entry, ConnectionLost(f"{reason}; it may have been carried out", request_id=entry.request.key))
+
+        def lost(request: Request) -> ConnectionLost:
+            reason = f"the connection ended ({ending.reason}) before the answer to {request.kind} came"
+            return ConnectionLost(f"{reason}; it may have been carried out", request_id=request.key)
+
+        fail_all((entry, lost(entry.request)) for entry in entries)
 
     def _end_run(self, run: _Run, error: Optional[DbxError]) -> None:
         """The last that the reader thread does."""
@@ -605,8 +631,7 @@ class Session:
             books = self._books() if over else []
         for book in books:
             book.end(self._failure, f"the client has ended: {run.error}")
-        for entry in sent + unsent:
-            fail(entry, fresh(run.error))
+        fail_all((entry, fresh(run.error)) for entry in sent + unsent)
         run.queue.drain()
         if over:
             for queue in self._callbacks.all_queues():
@@ -721,6 +746,12 @@ class Session:
         run = self._run
         if run is not None and threading.current_thread() is run.reader:
             raise WrongThreadError(f"{method} would wait for an answer on the thread that has to read it; use another thread")
+
+
+def _tell_closed(sent: Sequence[Entry], unsent: Sequence[Entry]) -> None:
+    lost, closed = "the client was closed before the answer came", "the client was closed before the request was sent"
+    failures: List[Tuple[Entry, DbxError]] = [(each, ConnectionLost(lost, request_id=each.request.key)) for each in sent]
+    fail_all([*failures, *((each, ClientClosed(closed)) for each in unsent)])
 
 
 def _deadline(timeout: Optional[float], default: float) -> float:

@@ -267,6 +267,18 @@ class TestCourse:
             answered(protocol, again, "params")
         assert only(protocol.login(0)).kind == "auth"
 
+    def test_venue_that_hangs_up_when_asked_first_too_has_refused_the_login(self, make: Make) -> None:
+        protocol = make()
+        asked(protocol)
+        assert protocol.login_refusal() is None  # it may be the clock: the next connection asks
+        protocol.reset()
+        ping = only(protocol.login(NOW))
+        assert ping.kind == "ping"
+        refusal = protocol.login_refusal()
+        assert isinstance(refusal, AuthError)
+        protocol.reset()
+        assert only(protocol.login(NOW)).kind == "auth" and protocol.login_refusal() is None
+
     @pytest.mark.parametrize("time", ["", "now", None, [], 1.5])
     def test_pong_without_a_time(self, make: Make, time: Any) -> None:
         protocol = make()

@@ -345,7 +345,7 @@ documents = st.dictionaries(
 
 
 class TestAnything:
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=200, deadline=None)
     @given(documents)
     def test_whatever_arrives(self, document: Any) -> None:
         protocol = make()

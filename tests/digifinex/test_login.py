@@ -1,0 +1,68 @@
+"""Logins that the venue refuses: the refusal is what ends the client, whatever comes after it, and shows no secret."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any, Dict
+
+import pytest
+
+from dbxsdk.digifinex.protocol import DigiFinexProtocol
+from dbxsdk.errors import AuthError
+from dbxsdk.protocol import Reply
+from dbxsdk.session import Session
+from dbxsdk.transport import parse_url
+from tests.session.fake import FakeConnection, Network, fast
+
+
+def session(protocol: Any, answer: Any, **options: Any) -> "tuple[Session, Network]":
+    network = Network(answer)
+    return Session(protocol, parse_url("url", network.url), fast(**options), connect=network.connect), network
+
+
+def refuse(then: str) -> Any:
+    def answer(connection: FakeConnection, request: Dict[str, Any]) -> Any:
+        if request["method"] == "server.auth":
+            connection.push({"id": request["id"], "error": {"code": 6, "message": "authentication failed: sign"}, "result": None})
+            if then == "hangs up":
+                connection.end("the peer closed the connection")
+        return None  # to all else
+
+    return answer
+
+
+def sent_methods(network: Network) -> Any:
+    return [request["method"] for connection in network.connections for request in connection.sent]
+
+
+@pytest.mark.parametrize("then", ["hangs up", "says nothing"])
+def test_the_first_opening_tells_the_refusal(then: str) -> None:
+    made, network = session(DigiFinexProtocol("key", "secret"), refuse(then), request_timeout=0.3)
+    try:
+        with pytest.raises(AuthError, match="authentication failed"):
+            made.open(None)
+    finally:
+        made.close(5)
+
+
+KEY, SECRET = "the-api-key-4711", "the-secret-0815"
+
+
+def test_a_venue_that_repeats_the_credentials(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    protocol = DigiFinexProtocol(KEY, SECRET)
+    (login,) = protocol.login(1_600_000_000_000)
+    signature = json.loads(login.frame)["params"][2]
+    text = f"no such key {KEY} {signature}"
+
+    def refused(request: Any) -> Any:
+        document = {"id": request.key, "error": {"code": 6, "message": text}, "result": None}
+        return protocol.login_answered(request, Reply(request.key, document, request.kind), 1_600_000_000_000)
+
+    (question,) = refused(login)
+    with pytest.raises(AuthError) as raised:
+        time = {"id": question.key, "error": None, "result": 1_600_000_000}
+        protocol.login_answered(question, Reply(question.key, time, question.kind), 1_600_000_000_000)
+    shown = f"{raised.value} {raised.value!r} {raised.value.message} {caplog.text}"
+    assert KEY not in shown and signature not in shown and SECRET not in shown, shown
