@@ -247,7 +247,8 @@ class Client:
     def submit(self, method: str, params: Any = None) -> "Future[Any]":
         """``call`` without blocking: a future with the same result or exception, within ``request_timeout``.
 
-        It cannot be cancelled. Its done-callbacks run on the reader thread: they must be short, and must not block.
+        It cannot be cancelled. Its done-callbacks run on the reader thread, or on the heartbeat thread (time limits,
+        ``close``): they must be short, and must not block.
         """
         return self._session.submit(self._request(method, params))
 

@@ -31,8 +31,8 @@ class Imports:
         self._changed = threading.Condition()  # its lock guards _importing; it is held while the process forks
         self._importing: List[int] = []
         """The threads; one may be there twice."""
+        self._forking = 0
         self._pid = os.getpid()
-        self._held = False
 
     @contextlib.contextmanager
     def __call__(self) -> Iterator[None]:
@@ -41,29 +41,35 @@ class Imports:
                 if self._pid != os.getpid():
                     self.after_fork_in_child()
         # Several at a time: Python's own locks keep them apart where they have to be.
+        own = threading.get_ident()
         with self._changed:
-            self._importing.append(threading.get_ident())
+            # Not for ever: the thread that forks may wait, in other packages' hooks, for what this one holds.
+            self._changed.wait_for(lambda: not self._forking, _PATIENCE)
+            # Several at a time: Python's own locks keep them apart where they have to be.
+            self._importing.append(own)
         try:
             yield
         finally:
             with self._changed:
-                self._importing.remove(threading.get_ident())
+                self._importing.remove(own)
                 self._changed.notify_all()
 
     def before_fork(self) -> None:
         own = threading.get_ident()
-        self._held = self._changed.acquire(timeout=_PATIENCE)
-        if self._held:
+        with self._changed:
             self._changed.wait_for(lambda: all(thread == own for thread in self._importing), _PATIENCE)
+            self._forking += 1
 
     def after_fork_in_parent(self) -> None:
-        if self._held:
-            self._changed.release()
+        with self._changed:
+            self._forking -= 1
+            self._changed.notify_all()
 
     def after_fork_in_child(self) -> None:
         own = threading.get_ident()
         self._importing = [thread for thread in self._importing if thread == own]
         self._changed = threading.Condition()
+        self._forking = 0
         self._pid = os.getpid()
 
 

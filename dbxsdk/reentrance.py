@@ -11,7 +11,14 @@ import threading
 from types import FrameType
 from typing import Any, Callable, Optional
 
-_WITH_LOCKS = ("dbxsdk.session.", "dbxsdk.transport.", "dbxsdk.recording.", "dbxsdk.order_book", "concurrent.futures._base")
+_WITH_LOCKS = (
+    "dbxsdk.session.",
+    "dbxsdk.transport.",
+    "dbxsdk.recording.",
+    "dbxsdk.order_book",
+    "dbxsdk.replaying.feed",
+    "concurrent.futures._base",
+)
 """Modules (by the beginnings of their names) that hold locks, or are called by who does."""
 
 CALLERS = frozenset(
@@ -19,6 +26,7 @@ CALLERS = frozenset(
         ("dbxsdk.session.callbacks", "deliver"),
         ("dbxsdk.session.callbacks", "_deliver_event"),
         ("dbxsdk.session.pending", "guarded"),
+        ("concurrent.futures._base", "_invoke_callbacks"),
         ("dbxsdk.order_book", "notify"),
         ("dbxsdk.order_book", "__exit__"),
         ("dbxsdk.recording.tape", "_tell"),

@@ -190,7 +190,7 @@ _recorders: "weakref.WeakSet[Recorder]" = weakref.WeakSet()
 
 def _at_exit() -> None:
     deadline = time.monotonic() + _AT_END
-    for recorder in list(_recorders):
+    for recorder in shutdown.members(_recorders):
         recorder._tape.finish(max(deadline - time.monotonic(), 0.0))
 
 

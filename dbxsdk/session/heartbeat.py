@@ -19,7 +19,7 @@ from dbxsdk.transport import NotSent, SendFailed
 logger = logging.getLogger(__name__)
 
 _SECOND_LOOK = 0.1
-"""Seconds between finding a connection silent and giving it up."""
+"""Seconds between finding a connection silent and giving it up, and between looks at a topic behind a busy reader."""
 
 
 class Heartbeat:
@@ -49,8 +49,6 @@ class Heartbeat:
         self._last_beat = 0.0
         self._suspected: Any = None
         """The connection that was found silent at the last look."""
-        self._stood_still = 0.0
-        """When the reader was last seen to stand still, for a full queue or in a callback."""
         self._emit = emit
         self._interval = options.heartbeat_interval or protocol.heartbeat_interval
         # A heartbeat is answered: one interval without anything to send, and time for the answer.
@@ -74,9 +72,9 @@ class Heartbeat:
             watched = self._topics.watched() if ready else []
             books = feeds(self._topics.subscriptions()) if ready else []
         tell()
-        if connection is not None and _stands_still(connection, now):
-            self._stood_still = now
-        due: List[Optional[float]] = [self._check_silence(topic, now) for topic in watched]
+        # What came after that moment may lie unread.
+        seen = now if connection is None else connection.seen_until(now)
+        due: List[Optional[float]] = [self._check_silence(topic, now, seen) for topic in watched]
         due += [feed.book.ask_when_due(now) for feed in books]
         if connection is not None:
             due.append(self._check_alive(connection, now))
@@ -132,22 +130,17 @@ class Heartbeat:
         self._last_beat = now
         return now + self._interval
 
-    def _check_silence(self, topic: Topic, now: float) -> Optional[float]:
+    def _check_silence(self, topic: Topic, now: float, seen: float) -> Optional[float]:
         if topic.silent or topic.max_silence is None:
             return None  # told already; the next update ends it
-        # What came while the reader stood still lies unread: the topic has its time from then on.
-        limit = max(topic.updated_at, self._stood_still) + topic.max_silence
-        if now < limit:
-            return limit
+        limit = topic.updated_at + topic.max_silence
+        if seen < limit:
+            return max(limit, now + _SECOND_LOOK)
         topic.silent = True
-        silence = now - topic.updated_at
+        silence = seen - topic.updated_at
         logger.warning("%s: no update of %s for %.1f s", self._protocol.venue, topic.name, silence)
         self._emit(Silent(topic.name, silence))
         return None
-
-
-def _stands_still(connection: Any, now: float) -> bool:
-    return not connection.silent_for(now) and now - (connection.last_received or now) > _SECOND_LOOK
 
 
 def _ignore(request: Request, reply: Optional[Reply]) -> None:

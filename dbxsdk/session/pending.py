@@ -78,6 +78,9 @@ class PendingRequests:
     def has(self, reply: Reply) -> bool:
         return reply.key in self._by_key
 
+    def holds(self, entry: Entry) -> bool:
+        return self._by_key.get(entry.request.key) is entry
+
     def take(self, reply: Reply) -> Optional[Entry]:
         """The request that ``reply`` answers, removed; None where there is none, or it cannot be told which."""
         if reply.key is not None:

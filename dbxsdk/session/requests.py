@@ -6,7 +6,7 @@ import concurrent.futures
 import threading
 import time
 import weakref
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, Iterable, List, Optional, Tuple
 
 from dbxsdk.errors import ConnectError, ConnectionLost, DbxError, RequestTimeout, fresh
 from dbxsdk.protocol import Request
@@ -127,9 +127,8 @@ class Requests:
             for entry in expired:
                 if entry.handler is not None:
                     entry.handler(entry.request, None)
-                fail(entry, no_answer(entry.request))
-            for entry in late:
-                fail(entry, not_connected(self._endpoint))
+            failures: List[Tuple[Entry, DbxError]] = [(entry, no_answer(entry.request)) for entry in expired]
+            fail_all([*failures, *((entry, not_connected(self._endpoint)) for entry in late)])
 
         return tell
 
@@ -143,6 +142,10 @@ class Requests:
     def _send(self, entry: Entry, connection: Any, timeout: float, keep: bool = False) -> bool:
         """Sends a filed request. False where not a byte left and there will be another connection: with ``keep`` it waits
         for that one."""
+        if keep:
+            with self._lock:
+                if not self.pending.holds(entry):
+                    return True  # given up while those before it were written
         try:
             send(entry.request, connection, timeout)
         except SendFailed:
@@ -158,7 +161,8 @@ class Requests:
                     return False
             fail(entry, ConnectError(f"{self._endpoint}: the request could not be sent: {error}"))
         except BaseException:  # noqa: B036 - as in ``wait``
-            self._give_up(entry)
+            if self._give_up(entry)[0]:
+                fail(entry, no_answer(entry.request))
             raise
         return True
 
@@ -181,6 +185,12 @@ def new_future() -> RequestFuture:
 def fail(entry: Entry, error: DbxError) -> None:
     if entry.future is not None:
         entry.future.set_exception(error if error.__traceback__ is None else fresh(error))
+
+
+def fail_all(failures: Iterable[Tuple[Entry, DbxError]]) -> None:
+    """First those that nobody's code hangs on: a thread in ``call`` must not wait for another's done-callback."""
+    for entry, error in sorted(failures, key=lambda each: bool(getattr(each[0].future, "_done_callbacks", None))):
+        fail(entry, error)
 
 
 def no_answer(request: Request) -> RequestTimeout:

@@ -7,9 +7,9 @@ What holds at the interpreter's exit:
   client at work, and may cancel orders with it; those registered before find all clients closed (``ClientClosed``). That
   is why the hook below is registered at import, and not with the first connection. From Python 3.12 on no thread can be
   started there: a client that is not open cannot be opened any more (``ConnectError``).
-* The hook closes all clients at once, within ``AT_EXIT`` seconds together: requests in flight end, close frames are sent,
-  threads are joined. What has not ended by then, a callback that does not return, is told in one line of the log and
-  left to end with the process: it runs on daemon threads.
+* The hook closes all clients at once, within ``AT_EXIT`` seconds together: requests in flight end (their done-callbacks run
+  on the clients' heartbeat threads), close frames are sent, threads are joined. What has not ended by then, a callback
+  that does not return, is told in one line of the log and left to end with the process: it runs on daemon threads.
 * Then recorders write what they have.
 
 Where ``atexit`` is skipped (a signal's default action, ``os._exit``, children of ``multiprocessing``) the process ends
@@ -24,7 +24,7 @@ import logging
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Callable, Iterable, List, Sequence
+from typing import TYPE_CHECKING, Callable, Iterable, List, Sequence, Tuple, TypeVar
 
 if TYPE_CHECKING:
     from dbxsdk.session.session import Session, _Run as Run
@@ -37,6 +37,8 @@ _GOODBYE = 0.3
 """Seconds that peers have to answer our close frames."""
 _END = 1.0
 """Seconds that threads told to end, and woken, may take."""
+
+_Member = TypeVar("_Member")
 
 sessions: "weakref.WeakSet[Session]" = weakref.WeakSet()
 _afterwards: List[Callable[[], None]] = []
@@ -56,6 +58,7 @@ def close(ending: Iterable[Session], timeout: float) -> None:
         else:  # many, whose peers do not read: each close frame takes its time
             connection.abort("closed")
     _join_readers([run for run, _ in connected], min(begun + _GOODBYE, deadline))
+    telling, untold = _tell([session for session, _, _ in closed if session.has_outcomes])
     for run, connection in connected:
         if run.reader.is_alive():
             connection.abort("closed")
@@ -65,6 +68,24 @@ def close(ending: Iterable[Session], timeout: float) -> None:
         session.finish_closing()
     for run in runs:
         run.join(max(deadline - time.monotonic(), 0.0))
+    for thread in telling:
+        thread.join(max(deadline - time.monotonic(), 0.0))
+    for session in untold:
+        session.tell_outcomes()
+
+
+def _tell(ending: Iterable[Session]) -> Tuple[List[threading.Thread], List[Session]]:
+    """Each by a thread of its own. Returns these, and the sessions for which none is to be had: the interpreter is shutting
+    down. Almost always their heartbeat threads have told all."""
+    telling, untold = [], []
+    for session in ending:
+        thread = threading.Thread(target=session.tell_outcomes, name="dbxsdk-closing", daemon=True)
+        try:
+            thread.start()
+            telling.append(thread)
+        except RuntimeError:
+            untold.append(session)
+    return telling, untold
 
 
 def _join_readers(runs: Sequence[Run], until: float) -> None:
@@ -78,15 +99,26 @@ def afterwards(work: Callable[[], None]) -> None:
     _afterwards.append(work)
 
 
+def members(which: "weakref.WeakSet[_Member]") -> List[_Member]:
+    """All that are there, while other threads make more."""
+    while True:
+        try:
+            return list(which)
+        except RuntimeError:  # one was made meanwhile
+            pass
+
+
 def _at_exit() -> None:
-    ending = list(sessions)
-    with contextlib.suppress(KeyboardInterrupt):  # who presses Ctrl-C again does not want to wait
-        close(ending, AT_EXIT)
-        left = [thread.name for session in ending for thread in session.threads if thread.is_alive()]
-        if left:
-            logger.warning("threads that have not ended in time are left to the process's end: %s", ", ".join(left))
-    for work in _afterwards:
-        work()
+    ending = members(sessions)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):  # who presses Ctrl-C again does not want to wait
+            close(ending, AT_EXIT)
+            left = [thread.name for session in ending for thread in session.threads if thread.is_alive()]
+            if left:
+                logger.warning("threads that have not ended in time are left to the process's end: %s", ", ".join(left))
+    finally:
+        for work in _afterwards:
+            work()
 
 
 atexit.register(_at_exit)

@@ -84,8 +84,8 @@ class Subscriptions:
             # Before the request is sent: the first update may come before the acknowledgement.
             self.topics.add(names, subscription, waiter, time.monotonic())
             self.ask(deadline)
-        self.flush()
         try:
+            self.flush()
             self._wait(waiter, deadline)
         finally:
             with self._lock:

@@ -311,6 +311,11 @@ class Connection:
         since = wire.waiting_since if wire is not None else None
         return 0.0 if since is None else now - since
 
+    def seen_until(self, now: float) -> float:
+        """The last moment of which it is certain that all that had come by then was read and taken in."""
+        wire = self._wire
+        return now if wire is None or wire.waiting_since is not None else wire.caught_up
+
     @property
     def secrets(self) -> Tuple[str, ...]:
         """The keys and tokens that it was opened with."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import ssl
+import threading
 import time
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable, List, Mapping, Optional
 from urllib.parse import urlsplit
 
 import attrs
@@ -20,6 +23,7 @@ LARGEST_BODY = 16 * 1024 * 1024
 """Bytes; the longest list of markets has a few hundred thousand."""
 
 _PIECE = 64 * 1024
+_ENDLESS = "HTTP: the answer does not end. Check the address and the network"
 
 
 @attrs.frozen
@@ -52,9 +56,10 @@ def get(
 ) -> HttpAnswer:
     """Sends a GET request; redirects are not followed, since they would carry the headers to another host.
 
-    ``timeout`` (seconds) bounds each wait for the network, and about twice it the whole; ``LARGEST_BODY`` bounds the body,
-    inflated. ``publish`` takes the connected socket, so that another thread can shut it down. Raises ``ConnectError``;
-    every HTTP status is an answer.
+    ``timeout`` (seconds) bounds each wait for the network, and twice it the whole, however slowly bytes may drip (not so the
+    look-up of the name, and each of a host's addresses has its own); ``LARGEST_BODY`` bounds the body, inflated. ``publish``
+    takes the connected socket, so that another thread can shut it down. Raises ``ConnectError``; every HTTP status is an
+    answer.
     """
     # Here and not above: it takes longer to import than all of this package, and most clients never need it.
     with importing():
@@ -65,22 +70,27 @@ def get(
     with requests.Session() as session:
         session.trust_env = options.proxy is None and not is_loopback(host)
         proxies = {"http": options.proxy, "https": options.proxy} if options.proxy else None
-        adapter = _adapter(options.ssl_context, publish)
+        limit = _Limit(2 * timeout)
+        adapter = _adapter(options.ssl_context, limit, publish)
         session.mount("http://", adapter)
         session.mount("https://", adapter)
         try:
-            answer = session.get(
+            with limit, session.get(
                 url, params=params, headers=headers, timeout=timeout, proxies=proxies, allow_redirects=False, stream=True
-            )
-            content = _body(answer, host, time.monotonic() + timeout)
-        except requests.exceptions.SSLError as error:
-            raise ConnectError(f"{host}: TLS failed. Check the host name, the clock and the root certificates") from _bare(error)
-        except requests.exceptions.ProxyError as error:
-            raise ConnectError(f"{host}: the proxy refused. Check its address and rights") from _bare(error)
-        except requests.exceptions.Timeout as error:
-            raise ConnectError(f"{host}: HTTP: no answer in time. Check the address and the network") from _bare(error)
+            ) as answer:
+                content = _body(answer, host, limit)
         except (requests.exceptions.RequestException, OSError, ValueError) as error:
-            raise ConnectError(f"{host}: HTTP: the request failed. Check the address and the network") from _bare(error)
+            if limit.passed:
+                reason = _ENDLESS
+            elif isinstance(error, requests.exceptions.SSLError):
+                reason = "TLS failed. Check the host name, the clock and the root certificates"
+            elif isinstance(error, requests.exceptions.ProxyError):
+                reason = "the proxy refused. Check its address and rights"
+            elif isinstance(error, requests.exceptions.Timeout):
+                reason = "HTTP: no answer in time. Check the address and the network"
+            else:
+                reason = "HTTP: the request failed. Check the address and the network"
+            raise ConnectError(f"{host}: {reason}") from _bare(error)
     try:
         document = codec.decode(content)
     except ProtocolError:
@@ -88,7 +98,49 @@ def get(
     return HttpAnswer(answer.status_code, document, retry_after(answer.headers))
 
 
-def _body(answer: Any, host: str, deadline: float) -> bytes:
+class _Limit:
+    """Of one request, as ``with``: when its time is up its sockets are shut down, since no read ends a wait for bytes that do
+    come, one by one. On a thread, since the waiting one is within the read."""
+
+    def __init__(self, seconds: float) -> None:
+        self._deadline = time.monotonic() + seconds
+        self._timer = threading.Timer(seconds, self._pass)
+        self._timer.daemon = True
+        self._timer.name = "dbxsdk-http"
+        self._lock = threading.Lock()
+        self._sockets: List[Any] = []
+
+    def __enter__(self) -> None:
+        with contextlib.suppress(RuntimeError):  # no thread is to be had: the interpreter is shutting down
+            self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        if self._timer.ident is not None:
+            self._timer.join()
+
+    @property
+    def passed(self) -> bool:
+        return time.monotonic() >= self._deadline
+
+    def watch(self, raw: Any) -> None:
+        with self._lock:
+            self._sockets.append(raw)
+            if self.passed:
+                _shut(raw)
+
+    def _pass(self) -> None:
+        with self._lock:
+            for raw in self._sockets:
+                _shut(raw)
+
+
+def _shut(raw: Any) -> None:
+    with contextlib.suppress(OSError, TypeError):  # not connected any more; TLS within a proxy's TLS, whose socket is here too
+        socket.socket.shutdown(raw, socket.SHUT_RDWR)
+
+
+def _body(answer: Any, host: str, limit: _Limit) -> bytes:
     """Piece by piece: a few bytes may inflate to gigabytes, and some hosts never end."""
     parts = []
     length = 0
@@ -97,8 +149,10 @@ def _body(answer: Any, host: str, deadline: float) -> bytes:
         length += len(part)
         if length > LARGEST_BODY:
             raise ConnectError(f"{host}: HTTP: the answer is too large. Check the address")
-        if time.monotonic() > deadline:
-            raise ConnectError(f"{host}: HTTP: the answer does not end. Check the address and the network")
+        if limit.passed:
+            break
+    if limit.passed:  # and cut off, by our hand
+        raise ConnectError(f"{host}: {_ENDLESS}")
     return b"".join(parts)
 
 
@@ -107,15 +161,24 @@ def _bare(error: BaseException) -> Exception:
     return OSError(type(error).__name__)
 
 
-def _adapter(context: Optional[ssl.SSLContext], publish: Optional[Callable[[Any], None]]) -> Any:
+def _adapter(context: Optional[ssl.SSLContext], limit: _Limit, publish: Optional[Callable[[Any], None]]) -> Any:
     from requests.adapters import HTTPAdapter
-    from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-    from urllib3.connection import HTTPConnection, HTTPSConnection
 
-    def publishing(connection_class: Any, pool_class: Any) -> Any:
-        class Connection(connection_class):  # type: ignore[misc]
+    def publishing(pool_class: Any) -> Any:
+        class Connection(pool_class.ConnectionCls):  # type: ignore[misc]
+            def _new_conn(self) -> Any:
+                raw = super()._new_conn()
+                limit.watch(raw)  # a proxy may drip, too, before ``connect`` returns
+                return raw
+
+            def _tunnel(self) -> None:
+                super()._tunnel()
+                if limit.passed:  # the end of the stream is taken for the end of the proxy's answer
+                    raise OSError(_ENDLESS)
+
             def connect(self) -> None:
                 super().connect()
+                limit.watch(self.sock)  # TLS has taken the other's place
                 if publish is not None:
                     publish(self.sock)
 
@@ -124,14 +187,22 @@ def _adapter(context: Optional[ssl.SSLContext], publish: Optional[Callable[[Any]
 
         return Pool
 
+    def prepare(manager: Any) -> None:
+        classes = manager.pool_classes_by_scheme
+        manager.pool_classes_by_scheme = {scheme: publishing(pool_class) for scheme, pool_class in classes.items()}
+
     class Adapter(HTTPAdapter):
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
             if context is not None:
                 kwargs["ssl_context"] = context
             super().init_poolmanager(*args, **kwargs)
-            self.poolmanager.pool_classes_by_scheme = {
-                "http": publishing(HTTPConnection, HTTPConnectionPool),
-                "https": publishing(HTTPSConnection, HTTPSConnectionPool),
-            }
+            prepare(self.poolmanager)
+
+        def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:
+            if context is not None:
+                kwargs["ssl_context"] = context
+            manager = super().proxy_manager_for(proxy, **kwargs)
+            prepare(manager)
+            return manager
 
     return Adapter()

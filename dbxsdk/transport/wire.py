@@ -14,6 +14,7 @@ different here:
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import socket
@@ -26,6 +27,7 @@ _READ_SIZE = 65536
 _RECORD_SIZE = 16384  # the longest plaintext of one TLS record
 # Without it (Windows) a full send buffer blocks until the watchdog shuts the connection down.
 _DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
+_NO_MEMORY = (errno.ENOBUFS, errno.ENOMEM)  # for this write; the connection lives
 
 
 class NotWritten(OSError):
@@ -57,7 +59,10 @@ class Wire:
         """Called before websocket-client closes the socket; may raise."""
         self.waiting_since: Optional[float] = None
         """Since when the reader waits for the network; None while it is at work."""
-        self.last_read = time.monotonic()
+        self.last_read = self.caught_up = self._mark = time.monotonic()
+        # ``caught_up``: what had come by then was read, and its reader has come back for more. A read that is not full takes
+        # all that is there; a full one leaves the socket's buffer at most, which ``_unread`` bytes more will have emptied.
+        self._unread = 0
 
     # -- what websocket-client calls -----------------------------------------------------------------
 
@@ -156,7 +161,8 @@ class Wire:
             except (BlockingIOError, InterruptedError):
                 pass
             except OSError as error:
-                raise _write_error(written, str(error.strerror or error), broken=True) from error
+                broken = error.errno not in _NO_MEMORY
+                raise _write_error(written, str(error.strerror or error), broken) from error
             if not _wait_writable(self._raw, deadline - time.monotonic()):
                 raise _write_error(written, "timed out: the peer does not read")
 
@@ -166,6 +172,8 @@ class Wire:
             if remaining <= 0:
                 raise socket.timeout("timed out")
             self._raw.settimeout(remaining)
+        if self._unread <= 0:
+            self.caught_up = self._mark
         self.waiting_since = time.monotonic()
         try:
             data = self._raw.recv(_READ_SIZE)
@@ -173,7 +181,13 @@ class Wire:
             self.waiting_since = None
             if self.deadline is not None:
                 self._raw.settimeout(None)
-        self.last_read = time.monotonic()
+        self.last_read = now = time.monotonic()
+        if len(data) < _READ_SIZE:
+            self._unread, self._mark = 0, now
+        elif self._unread > 0:
+            self._unread -= len(data)
+        else:
+            self._unread, self._mark = self._raw.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF), now
         return data
 
     def _remaining(self) -> Optional[float]:

@@ -146,6 +146,66 @@ def test_the_exit_closes_all_clients_at_once() -> None:
     assert {client.state for client in clients} == {State.CLOSED} and ours() == []
 
 
+def test_a_done_callback_that_blocks_holds_up_nobody_else() -> None:
+    go_on, ran = threading.Event(), Recorder()
+    networks = [Network(lambda connection, request: None), Network()]
+    clients = [network.client(request_timeout=20.0) for network in networks]
+    for client in clients:
+        client.open()
+    clients[0].submit("order", [1]).add_done_callback(lambda future: (go_on.wait(10.0), ran(future.exception())))
+    calling = Background(clients[0].call, "order", [2])
+    eventually(lambda: len(networks[0].now.sent) == 2)
+    started = time.monotonic()
+    closing = Background(shutdown.close, [client._session for client in clients], 0.5)
+    try:
+        eventually(lambda: networks[0].now.ended.is_set() and networks[1].now.ended.is_set())
+        assert isinstance(calling.error(), ConnectionLost)
+        closing.result()
+        assert time.monotonic() - started < 2.0 and not ran.items
+    finally:
+        go_on.set()
+    assert isinstance(ran.wait()[0], ConnectionLost)
+    eventually(lambda: ours() == [])
+
+
+@pytest.mark.parametrize("no_more_threads", [False, True])
+def test_outcomes_are_told_while_the_heartbeat_thread_is_in_a_done_callback(
+    monkeypatch: pytest.MonkeyPatch, no_more_threads: bool
+) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    inside, go_on, told = threading.Event(), threading.Event(), threading.Event()
+    network = Network(lambda connection, request: None)
+    client = network.client(request_timeout=0.05)
+    client.open()
+    client.submit("order", [1]).add_done_callback(lambda future: (inside.set(), go_on.wait(10.0)))
+    assert inside.wait(5.0)
+    future = client.submit("order", [2])
+    future.add_done_callback(lambda future: told.set())
+    try:
+        if no_more_threads:
+            monkeypatch.setattr(threading.Thread, "start", refuse)
+        client.close(timeout=0.2)
+        assert isinstance(future.exception(0), ConnectionLost) and told.is_set()
+    finally:
+        monkeypatch.undo()
+        go_on.set()
+    eventually(lambda: ours() == [])
+
+
+def test_recorders_write_what_they_have_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any) -> None:
+        raise MemoryError
+
+    written = threading.Event()
+    monkeypatch.setattr(shutdown, "_afterwards", [written.set])
+    monkeypatch.setattr(shutdown, "close", fails)
+    with pytest.raises(MemoryError):
+        shutdown._at_exit()
+    assert written.is_set()
+
+
 def test_the_exit_tells_in_one_line_what_has_not_ended(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutdown, "AT_EXIT", 0.1)
     go_on, inside, network = threading.Event(), threading.Event(), Network()

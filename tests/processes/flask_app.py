@@ -19,4 +19,4 @@ def pid() -> Dict[str, Any]:
 
 @app.get("/live")
 def live() -> Dict[str, Any]:
-    return feed.live()
+    return feed.live() if os.environ["SUBSCRIBE"] == "import" else feed.lazily()

@@ -184,7 +184,7 @@ client.close()
 recorder.close()
 """
 
-FOR_THE_CLIENT = {"handle", "is_watched", "notify", "stale", "renewed", "lost", "end", "after_fork_in_child"}
+FOR_THE_CLIENT = {"handle", "is_watched", "notify", "stale", "renewed", "lost", "end", "after_fork_in_child", "ask_when_due"}
 
 
 def test_every_method_may_be_the_first_in_a_child(tmp_path: pathlib.Path) -> None:

@@ -17,10 +17,11 @@ from dbxsdk.bybit.trade_protocol import BybitTradeProtocol
 from dbxsdk.digifinex.protocol import DigiFinexProtocol
 from dbxsdk.protocol import SecretText
 from dbxsdk.recording import Frame, Lost, Opened, RecordedConnection, read
+from dbxsdk.session.recorded import Recorded
 from dbxsdk.sim import DigiFinexVenue
 from dbxsdk.transport import Connection, NotSent, parse_url
 from tests.recording.recordings import run
-from tests.session.fake import Network, fast
+from tests.session.fake import FakeProtocol, Network, fast
 from tests.waiting import Recorder, eventually
 
 
@@ -115,6 +116,44 @@ def test_a_recorder_that_fails_on_the_way_is_told_once_and_costs_no_update() -> 
         assert str(events.wait_for(dbxsdk.RecordingFailed).error) == "no room"
         assert client.call("ask", [1]) == [1] and len(network.connections) == 1
     assert len(events.of(dbxsdk.RecordingFailed)) == 1
+
+
+class Raising(Notes):
+    def __init__(self, failing: str) -> None:
+        super().__init__()
+        self._failing = failing
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == object.__getattribute__(self, "__dict__").get("_failing"):
+            self.notes.append(("raised",))
+            raise OSError("no room")
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize("failing", ["received", "sent", "control", "closed"])
+def test_a_recorder_of_the_users_that_raises_costs_the_recording_only(failing: str) -> None:
+    events, recorder = Recorder(), Raising(failing)
+    with DigiFinexVenue(rate=0) as venue:
+        client = venue.client(options=dbxsdk.Options(recorder=recorder))
+        client.on_event(events)
+        with client:
+            assert client.server_time() is not None and client.ping() > 0
+            client._session._connection.ping("hello", 1.0)
+            assert client.server_time() is not None and client.stats().reconnects == 0
+    assert str(events.wait_for(dbxsdk.RecordingFailed).error) == "no room"
+    assert len(events.of(dbxsdk.RecordingFailed)) == 1 and len(events.of(dbxsdk.Disconnected)) == 1
+    assert recorder.notes[-1] == ("raised",), "it is dropped then"
+
+
+def test_a_recorder_that_cannot_take_a_frame_back_is_told() -> None:
+    told: List[Any] = []
+    connection = Connection(parse_url("url", "ws://127.0.0.1:1"), dbxsdk.Options(), lambda: None, lambda _: None, lambda _: None)
+    recorded = Recorded(Raising("not_sent"), FakeProtocol(), connection._address, None, told.append)
+    recorded.begin(connection)
+    for _ in range(2):
+        with pytest.raises(NotSent):
+            connection.send("text", 1.0)
+    assert [event.lost for event in told] == [0]
 
 
 def test_what_a_connection_tells() -> None:

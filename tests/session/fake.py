@@ -196,6 +196,7 @@ class FakeConnection:
         self.last_sent: Optional[float] = None
         self.recorded: Any = None
         self.secrets: Tuple[str, ...] = ()
+        self._caught_up = 0.0
 
     # -- what the session calls ----------------------------------------------------------------------
 
@@ -223,6 +224,7 @@ class FakeConnection:
         self.opened.set()
         self._on_open()
         while self._ending is None:
+            self._caught_up = self.last_received
             self._waiting_since = time.monotonic()
             item = self._inbox.get()
             self._waiting_since = None
@@ -273,6 +275,9 @@ class FakeConnection:
     def silent_for(self, now: float) -> float:
         since = self._waiting_since
         return 0.0 if since is None else now - since
+
+    def seen_until(self, now: float) -> float:
+        return now if self._waiting_since is not None else self._caught_up
 
     # -- what tests call -----------------------------------------------------------------------------
 

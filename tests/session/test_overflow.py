@@ -3,6 +3,7 @@ update; and that nothing else waits for the callback: answers, heartbeats, the w
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import time
@@ -436,6 +437,26 @@ def test_a_call_is_not_refused_by_a_dead_socket_that_the_held_reader_has_not_see
             assert client.ping(timeout=3.0) < 3.0  # goes out on the next connection
             assert scene.venue.connection_count == 2
             blocking.go_on.set()
+
+
+def test_a_topic_that_stopped_behind_a_slow_callback_is_silent_in_time(venue: BybitVenue, blocking: Blocking) -> None:
+    over, numbers = threading.Event(), itertools.count()
+
+    def slow(_: Any) -> None:
+        flood(venue, [next(numbers)], TOPICS[:1])  # the reader always finds another, and never waits
+        over.wait(0.2)
+
+    with client_of(venue, blocking, dispatch="inline") as client:
+        client.subscribe(TOPICS[1], callback=print, raw=True, max_silence=0.2)
+        client.subscribe(TOPICS[0], callback=slow, raw=True)
+        began = time.monotonic()
+        flood(venue, [next(numbers)], TOPICS[:1])
+        try:
+            silent = blocking.seen.wait_for(Silent)
+            assert silent.topic == TOPICS[1] and 0.2 <= silent.seconds < 1.5 and time.monotonic() - began < 1.5
+        finally:
+            over.set()
+            client.close()  # or they go on for ever
 
 
 def test_a_topic_is_not_silent_while_the_reader_stands_still(venue: BybitVenue, blocking: Blocking) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from typing import Any, Dict, List
 
@@ -390,3 +391,21 @@ def test_the_budget_of_a_host_is_shared_and_a_first_connection_does_not_wait_for
 
 def test_rate_limited_is_a_venue_error() -> None:
     assert issubclass(RateLimited, VenueError)
+
+
+def test_complaint_14_many_reconnects_do_not_nest() -> None:
+    depths: List[int] = []
+
+    def depth(_: object) -> None:
+        frame, count = inspect.currentframe(), 0
+        while frame is not None:
+            frame, count = frame.f_back, count + 1
+        depths.append(count)
+
+    network = Network()
+    with network.client(dispatch="inline", backoff_initial=0.0001, backoff_max=0.0001) as client:
+        client.on_event(lambda event: depth(event) if isinstance(event, Connected) else None)
+        for number in range(1, 201):
+            network.connection(number).end("gone")
+        eventually(lambda: client.stats().reconnects == 200)
+    assert len(depths) == 200 and len(set(depths)) == 1

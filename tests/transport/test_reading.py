@@ -20,7 +20,7 @@ import attrs
 import pytest
 import trustme
 
-from dbxsdk.transport.wire import NotWritten, TlsWire
+from dbxsdk.transport.wire import NotWritten, TlsWire, Wire
 from tests.transport.running import Running
 from tests.transport.servers import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Peer, Records, Server, frame, relay
 from tests.waiting import PATIENCE, Background
@@ -658,3 +658,33 @@ def test_key_updates_of_the_peer(authority: trustme.CA, client_context: ssl.SSLC
                 f"{when} {turn}".encode() for turn in range(5) for when in ("before", "after")
             ]
     assert server.log.count(b"], KeyUpdate") == 5 + 3, "five of the server's, and our three answers"
+
+
+def test_when_all_that_had_come_was_read_and_seen_to() -> None:
+    """As far as can be told: a full read may have left as much as the socket's buffer holds."""
+
+    class Raw:
+        full, rest = bytes(65536), b"short"
+
+        def __init__(self) -> None:
+            self.coming: List[bytes] = []
+
+        def recv(self, size: int) -> bytes:
+            return self.coming.pop(0)
+
+        def getsockopt(self, *_: int) -> int:
+            return 2 * 65536
+
+        send = None
+
+    raw = Raw()
+    wire = Wire(cast(Any, raw))
+    read_at, caught_up = [wire.last_read], []
+    raw.coming = [raw.rest, raw.rest, raw.full, raw.full, raw.full, raw.full, raw.rest, raw.full, raw.rest, raw.rest]
+    while raw.coming:
+        wire.read()
+        caught_up.append(read_at.index(wire.caught_up))
+        while time.monotonic() == wire.last_read:
+            pass  # each has a time of its own
+        read_at.append(wire.last_read)
+    assert caught_up == [0, 1, 2, 2, 2, 3, 3, 7, 7, 9]

@@ -1,0 +1,81 @@
+"""HTTP requests end in time, also where bytes keep coming one by one."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from typing import Any, List
+
+import pytest
+
+from dbxsdk.errors import ConnectError
+from dbxsdk.options import Options
+from dbxsdk.transport import http
+from tests.transport.servers import Peer, Script, Server, proxy
+
+DRIPS = {
+    "body": b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n",
+    "chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n100000\r\n",
+    "headers": b"HTTP/1.1 200 OK\r\nX-Long: ",
+}
+
+
+def dripping(begin: bytes, over: threading.Event) -> Script:
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        peer.raw.sendall(begin)
+        for _ in range(100):
+            if not over.wait(0.02):
+                peer.raw.sendall(b"1")
+
+    return script
+
+
+def ends_in_time(url: str, options: Options, over: threading.Event) -> None:
+    begun = time.monotonic()
+    try:
+        with pytest.raises(ConnectError, match="does not end"):
+            http.get(url, options, timeout=0.1)
+    finally:
+        over.set()
+    assert 0.15 < time.monotonic() - begun < 1.5
+
+
+@pytest.mark.parametrize("where", DRIPS)
+def test_a_host_that_drips(where: str) -> None:
+    over = threading.Event()
+    with Server(dripping(DRIPS[where], over)) as server:
+        ends_in_time(f"http://127.0.0.1:{server.port}/", Options(), over)
+
+
+@pytest.mark.parametrize("where", ["body", "headers"])
+def test_a_host_that_drips_over_tls(where: str, server_context: ssl.SSLContext, client_context: ssl.SSLContext) -> None:
+    over = threading.Event()
+    with Server(dripping(DRIPS[where], over), server_context) as server:
+        ends_in_time(f"https://127.0.0.1:{server.port}/", Options(ssl_context=client_context), over)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_drips(scheme: str) -> None:
+    over = threading.Event()
+    with Server(dripping(DRIPS["headers"], over)) as server:
+        ends_in_time(f"{scheme}://venue.invalid/", Options(proxy=f"http://127.0.0.1:{server.port}"), over)
+
+
+def test_the_interpreters_end_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: threading.Timer) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    with Server(lambda peer: peer.answer("204 Fine")) as server:
+        monkeypatch.setattr(threading.Timer, "start", refuse)
+        assert http.get(f"http://127.0.0.1:{server.port}/", Options(), timeout=5.0).status == 204
+
+
+def test_a_proxy_is_no_hindrance(server_context: ssl.SSLContext, client_context: ssl.SSLContext) -> None:
+    """The user's certificates are asked there, too, and the socket can be shut down by another thread."""
+    published: List[Any] = []
+    with Server(lambda peer: peer.answer("204 Fine"), server_context) as server, Server(proxy(server.port, [])) as between:
+        options = Options(proxy=f"http://127.0.0.1:{between.port}", ssl_context=client_context)
+        answer = http.get(f"https://127.0.0.1:{server.port}/", options, timeout=5.0, publish=published.append)
+    assert (answer.status, len(published)) == (204, 1)
