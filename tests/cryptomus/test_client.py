@@ -127,11 +127,11 @@ def test_a_token_that_was_too_old_at_a_reconnect_is_followed_by_another(
     client.on_event(events)
     client.open()
     venue.refuse_connections(401, times=2)
-    venue.drop_connections()
+    drop(venue)
     events.wait_for(Connected, 2)
     assert venue.token_requests == 4 and "401" in events.of(Disconnected)[1].reason
     venue.refuse_connections(403, times=1)
-    venue.drop_connections()
+    drop(venue)
     with pytest.raises(AuthError, match="403"):
         client.wait(PATIENCE)
 

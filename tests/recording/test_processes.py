@@ -128,6 +128,9 @@ for _ in range(100):
 during = recorder.stats()
 pause.wait(0.05)  # for some tries more, which are not told
 during_files = os.listdir(sys.argv[1])
+if int(sys.argv[4]) <= 100:  # a try that is under way has a file, for a moment
+    until(lambda: not os.listdir(sys.argv[1]))
+    during_files = []
 if sys.argv[3] == "recover":
     resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     until(lambda: recorder.stats().failing is None and not recorder.stats().queued_bytes)
