@@ -28,19 +28,16 @@ class Imports:
     has lost its owner: whoever imports it there waits for ever. So a fork waits for their end."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()  # its lock guards _importing; it is held while the process forks
+        self._changed = threading.Condition()  # its lock guards what is below
         self._importing: List[int] = []
         """The threads; one may be there twice."""
         self._forking = 0
+        """How many threads are forking."""
         self._pid = os.getpid()
 
     @contextlib.contextmanager
     def __call__(self) -> Iterator[None]:
-        if self._pid != os.getpid():
-            with first_use():
-                if self._pid != os.getpid():
-                    self.after_fork_in_child()
-        # Several at a time: Python's own locks keep them apart where they have to be.
+        self._check_process()
         own = threading.get_ident()
         with self._changed:
             # Not for ever: the thread that forks may wait, in other packages' hooks, for what this one holds.
@@ -55,6 +52,7 @@ class Imports:
                 self._changed.notify_all()
 
     def before_fork(self) -> None:
+        self._check_process()
         own = threading.get_ident()
         with self._changed:
             self._changed.wait_for(lambda: all(thread == own for thread in self._importing), _PATIENCE)
@@ -64,6 +62,13 @@ class Imports:
         with self._changed:
             self._forking -= 1
             self._changed.notify_all()
+
+    def _check_process(self) -> None:
+        # Where fork hooks were skipped, the lock may be held by a thread of the parent's.
+        if self._pid != os.getpid():
+            with first_use():
+                if self._pid != os.getpid():
+                    self.after_fork_in_child()
 
     def after_fork_in_child(self) -> None:
         own = threading.get_ident()

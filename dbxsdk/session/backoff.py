@@ -11,7 +11,6 @@ from typing import Callable, Deque, Dict, Tuple
 
 from dbxsdk.forking import first_use
 
-
 # By the system's chance: where fork hooks are skipped, the children of one process share ``random``'s.
 _uniform = random.SystemRandom().uniform
 

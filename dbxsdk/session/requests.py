@@ -70,16 +70,16 @@ class Requests:
                 return future.result()
         except BaseException:  # noqa: B036 - Ctrl-C, or a framework's own time limit: nobody waits for it any more
             if not future.done():
-                self._give_up(entry)
+                self.give_up(entry)
             raise
-        sent, unsent = self._give_up(entry)
+        sent, unsent = self.give_up(entry)
         if sent:
             raise no_answer(entry.request)
         if unsent:
             raise not_connected(self._endpoint)
         return future.result()  # decided at the last moment
 
-    def _give_up(self, entry: Entry) -> Tuple[bool, bool]:
+    def give_up(self, entry: Entry) -> Tuple[bool, bool]:
         """Removes it, so that it is not sent from now on. Whether it was sent, and whether it still waited to be; neither
         where its outcome is decided."""
         with self._lock:
@@ -161,7 +161,7 @@ class Requests:
                     return False
             fail(entry, ConnectError(f"{self._endpoint}: the request could not be sent: {error}"))
         except BaseException:  # noqa: B036 - as in ``wait``
-            if self._give_up(entry)[0]:
+            if self.give_up(entry)[0]:
                 fail(entry, no_answer(entry.request))
             raise
         return True

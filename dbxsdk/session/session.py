@@ -217,7 +217,6 @@ class Session:
                 self._state = State.CLOSED
             run, connection = self._run or self._last_run, self._connection
             sent, unsent = self._requests.end()
-
             if sent or unsent:
                 self._outcomes.put(lambda: _tell_closed(sent, unsent))  # before the thread is told to stop
             if run is not None:
@@ -389,7 +388,7 @@ class Session:
             self._requests.start(entry, deadline)
             self._callbacks.poke()
         except BaseException:  # noqa: B036 - Ctrl-C: nobody waits for it any more
-            self._requests._give_up(entry)
+            self._requests.give_up(entry)
             raise
         return self._requests.wait(entry, deadline)
 

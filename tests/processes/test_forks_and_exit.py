@@ -33,6 +33,20 @@ def test_a_fork_that_could_not_wait_takes_nobody_elses_hold(monkeypatch: pytest.
     Background(use).result(2.0)
 
 
+def test_a_child_of_a_fork_without_hooks_may_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock was held, and an import was under way, by threads that the child does not have."""
+    imports = Imports()
+    Background(imports._changed.acquire).result()
+    imports._importing.append(-1)
+    imports._pid = 0  # the parent's
+
+    def fork() -> None:
+        imports.before_fork()
+        imports.after_fork_in_parent()
+
+    Background(fork).result(2.0)
+
+
 _LOGGING = """
 import logging, os, sys, threading, types
 import dbxsdk  # no module of a venue is loaded yet
