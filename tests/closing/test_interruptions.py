@@ -21,7 +21,7 @@ import pytest
 from dbxsdk import ClientClosed, ConnectionLost, Recorder, State
 from dbxsdk.recording import read
 from dbxsdk import reentrance
-from dbxsdk.sim import DigiFinexVenue
+from dbxsdk.sim import BybitVenue, DigiFinexVenue
 from tests.conftest import library_threads
 from tests.session.fake import FakeProtocol, Network
 from tests.waiting import Background, eventually
@@ -286,3 +286,25 @@ def test_the_callers_of_user_code_are_there() -> None:
         source = importlib.import_module(module)
         with open(str(source.__file__), encoding="utf-8") as text:
             assert f"def {name}(" in text.read(), (module, name)
+
+
+def within(lock: Any, action: Callable[[], Any]) -> Any:
+    """``action`` in the middle of the SDK's own code, on a thread that holds ``lock``: by a signal, or a destructor."""
+    names: Dict[str, Any] = {"__name__": "dbxsdk.session.somewhere"}
+    exec("def step(lock, action):\n    with lock:\n        action()\n", names)
+    thread = threading.Thread(target=names["step"], args=(lock, action), daemon=True)
+    thread.start()
+    thread.join(5.0)
+    return not thread.is_alive()
+
+
+def test_a_subscription_and_a_book_may_be_ended_in_the_middle_of_anything() -> None:
+    with BybitVenue(rate=0) as venue, venue.client("linear") as client:
+        subscription = client.subscribe("publicTrade", "BTCUSDT", callback=print)
+        book = client.order_book("BTCUSDT")
+        assert book.wait_ready(5.0)
+        assert within(client._session._lock, subscription.unsubscribe), "it waits for its own thread"
+        assert within(book._lock, book.close), "it waits for its own thread"
+        assert venue.wait_until(lambda: venue.subscriptions() == ())
+        eventually(lambda: not subscription.active and book.is_stale)
+        eventually(lambda: not [each for each in threading.enumerate() if each.name == "dbxsdk-closing"])
