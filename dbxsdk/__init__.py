@@ -11,13 +11,15 @@
 import logging
 from typing import TYPE_CHECKING
 
-from dbxsdk.on_demand import on_demand
+from dbxsdk.runtime.lazy_import import on_demand
+from dbxsdk.version import __version__ as __version__  # noqa: F401
 
 if TYPE_CHECKING:
-    from dbxsdk.bybit.client import BybitPublicClient
-    from dbxsdk.bybit.private import BybitPrivateClient
-    from dbxsdk.bybit.trade import BybitTradeClient
-    from dbxsdk.bybit.trade_results import BatchFailed, BatchOrder, BatchResult, OrderResult, RateLimit, ServerFailed
+    from dbxsdk.book.order_book import BookSnapshot, BookStats, OrderBook
+    from dbxsdk.bybit.private.client import BybitPrivateClient
+    from dbxsdk.bybit.public.client import BybitPublicClient
+    from dbxsdk.bybit.trade.client import BybitTradeClient
+    from dbxsdk.bybit.trade.results import BatchFailed, BatchOrder, BatchResult, OrderResult, RateLimit, ServerFailed
     from dbxsdk.client import Client
     from dbxsdk.cryptomus.client import CryptomusClient
     from dbxsdk.dbot import DBotDataClient, DBotTradeClient
@@ -54,12 +56,9 @@ if TYPE_CHECKING:
     )
     from dbxsdk.models import Update
     from dbxsdk.options import Options
-    from dbxsdk.order_book import BookSnapshot, BookStats, OrderBook
+    from dbxsdk.playback import Replay, Replayed, ReplayProgress, replay
     from dbxsdk.recording import Recorder
-    from dbxsdk.replaying import Replay, Replayed, ReplayProgress, replay
     from dbxsdk.session import Messages, State, Stats, Subscription
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AuthError",
@@ -123,10 +122,10 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 # Only what is used is loaded: one venue of four, mostly, and the import is a matter of milliseconds.
 _HOMES = {
-    "dbxsdk.bybit.client": "BybitPublicClient",
-    "dbxsdk.bybit.private": "BybitPrivateClient",
-    "dbxsdk.bybit.trade": "BybitTradeClient",
-    "dbxsdk.bybit.trade_results": "BatchFailed BatchOrder BatchResult OrderResult RateLimit ServerFailed",
+    "dbxsdk.bybit.public.client": "BybitPublicClient",
+    "dbxsdk.bybit.private.client": "BybitPrivateClient",
+    "dbxsdk.bybit.trade.client": "BybitTradeClient",
+    "dbxsdk.bybit.trade.results": "BatchFailed BatchOrder BatchResult OrderResult RateLimit ServerFailed",
     "dbxsdk.client": "Client",
     "dbxsdk.cryptomus.client": "CryptomusClient",
     "dbxsdk.dbot": "DBotDataClient DBotTradeClient",
@@ -141,9 +140,9 @@ _HOMES = {
     ),
     "dbxsdk.models": "Update",
     "dbxsdk.options": "Options",
-    "dbxsdk.order_book": "BookSnapshot BookStats OrderBook",
+    "dbxsdk.book.order_book": "BookSnapshot BookStats OrderBook",
     "dbxsdk.recording": "Recorder",
-    "dbxsdk.replaying": "Replay ReplayProgress Replayed replay",
+    "dbxsdk.playback": "Replay ReplayProgress Replayed replay",
     "dbxsdk.session": "Messages State Stats Subscription",
 }
 

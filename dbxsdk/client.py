@@ -6,13 +6,13 @@ import warnings
 from concurrent.futures import Future
 from typing import Any, Callable, Iterable, Mapping, NoReturn, Optional, Tuple, Type, TypeVar, Union
 
-from dbxsdk import reentrance
 from dbxsdk.arguments import check_choice, check_flag, check_seconds, check_text, check_word
-from dbxsdk.book_rule import BookRule
+from dbxsdk.book.order_book import OrderBook
+from dbxsdk.book.rule import BookRule
 from dbxsdk.events import Event
 from dbxsdk.options import OVERFLOW_POLICIES, Options
-from dbxsdk.order_book import OrderBook
 from dbxsdk.protocol import Protocol, Request
+from dbxsdk.runtime import reentrancy
 from dbxsdk.session import Messages, Prepare, Session, State, Stats, Subscription
 from dbxsdk.session.books import BookFeed
 from dbxsdk.transport import parse_url
@@ -88,7 +88,7 @@ class Client:
         the SDK's own code (a signal during ``wait`` or ``call``), it returns at once, and the client ends meanwhile.
         """
         seconds = check_seconds("timeout", timeout, zero=True)
-        reentrance.run(lambda: self._session.close(seconds))
+        reentrancy.run(lambda: self._session.close(seconds))
 
     def __enter__(self: C) -> C:
         self.open()

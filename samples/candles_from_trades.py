@@ -9,7 +9,7 @@ import sys
 import time
 
 import dbxsdk
-from dbxsdk.bybit.models import Trade
+from dbxsdk.bybit import Trade
 
 
 class Candles:

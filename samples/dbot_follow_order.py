@@ -94,7 +94,7 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         url, api_key, order_id = arguments.url, os.environ.get("DBOT_API_KEY", ""), arguments.order_id
         if arguments.local:
-            from dbxsdk.sim.dbot import DBotVenue
+            from dbxsdk.sim import DBotVenue
 
             venue = stack.enter_context(DBotVenue())
             url, api_key = venue.url(), venue.api_key

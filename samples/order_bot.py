@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import dbxsdk
-from dbxsdk.bybit.models import Trade
+from dbxsdk.bybit import Trade
 
 ORDER: Any = {"category": "linear", "symbol": "BTCUSDT", "side": "Buy", "orderType": "Market", "qty": "0.001"}
 

@@ -10,7 +10,7 @@ import sys
 from decimal import Decimal
 
 import dbxsdk
-from dbxsdk.bybit.models import Trade
+from dbxsdk.bybit import Trade
 
 
 class Alert:

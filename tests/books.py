@@ -19,17 +19,17 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import attrs
 
-from dbxsdk.book_rule import BookRule
-from dbxsdk.bybit.book import BybitBookRule
-from dbxsdk.bybit.protocol import BybitPublicProtocol
+from dbxsdk.book.order_book import OrderBook
+from dbxsdk.book.rule import BookRule
+from dbxsdk.bybit.public.book import BybitBookRule
+from dbxsdk.bybit.public.protocol import BybitPublicProtocol
 from dbxsdk.cryptomus.book import CryptomusBookRule
 from dbxsdk.cryptomus.protocol import CryptomusProtocol
 from dbxsdk.digifinex.book import DigiFinexBookRule
 from dbxsdk.digifinex.protocol import DigiFinexProtocol
-from dbxsdk.order_book import OrderBook
 from dbxsdk.protocol import Protocol, Push
-from dbxsdk.sim.book import Book as Exchange
-from dbxsdk.sim.book import DepthFeed
+from dbxsdk.sim.market.book import Book as Exchange
+from dbxsdk.sim.market.book import DepthFeed
 
 Rows = List[List[str]]
 Sides = Tuple[Rows, Rows]

@@ -4,7 +4,7 @@ error does not come, its ``type: ignore`` is unused, and that is an error."""
 from typing import Any, Dict, Tuple
 
 import dbxsdk
-from dbxsdk.bybit.models import OrderBookUpdate, Trade
+from dbxsdk.bybit.public.models import OrderBookUpdate, Trade
 from dbxsdk.cryptomus import Deal
 from dbxsdk.dbot import PairInfo
 

@@ -26,8 +26,8 @@ from websockets.sync.server import ServerConnection, serve
 
 import dbxsdk
 from dbxsdk import AuthError, BadFrame, VenueError
-from dbxsdk.bybit import private_channels
-from dbxsdk.bybit.channels import plain, route
+from dbxsdk.bybit.private import channels
+from dbxsdk.bybit.public.channels import plain, route
 
 PRIVATE = ("order", "execution", "position", "wallet", "greeks", "strategy", "spread", "dcp", "rfq")
 TIMEOUT = 5.0
@@ -222,7 +222,7 @@ def bybit_private(server: Server, frame: Any, kind: str, count: Count) -> None:
         server.answer, server.answer_to = frame, op
     with contextlib.closing(dbxsdk.BybitPrivateClient("key", "secret", url=server.url)) as client:
         if topic is not None:
-            has_model = private_channels.reader_of(topic) is not private_channels.plain
+            has_model = channels.reader_of(topic) is not channels.plain
             push(client, server, topic, (), frame, count, "delivered" if has_model else "delivered without a model")
         elif op != "auth":
             ask(count, client.ping if op == "ping" else lambda: client.call(op, ["order"]))

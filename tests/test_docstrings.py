@@ -66,7 +66,8 @@ EXAMPLES = [(name, code) for name, code in FOUND if name not in FIGURES]
 
 def test_examples_are_found() -> None:
     names = [name for name, _ in FOUND]
-    assert {"__init__.py", "bybit/private.py", "bybit/trade.py", "replaying/player.py", "sim/__init__.py"} <= set(names)
+    clients = {"bybit/private/client.py", "bybit/trade/client.py"}
+    assert {"__init__.py", *clients, "playback/player.py", "sim/__init__.py"} <= set(names)
     assert [names.count(name) for name in FIGURES] == [1, 1]
 
 
@@ -137,10 +138,10 @@ def test_examples_run(
     out, err = capsys.readouterr()
     assert err == ""
     check: Callable[[], Any] = {
-        "replaying/player.py": lambda: "Update(venue='bybit'" in out and "Replayed(frames=" in out,
+        "playback/player.py": lambda: "Update(venue='bybit'" in out and "Replayed(frames=" in out,
         "sim/__init__.py": lambda: "Update(venue='digifinex', channel='trades'" in out,
-        "bybit/trade.py": lambda: [order.status for order in venues.bybit.orders()] == ["Cancelled"],
-        "bybit/private.py": lambda: verify(key, given),
+        "bybit/trade/client.py": lambda: [order.status for order in venues.bybit.orders()] == ["Cancelled"],
+        "bybit/private/client.py": lambda: verify(key, given),
     }.get(name, lambda: True)
     assert check(), out
 

@@ -222,7 +222,7 @@ def test_it_imports_the_core_and_itself_alone() -> None:
 
     import tests.fifth_venue
 
-    core = ("arguments", "book_rule", "client", "codec", "errors", "models", "options", "order_book", "protocol")
+    core = ("arguments", "book", "client", "codec", "errors", "fields", "models", "options", "protocol")
     for path in pathlib.Path(tests.fifth_venue.__file__).parent.glob("*.py"):
         names = [node.module for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
         allowed = tuple(f"dbxsdk.{each}" for each in (*core, *(["sim"] if path.stem == "local" else []))) + ("tests.fifth_venue",)

@@ -27,7 +27,7 @@ def name(path: pathlib.Path) -> str:
 
 
 def area(module: str) -> str:
-    """``bybit`` for ``dbxsdk.bybit.client``; "" for what lies at the top."""
+    """``bybit`` for ``dbxsdk.bybit.public.client``; "" for what lies at the top."""
     pieces = module.split(".")
     return pieces[1] if len(pieces) > 1 else ""
 

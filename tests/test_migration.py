@@ -17,8 +17,9 @@ import pytest
 import websocket
 
 import dbxsdk
-from dbxsdk.bybit.channels import CATEGORIES
-from dbxsdk.sim import Venue, bybit_access
+from dbxsdk.bybit.public.channels import CATEGORIES
+from dbxsdk.sim import Venue
+from dbxsdk.sim.bybit import access
 from dbxsdk.sim.connection import Connection
 from tests.local_addresses import LocalVenues, local_venues
 from tests.test_readme import TABLES
@@ -196,7 +197,7 @@ def test_rsa_authentication(venues: LocalVenues, monkeypatch: pytest.MonkeyPatch
         signed = f"GET/realtime{args[1]}".encode()
         key.public_key().verify(base64.b64decode(args[2]), signed, padding.PKCS1v15(), hashes.SHA256())
 
-    monkeypatch.setattr(bybit_access.Gate, "problem", problem)
+    monkeypatch.setattr(access.Gate, "problem", problem)
 
     def sign(payload: str) -> str:
         return base64.b64encode(key.sign(payload.encode(), padding.PKCS1v15(), hashes.SHA256())).decode()

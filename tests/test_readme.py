@@ -14,7 +14,7 @@ import typing
 import attrs
 import pytest
 
-import dbxsdk.book_rule
+import dbxsdk.book.rule
 import dbxsdk.client
 import dbxsdk.protocol
 import dbxsdk.sim
@@ -294,7 +294,7 @@ def test_models_and_events_are_named_as_they_are():
         dbxsdk.digifinex.models,
         dbxsdk.sim,
         dbxsdk.protocol,
-        dbxsdk.book_rule,
+        dbxsdk.book.rule,
         builtins,
     )
     others = {"Decimal", "AppConfig", "WebSocket", "WebSocketApp", "WebSocketTrading", "WebsocketSpreadTrading"}
@@ -305,9 +305,9 @@ def test_models_and_events_are_named_as_they_are():
 
 
 def test_channels_are_named_as_they_are():
-    from dbxsdk.bybit.private_channels import CHANNELS as PRIVATE
+    from dbxsdk.bybit.private.channels import CHANNELS as PRIVATE
     from dbxsdk.cryptomus.protocol import CHANNELS as CRYPTOMUS
-    from dbxsdk.dbot.data_protocol import KINDS as DBOT
+    from dbxsdk.dbot.data.protocol import KINDS as DBOT
 
     for channel in (*PRIVATE, *CRYPTOMUS, *DBOT, "tradeResults"):
         if not channel.startswith("rfq."):  # all of these in one word

@@ -2,11 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from dbxsdk.on_demand import on_demand
+from dbxsdk.runtime.lazy_import import on_demand
 
 if TYPE_CHECKING:
-    from dbxsdk.bybit.client import BybitPublicClient
-    from dbxsdk.bybit.models import (
+    from dbxsdk.bybit.private.client import BybitPrivateClient
+    from dbxsdk.bybit.private.models import Execution, ExtraFee, FastExecution, Greeks, Order, Position, Wallet, WalletCoin
+    from dbxsdk.bybit.public.client import BybitPublicClient
+    from dbxsdk.bybit.public.models import (
         AdlAlert,
         ContractTicker,
         InsurancePool,
@@ -22,10 +24,8 @@ if TYPE_CHECKING:
         SystemStatus,
         Trade,
     )
-    from dbxsdk.bybit.private import BybitPrivateClient
-    from dbxsdk.bybit.private_models import Execution, ExtraFee, FastExecution, Greeks, Order, Position, Wallet, WalletCoin
-    from dbxsdk.bybit.trade import BybitTradeClient
-    from dbxsdk.bybit.trade_results import BatchFailed, BatchOrder, BatchResult, OrderResult, RateLimit, ServerFailed
+    from dbxsdk.bybit.trade.client import BybitTradeClient
+    from dbxsdk.bybit.trade.results import BatchFailed, BatchOrder, BatchResult, OrderResult, RateLimit, ServerFailed
 
 __all__ = [
     "AdlAlert",
@@ -62,15 +62,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "dbxsdk.bybit.client": "BybitPublicClient",
-    "dbxsdk.bybit.models": (
+    "dbxsdk.bybit.public.client": "BybitPublicClient",
+    "dbxsdk.bybit.public.models": (
         "AdlAlert ContractTicker InsurancePool Kline LatestLiquidation Liquidation OptionTicker "
         "OrderBookUpdate PriceLimit RpiOrderBookUpdate SpotTicker SpreadTicker SystemStatus Trade"
     ),
-    "dbxsdk.bybit.private": "BybitPrivateClient",
-    "dbxsdk.bybit.private_models": "Execution ExtraFee FastExecution Greeks Order Position Wallet WalletCoin",
-    "dbxsdk.bybit.trade": "BybitTradeClient",
-    "dbxsdk.bybit.trade_results": "BatchFailed BatchOrder BatchResult OrderResult RateLimit ServerFailed",
+    "dbxsdk.bybit.private.client": "BybitPrivateClient",
+    "dbxsdk.bybit.private.models": "Execution ExtraFee FastExecution Greeks Order Position Wallet WalletCoin",
+    "dbxsdk.bybit.trade.client": "BybitTradeClient",
+    "dbxsdk.bybit.trade.results": "BatchFailed BatchOrder BatchResult OrderResult RateLimit ServerFailed",
 }
 
 if not TYPE_CHECKING:  # type checkers know the names from above, and no others

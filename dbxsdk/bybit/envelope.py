@@ -10,7 +10,7 @@ from typing import Any, Dict, Optional
 
 from dbxsdk.codec import decode
 from dbxsdk.errors import ProtocolError, SubscribeError
-from dbxsdk.models import integer
+from dbxsdk.fields import integer
 from dbxsdk.protocol import Reply
 
 

@@ -8,7 +8,7 @@ from typing import Any, Deque, List, Optional, Tuple
 
 import attrs
 
-from dbxsdk.order_book import OrderBook
+from dbxsdk.book.order_book import OrderBook
 
 LIMIT = 10_000
 

@@ -15,9 +15,10 @@ import threading
 from typing import Callable, Iterator, Optional, Sequence
 
 import dbxsdk
-from dbxsdk.cli import call, completion, convert, demo, doctor, ping, record, replay, sim, watch
+from dbxsdk.cli import demo, doctor
+from dbxsdk.cli.commands import call, completion, convert, ping, record, replay, sim, watch
+from dbxsdk.cli.display.lines import complain
 from dbxsdk.cli.errors import Failed, NotInstalled, WrongArguments
-from dbxsdk.cli.lines import complain
 from dbxsdk.errors import DbxError
 
 COMMANDS = (demo, doctor, watch, call, ping, sim, record, replay, convert, completion)

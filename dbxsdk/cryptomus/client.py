@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Optional, Tuple
 
 from dbxsdk.arguments import check_credential, check_seconds, check_word
-from dbxsdk.cryptomus import rest
+from dbxsdk.book.order_book import OrderBook
+from dbxsdk.cryptomus import http
 from dbxsdk.cryptomus.book import CryptomusBookRule, check_scale_index
+from dbxsdk.cryptomus.channel_union import ALL
 from dbxsdk.cryptomus.models import DepthScale, Market
 from dbxsdk.cryptomus.protocol import CryptomusProtocol
 from dbxsdk.cryptomus.typed import CryptomusChannels
-from dbxsdk.cryptomus.unions import ALL
 from dbxsdk.options import Options
-from dbxsdk.order_book import OrderBook
 from dbxsdk.transport.http import parse_http_url
 
 URL = "wss://api-ws.cryptomus.com/ws"
@@ -83,7 +83,7 @@ class CryptomusClient(CryptomusChannels):
         depth_scales_url: Optional[str] = None,
         options: Optional[Options] = None,
     ) -> None:
-        tokens = rest.TokenSource(
+        tokens = http.TokenSource(
             parse_http_url("token_url", TOKEN_URL if token_url is None else token_url),
             options or Options(),
             check_credential("user_id", user_id),
@@ -132,7 +132,7 @@ class CryptomusClient(CryptomusChannels):
 
         Source: "exchange/websockets", market list.
         """
-        return rest.fetch_markets(self._markets_url, self._options, self._seconds(timeout))
+        return http.fetch_markets(self._markets_url, self._options, self._seconds(timeout))
 
     def depth_scales(self, symbol: str, timeout: Optional[float] = None) -> Tuple[DepthScale, ...]:
         """The price steps at which the book of ``symbol`` can be had; the channel ``depth`` takes their ``index``.
@@ -142,7 +142,7 @@ class CryptomusClient(CryptomusChannels):
         Source: "exchange/websockets", symbol depth scales.
         """
         check_word("symbol", symbol)
-        return rest.fetch_depth_scales(self._depth_scales_url, symbol.upper(), self._options, self._seconds(timeout))
+        return http.fetch_depth_scales(self._depth_scales_url, symbol.upper(), self._options, self._seconds(timeout))
 
     def _seconds(self, timeout: Optional[float]) -> float:
         return self._options.request_timeout if timeout is None else check_seconds("timeout", timeout)

@@ -13,7 +13,7 @@ from typing import Any, Callable, Optional, Tuple, TypeVar
 import attrs
 
 from dbxsdk.errors import ProtocolError
-from dbxsdk.models import boolean, decimal, each, integer, levels, reader, text, wire
+from dbxsdk.fields import boolean, decimal, each, integer, levels, reader, text, wire
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, Tu
 
 from dbxsdk import codec
 from dbxsdk.cryptomus import models
-from dbxsdk.cryptomus.unions import ALL, Action, ChannelUnion, Step
+from dbxsdk.cryptomus.channel_union import ALL, Action, ChannelUnion, Step
 from dbxsdk.errors import ProtocolError, SubscribeError, VenueError
 from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
 

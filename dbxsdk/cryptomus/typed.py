@@ -9,8 +9,8 @@ from dbxsdk.client import Client
 if TYPE_CHECKING:
     from typing import Any, Dict, Literal, Optional, Tuple, overload
 
-    from dbxsdk.cryptomus.models import Balance, Deal, Depth, LastPrice, Order, Ticker, Trade
     from dbxsdk.client import Symbols
+    from dbxsdk.cryptomus.models import Balance, Deal, Depth, LastPrice, Order, Ticker, Trade
     from dbxsdk.models import Update
     from dbxsdk.session import Messages
 

@@ -1,6 +1,6 @@
 """DBot's WebSockets: trading tasks and their results, and market data. Unofficial; mind the venue's terms."""
 
-from dbxsdk.dbot.data import DATA_URL, DBotDataClient
+from dbxsdk.dbot.data.client import DATA_URL, DBotDataClient
 from dbxsdk.dbot.models import (
     NewPair,
     PairInfo,
@@ -12,8 +12,8 @@ from dbxsdk.dbot.models import (
     WalletTransaction,
     Window,
 )
-from dbxsdk.dbot.results import TYPES
-from dbxsdk.dbot.trade import TRADE_URL, DBotTradeClient
+from dbxsdk.dbot.trade.client import TRADE_URL, DBotTradeClient
+from dbxsdk.dbot.trade.result_types import TYPES
 
 __all__ = [
     "DATA_URL",

@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
 import attrs
 
 from dbxsdk.errors import ProtocolError
-from dbxsdk.models import boolean, decimal, each, integer, reader, text, wire
+from dbxsdk.fields import boolean, decimal, each, integer, reader, text, wire
 
 T = TypeVar("T")
 

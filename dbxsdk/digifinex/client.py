@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Optional
 
 from dbxsdk.arguments import check_word
+from dbxsdk.book.order_book import OrderBook
 from dbxsdk.digifinex.book import DigiFinexBookRule
 from dbxsdk.digifinex.protocol import DigiFinexProtocol
 from dbxsdk.digifinex.typed import DigiFinexChannels
 from dbxsdk.errors import ProtocolError
 from dbxsdk.options import Options
-from dbxsdk.order_book import OrderBook
 
 URL = "wss://openapi.digifinex.com/ws/v1/"
 """The documented address."""

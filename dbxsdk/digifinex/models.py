@@ -10,7 +10,7 @@ from typing import Optional, Tuple
 
 import attrs
 
-from dbxsdk.models import decimal, integer, lazy, levels, text, wire
+from dbxsdk.fields import decimal, integer, lazy, levels, text, wire
 
 
 @lazy

@@ -15,7 +15,7 @@ from dbxsdk.arguments import check_credential
 from dbxsdk.digifinex.login import ASK_TIME, LOG_IN, Login
 from dbxsdk.digifinex.models import AlgoOrder, Balance, Depth, Order, Ticker, Trade
 from dbxsdk.errors import AuthError, ProtocolError, RateLimited, SubscribeError, VenueError
-from dbxsdk.models import each, reader
+from dbxsdk.fields import each, reader
 from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
 
 PRIVATE_CHANNELS = ("order", "order_algo", "balance")

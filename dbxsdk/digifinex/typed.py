@@ -9,8 +9,8 @@ from dbxsdk.client import Client
 if TYPE_CHECKING:
     from typing import Any, Dict, Literal, Optional, Tuple, overload
 
-    from dbxsdk.digifinex.models import AlgoOrder, Balance, Depth, Order, Ticker, Trade
     from dbxsdk.client import Symbols
+    from dbxsdk.digifinex.models import AlgoOrder, Balance, Depth, Order, Ticker, Trade
     from dbxsdk.models import Update
     from dbxsdk.session import Messages
 

@@ -5,12 +5,12 @@ The file format is documented in ``dbxsdk.recording.format``.
 
 from dbxsdk.errors import RecordingError
 from dbxsdk.events import RecordingFailed
-from dbxsdk.recording.connection import RecordedConnection
+from dbxsdk.recording.background_writer import RecorderStats
 from dbxsdk.recording.convert import ClientOf, Converted, convert
 from dbxsdk.recording.format import Closed, Frame, Header, Lost, NotSent, Opened, Record
 from dbxsdk.recording.reader import RecordingReader, Torn, read
-from dbxsdk.recording.tape import RecorderStats
-from dbxsdk.recording.writer import Recorder
+from dbxsdk.recording.recorded_connection import RecordedConnection
+from dbxsdk.recording.recorder import Recorder
 
 __all__ = [
     "ClientOf",

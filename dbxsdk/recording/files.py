@@ -12,6 +12,7 @@ from typing import Any, Callable, Iterable, List, Optional
 
 from dbxsdk.errors import RecordingError
 from dbxsdk.recording.format import VERSION, End, Header, encode
+from dbxsdk.version import __version__
 
 SUFFIX = ".jsonl.gz"
 _GZIP = 31
@@ -131,7 +132,6 @@ class Files:
         wall_ns = time.time_ns()
         path, descriptor = self._create(wall_ns)
         self._descriptor, self._size, self._opened = descriptor, 0, time.monotonic()
-        from dbxsdk import __version__  # not before: it imports this package
 
         header = Header(
             VERSION, __version__, self.recording, self.count + 1, self._started_ns, wall_ns, time.monotonic_ns()

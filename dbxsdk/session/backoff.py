@@ -9,7 +9,7 @@ import threading
 import time
 from typing import Callable, Deque, Dict, Tuple
 
-from dbxsdk.forking import first_use
+from dbxsdk.runtime.fork import first_use
 
 # By the system's chance: where fork hooks are skipped, the children of one process share ``random``'s.
 _uniform = random.SystemRandom().uniform

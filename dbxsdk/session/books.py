@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, ContextManager, Iterable, List, Optional, Tuple, cast
 
-from dbxsdk.book_rule import BookRule
+from dbxsdk.book.order_book import OrderBook
+from dbxsdk.book.rule import BookRule
 from dbxsdk.errors import DbxError, ProtocolError
-from dbxsdk.order_book import OrderBook
 from dbxsdk.session.subscription import Subscription
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, Union
 
 from dbxsdk.errors import fresh
 from dbxsdk.events import Gap
-from dbxsdk import reentrance
+from dbxsdk.runtime import reentrancy
 from dbxsdk.session.dispatch import UpdateQueue
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Messages(Generic[T]):
     def close(self) -> None:
         """Ends the iteration and the subscription. From any thread, by a signal handler and by a destructor, too (see
         ``Client.close``); calling it again does nothing."""
-        reentrance.run(self._close)
+        reentrancy.run(self._close)
 
     def _close(self) -> None:
         self._session.unsubscribe(self.subscription)

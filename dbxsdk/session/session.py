@@ -29,17 +29,17 @@ from dbxsdk.errors import (
     fresh,
 )
 from dbxsdk.events import Connected, Disconnected, Event
-from dbxsdk.forking import first_use
 from dbxsdk.options import Options
 from dbxsdk.protocol import Protocol, Request
-from dbxsdk.session import shutdown
+from dbxsdk.runtime import exit as at_exit
+from dbxsdk.runtime.fork import first_use
+from dbxsdk.runtime.hosting import threads_survive_forks, warn_where_threads_cannot_run
 from dbxsdk.session.backoff import Backoff, budget
 from dbxsdk.session.books import BookFeed, feeds
 from dbxsdk.session.callbacks import Callbacks
 from dbxsdk.session.clock import MACHINE, Clock
 from dbxsdk.session.dispatch import UpdateQueue
 from dbxsdk.session.heartbeat import Heartbeat
-from dbxsdk.session.hosting import threads_survive_forks, warn_where_threads_cannot_run
 from dbxsdk.session.intake import Intake
 from dbxsdk.session.login import Login
 from dbxsdk.session.pending import Entry
@@ -128,7 +128,7 @@ class Session:
         self._received_before = 0  # by processes that this one was forked from
         self._reconnects = 0
         self._reset_for_process()
-        shutdown.sessions.add(self)
+        at_exit.sessions.add(self)
 
     def _reset_for_process(self) -> None:
         """All that a process has for itself: locks, threads, the connection and what belongs to it."""
@@ -205,10 +205,10 @@ class Session:
         self._wait_ready(_deadline(timeout, self._opening_limit))
 
     def close(self, timeout: float) -> None:
-        shutdown.close([self], timeout)
+        at_exit.close([self], timeout)
 
     def begin_closing(self) -> Tuple[Optional[_Run], Any]:
-        """The part of ``shutdown.close`` that waits for nothing. Returns the threads that have to end now, and the connection
+        """The part of ``at_exit.close`` that waits for nothing. Returns the threads that have to end now, and the connection
         to be closed, where there are any. Requests get their outcome on the heartbeat thread, or by ``tell_outcomes``: it
         runs users' done-callbacks, and one that blocks must not hold up anybody else's end."""
         self._check_process()
@@ -758,7 +758,7 @@ def _deadline(timeout: Optional[float], default: float) -> float:
 
 
 def _after_fork_in_child() -> None:
-    for session in list(shutdown.sessions):
+    for session in list(at_exit.sessions):
         session.after_fork_in_child()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, FrozenSet, Optional, Tuple
 
-from dbxsdk import reentrance
+from dbxsdk.runtime import reentrancy
 
 if TYPE_CHECKING:
     from dbxsdk.session.dispatch import UpdateQueue
@@ -65,7 +65,7 @@ class Subscription:
         """Ends it: the callback is not called again once this returned, except for a call that is running
         now. The venue is told where no other subscription wants the topics; its answer is not waited for.
         By any thread, a signal handler and a destructor, too (see ``Client.close``); calling it again does nothing."""
-        reentrance.run(lambda: self._session.unsubscribe(self))
+        reentrancy.run(lambda: self._session.unsubscribe(self))
 
     def __repr__(self) -> str:
         return f"<Subscription {self.channel} {list(self.topics)}{'' if self.active else ' ended'}>"

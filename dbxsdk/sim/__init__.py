@@ -16,10 +16,10 @@ try:
 except ImportError as error:
     raise ImportError('dbxsdk.sim needs the package "websockets": pip install "dbxsdk[sim]"') from error
 
-from dbxsdk.sim.bybit import BybitVenue
-from dbxsdk.sim.cryptomus import CryptomusVenue
-from dbxsdk.sim.dbot import DBotVenue
-from dbxsdk.sim.digifinex import DigiFinexVenue
-from dbxsdk.sim.server import ClientFrame, Venue
+from dbxsdk.sim.bybit.venue import BybitVenue
+from dbxsdk.sim.cryptomus.venue import CryptomusVenue
+from dbxsdk.sim.dbot.venue import DBotVenue
+from dbxsdk.sim.digifinex.venue import DigiFinexVenue
+from dbxsdk.sim.venue import ClientFrame, Venue
 
 __all__ = ["BybitVenue", "ClientFrame", "CryptomusVenue", "DBotVenue", "DigiFinexVenue", "Venue"]

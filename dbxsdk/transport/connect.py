@@ -14,7 +14,7 @@ from typing import Any, Callable, List, Optional, Tuple
 from urllib.parse import unquote, urlsplit
 
 from dbxsdk.errors import ConnectError
-from dbxsdk.forking import importing
+from dbxsdk.runtime.fork import importing
 from dbxsdk.transport.address import Address
 from dbxsdk.transport.wire import TlsWire, Wire
 

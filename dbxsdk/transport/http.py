@@ -14,8 +14,8 @@ import attrs
 
 from dbxsdk import codec
 from dbxsdk.errors import ConnectError, ProtocolError
-from dbxsdk.forking import importing
 from dbxsdk.options import Options
+from dbxsdk.runtime.fork import importing
 from dbxsdk.transport.connect import is_loopback
 from dbxsdk.transport.retry_after import retry_after
 

@@ -6,7 +6,7 @@ import math
 import time
 from typing import Mapping, Optional
 
-from dbxsdk.forking import importing
+from dbxsdk.runtime.fork import importing
 
 LONGEST = 86400.0
 """Seconds: no refusal is obeyed for longer than a day."""

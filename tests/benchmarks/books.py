@@ -19,7 +19,7 @@ from typing import Any, Callable, Dict, List, Sequence, Set, Tuple
 
 from pybit._websocket_stream import _V5WebSocketManager
 
-from dbxsdk.order_book import OrderBook
+from dbxsdk.book.order_book import OrderBook
 from dbxsdk.protocol import Push
 from tests.books import BybitWire, Market
 

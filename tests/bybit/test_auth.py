@@ -12,8 +12,8 @@ import pytest
 
 from dbxsdk import AuthError, RateLimited, VenueError
 from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials
-from dbxsdk.bybit.private_protocol import BybitPrivateProtocol
-from dbxsdk.bybit.trade_protocol import BybitTradeProtocol
+from dbxsdk.bybit.private.protocol import BybitPrivateProtocol
+from dbxsdk.bybit.trade.protocol import BybitTradeProtocol
 from dbxsdk.protocol import Reply, Request
 from tests.bybit.clocks import Clocks
 

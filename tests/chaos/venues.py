@@ -10,9 +10,9 @@ from typing import Any, Counter, Dict, List, Optional, Tuple, Union
 import attrs
 
 from dbxsdk.sim import BybitVenue, DBotVenue, DigiFinexVenue
-from dbxsdk.sim.bybit_trade import Fault, is_order
+from dbxsdk.sim.bybit.trade_socket import Fault, is_order
 from dbxsdk.sim.connection import Connection
-from dbxsdk.sim.server import Venue
+from dbxsdk.sim.venue import Venue
 
 NOW, SOON, LATE = (0.0, 0.0), (0.0, 0.05), (0.05, 0.4)
 """Seconds after which an answer leaves, from and to."""

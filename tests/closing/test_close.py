@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple, Type
 import pytest
 
 from dbxsdk import ClientClosed, ConnectionLost, CryptomusClient, DigiFinexClient, Options, State
-from dbxsdk.session import shutdown
+from dbxsdk.runtime import exit as at_exit
 from dbxsdk.sim import DigiFinexVenue
 from tests.conftest import library_threads
 from tests.session.fake import FakeProtocol, Network
@@ -141,7 +141,7 @@ def test_the_exit_closes_all_clients_at_once() -> None:
     for network in networks:
         network.now.mute = True  # each takes 0.3 s then
     started = time.monotonic()
-    shutdown._at_exit()
+    at_exit._at_exit()
     assert time.monotonic() - started < 4.0
     assert {client.state for client in clients} == {State.CLOSED} and ours() == []
 
@@ -156,7 +156,7 @@ def test_a_done_callback_that_blocks_holds_up_nobody_else() -> None:
     calling = Background(clients[0].call, "order", [2])
     eventually(lambda: len(networks[0].now.sent) == 2)
     started = time.monotonic()
-    closing = Background(shutdown.close, [client._session for client in clients], 0.5)
+    closing = Background(at_exit.close, [client._session for client in clients], 0.5)
     try:
         eventually(lambda: networks[0].now.ended.is_set() and networks[1].now.ended.is_set())
         assert isinstance(calling.error(), ConnectionLost)
@@ -199,21 +199,21 @@ def test_recorders_write_what_they_have_whatever_happens(monkeypatch: pytest.Mon
         raise MemoryError
 
     written = threading.Event()
-    monkeypatch.setattr(shutdown, "_afterwards", [written.set])
-    monkeypatch.setattr(shutdown, "close", fails)
+    monkeypatch.setattr(at_exit, "_afterwards", [written.set])
+    monkeypatch.setattr(at_exit, "close", fails)
     with pytest.raises(MemoryError):
-        shutdown._at_exit()
+        at_exit._at_exit()
     assert written.is_set()
 
 
 def test_the_exit_tells_in_one_line_what_has_not_ended(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutdown, "AT_EXIT", 0.1)
+    monkeypatch.setattr(at_exit, "AT_EXIT", 0.1)
     go_on, inside, network = threading.Event(), threading.Event(), Network()
     client = network.client()
     client.on_event(lambda event: (inside.set(), go_on.wait(5.0)))
     client.open()
     assert inside.wait(5.0)
-    shutdown._at_exit()
+    at_exit._at_exit()
     go_on.set()
     assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == ["dbxsdk-fake-callbacks"]
     eventually(lambda: ours() == [])

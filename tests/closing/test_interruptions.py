@@ -20,7 +20,7 @@ import pytest
 
 from dbxsdk import ClientClosed, ConnectionLost, Recorder, State
 from dbxsdk.recording import read
-from dbxsdk import reentrance
+from dbxsdk.runtime import reentrancy
 from dbxsdk.sim import BybitVenue, DigiFinexVenue
 from tests.conftest import library_threads
 from tests.session.fake import FakeProtocol, Network
@@ -29,7 +29,10 @@ from tests.waiting import Recorder as Updates
 
 STRIDE = int(os.environ.get("DBXSDK_STRIDE", "47"))
 """Of so many lines one is interrupted. With 1 it takes minutes."""
-LINES = ("dbxsdk.session.", "dbxsdk.transport.", "dbxsdk.recording.", "dbxsdk.client", "threading", "concurrent.futures._base")
+LINES = (
+    "dbxsdk.session.", "dbxsdk.runtime.exit", "dbxsdk.transport.", "dbxsdk.recording.", "dbxsdk.client", "threading",
+    "concurrent.futures._base",
+)
 
 
 class Interruption:
@@ -282,7 +285,7 @@ def test_ctrl_c_while_the_threads_are_started_leaves_none(monkeypatch: pytest.Mo
 
 
 def test_the_callers_of_user_code_are_there() -> None:
-    for module, name in reentrance.CALLERS:
+    for module, name in reentrancy.CALLERS:
         source = importlib.import_module(module)
         with open(str(source.__file__), encoding="utf-8") as text:
             assert f"def {name}(" in text.read(), (module, name)

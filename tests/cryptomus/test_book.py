@@ -9,10 +9,10 @@ from typing import Any, Dict, List
 import pytest
 
 from dbxsdk import ProtocolError
-from dbxsdk.book_rule import Action
+from dbxsdk.book.order_book import OrderBook
+from dbxsdk.book.rule import Action
 from dbxsdk.cryptomus.book import CryptomusBookRule
 from dbxsdk.cryptomus.protocol import CryptomusProtocol
-from dbxsdk.order_book import OrderBook
 from dbxsdk.protocol import Push
 from tests import books
 

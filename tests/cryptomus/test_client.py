@@ -13,7 +13,7 @@ import pytest
 
 import dbxsdk.cryptomus
 from dbxsdk import Options, State, Update
-from dbxsdk.cryptomus import CryptomusClient, rest
+from dbxsdk.cryptomus import CryptomusClient, http
 from dbxsdk.errors import (
     AuthError,
     ConnectError,
@@ -25,7 +25,7 @@ from dbxsdk.errors import (
     VenueError,
 )
 from dbxsdk.events import BadFrame, Connected, Disconnected, Gap
-from dbxsdk.sim.cryptomus import CryptomusVenue
+from dbxsdk.sim.cryptomus.venue import CryptomusVenue
 from dbxsdk.transport import parse_url
 from dbxsdk.transport.http import HttpAnswer
 from tests.waiting import PATIENCE, Background, Recorder, drained, eventually
@@ -62,8 +62,8 @@ def drop(venue: CryptomusVenue) -> None:
 
 
 def test_sign_is_the_md5_of_the_body_in_base64_and_the_key() -> None:
-    assert rest.signature("my-key") == hashlib.md5(b"my-key").hexdigest()
-    assert rest.signature("my-key", b'{"a":1}') == hashlib.md5(b"eyJhIjoxfQ==my-key").hexdigest()
+    assert http.signature("my-key") == hashlib.md5(b"my-key").hexdigest()
+    assert http.signature("my-key", b'{"a":1}') == hashlib.md5(b"eyJhIjoxfQ==my-key").hexdigest()
 
 
 def test_every_connection_has_its_own_token(venue: CryptomusVenue, client: CryptomusClient) -> None:
@@ -218,8 +218,8 @@ def test_the_token_goes_into_the_query(monkeypatch: pytest.MonkeyPatch, url: str
         asked.append((args, kwargs))
         return HttpAnswer(200, {"token": "a+b"})
 
-    monkeypatch.setattr(rest, "get", get)
-    source = rest.TokenSource("https://t/x", FAST, "me", "key")
+    monkeypatch.setattr(http, "get", get)
+    source = http.TokenSource("https://t/x", FAST, "me", "key")
     assert source(parse_url("url", url), print).url == expected
     ((args, kwargs),) = asked
     assert args == ("https://t/x", FAST)
@@ -584,7 +584,7 @@ def test_nothing_secret_is_told(caplog: pytest.LogCaptureFixture) -> None:
         with pytest.raises(AuthError) as raised:
             venue.client(options=FAST).open()
         texts.append(repr(raised.value))
-        secrets = ["the-secret-key", "the-secret-user", rest.signature(venue.api_key), *venue._tokens.issued]
+        secrets = ["the-secret-key", "the-secret-user", http.signature(venue.api_key), *venue._tokens.issued]
     # What the local venue itself logs is the server's side of the same talk.
     texts += [record.getMessage() for record in caplog.records if not record.name.startswith("dbxsdk.sim")]
     assert len(texts) > 10 and len(secrets) > 5

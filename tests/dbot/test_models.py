@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import dbxsdk.dbot
 from dbxsdk.dbot import models
-from dbxsdk.dbot.results import TYPES, types_of
+from dbxsdk.dbot.trade.result_types import TYPES, types_of
 from dbxsdk.errors import ProtocolError
 
 INFO = {"contract": "Tok3n", "name": "A Token", "symbol": "TOK", "decimals": 6, "icon": None, "totalSupply": None}

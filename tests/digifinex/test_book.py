@@ -10,10 +10,10 @@ from typing import Any, List
 import pytest
 
 from dbxsdk import ProtocolError
-from dbxsdk.book_rule import Action
+from dbxsdk.book.order_book import OrderBook
+from dbxsdk.book.rule import Action
 from dbxsdk.digifinex.book import DigiFinexBookRule
 from dbxsdk.digifinex.protocol import DigiFinexProtocol
-from dbxsdk.order_book import OrderBook
 from dbxsdk.protocol import Push
 from tests import books
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from dbxsdk.book_rule import Action, BookRule, Change
+from dbxsdk.book.rule import Action, BookRule, Change
 from dbxsdk.errors import ProtocolError
 from dbxsdk.protocol import Push
 

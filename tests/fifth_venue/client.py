@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Optional, Union
 
 from dbxsdk.arguments import check_word
+from dbxsdk.book.order_book import OrderBook
 from dbxsdk.client import Client
 from dbxsdk.errors import ProtocolError
 from dbxsdk.options import Options
-from dbxsdk.order_book import OrderBook
 from tests.fifth_venue.book import AtollBookRule
 from tests.fifth_venue.protocol import AtollProtocol
 

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Tuple, Union
 
 from dbxsdk.codec import encode
 from dbxsdk.sim.connection import Connection, Frame
-from dbxsdk.sim.server import Venue
+from dbxsdk.sim.venue import Venue
 from tests.fifth_venue.client import AtollClient
 
 SYMBOLS = ("SHELL-USD", "PEARL-USD")

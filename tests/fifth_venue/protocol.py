@@ -10,7 +10,7 @@ from typing import Any, Collection, Optional, Sequence, Tuple
 from dbxsdk import codec
 from dbxsdk.arguments import check_choice, check_credential
 from dbxsdk.errors import AuthError, ProtocolError, SubscribeError, VenueError
-from dbxsdk.models import each, reader
+from dbxsdk.fields import each, reader
 from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
 from tests.fifth_venue.models import Book, Fill, Trade
 

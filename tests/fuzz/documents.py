@@ -8,26 +8,26 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 import attrs
 
-from dbxsdk.book_rule import BookRule
+from dbxsdk.book.rule import BookRule
 from dbxsdk.bybit.auth import Credentials
-from dbxsdk.bybit.book import BybitBookRule
-from dbxsdk.bybit.private_protocol import BybitPrivateProtocol
-from dbxsdk.bybit.protocol import BybitPublicProtocol
-from dbxsdk.bybit.trade_protocol import AMEND, CANCEL, CREATE, CREATE_BATCH, BybitTradeProtocol
-from dbxsdk.bybit.trade_results import read_batch, read_order
+from dbxsdk.bybit.private.protocol import BybitPrivateProtocol
+from dbxsdk.bybit.public.book import BybitBookRule
+from dbxsdk.bybit.public.protocol import BybitPublicProtocol
+from dbxsdk.bybit.trade.protocol import AMEND, CANCEL, CREATE, CREATE_BATCH, BybitTradeProtocol
+from dbxsdk.bybit.trade.results import read_batch, read_order
 from dbxsdk.cryptomus.book import CryptomusBookRule
 from dbxsdk.cryptomus.protocol import CHANNELS as CRYPTOMUS_CHANNELS
 from dbxsdk.cryptomus.protocol import CryptomusProtocol
-from dbxsdk.dbot.data_protocol import DBotDataProtocol
-from dbxsdk.dbot.trade_protocol import DBotTradeProtocol
+from dbxsdk.dbot.data.protocol import DBotDataProtocol
+from dbxsdk.dbot.trade.protocol import DBotTradeProtocol
 from dbxsdk.digifinex.book import DigiFinexBookRule
 from dbxsdk.digifinex.protocol import DigiFinexProtocol
 from dbxsdk.protocol import Protocol, Request
-from tests.bybit import test_models as bybit
-from tests.bybit import test_private_protocol as private
-from tests.bybit.test_trade_protocol import HEADER
+from tests.bybit.private import test_protocol as private
+from tests.bybit.public import test_models as bybit
+from tests.bybit.trade.test_protocol import HEADER
 from tests.cryptomus import test_protocol as cryptomus
-from tests.dbot.test_data_protocol import TRADE as TRANSACTION
+from tests.dbot.data.test_protocol import TRADE as TRANSACTION
 from tests.dbot.test_models import FAILURE, RESULT, SWAP
 from tests.digifinex import test_protocol as digifinex
 

@@ -9,10 +9,10 @@ from dbxsdk.errors import DbxError, ProtocolError
 from dbxsdk.options import Options
 from dbxsdk.protocol import Push, Reply, Request
 from dbxsdk.session.pending import Entry
+from dbxsdk.session.pending import PendingRequests
 from dbxsdk.session.requests import new_future
 from dbxsdk.session.subscription import Subscription
 from dbxsdk.session.subscriptions import Subscriptions
-from dbxsdk.session.pending import PendingRequests
 from dbxsdk.session.topics import Status, Waiter, WantedTopics
 from tests.fuzz import promises
 from tests.fuzz.documents import NOW_MS, Socket

@@ -8,9 +8,9 @@ from typing import Any, List, Sequence
 
 import attrs
 
+from dbxsdk.book.order_book import OrderBook
 from dbxsdk.errors import DbxError, ProtocolError, UnreadableField, VenueError
 from dbxsdk.models import Update
-from dbxsdk.order_book import OrderBook
 from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
 from tests.fuzz.documents import KEY, NOW_MS, SECRET, Socket
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbxsdk import Options
-from dbxsdk.cryptomus import rest
+from dbxsdk.cryptomus import http
 from dbxsdk.errors import ConnectError, DbxError
 from dbxsdk.transport import parse_url
 from tests.fuzz import promises
@@ -88,7 +88,7 @@ class Answering:
 
 
 def _token(url: str) -> Any:
-    source = rest.TokenSource(url, OPTIONS, "fuzz-user", promises.KEY)
+    source = http.TokenSource(url, OPTIONS, "fuzz-user", promises.KEY)
     address = source(parse_url("url", "ws://127.0.0.1:1/"), lambda raw: None)
     assert "token=" in address.url and address.url.isascii() and address.url.isprintable()
     return address
@@ -96,8 +96,8 @@ def _token(url: str) -> Any:
 
 _REQUESTS: Tuple[Tuple[str, List[Any], Callable[[str], Any]], ...] = (
     ("token", _TOKENS, _token),
-    ("markets", _MARKETS, lambda url: rest.fetch_markets(url, OPTIONS, 5.0)),
-    ("depth scales", _SCALES, lambda url: rest.fetch_depth_scales(url, "AAA_BBB", OPTIONS, 5.0)),
+    ("markets", _MARKETS, lambda url: http.fetch_markets(url, OPTIONS, 5.0)),
+    ("depth scales", _SCALES, lambda url: http.fetch_depth_scales(url, "AAA_BBB", OPTIONS, 5.0)),
 )
 
 
@@ -186,4 +186,4 @@ def test_a_body_that_inflates_to_much_more_is_refused() -> None:
         head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(bomb)}\r\n\r\n"
         answering.next.append(head.encode() + bomb)
         with pytest.raises(ConnectError, match="too large"):
-            rest.fetch_markets(answering.url("http"), OPTIONS, 5.0)
+            http.fetch_markets(answering.url("http"), OPTIONS, 5.0)

@@ -101,7 +101,7 @@ class Case:
 def _token(venue: Any) -> Any:
     import requests
 
-    from dbxsdk.cryptomus.rest import signature
+    from dbxsdk.cryptomus.http import signature
 
     headers = {"userId": venue.user_id, "sign": signature(venue.api_key)}
     token = requests.get(venue.token_url(), headers=headers, timeout=5).json()["token"]

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbxsdk.errors import DbxError, RecordingError
+from dbxsdk.playback import replay
 from dbxsdk.recording import convert, read
 from dbxsdk.recording.files import member
-from dbxsdk.replaying import replay
 from tests.fuzz import promises
 from tests.fuzz.running import count, limits
 from tests.fuzz.strategies import documents, write
-from tests.replay import written
+from tests.playback import written
 
 _WHOLE = [
     written.opened(0.1),

@@ -38,7 +38,7 @@ if pid == 0:
 importer.join()
 assert os.waitpid(pid, 0)[1] == 0
 # A thread that forks inside its own import waits for nobody.
-from dbxsdk.forking import importing
+from dbxsdk.runtime.fork import importing
 with importing():
     pid = os.fork()
     if pid == 0:

@@ -20,7 +20,7 @@ from tests.transport.conftest import authority, server_context  # noqa: F401
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 
 PACKAGE = pathlib.Path(dbxsdk.__file__).parent
-ELSEWHERE = {"sim", "cli", "replaying"}
+ELSEWHERE = {"sim", "cli", "playback"}
 """Not for a child to go on with: servers, programs, and replays, which are of their process."""
 OF_THE_CHILD = {"after_fork_in_child", "renew_lock", "forget", "first_use"}
 """What makes locks in a child only."""
@@ -91,7 +91,7 @@ def child():
     assert not left, left
 
 # A fork waits for that one: see test_fork_imports.
-places = {place: lock for place, lock in made.items() if settings["hooks"] is False or "forking.py" not in place}
+places = {place: lock for place, lock in made.items() if settings["hooks"] is False or "runtime/fork.py" not in place}
 
 def hold_all():
     # Each held by a thread of its own; None where the threads at work did not let go of one.
@@ -177,5 +177,5 @@ def test_a_fork_while_every_lock_is_held(
         found = told(text)
         assert found["status"] == 0, text
         assert found["reconnects"] == [0, 0], "the parents' connections are the same as before"
-        expected = {f"{path}:{line}" for path, line in locks_in_the_source() if not (hooks[number] and path == "forking.py")}
+        expected = {f"{path}:{line}" for path, line in locks_in_the_source() if not (hooks[number] and path == "runtime/fork.py")}
         assert expected - set(found["held"]) == set(), "locks that were never held here"

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from dbxsdk.forking import Imports
-from dbxsdk.session import shutdown
+from dbxsdk.runtime import exit as at_exit
+from dbxsdk.runtime.fork import Imports
 from tests.session.fake import Network
 from tests.waiting import Background
 
 
 def test_a_fork_that_could_not_wait_takes_nobody_elses_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two threads fork; the first is slow (other packages' hooks), the second goes on without the lock."""
-    monkeypatch.setattr("dbxsdk.forking._PATIENCE", 0.05)
+    monkeypatch.setattr("dbxsdk.runtime.fork._PATIENCE", 0.05)
     imports = Imports()
     imports.before_fork()
     Background(imports.before_fork).result()
@@ -50,9 +50,9 @@ def test_a_child_of_a_fork_without_hooks_may_fork(monkeypatch: pytest.MonkeyPatc
 _LOGGING = """
 import logging, os, sys, threading, types
 import dbxsdk  # no module of a venue is loaded yet
-import dbxsdk.forking
+import dbxsdk.runtime.fork
 
-dbxsdk.forking._PATIENCE = 0.5
+dbxsdk.runtime.fork._PATIENCE = 0.5
 
 class Meeting(logging.Handler):
     def __init__(self):
@@ -94,8 +94,8 @@ def test_a_client_that_is_made_while_the_exit_looks_for_clients(monkeypatch: pyt
     """By a thread that is a daemon. Nothing of the exit may be left out: other clients, and what recorders hold."""
     kept = [Network().client() for _ in range(3)]
     closed, afterwards = [], []
-    monkeypatch.setattr(shutdown, "close", lambda ending, timeout: closed.extend(ending))
-    monkeypatch.setattr(shutdown, "_afterwards", [lambda: afterwards.append(True)])
+    monkeypatch.setattr(at_exit, "close", lambda ending, timeout: closed.extend(ending))
+    monkeypatch.setattr(at_exit, "_afterwards", [lambda: afterwards.append(True)])
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         if frame.f_globals.get("__name__") == "_weakrefset" and frame.f_code.co_name == "__iter__":
@@ -106,7 +106,7 @@ def test_a_client_that_is_made_while_the_exit_looks_for_clients(monkeypatch: pyt
 
     sys.settrace(trace)
     try:
-        shutdown._at_exit()
+        at_exit._at_exit()
     finally:
         sys.settrace(None)
     assert len(kept) == 4 and afterwards

@@ -19,7 +19,7 @@ import concurrent.futures, faulthandler, json, logging, os, sys, threading, warn
 warnings.simplefilter("ignore")
 os.register_at_fork = lambda **hooks: None
 import dbxsdk
-from dbxsdk.forking import importing
+from dbxsdk.runtime.fork import importing
 
 recorder = dbxsdk.Recorder(sys.argv[2], flush_interval=0.05)
 options = dbxsdk.Options(connect_timeout=8, request_timeout=8, recorder=recorder)

@@ -19,8 +19,8 @@ METHODS = ["fork", "spawn", "forkserver"] if hasattr(os, "fork") else ["spawn"]
 PROGRAM = """
 import json, multiprocessing, os, sys, warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 tells of forks with threads
-from tests.processes import feed
 import dbxsdk
+from tests.processes import feed
 
 def work(queue):
     try:

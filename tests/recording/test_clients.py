@@ -11,9 +11,9 @@ import pytest
 
 import dbxsdk
 from dbxsdk.bybit.auth import Credentials
-from dbxsdk.bybit.private_protocol import BybitPrivateProtocol
-from dbxsdk.bybit.protocol import BybitPublicProtocol
-from dbxsdk.bybit.trade_protocol import BybitTradeProtocol
+from dbxsdk.bybit.private.protocol import BybitPrivateProtocol
+from dbxsdk.bybit.public.protocol import BybitPublicProtocol
+from dbxsdk.bybit.trade.protocol import BybitTradeProtocol
 from dbxsdk.digifinex.protocol import DigiFinexProtocol
 from dbxsdk.protocol import SecretText
 from dbxsdk.recording import Frame, Lost, Opened, RecordedConnection, read

@@ -11,7 +11,7 @@ from typing import Any, Callable, List, Optional, Tuple
 
 import pytest
 
-from dbxsdk.sim.dbot import DBotVenue
+from dbxsdk.sim.dbot.venue import DBotVenue
 
 ROOT = Path(__file__).parents[2]
 

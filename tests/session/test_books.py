@@ -8,8 +8,8 @@ from typing import Any, Dict, List, Optional, Tuple
 import pytest
 
 from dbxsdk import BadFrame, RequestTimeout
-from dbxsdk.book_rule import Action, BookRule, Change
-from dbxsdk.order_book import OrderBook
+from dbxsdk.book.order_book import OrderBook
+from dbxsdk.book.rule import Action, BookRule, Change
 from dbxsdk.protocol import Push
 from dbxsdk.session import subscriptions
 from tests.session.fake import FakeClient, FakeConnection, Network, say_yes

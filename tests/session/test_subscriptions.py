@@ -26,7 +26,7 @@ from dbxsdk import (
     SubscribeError,
     Update,
 )
-from dbxsdk.models import decimal, lazy, reader, wire
+from dbxsdk.fields import decimal, lazy, reader, wire
 from dbxsdk.protocol import Push
 from tests.session.fake import FakeConnection, FakeProtocol, Gate, Network, say_yes
 from tests.waiting import Background, Recorder, drained, eventually

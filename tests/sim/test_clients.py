@@ -9,7 +9,7 @@ import pytest
 
 from dbxsdk.sim import BybitVenue, DigiFinexVenue
 
-from .peer import WAIT
+from tests.sim.peer import WAIT
 
 
 def test_digifinex_client_has_the_keys() -> None:

@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         display = _display(arguments.json)
         from dbxsdk.cli.demo.course import Course
-        from dbxsdk.cli.demo.venues import local_venues
+        from dbxsdk.cli.demo.setup import local_venues
     except ImportError as error:
         print(f"dbxsdk demo: {MISSING} ({error})", file=sys.stderr)
         return 1
@@ -79,14 +79,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _display(as_json: bool) -> "Display":
-    from dbxsdk.cli.demo.lines import JsonLines, PlainLines
+    from dbxsdk.cli.demo.text_display import JsonLines, PlainLines
 
     if as_json:
         return JsonLines(sys.stdout)
     if not sys.stdout.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
         return PlainLines(sys.stdout)
     # The one place that needs rich: without a terminal nobody has to have it.
-    from dbxsdk.cli.demo.screen import Screen
+    from dbxsdk.cli.demo.screen_display import Screen
 
     return Screen()
 

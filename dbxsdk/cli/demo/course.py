@@ -13,8 +13,8 @@ from typing import Any, Callable, Iterator, Optional, Sequence
 from dbxsdk.cli.demo.feed import Feed
 from dbxsdk.cli.demo.orders import PrivateLink, TradeLink
 from dbxsdk.cli.demo.report import Display, Happening, Losses, Summary
+from dbxsdk.cli.demo.setup import LocalVenue
 from dbxsdk.cli.demo.tasks import TaskLink
-from dbxsdk.cli.demo.venues import LocalVenue
 
 PULLS_FROM, PULLS_TO = 0.2, 0.7
 """The first venue's pull and the last one's, as shares of the planned time."""

@@ -1,0 +1,1 @@
+"""Bybit's private socket: the account's orders, executions, positions and balances."""

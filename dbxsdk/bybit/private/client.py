@@ -1,0 +1,185 @@
+"""The client of Bybit's private socket, with the stream methods that users of pybit know."""
+
+from __future__ import annotations
+
+from typing import Any, Optional, Tuple, Union
+
+from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Signer
+from dbxsdk.bybit.base_client import Callback
+from dbxsdk.bybit.endpoints import private_url
+from dbxsdk.bybit.private import models as models
+from dbxsdk.bybit.private.protocol import BybitPrivateProtocol
+from dbxsdk.bybit.private.typed import PrivateChannels
+from dbxsdk.options import Options
+from dbxsdk.session import Subscription
+
+
+class BybitPrivateClient(PrivateChannels):
+    """What happens to one account: orders, executions, positions, balances.
+
+    Construction does no I/O; the connection opens, and logs in, with ``open()`` or the first subscription. Each
+    connection is signed for afresh. A refused key raises ``AuthError`` from that call, and is final.
+
+    ====================== ============================== ================================================
+    channel                symbols: none, or some of      ``Update.data``
+    ====================== ============================== ================================================
+    ``position``           linear inverse option          tuple of ``Position``
+    ``execution``          spot linear inverse option     tuple of ``Execution``
+    ``execution.fast``     spot linear inverse option     tuple of ``FastExecution``
+    ``order``              spot linear inverse option     tuple of ``Order``
+    ``wallet``                                            tuple of ``Wallet``
+    ``greeks``                                            tuple of ``Greeks``
+    ``dcp``                future spot option             none: it never pushes, see ``dcp_stream``
+    ``strategy``                                          plain list of dicts
+    ``spread.order``                                      plain list of dicts
+    ``spread.execution``                                  plain list of dicts
+    ``rfq.open.rfqs``                                     plain list of dicts; likewise ``rfq.open.quotes``
+                                                          and ``rfq.open.trades``
+    ====================== ============================== ================================================
+
+    ``subscribe("order")`` brings all categories, ``subscribe("order", "spot")`` or ``subscribe("order.spot")`` one of
+    them. The venue pushes these under their own names: ``Update.channel`` is the whole topic (``"order.spot"``) and
+    ``Update.symbol`` is ``""``, since one frame may be about several symbols. The all-in-one and a categorised form of
+    one channel exclude each other on one client (the venue refuses them in one request, and documents nothing of two
+    requests): ``ValueError``, before any I/O.
+
+    No first state comes with a subscription, and none after the ``Gap`` of a reconnect: fetch both over REST. Updates
+    may come twice: tell executions by ``exec_id``, orders by ``order_id`` and ``updated_time``.
+
+    A signature made outside of this program, here with an RSA key and the package cryptography::
+
+        import base64
+        import pathlib
+
+        from cryptography.hazmat.primitives import hashes, serialization
+        from cryptography.hazmat.primitives.asymmetric import padding
+
+        key = serialization.load_pem_private_key(pathlib.Path("bybit.pem").read_bytes(), password=None)
+
+        def sign(payload: str) -> str:
+            return base64.b64encode(key.sign(payload.encode(), padding.PKCS1v15(), hashes.SHA256())).decode()
+
+        client = dbxsdk.BybitPrivateClient(api_key, None, signer=sign)
+
+    Args:
+        api_key, api_secret: of an HMAC key. ``api_secret`` may be None where there is a ``signer``, and is not used there.
+        testnet: the venue's test network, which has keys of its own.
+        demo: the venue's paper trading, with keys made in its demo mode; it has order, execution, position, wallet and
+            greeks. Not together with ``testnet``: the venue asks not to.
+        max_active_time: after how long without any traffic the venue closes the connection: seconds (int), or its own
+            text (``"45s"``, ``"2m"``), from 30 s to 600 s. The client sends a ping every 20 s, so that this matters only
+            where the client or the network dies. None: 600 s.
+        url: another address of the same protocol (a regional host, a local server).
+        signer: called on a background thread with the text to sign, for each connection, and returns the signature; in
+            place of HMAC. It must not use the client, and be quick: ``auth_window`` runs. What it raises ends the
+            attempt to connect as a ``VenueError`` that has the exception as its cause; reconnects try again.
+        options: see ``Options``.
+        auth_window: seconds for which a login's signature holds. Where the venue refuses it for its time nevertheless,
+            its clock is asked for and the login tried once more with that. Each pong tells the venue's time again, and
+            once it is known, logins have it, wherever this machine's clock is set. Where that does not help, the
+            ``AuthError`` says how far this machine's clock is off; a second and more is logged as a warning in any case.
+
+    Raises:
+        TypeError, ValueError: naming the argument.
+
+    Source: https://bybit-exchange.github.io/docs/v5/ws/connect
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        api_secret: Optional[str],
+        *,
+        testnet: bool = False,
+        demo: bool = False,
+        max_active_time: Optional[Union[int, str]] = None,
+        url: Optional[str] = None,
+        signer: Optional[Signer] = None,
+        options: Optional[Options] = None,
+        auth_window: float = AUTH_WINDOW,
+    ) -> None:
+        protocol = BybitPrivateProtocol(Credentials(api_key, api_secret, signer), auth_window)
+        address = private_url("/v5/private", testnet=testnet, demo=demo, url=url, max_active_time=max_active_time)
+        super().__init__(protocol, address, options=options)
+
+    def position_stream(self, callback: Callback[Tuple[models.Position, ...]], *, raw: bool = False) -> Subscription:
+        """Subscribes ``position``: a tuple of ``Position``, after every order that is made, amended or cancelled in the
+        symbol (also where the position did not change) and every fill.
+
+        Like all ``..._stream`` methods this is one ``subscribe``, and raises what that raises; a retry is safe.
+
+        Source: websocket/private/position.
+        """
+        return self.subscribe("position", callback=callback, raw=raw)
+
+    def order_stream(self, callback: Callback[Tuple[models.Order, ...]], *, raw: bool = False) -> Subscription:
+        """Subscribes ``order``: a tuple of ``Order``, at once.
+
+        Source: websocket/private/order.
+        """
+        return self.subscribe("order", callback=callback, raw=raw)
+
+    def execution_stream(self, callback: Callback[Tuple[models.Execution, ...]], *, raw: bool = False) -> Subscription:
+        """Subscribes ``execution``: a tuple of ``Execution``, at once.
+
+        Source: websocket/private/execution.
+        """
+        return self.subscribe("execution", callback=callback, raw=raw)
+
+    def fast_execution_stream(
+        self, callback: Callback[Tuple[models.FastExecution, ...]], categorised_topic: str = "", *, raw: bool = False
+    ) -> Subscription:
+        """Subscribes ``execution.fast``: a tuple of ``FastExecution``, sooner than ``execution`` and with less.
+
+        ``categorised_topic`` is a category for its executions alone: ``"spot"``, ``"linear"``, ``"inverse"``, ``"option"``.
+
+        Source: websocket/private/fast-execution.
+        """
+        if not isinstance(categorised_topic, str):
+            raise TypeError(f"categorised_topic must be a str, not {type(categorised_topic).__name__}")
+        return self.subscribe("execution.fast", categorised_topic or (), callback=callback, raw=raw)
+
+    def wallet_stream(self, callback: Callback[Tuple[models.Wallet, ...]], *, raw: bool = False) -> Subscription:
+        """Subscribes ``wallet``: a tuple of ``Wallet`` after a balance changed; unrealised profit and loss has no updates.
+
+        Source: websocket/private/wallet.
+        """
+        return self.subscribe("wallet", callback=callback, raw=raw)
+
+    def greek_stream(self, callback: Callback[Tuple[models.Greeks, ...]], *, raw: bool = False) -> Subscription:
+        """Subscribes ``greeks`` (options): a tuple of ``Greeks``.
+
+        Source: websocket/private/greek.
+        """
+        return self.subscribe("greeks", callback=callback, raw=raw)
+
+    def spread_order_stream(self, callback: Callback[Any], *, raw: bool = False) -> Subscription:
+        """Subscribes ``spread.order``: plain dicts, the combination and its legs, joined by ``parentOrderId``.
+
+        Source: spread/websocket/private/order.
+        """
+        return self.subscribe("spread.order", callback=callback, raw=raw)
+
+    def spread_execution_stream(self, callback: Callback[Any], *, raw: bool = False) -> Subscription:
+        """Subscribes ``spread.execution``: plain dicts, the combination and its legs, joined by ``parentExecId``.
+
+        Source: spread/websocket/private/execution.
+        """
+        return self.subscribe("spread.execution", callback=callback, raw=raw)
+
+    def dcp_stream(self, product: str, callback: Callback[Any] = lambda update: None) -> Subscription:
+        """Subscribes ``dcp.{product}``, which arms the venue's disconnect protection for institutional accounts: where
+        **every** private connection with this subscription has been dead for longer than the account's window (10 s
+        unless set otherwise over REST, 3 s at least), the venue cancels the product's orders.
+
+        ``product`` is ``"future"``, ``"spot"`` or ``"option"``. Nothing is ever pushed. The reconnect is to happen within
+        the window, so ``Options.backoff_max`` should be well below it, and ``Options.heartbeat_interval`` too: after a
+        reconnect the venue waits for the next ping.
+
+        Source: websocket/private/dcp, order/dcp.
+        """
+        if not isinstance(product, str):
+            raise TypeError(f"product must be a str, not {type(product).__name__}")
+        if product not in ("future", "spot", "option"):
+            raise ValueError(f"product must be one of future, spot, option, not {product!r}")
+        return self.subscribe("dcp", product, callback=callback)

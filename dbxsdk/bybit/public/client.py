@@ -1,0 +1,235 @@
+"""The client of Bybit's public sockets, with the stream methods that users of pybit know."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Optional, Tuple, Union
+
+from dbxsdk.book.order_book import OrderBook
+from dbxsdk.bybit.base_client import Callback
+from dbxsdk.bybit.endpoints import MAINNET, TESTNET
+from dbxsdk.bybit.public import models
+from dbxsdk.bybit.public.book import BybitBookRule, check_depth
+from dbxsdk.bybit.public.protocol import BybitPublicProtocol
+from dbxsdk.bybit.public.typed import PublicChannels
+from dbxsdk.client import Symbols
+from dbxsdk.options import Options
+from dbxsdk.session import Subscription
+
+Ticker = Union[models.ContractTicker, models.OptionTicker, models.SpotTicker]
+
+
+class BybitPublicClient(PublicChannels):
+    """Market data of one category: order books, trades, tickers, klines, liquidations ...
+
+    Construction does no I/O; the connection opens with ``open()`` or the first subscription. No key is needed.
+
+    Each ``..._stream`` method is one ``subscribe``: it returns a ``Subscription`` once the venue has acknowledged
+    all topics, and calls ``callback`` with an ``Update`` for each frame (with ``raw=True``: with the decoded frame).
+    Symbols are one name or several, in upper case. All of them raise, and a retry is safe for all of them:
+
+    * ``TypeError``, ``ValueError``: an argument cannot be; also where the topics of this client together are more
+      than one connection takes (21,000 characters; 2,000 topics on options). Nothing was sent.
+    * ``SubscribeError``: the venue refused some of the topics (``error.topics``); the others are subscribed. The
+      option socket hardly ever refuses: there an acknowledged topic may still never deliver (klines, book depths
+      other than 25 and 100); ``max_silence`` of ``subscribe`` reports it.
+    * ``ConnectError``, ``ConnectionLost``, ``RequestTimeout``, ``ClientClosed``, ``WrongThreadError``: as everywhere.
+
+    Any other topic of the venue works too: ``subscribe("whole.topic.NAME", callback=...)``; where it has no model,
+    ``Update.data`` is the frame's plain ``data``.
+
+    Args:
+        category: ``"spot"``, ``"linear"`` (USDT and USDC contracts), ``"inverse"`` or ``"option"``.
+        testnet: the venue's test network.
+        url: another address of the same protocol: a regional host, a local server, or a public socket that is no
+            category (``wss://stream.bybit.com/v5/public/misc/status``; for ``/v5/public/spread`` use it with the
+            category ``"option"``, which replies in the same way).
+        options: see ``Options``.
+
+    Raises:
+        TypeError, ValueError: naming the argument.
+
+    Source: https://bybit-exchange.github.io/docs/v5/ws/connect
+    """
+
+    def __init__(
+        self,
+        category: str,
+        *,
+        testnet: bool = False,
+        url: Optional[str] = None,
+        options: Optional[Options] = None,
+    ) -> None:
+        protocol = BybitPublicProtocol(category)
+        if not isinstance(testnet, bool):
+            raise TypeError(f"testnet must be a bool, not {type(testnet).__name__}")
+        if url is None:
+            url = f"wss://{TESTNET if testnet else MAINNET}/v5/public/{category}"
+        super().__init__(protocol, url, options=options)
+        self.category = category
+
+    def order_book(self, symbol: str, *, depth: int = 50, timeout: Optional[float] = None) -> OrderBook:
+        """Subscribes ``orderbook.{depth}`` of one symbol and keeps a book of it; see ``OrderBook``.
+
+        It returns once the venue has acknowledged; the snapshot follows: ``wait_ready`` of the book waits for it. Every
+        update is checked to be the next one (``u``): where one is missing the book is stale, the topic is
+        subscribed anew, and the snapshot that this brings makes the book right again. Other subscriptions of the same
+        topic see this snapshot, too. Books of one topic are apart: each has its own ``close``.
+
+        Args:
+            symbol: in upper case.
+            depth: levels a side: 1, 50, 200 or 1000; for options 25 or 100.
+            timeout: seconds to wait for the acknowledgement, in place of ``request_timeout``.
+
+        Raises what ``subscribe`` raises; ``ValueError`` and ``TypeError`` name the argument. Safe to retry.
+
+        Source: websocket/public/orderbook.
+        """
+        check_depth(self.category, depth)
+        return self._order_book(f"orderbook.{depth}", symbol, symbol, BybitBookRule(depth), timeout)
+
+    def orderbook_stream(
+        self, depth: Union[int, str], symbol: Symbols, callback: Callback[models.OrderBookUpdate], *, raw: bool = False
+    ) -> Subscription:
+        """Subscribes ``orderbook.{depth}``: an ``OrderBookUpdate`` a frame, first a snapshot, then deltas.
+
+        ``depth`` is 1 (every 10 ms, snapshots alone), 50 (20 ms), 200 (100 ms) or 1000 (200 ms); on options 25 (20 ms) or
+        100 (100 ms); ``"full"`` on spot. ``order_book`` keeps a whole book current instead.
+
+        Source: websocket/public/orderbook.
+        """
+        return self.subscribe(f"orderbook.{_part('depth', depth)}", _names("symbol", symbol), callback=callback, raw=raw)
+
+    def rpi_orderbook_stream(
+        self, symbol: Symbols, callback: Callback[models.RpiOrderBookUpdate], *, raw: bool = False
+    ) -> Subscription:
+        """Subscribes ``orderbook.rpi`` (spot, linear, inverse): an ``RpiOrderBookUpdate`` a frame, 50 levels, every 100 ms.
+
+        Source: websocket/public/orderbook-rpi.
+        """
+        return self.subscribe("orderbook.rpi", _names("symbol", symbol), callback=callback, raw=raw)
+
+    def trade_stream(self, symbol: Symbols, callback: Callback[Tuple[models.Trade, ...]], *, raw: bool = False) -> Subscription:
+        """Subscribes ``publicTrade``: a tuple of ``Trade`` a frame, at once. On options ``symbol`` is the base coin,
+        e.g. ``"BTC"``, and brings the trades of all its contracts.
+
+        Source: websocket/public/trade.
+        """
+        return self.subscribe("publicTrade", _names("symbol", symbol), callback=callback, raw=raw)
+
+    def ticker_stream(self, symbol: Symbols, callback: Callback[Ticker], *, raw: bool = False) -> Subscription:
+        """Subscribes ``tickers``: a ``ContractTicker``, ``SpotTicker`` or ``OptionTicker`` a frame, every 100 ms (spot 50).
+        Contract tickers arrive merged, with the fields that the frame carried in ``changed``; ``raw`` has the frame
+        alone, in which an absent key means "as before".
+
+        Source: websocket/public/ticker.
+        """
+        return self.subscribe("tickers", _names("symbol", symbol), callback=callback, raw=raw)
+
+    def kline_stream(
+        self, interval: Union[int, str], symbol: Symbols, callback: Callback[Tuple[models.Kline, ...]], *, raw: bool = False
+    ) -> Subscription:
+        """Subscribes ``kline.{interval}``: a tuple of ``Kline`` a frame, every 1 to 60 s.
+
+        ``interval`` is 1, 3, 5, 15, 30, 60, 120, 240, 360 or 720 minutes, ``"D"``, ``"W"`` or ``"M"``.
+
+        Source: websocket/public/kline.
+        """
+        return self.subscribe(f"kline.{_part('interval', interval)}", _names("symbol", symbol), callback=callback, raw=raw)
+
+    def all_liquidation_stream(
+        self, symbol: Symbols, callback: Callback[Tuple[models.Liquidation, ...]], *, raw: bool = False
+    ) -> Subscription:
+        """Subscribes ``allLiquidation`` (linear, inverse): a tuple of ``Liquidation`` a frame, every 500 ms.
+
+        Source: websocket/public/all-liquidation.
+        """
+        return self.subscribe("allLiquidation", _names("symbol", symbol), callback=callback, raw=raw)
+
+    def insurance_pool_stream(
+        self, contract_group: Symbols, callback: Callback[Tuple[models.InsurancePool, ...]], *, raw: bool = False
+    ) -> Subscription:
+        """Subscribes ``insurance``: a tuple of ``InsurancePool`` a frame, every second while balances change.
+
+        ``contract_group`` is ``"USDT"`` or ``"USDC"`` (linear), or ``"inverse"`` (inverse).
+
+        Source: websocket/public/insurance-pool.
+        """
+        return self.subscribe("insurance", _names("contract_group", contract_group), callback=callback, raw=raw)
+
+    def adl_alert_stream(
+        self, contract_group: Symbols, callback: Callback[Tuple[models.AdlAlert, ...]], *, raw: bool = False
+    ) -> Subscription:
+        """Subscribes ``adlAlert``: a tuple of ``AdlAlert`` a frame, every second.
+
+        ``contract_group`` is ``"USDT"`` or ``"USDC"`` (linear), or ``"inverse"`` (inverse).
+
+        Source: websocket/public/adl-alert.
+        """
+        return self.subscribe("adlAlert", _names("contract_group", contract_group), callback=callback, raw=raw)
+
+    def price_limit_stream(self, symbol: Symbols, callback: Callback[models.PriceLimit], *, raw: bool = False) -> Subscription:
+        """Subscribes ``priceLimit``: a ``PriceLimit`` a frame, every 300 ms.
+
+        Source: websocket/public/order-price-limit.
+        """
+        return self.subscribe("priceLimit", _names("symbol", symbol), callback=callback, raw=raw)
+
+    def system_status_stream(self, callback: Callback[Tuple[models.SystemStatus, ...]], *, raw: bool = False) -> Subscription:
+        """Subscribes ``system.status``: a tuple of ``SystemStatus`` a frame.
+
+        Works only where the client was made with ``url="wss://stream.bybit.com/v5/public/misc/status"``.
+
+        Source: websocket/system/system-status.
+        """
+        return self.subscribe("system.status", callback=callback, raw=raw)
+
+    def liquidation_stream(self, symbol: Symbols, callback: Callback[Any], *, raw: bool = False) -> Subscription:
+        """Deprecated: Bybit retired ``liquidation`` and refuses it. Use ``all_liquidation_stream``."""
+        _warn_retired("liquidation_stream", "liquidation", "; use all_liquidation_stream")
+        return self.subscribe("liquidation", _names("symbol", symbol), callback=callback, raw=raw)
+
+    def lt_kline_stream(
+        self, interval: Union[int, str], symbol: Symbols, callback: Callback[Any], *, raw: bool = False
+    ) -> Subscription:
+        """Deprecated: Bybit retired leveraged tokens, and ``kline_lt`` with them. ``Update.data`` is plain."""
+        _warn_retired("lt_kline_stream", "kline_lt")
+        return self.subscribe(f"kline_lt.{_part('interval', interval)}", _names("symbol", symbol), callback=callback, raw=raw)
+
+    def lt_ticker_stream(self, symbol: Symbols, callback: Callback[Any], *, raw: bool = False) -> Subscription:
+        """Deprecated: Bybit retired leveraged tokens, and ``tickers_lt`` with them. ``Update.data`` is plain."""
+        _warn_retired("lt_ticker_stream", "tickers_lt")
+        return self.subscribe("tickers_lt", _names("symbol", symbol), callback=callback, raw=raw)
+
+    def lt_nav_stream(self, symbol: Symbols, callback: Callback[Any], *, raw: bool = False) -> Subscription:
+        """Deprecated: Bybit retired leveraged tokens, and ``lt`` with them. ``Update.data`` is plain."""
+        _warn_retired("lt_nav_stream", "lt")
+        return self.subscribe("lt", _names("symbol", symbol), callback=callback, raw=raw)
+
+
+def _names(name: str, value: Any) -> Tuple[str, ...]:
+    """The symbols of a channel that cannot be without: none at all would mean the channel's bare name."""
+    if isinstance(value, str):
+        return (value,)
+    try:
+        names = tuple(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a str or an iterable of str, not {type(value).__name__}") from None
+    if not names:
+        raise ValueError(f"{name} must name at least one")
+    return names
+
+
+def _part(name: str, value: Any) -> str:
+    """A depth or interval as it goes into a topic."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise TypeError(f"{name} must be an int or a str, not {type(value).__name__}")
+    part = str(value)
+    if not part.isalnum():
+        raise ValueError(f"{name} must be a number or a word, not {value!r}")
+    return part
+
+
+def _warn_retired(method: str, channel: str, instead: str = "") -> None:
+    # Level 3: the line that called the method.
+    warnings.warn(f"{method}: Bybit retired the channel {channel}{instead}", DeprecationWarning, stacklevel=3)

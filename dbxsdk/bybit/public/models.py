@@ -1,0 +1,516 @@
+"""What Bybit's public topics carry, as frozen values.
+
+Names are the venue's in Python spelling (``highPrice24h`` is ``high_price_24h``); its one- and two-letter keys got
+words. Times are ms since 1970, as ``int``. Prices, sizes and rates are ``Decimal``, built from the wire text. The
+``Optional`` ones are None where the venue sends none or sends an empty text, its sign for "not applicable". Fields
+that are texts with few values (sides, tick directions, states) are kept as the venue writes them: it adds new
+values without notice.
+
+Pages named below are those of https://bybit-exchange.github.io/docs/v5/.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Callable, Dict, Optional, Tuple, Type, TypeVar
+
+import attrs
+
+from dbxsdk.errors import ProtocolError
+from dbxsdk.fields import boolean, decimal, each, integer, lazy, levels, reader, text, wire
+
+T = TypeVar("T")
+
+CHANGED = "$changed"
+"""The key under which a merged ticker frame has the names of what the last frame carried; no key of the venue's."""
+
+Level = Tuple[Decimal, Decimal]
+"""One price of a book: (price, size)."""
+
+RpiLevel = Tuple[Decimal, Decimal, Decimal]
+"""One price of a book with retail orders apart: (price, size without them, size of them)."""
+
+
+def _rpi_levels(value: Any) -> Tuple[RpiLevel, ...]:
+    return tuple((decimal(price), decimal(size), decimal(rpi_size)) for price, size, rpi_size in value)
+
+
+def _integers(value: Any) -> Tuple[int, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"{type(value).__name__} is no list")
+    return tuple(integer(item) for item in value)
+
+
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
+class OrderBookUpdate:
+    """``orderbook.{depth}.{symbol}`` and ``orderbook.full.{symbol}``: a part of the book, or all of it.
+
+    ``Update.kind`` says which: a snapshot replaces the book; a delta sets the size of each price that it names, and
+    a size of 0 removes the price. Depth 1 sends snapshots alone, and repeats the last one when nothing changed for
+    3 s. ``orderbook.full`` sends deltas alone: its first state has to be fetched over REST.
+
+    Attributes:
+        symbol: the contract or pair.
+        bids: (price, size) in the order of the wire; in snapshots best first.
+        asks: likewise.
+        update_id: the wire's ``u``; 1 in a snapshot after the venue restarted the feed.
+        sequence: the wire's ``seq``; grows with the matching engine's time and compares books of different depths,
+            but leaves numbers out.
+        matching_time_ms: the wire's ``cts``, the matching engine's time; on options it may lie many minutes back.
+
+    Source: websocket/public/orderbook, websocket/public/full-ob, spread/websocket/public/orderbook.
+    """
+
+    symbol: str = wire("s", text)
+    bids: Tuple[Level, ...] = wire("b", levels)
+    asks: Tuple[Level, ...] = wire("a", levels)
+    update_id: int = wire("u", integer)
+    sequence: int = wire("seq", integer)
+    matching_time_ms: Optional[int] = wire("cts", integer, default=None)
+
+
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
+class RpiOrderBookUpdate:
+    """``orderbook.rpi.{symbol}``: the book of 50 levels that shows retail price improvement (RPI) orders apart.
+
+    Like ``OrderBookUpdate``, but for the levels: (price, size without RPI orders, size of RPI orders). A price is
+    gone when both sizes are 0.
+
+    Source: websocket/public/orderbook-rpi.
+    """
+
+    symbol: str = wire("s", text)
+    bids: Tuple[RpiLevel, ...] = wire("b", _rpi_levels)
+    asks: Tuple[RpiLevel, ...] = wire("a", _rpi_levels)
+    update_id: int = wire("u", integer)
+    sequence: int = wire("seq", integer)
+    matching_time_ms: Optional[int] = wire("cts", integer, default=None)
+
+
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
+class Trade:
+    """One trade of ``publicTrade.{symbol}``; on options the topic is ``publicTrade.{base coin}``. A frame has up to
+    1,024 of them, oldest first.
+
+    Attributes:
+        time_ms: when it was filled.
+        symbol: the contract or pair; on options one topic carries all contracts of the coin.
+        side: the taker's side, ``"Buy"`` or ``"Sell"``.
+        size, price: as filled.
+        trade_id: a UUID, on spot a number; always a text, since the numbers are beyond what floats can hold.
+        is_block_trade: whether it was a block trade; None where the venue does not say (spread trading).
+        is_rpi: whether an RPI order took part; None on options.
+        tick_direction: ``"PlusTick"``, ``"ZeroPlusTick"``, ``"MinusTick"``, ``"ZeroMinusTick"``; contracts only.
+        sequence: cross sequence; several trades, also of several frames, may share one.
+        mark_price, index_price, mark_iv, iv: options only; volatilities as fractions of 1.
+
+    Source: websocket/public/trade, spread/websocket/public/trade.
+    """
+
+    time_ms: int = wire("T", integer)
+    symbol: str = wire("s", text)
+    side: str = wire("S", text)
+    size: Decimal = wire("v", decimal)
+    price: Decimal = wire("p", decimal)
+    trade_id: str = wire("i", text)
+    is_block_trade: Optional[bool] = wire("BT", boolean, default=None)
+    is_rpi: Optional[bool] = wire("RPI", boolean, default=None)
+    tick_direction: Optional[str] = wire("L", text, default=None)
+    sequence: Optional[int] = wire("seq", integer, default=None)
+    mark_price: Optional[Decimal] = wire("mP", decimal, default=None)
+    index_price: Optional[Decimal] = wire("iP", decimal, default=None)
+    mark_iv: Optional[Decimal] = wire("mIv", decimal, default=None)
+    iv: Optional[Decimal] = wire("iv", decimal, default=None)
+
+
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
+class ContractTicker:
+    """``tickers.{symbol}`` of linear and inverse contracts: the state after this frame.
+
+    The venue sends a snapshot, then only what changed; the frames are merged, so that each field holds what the
+    venue said last. A field is None until the venue has said it, and where it does not apply to the contract.
+
+    Attributes:
+        symbol: the contract.
+        changed: the names of the fields here that this frame carried, whether or not their value is a new one.
+        cross_sequence: the frame's ``cs``.
+        price_24h_pcnt: a fraction of 1; rates likewise.
+        open_interest_value, turnover_24h: in the quote coin (linear) or base coin (inverse).
+        single_open_interest, single_open_interest_value: one side of the open interest.
+        next_funding_time: ms since 1970; None on dated futures, as is ``funding_rate``.
+        funding_interval_hour: hours between fundings.
+        pre_open_price, pre_qty, cur_pre_listing_phase: contracts before their listing.
+        delivery_time: ISO 8601 text, dated futures only, as are the basis and delivery fields.
+
+    Source: websocket/public/ticker.
+    """
+
+    symbol: str = wire("symbol", text)
+    changed: Tuple[str, ...] = wire(CHANGED, tuple, default=())
+    cross_sequence: Optional[int] = wire("cs", integer, default=None)
+    tick_direction: Optional[str] = wire("tickDirection", text, default=None)
+    last_price: Optional[Decimal] = wire("lastPrice", decimal, default=None)
+    mark_price: Optional[Decimal] = wire("markPrice", decimal, default=None)
+    index_price: Optional[Decimal] = wire("indexPrice", decimal, default=None)
+    bid1_price: Optional[Decimal] = wire("bid1Price", decimal, default=None)
+    bid1_size: Optional[Decimal] = wire("bid1Size", decimal, default=None)
+    ask1_price: Optional[Decimal] = wire("ask1Price", decimal, default=None)
+    ask1_size: Optional[Decimal] = wire("ask1Size", decimal, default=None)
+    prev_price_1h: Optional[Decimal] = wire("prevPrice1h", decimal, default=None)
+    prev_price_24h: Optional[Decimal] = wire("prevPrice24h", decimal, default=None)
+    price_24h_pcnt: Optional[Decimal] = wire("price24hPcnt", decimal, default=None)
+    high_price_24h: Optional[Decimal] = wire("highPrice24h", decimal, default=None)
+    low_price_24h: Optional[Decimal] = wire("lowPrice24h", decimal, default=None)
+    turnover_24h: Optional[Decimal] = wire("turnover24h", decimal, default=None)
+    volume_24h: Optional[Decimal] = wire("volume24h", decimal, default=None)
+    open_interest: Optional[Decimal] = wire("openInterest", decimal, default=None)
+    open_interest_value: Optional[Decimal] = wire("openInterestValue", decimal, default=None)
+    single_open_interest: Optional[Decimal] = wire("singleOpenInterest", decimal, default=None)
+    single_open_interest_value: Optional[Decimal] = wire("singleOpenInterestValue", decimal, default=None)
+    next_funding_time: Optional[int] = wire("nextFundingTime", integer, default=None)
+    funding_rate: Optional[Decimal] = wire("fundingRate", decimal, default=None)
+    funding_interval_hour: Optional[Decimal] = wire("fundingIntervalHour", decimal, default=None)
+    funding_cap: Optional[Decimal] = wire("fundingCap", decimal, default=None)
+    pre_open_price: Optional[Decimal] = wire("preOpenPrice", decimal, default=None)
+    pre_qty: Optional[Decimal] = wire("preQty", decimal, default=None)
+    cur_pre_listing_phase: Optional[str] = wire("curPreListingPhase", text, default=None)
+    delivery_time: Optional[str] = wire("deliveryTime", text, default=None)
+    basis_rate: Optional[Decimal] = wire("basisRate", decimal, default=None)
+    basis_rate_year: Optional[Decimal] = wire("basisRateYear", decimal, default=None)
+    basis: Optional[Decimal] = wire("basis", decimal, default=None)
+    delivery_fee_rate: Optional[Decimal] = wire("deliveryFeeRate", decimal, default=None)
+    predicted_delivery_price: Optional[Decimal] = wire("predictedDeliveryPrice", decimal, default=None)
+
+
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
+class SpotTicker:
+    """``tickers.{symbol}`` of spot. It has no bid and no ask: ``orderbook.1`` has them.
+
+    Attributes:
+        symbol: the pair.
+        changed: the names of the fields here that this frame carried; the venue documents snapshots alone.
+        cross_sequence: the frame's ``cs``.
+        price_24h_pcnt: a fraction of 1.
+        turnover_24h: in the quote coin; ``volume_24h`` in the base coin.
+        usd_index_price: None for coins that are no collateral.
+
+    Source: websocket/public/ticker.
+    """
+
+    symbol: str = wire("symbol", text)
+    changed: Tuple[str, ...] = wire(CHANGED, tuple, default=())
+    cross_sequence: Optional[int] = wire("cs", integer, default=None)
+    last_price: Optional[Decimal] = wire("lastPrice", decimal, default=None)
+    high_price_24h: Optional[Decimal] = wire("highPrice24h", decimal, default=None)
+    low_price_24h: Optional[Decimal] = wire("lowPrice24h", decimal, default=None)
+    prev_price_24h: Optional[Decimal] = wire("prevPrice24h", decimal, default=None)
+    price_24h_pcnt: Optional[Decimal] = wire("price24hPcnt", decimal, default=None)
+    volume_24h: Optional[Decimal] = wire("volume24h", decimal, default=None)
+    turnover_24h: Optional[Decimal] = wire("turnover24h", decimal, default=None)
+    usd_index_price: Optional[Decimal] = wire("usdIndexPrice", decimal, default=None)
+
+
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
+class OptionTicker:
+    """``tickers.{symbol}`` of options.
+
+    Attributes:
+        symbol: the contract.
+        changed: the names of the fields here that this frame carried; the venue documents snapshots alone.
+        cross_sequence: the frame's ``cs``; options have none so far.
+        bid_iv, ask_iv, mark_price_iv: implied volatilities as fractions of 1.
+        delta, gamma, vega, theta: the greeks.
+        predicted_delivery_price: means something in the 30 minutes before delivery alone.
+        change_24h: a fraction of 1.
+
+    Source: websocket/public/ticker.
+    """
+
+    symbol: str = wire("symbol", text)
+    changed: Tuple[str, ...] = wire(CHANGED, tuple, default=())
+    cross_sequence: Optional[int] = wire("cs", integer, default=None)
+    bid_price: Optional[Decimal] = wire("bidPrice", decimal, default=None)
+    bid_size: Optional[Decimal] = wire("bidSize", decimal, default=None)
+    bid_iv: Optional[Decimal] = wire("bidIv", decimal, default=None)
+    ask_price: Optional[Decimal] = wire("askPrice", decimal, default=None)
+    ask_size: Optional[Decimal] = wire("askSize", decimal, default=None)
+    ask_iv: Optional[Decimal] = wire("askIv", decimal, default=None)
+    last_price: Optional[Decimal] = wire("lastPrice", decimal, default=None)
+    high_price_24h: Optional[Decimal] = wire("highPrice24h", decimal, default=None)
+    low_price_24h: Optional[Decimal] = wire("lowPrice24h", decimal, default=None)
+    change_24h: Optional[Decimal] = wire("change24h", decimal, default=None)
+    mark_price: Optional[Decimal] = wire("markPrice", decimal, default=None)
+    mark_price_iv: Optional[Decimal] = wire("markPriceIv", decimal, default=None)
+    index_price: Optional[Decimal] = wire("indexPrice", decimal, default=None)
+    underlying_price: Optional[Decimal] = wire("underlyingPrice", decimal, default=None)
+    open_interest: Optional[Decimal] = wire("openInterest", decimal, default=None)
+    turnover_24h: Optional[Decimal] = wire("turnover24h", decimal, default=None)
+    volume_24h: Optional[Decimal] = wire("volume24h", decimal, default=None)
+    total_turnover: Optional[Decimal] = wire("totalTurnover", decimal, default=None)
+    total_volume: Optional[Decimal] = wire("totalVolume", decimal, default=None)
+    delta: Optional[Decimal] = wire("delta", decimal, default=None)
+    gamma: Optional[Decimal] = wire("gamma", decimal, default=None)
+    vega: Optional[Decimal] = wire("vega", decimal, default=None)
+    theta: Optional[Decimal] = wire("theta", decimal, default=None)
+    predicted_delivery_price: Optional[Decimal] = wire("predictedDeliveryPrice", decimal, default=None)
+
+
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
+class SpreadTicker:
+    """``tickers.{symbol}`` of spread trading, which has a socket of its own (``url=``). Prices may be negative.
+
+    Attributes:
+        symbol: the combination, e.g. ``"SOLUSDT_SOL/USDT"``.
+        changed: the names of the fields here that this frame carried; the venue documents snapshots alone.
+        bid_price, bid_size, ask_price, ask_size: None where that side of the book is empty.
+
+    Source: spread/websocket/public/ticker.
+    """
+
+    symbol: str = wire("symbol", text)
+    changed: Tuple[str, ...] = wire(CHANGED, tuple, default=())
+    cross_sequence: Optional[int] = wire("cs", integer, default=None)
+    bid_price: Optional[Decimal] = wire("bidPrice", decimal, default=None)
+    bid_size: Optional[Decimal] = wire("bidSize", decimal, default=None)
+    ask_price: Optional[Decimal] = wire("askPrice", decimal, default=None)
+    ask_size: Optional[Decimal] = wire("askSize", decimal, default=None)
+    last_price: Optional[Decimal] = wire("lastPrice", decimal, default=None)
+    high_price_24h: Optional[Decimal] = wire("highPrice24h", decimal, default=None)
+    low_price_24h: Optional[Decimal] = wire("lowPrice24h", decimal, default=None)
+    prev_price_24h: Optional[Decimal] = wire("prevPrice24h", decimal, default=None)
+    volume_24h: Optional[Decimal] = wire("volume24h", decimal, default=None)
+
+
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
+class Kline:
+    """One candle of ``kline.{interval}.{symbol}``, sent every 1 to 60 s while it grows and once when it closes.
+
+    Attributes:
+        start, end: ms since 1970; ``end`` is the candle's last ms.
+        interval: ``"1"`` to ``"720"`` minutes, ``"D"``, ``"W"``, ``"M"``.
+        volume, turnover: in base and quote coin (spot, linear), or the other way round (inverse).
+        confirm: True once the candle is closed.
+        timestamp: ms since 1970 of the last trade in it.
+
+    Source: websocket/public/kline.
+    """
+
+    start: int = wire("start", integer)
+    end: int = wire("end", integer)
+    interval: str = wire("interval", text)
+    open: Decimal = wire("open", decimal)
+    close: Decimal = wire("close", decimal)
+    high: Decimal = wire("high", decimal)
+    low: Decimal = wire("low", decimal)
+    volume: Decimal = wire("volume", decimal)
+    turnover: Decimal = wire("turnover", decimal)
+    confirm: bool = wire("confirm", boolean)
+    timestamp: int = wire("timestamp", integer)
+
+
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
+class Liquidation:
+    """One liquidation of ``allLiquidation.{symbol}`` (linear, inverse; every 500 ms).
+
+    Attributes:
+        time_ms: when it was.
+        symbol: the contract.
+        side: the side of the *position*: ``"Buy"`` means that a long was liquidated.
+        size: in contracts or base coin, as the contract counts.
+        price: the bankruptcy price.
+
+    Source: websocket/public/all-liquidation.
+    """
+
+    time_ms: int = wire("T", integer)
+    symbol: str = wire("s", text)
+    side: str = wire("S", text)
+    size: Decimal = wire("v", decimal)
+    price: Decimal = wire("p", decimal)
+
+
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
+class LatestLiquidation:
+    """``liquidation.{symbol}``, at most one a second. The venue retired it and refuses it; mirrors and records of old
+    frames may still have it.
+
+    Attributes:
+        updated_time: ms since 1970.
+        symbol, side, size, price: as in ``Liquidation``.
+
+    Source: websocket/public/liquidation (withdrawn).
+    """
+
+    updated_time: int = wire("updatedTime", integer)
+    symbol: str = wire("symbol", text)
+    side: str = wire("side", text)
+    size: Decimal = wire("size", decimal)
+    price: Decimal = wire("price", decimal)
+
+
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
+class InsurancePool:
+    """One isolated insurance pool of ``insurance.USDT``, ``insurance.USDC`` or ``insurance.inverse``, every second
+    while a balance changes. Pools that several contracts share are not sent.
+
+    Attributes:
+        coin: the coin of the balance.
+        symbols: the contract; one name, in spite of the plural.
+        balance: in ``coin``.
+        update_time: ms since 1970.
+
+    Source: websocket/public/insurance-pool.
+    """
+
+    coin: str = wire("coin", text)
+    symbols: str = wire("symbols", text)
+    balance: Decimal = wire("balance", decimal)
+    update_time: int = wire("updateTime", integer)
+
+
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
+class AdlAlert:
+    """The state of one contract in ``adlAlert.USDT``, ``adlAlert.USDC`` or ``adlAlert.inverse``, every second: how
+    near its insurance pool is to auto-deleveraging (ADL).
+
+    Attributes:
+        coin: the coin of the pool.
+        symbol: the contract.
+        balance: of the pool; may be negative.
+        max_balance: withdrawn by the venue; None, or an old value.
+        trigger_ratio: the drawdown at which ADL begins, as a fraction of 1 (``i_pr``).
+        drawdown_ratio: the pool's drawdown over 8 hours now (``pr``).
+        trigger_balance: the balance that ADL needs to begin (``adl_tt``).
+        stop_ratio: the drawdown at which ADL ends (``adl_sr``).
+
+    Source: websocket/public/adl-alert.
+    """
+
+    coin: str = wire("c", text)
+    symbol: str = wire("s", text)
+    balance: Decimal = wire("b", decimal)
+    max_balance: Optional[Decimal] = wire("mb", decimal, default=None)
+    trigger_ratio: Decimal = wire("i_pr", decimal)
+    drawdown_ratio: Decimal = wire("pr", decimal)
+    trigger_balance: Decimal = wire("adl_tt", decimal)
+    stop_ratio: Decimal = wire("adl_sr", decimal)
+
+
+@lazy
+@attrs.frozen(kw_only=True, slots=False)
+class PriceLimit:
+    """``priceLimit.{symbol}``, every 300 ms: the prices beyond which orders are refused.
+
+    Attributes:
+        symbol: the contract or pair.
+        buy_lmt: the highest price of a buy order.
+        sell_lmt: the lowest price of a sell order.
+
+    Source: websocket/public/order-price-limit.
+    """
+
+    symbol: str = wire("symbol", text)
+    buy_lmt: Decimal = wire("buyLmt", decimal)
+    sell_lmt: Decimal = wire("sellLmt", decimal)
+
+
+@attrs.frozen(kw_only=True)
+class SystemStatus:
+    """One maintenance or incident of ``system.status``. Interruptions under 10 s are not announced.
+
+    Attributes:
+        id, title: of the announcement; ``href`` the page about it.
+        state: ``"scheduled"``, ``"ongoing"``, ``"completed"``, ``"canceled"``.
+        begin, end: ms since 1970.
+        service_types: 1 trading, 2 trading over HTTP, 3 over WebSocket, 4 private WebSocket, 5 market data.
+        product: 1 futures, 2 spot, 3 option, 4 spread.
+        uid_suffix: last digits of the account numbers that it is about; empty: all.
+        maintain_type: 1 planned, 2 temporary, 3 incident.
+        env: 1 production, 2 demo.
+
+    Source: websocket/system/system-status.
+    """
+
+    id: str = wire("id", text)
+    title: str = wire("title", text)
+    state: str = wire("state", text)
+    begin: Optional[int] = wire("begin", integer, default=None)
+    end: Optional[int] = wire("end", integer, default=None)
+    href: Optional[str] = wire("href", text, default=None)
+    service_types: Tuple[int, ...] = wire("serviceTypes", _integers, default=())
+    product: Tuple[int, ...] = wire("product", _integers, default=())
+    uid_suffix: Tuple[int, ...] = wire("uidSuffix", _integers, default=())
+    maintain_type: Optional[int] = wire("maintainType", integer, default=None)
+    env: Optional[int] = wire("env", integer, default=None)
+
+
+def _with_envelope(model: Type[T], key: str) -> Callable[[Any], T]:
+    """Reads a whole frame of a stateful channel: its ``data``, and the envelope's ``key``."""
+    read = reader(model)
+
+    def read_frame(frame: Any) -> T:
+        # Without it nobody can tell whether the frame replaces what came before.
+        if frame.get("type") not in ("snapshot", "delta"):
+            raise ProtocolError(f"{model.__name__}: the frame's type is neither snapshot nor delta")
+        data = frame.get("data")
+        if not isinstance(data, dict):
+            raise ProtocolError(f"{model.__name__}: {type(data).__name__} in place of an object")
+        return read({**data, key: frame.get(key)})
+
+    return read_frame
+
+
+def _ticker(model: Type[T]) -> Callable[[Any], T]:
+    """Reads a whole ticker frame; ``changed`` names what it carried, or what the last of the merged ones did. Those
+    fields are read at once: one that cannot be read must spoil its own frame, not those that it is merged with."""
+    read = _with_envelope(model, "cs")
+    names: Dict[str, str] = {}
+    for field in attrs.fields(model):  # type: ignore[arg-type]
+        # wire() is the only one who leaves metadata at these fields.
+        for name, _ in field.metadata.values():
+            names[name] = field.name
+    for name in ("symbol", "cs", CHANGED):
+        del names[name]
+
+    def read_ticker(frame: Any) -> T:
+        data = frame.get("data")
+        if not isinstance(data, dict):
+            return read(frame)  # which says what is wrong
+        carried = frame.get(CHANGED)
+        if type(carried) is not tuple:  # no mark of ours, which JSON could not have
+            carried = data
+        changed = tuple(names[name] for name in carried if name in names)
+        ticker = read({**frame, "data": {**data, CHANGED: changed}})
+        for name in changed:
+            getattr(ticker, name)
+        return ticker
+
+    return read_ticker
+
+
+read_order_book = _with_envelope(OrderBookUpdate, "cts")
+read_rpi_order_book = _with_envelope(RpiOrderBookUpdate, "cts")
+read_trades = each(reader(Trade))
+read_contract_ticker = _ticker(ContractTicker)
+read_spot_ticker = _ticker(SpotTicker)
+read_option_ticker = _ticker(OptionTicker)
+read_spread_ticker = _ticker(SpreadTicker)
+read_klines = each(reader(Kline))
+read_liquidations = each(reader(Liquidation))
+read_latest_liquidation = reader(LatestLiquidation)
+read_insurance_pools = each(reader(InsurancePool))
+read_adl_alerts = each(reader(AdlAlert))
+read_price_limit = reader(PriceLimit)
+read_system_status = each(reader(SystemStatus))

@@ -1,0 +1,336 @@
+"""The client of Bybit's order entry socket: place, amend and cancel orders, singly and in batches."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+from dbxsdk.arguments import check_seconds, check_word
+from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Signer
+from dbxsdk.bybit.base_client import BybitClient
+from dbxsdk.bybit.endpoints import private_url
+from dbxsdk.bybit.trade.order_fields import order_fields, require, require_order
+from dbxsdk.bybit.trade.protocol import AMEND, AMEND_BATCH, CANCEL, CANCEL_BATCH, CREATE, CREATE_BATCH, BybitTradeProtocol
+from dbxsdk.bybit.trade.results import BatchResult, OrderResult, read_batch, read_order
+from dbxsdk.errors import OutcomeUnknown
+from dbxsdk.options import Options
+from dbxsdk.protocol import Request
+from dbxsdk.session import State
+
+logger = logging.getLogger(__name__)
+
+BATCH_ORDERS = 20
+SPOT_BATCH_ORDERS = 10
+
+Number = Any
+"""A ``Decimal``, int, float or str."""
+
+
+class BybitTradeClient(BybitClient):
+    """Order entry for spot, linear and inverse contracts, and options.
+
+    ::
+
+        with dbxsdk.BybitTradeClient(api_key, api_secret, testnet=True) as client:
+            result = client.place_order(
+                category="linear", symbol="BTCUSDT", side="Buy", orderType="Limit", qty="0.001", price="50000"
+            )
+            client.cancel_order(category="linear", symbol="BTCUSDT", orderId=result.order_id)
+
+    Every method blocks until the venue answered, and may be called from any thread. A result means that the venue
+    accepted the request for processing; what became of the order is pushed to a ``BybitPrivateClient`` (``order``).
+    Construction does no I/O; the connection opens, and logs in, with ``open()`` or the first request. There are no
+    subscriptions here, and the venue's paper trading (demo) has no order entry socket.
+
+    The methods take the venue's own field names. Numbers (``Decimal``, int, float, str) leave as plain decimal text, with
+    the digits that they have. Fields that are None are left out. Fields of a wrong type raise ``TypeError`` or
+    ``ValueError`` before anything is sent, naming the field; fields that are not known here are passed on.
+
+    What the methods raise, and whether to try again:
+
+    * ``VenueError``, with the venue's code in ``code``: the venue said no, and did nothing. The exception is code 10016,
+      an internal error of the venue: ask for the order before trying again. With 10019 a node of the venue is about to
+      restart and takes nothing new: use a new client.
+    * ``RateLimited`` (a ``VenueError``; 10006, 10403, 10429, 20003, and 10003 for too many sessions): nothing was done; a
+      retry is safe, later.
+    * ``AuthError`` (a ``VenueError``; 10003, 10004, 10005, 10010): the key, its rights or its address list.
+    * ``OutcomeUnknown`` (``RequestTimeout``, ``ConnectionLost``): sent, and no answer came: **the order may exist**. Ask the
+      venue (REST ``/v5/order/realtime``, or the ``order`` channel) for ``order_link_id`` before trying again. The SDK never
+      sends a request twice.
+    * ``ConnectError``, ``ClientClosed``: nothing was sent; a retry is safe.
+    * ``WrongThreadError``: called on the reader thread (``dispatch="inline"``); nothing was sent.
+
+    So that ``OutcomeUnknown`` can always name the order, ``place_order`` and ``place_batch_order`` give an ``orderLinkId``
+    (``dbx-`` and 32 hex digits) to each order that has none. ``call(op, params)`` sends what it is given and nothing else.
+
+    ``call`` and ``submit`` take the operation's name and the **one** object that the venue's ``args`` hold, and return the
+    reply's ``data``; for batches with the reply's ``retExtInfo`` added, which says which orders failed. Where a future of
+    ``submit`` ends as ``OutcomeUnknown``, that has the ``request_id`` alone.
+
+    Args:
+        api_key, api_secret: of an HMAC key. ``api_secret`` may be None where there is a ``signer``, and is not used there.
+        testnet: the venue's test network, which has keys of its own.
+        max_active_time: after how long without any traffic the venue closes the connection: seconds (int), or its own
+            text (``"45s"``, ``"2m"``), from 30 s to 600 s. The client sends a ping every 20 s. None: 600 s.
+        recv_window: for how many **milliseconds** after it was made the venue accepts a request; None: 5000, the venue's
+            default. A request that waited longer, for a reconnect say, is refused (10002) and has no effect.
+        url: another address of the same protocol (a regional host, a local server).
+        signer: makes the login's signature in place of HMAC; see ``BybitPrivateClient``, also for an RSA key.
+        options: see ``Options``; ``request_timeout`` is how long the methods wait where no ``timeout`` is given.
+        referer: a broker's id, sent with each request.
+        auth_window: seconds for which a login's signature holds; see ``BybitPrivateClient``. Requests have a time, too, and
+            are refused (10002) where it is a second ahead: so the first login asks for the venue's clock in any case (a
+            ping), and the answer to each request and each ping tells it again. Such a refusal says whether this machine's
+            clock was the cause, or the way; nothing was done, and a retry is safe.
+
+    Raises:
+        TypeError, ValueError: naming the argument.
+
+    Source: https://bybit-exchange.github.io/docs/v5/websocket/trade/guideline
+    """
+
+    _protocol: BybitTradeProtocol
+
+    def __init__(
+        self,
+        api_key: str,
+        api_secret: Optional[str],
+        *,
+        testnet: bool = False,
+        max_active_time: Optional[Union[int, str]] = None,
+        recv_window: Optional[int] = None,
+        url: Optional[str] = None,
+        signer: Optional[Signer] = None,
+        options: Optional[Options] = None,
+        referer: Optional[str] = None,
+        auth_window: float = AUTH_WINDOW,
+    ) -> None:
+        if recv_window is not None:
+            if isinstance(recv_window, bool) or not isinstance(recv_window, int):
+                raise TypeError(f"recv_window must be an int of milliseconds, not {type(recv_window).__name__}")
+            if recv_window < 1:
+                raise ValueError(f"recv_window must be 1 ms or more, not {recv_window}")
+        if referer is not None:
+            check_word("referer", referer)
+        protocol = BybitTradeProtocol(
+            Credentials(api_key, api_secret, signer), auth_window=auth_window, recv_window=recv_window, referer=referer
+        )
+        address = private_url("/v5/trade", testnet=testnet, url=url, max_active_time=max_active_time)
+        super().__init__(protocol, address, options=options)
+
+    # -- single orders -------------------------------------------------------------------------------
+
+    def place_order(
+        self,
+        *,
+        category: str,
+        symbol: str,
+        side: str,
+        orderType: str,
+        qty: Number,
+        timeout: Optional[float] = None,
+        **fields: Any,
+    ) -> OrderResult:
+        """Places one order (``order.create``). A retry after ``OutcomeUnknown`` is **not** safe: see the class.
+
+        Args:
+            category: ``"spot"``, ``"linear"``, ``"inverse"`` or ``"option"``.
+            symbol: in upper case.
+            side: ``"Buy"`` or ``"Sell"``.
+            orderType: ``"Limit"`` or ``"Market"``.
+            qty: in contracts or base coin; of market buys on spot in the quote coin, unless ``marketUnit`` says otherwise.
+            timeout: seconds to wait for the answer, in place of ``request_timeout``.
+            fields: what else the venue documents: ``price``, ``timeInForce``, ``orderLinkId`` (36 characters, not used
+                before), ``positionIdx``, ``reduceOnly``, ``takeProfit`` ... Give an ``orderLinkId`` of your own, and keep it,
+                where the program may be interrupted: no exception names the order after Ctrl-C.
+
+        Raises:
+            TypeError, ValueError: naming the field; nothing was sent.
+            VenueError, RateLimited, AuthError, OutcomeUnknown, ConnectError, ClientClosed: see the class.
+
+        Source: order/create-order.
+        """
+        given = {"category": category, "symbol": symbol, "side": side, "orderType": orderType, "qty": qty, **fields}
+        return self._order(CREATE, _new(given), timeout)
+
+    def amend_order(
+        self,
+        *,
+        category: str,
+        symbol: str,
+        orderId: Optional[str] = None,
+        orderLinkId: Optional[str] = None,
+        timeout: Optional[float] = None,
+        **fields: Any,
+    ) -> OrderResult:
+        """Changes an open order (``order.amend``): ``qty``, ``price``, ``triggerPrice``, ``takeProfit`` ... in ``fields``.
+
+        Give ``orderId`` or ``orderLinkId``; with both the venue goes by ``orderId``. Asking for the same values again is
+        harmless. Raises what ``place_order`` raises.
+
+        Source: order/amend-order.
+        """
+        given = {"category": category, "symbol": symbol, "orderId": orderId, "orderLinkId": orderLinkId, **fields}
+        return self._order(AMEND, _existing(given), timeout)
+
+    def cancel_order(
+        self,
+        *,
+        category: str,
+        symbol: str,
+        orderId: Optional[str] = None,
+        orderLinkId: Optional[str] = None,
+        timeout: Optional[float] = None,
+        **fields: Any,
+    ) -> OrderResult:
+        """Cancels an open order (``order.cancel``). The result says that the venue will: the ``order`` channel tells when
+        it has, and whether a fill was quicker.
+
+        Give ``orderId`` or ``orderLinkId``; with both the venue goes by ``orderId``. A retry is safe: an order that is
+        gone is refused (110001). Raises what ``place_order`` raises.
+
+        Source: order/cancel-order.
+        """
+        given = {"category": category, "symbol": symbol, "orderId": orderId, "orderLinkId": orderLinkId, **fields}
+        return self._order(CANCEL, _existing(given), timeout)
+
+    # -- batches -------------------------------------------------------------------------------------
+
+    def place_batch_order(
+        self, category: str, request: Sequence[Mapping[str, Any]], *, timeout: Optional[float] = None
+    ) -> BatchResult:
+        """Places up to 20 orders (spot: 10) in one request (``order.create-batch``).
+
+        **The venue accepts a batch whose orders all failed.** Look at the result: ``result.failed``, ``if not result:``, or
+        ``result.raise_for_failures()``.
+
+        Args:
+            category: of all the orders.
+            request: a dict an order, with the fields of ``place_order`` but ``category``. They are not changed.
+            timeout: seconds to wait for the answer, in place of ``request_timeout``.
+
+        Raises:
+            TypeError, ValueError: naming the field, as in ``request[2].qty``; nothing was sent.
+            OutcomeUnknown: with all the orders' ids in ``order_link_ids``; ``order_link_id`` is set for a batch of one.
+            VenueError, RateLimited, AuthError, ConnectError, ClientClosed: see the class; none of the orders was made.
+
+        Source: order/batch-place, websocket/trade/guideline.
+        """
+        return self._batch(CREATE_BATCH, category, request, _new, timeout)
+
+    def amend_batch_order(
+        self, category: str, request: Sequence[Mapping[str, Any]], *, timeout: Optional[float] = None
+    ) -> BatchResult:
+        """Changes up to 20 orders (spot: 10) in one request (``order.amend-batch``). Each dict has ``symbol``, ``orderId``
+        or ``orderLinkId``, and what is to change. Otherwise like ``place_batch_order``.
+
+        Source: order/batch-amend.
+        """
+        return self._batch(AMEND_BATCH, category, request, _existing, timeout)
+
+    def cancel_batch_order(
+        self, category: str, request: Sequence[Mapping[str, Any]], *, timeout: Optional[float] = None
+    ) -> BatchResult:
+        """Cancels up to 20 orders (spot: 10) in one request (``order.cancel-batch``). Each dict has ``symbol``, and
+        ``orderId`` or ``orderLinkId``. Otherwise like ``place_batch_order``; a retry is safe.
+
+        Source: order/batch-cancel.
+        """
+        return self._batch(CANCEL_BATCH, category, request, _existing, timeout)
+
+    # -- requests ------------------------------------------------------------------------------------
+
+    def call(self, method: str, params: Any = None, *, timeout: Optional[float] = None) -> Any:
+        """Sends the operation ``method`` (``"order.create"`` ...) with ``params``, the one object of the venue's ``args``,
+        as it is: numbers must be texts already. Returns the reply's ``data`` (see the class for batches).
+
+        Raises what ``place_order`` raises; ``OutcomeUnknown.order_link_id`` is set where ``params`` has an ``orderLinkId``.
+        """
+        ids = _link_ids([params])
+        return self._ask(lambda: self._protocol.request(method, params), ids, timeout)
+
+    def _order(self, op: str, order: Dict[str, Any], timeout: Optional[float]) -> OrderResult:
+        require(order, ("category",))
+        result: OrderResult = self._ask(
+            lambda: self._protocol.typed_request(op, order, lambda document: read_order(document, order)),
+            _link_ids([order]),
+            timeout,
+        )
+        return result
+
+    def _batch(
+        self,
+        op: str,
+        category: str,
+        request: Any,
+        check: Callable[[Mapping[str, Any], str], Dict[str, Any]],
+        timeout: Optional[float],
+    ) -> BatchResult:
+        orders = _orders(check_word("category", category), request, check)
+        result: BatchResult = self._ask(
+            lambda: self._protocol.typed_request(
+                op, {"category": category, "request": orders}, lambda document: read_batch(document, category, orders)
+            ),
+            _link_ids(orders),
+            timeout,
+        )
+        if not result.ok:
+            logger.warning("bybit: %s: %s", op, result.told())
+        return result
+
+    def _ask(self, make: Callable[[], Request], link_ids: Tuple[str, ...], timeout: Optional[float]) -> Any:
+        seconds = self._options.request_timeout if timeout is None else check_seconds("timeout", timeout, zero=True)
+        deadline = time.monotonic() + seconds
+        request = make()
+        if self.state is not State.READY:
+            # A request holds the time at which it was made, and the login may learn that our clock is wrong.
+            self._session.open(seconds)
+            request = make()
+        try:
+            return self._session.call(request, max(deadline - time.monotonic(), 0.0))
+        except OutcomeUnknown as error:
+            unknown: Any = error
+            unknown.order_link_ids = link_ids
+            unknown.order_link_id = link_ids[0] if len(link_ids) == 1 else None
+            raise
+
+
+def _new(given: Mapping[str, Any], where: str = "") -> Dict[str, Any]:
+    """A new order's fields, with an id of its own."""
+    order = order_fields(given, where)
+    require(order, ("symbol", "side", "orderType", "qty"), where)
+    order.setdefault("orderLinkId", f"dbx-{uuid.uuid4().hex}")
+    return order
+
+
+def _existing(given: Mapping[str, Any], where: str = "") -> Dict[str, Any]:
+    """The fields of a request about an order that there is."""
+    order = order_fields(given, where)
+    require(order, ("symbol",), where)
+    require_order(order, where)
+    return order
+
+
+def _orders(
+    category: str, request: Any, check: Callable[[Mapping[str, Any], str], Dict[str, Any]]
+) -> List[Dict[str, Any]]:
+    if not isinstance(request, (list, tuple)):
+        raise TypeError(f"request must be a list of dicts, not {type(request).__name__}")
+    limit = SPOT_BATCH_ORDERS if category == "spot" else BATCH_ORDERS
+    if not request:
+        raise ValueError("request must hold an order")
+    if len(request) > limit:
+        raise ValueError(f"request must hold {limit} orders at most, not {len(request)} (category {category!r})")
+    orders = []
+    for index, order in enumerate(request):
+        if not isinstance(order, Mapping):
+            raise TypeError(f"request[{index}] must be a dict, not {type(order).__name__}")
+        orders.append(check(order, f"request[{index}]."))
+    return orders
+
+
+def _link_ids(orders: Sequence[Any]) -> Tuple[str, ...]:
+    found = [order.get("orderLinkId") for order in orders if isinstance(order, Mapping)]
+    return tuple(link_id for link_id in found if isinstance(link_id, str))

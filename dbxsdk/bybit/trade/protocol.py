@@ -1,0 +1,265 @@
+"""Bybit v5's order entry socket: login, order requests, and what their replies mean.
+
+Source: https://bybit-exchange.github.io/docs/v5/websocket/trade/guideline.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Any, Callable, Collection, Dict, Mapping, Optional, Sequence, Tuple
+
+import attrs
+
+from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Login
+from dbxsdk.bybit.envelope import (
+    check_method,
+    checked,
+    is_pong,
+    pong_time_ms,
+    read_object,
+    refusal,
+    request_id,
+    time_ms,
+    whole_number,
+    words,
+)
+from dbxsdk.bybit.trade.results import ServerFailed
+from dbxsdk.bybit.venue_clock import NOTABLE_MS, VenueClock, steady, wall
+from dbxsdk.codec import encode
+from dbxsdk.errors import AuthError, ProtocolError, RateLimited, VenueError
+from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Reply, Request
+
+CREATE, AMEND, CANCEL = "order.create", "order.amend", "order.cancel"
+CREATE_BATCH, AMEND_BATCH, CANCEL_BATCH = "order.create-batch", "order.amend-batch", "order.cancel-batch"
+
+BAD_PARAMS, BAD_TIMESTAMP, BAD_KEY, BAD_SIGN, NO_PERMISSION, BAD_ADDRESS = 10001, 10002, 10003, 10004, 10005, 10010
+SERVER_ERROR, RESTARTING, UNKNOWN_OP = 10016, 10019, 10404
+
+_AUTH = frozenset((BAD_KEY, BAD_SIGN, NO_PERMISSION, BAD_ADDRESS))
+_RATE_LIMITED = frozenset((10006, 10403, 10429, 20003))
+_BAD_LOGIN = _AUTH | {BAD_PARAMS, BAD_TIMESTAMP}
+
+# The venue's own words may be none (10404), or leave open what to do.
+_ADVICE: Mapping[int, str] = {
+    BAD_TIMESTAMP: "the request's time is outside the receive window: this machine's clock, or the request waited too long",
+    SERVER_ERROR: "the venue does not say whether it was carried out: ask for the order before trying again",
+    RESTARTING: "this node of the venue is restarting and takes no new requests, those in flight go on: use a new client",
+    UNKNOWN_OP: "unknown operation, or a category that it does not support",
+    20006: "a request id was used twice",
+}
+
+
+# 10002's words, where the reply has no header.
+_SERVER_TIMESTAMP = re.compile(r"server_timestamp\[(\d{1,20})\]")
+
+
+@attrs.frozen
+class OrderRequest(Request):
+    """A request with a time in it: ``time_ms``, taken at ``made_at`` of the steady clock. ``read(document)`` makes its
+    result where that is more than the reply's ``data``."""
+
+    made_at: float = attrs.field(kw_only=True, repr=False, eq=False)
+    time_ms: int = attrs.field(kw_only=True, repr=False, eq=False)
+    read: Optional[Callable[[Dict[str, Any]], Any]] = attrs.field(default=None, kw_only=True, repr=False, eq=False)
+
+
+class BybitTradeProtocol(Protocol):
+    """The order entry socket of one account. It has no subscriptions.
+
+    Each request carries the time at which it was made, of which the venue accepts a few seconds: ``clock()`` is seconds
+    since 1970, ``steady()`` seconds by a clock that nobody sets. The login asks for the venue's own time, and each
+    pong and each answer to an order tells it again.
+    """
+
+    venue = "bybit"
+    client = "BybitTradeClient"
+    heartbeat_interval = 20.0
+    connection_budget = (500, 300.0)
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        auth_window: float = AUTH_WINDOW,
+        recv_window: Optional[int] = None,
+        referer: Optional[str] = None,
+        clock: Callable[[], float] = wall,
+        steady: Callable[[], float] = steady,
+    ) -> None:
+        self._credentials = credentials
+        self._clock = VenueClock(clock, steady)
+        # An order is refused where its time is a second ahead, which no login would show.
+        self._login = Login(credentials, auth_window, self._clock, self.request, needs_time=True)
+        self._header: Dict[str, str] = {}
+        if recv_window is not None:
+            self._header["X-BAPI-RECV-WINDOW"] = str(recv_window)
+        if referer is not None:
+            self._header["Referer"] = referer
+
+    def reset(self) -> None:
+        self._clock.connection_lost()  # what was measured holds for the next one, too
+
+    # -- login ---------------------------------------------------------------------------------------
+
+    def login(self, now_ms: int) -> Tuple[Request, ...]:
+        return self._login.start()  # by its own clock, which may know better
+
+    def login_refusal(self) -> Optional[VenueError]:
+        return self._login.undecided()
+
+    def login_answered(self, request: Request, reply: Reply, now_ms: int) -> Tuple[Request, ...]:
+        document = _object(reply)
+        refused = self._refusal(request, document)
+        return self._login.answered(request, document, refused, _is_about_time(document))
+
+    # -- intents to frames ---------------------------------------------------------------------------
+
+    def request(self, method: str, params: Any) -> Request:
+        """``params`` is the one object that ``args`` holds; ``auth`` alone has a list, and ``ping`` nothing."""
+        check_method(method)
+        if isinstance(params, Mapping) and method != "auth":
+            return self.typed_request(method, params, None)
+        key = _new_key()
+        document: Dict[str, Any] = {"reqId": key, "op": method}
+        if params is not None:
+            if method != "auth":
+                raise TypeError(f"params must be a dict (the one object of the venue's args), not {type(params).__name__}")
+            document["args"] = list(params)
+        if method == "ping":
+            self._clock.ping_made(key)
+        return Request(key, encode(document), method, secret=method == "auth")
+
+    def typed_request(
+        self, method: str, params: Mapping[str, Any], read: Optional[Callable[[Dict[str, Any]], Any]]
+    ) -> OrderRequest:
+        key, made_at = _new_key(), self._clock.moment()
+        now_ms = self._clock.now_ms()
+        header = {"X-BAPI-TIMESTAMP": str(now_ms), **self._header}
+        frame = encode({"reqId": key, "op": method, "header": header, "args": [dict(params)]})
+        return OrderRequest(key, frame, method, made_at=made_at, time_ms=now_ms, read=read)
+
+    def heartbeat(self) -> Request:
+        # The JSON ping, since WebSocket ping frames do not keep the connection open.
+        return self.request("ping", None)
+
+    def topics(self, channel: str, symbols: Sequence[str]) -> Tuple[str, ...]:
+        raise ValueError(f"channel {channel!r}: the order entry socket has no subscriptions; use BybitPrivateClient")
+
+    def topics_of(self, channel: str, topics: Collection[str]) -> Tuple[str, ...]:
+        return ()
+
+    def subscribe(self, topics: Sequence[str], live: Collection[str]) -> Tuple[Request, ...]:
+        return ()
+
+    def unsubscribe(self, topics: Sequence[str], live: Collection[str]) -> Tuple[Request, ...]:
+        return ()
+
+    # -- frames to inbound events --------------------------------------------------------------------
+
+    def receive(self, payload: bytes, binary: bool) -> Sequence[Inbound]:
+        document = read_object(payload, binary)
+        op = document.get("op")
+        kind = op if isinstance(op, str) and op else None
+        if is_pong(document):
+            # It has no id even where one was sent; of several it does not matter which: each proves life.
+            key = request_id(document, "reqId")
+            self._clock.pong_came(key, pong_time_ms(document))
+            return (Reply(key, document, "ping", ordered=True),)
+        if "retCode" in document:
+            if _code(document) is None:
+                # Guessing yes or no would be worse than no answer.
+                raise ProtocolError("a reply whose retCode is no number")
+            return (checked(Reply(request_id(document, "reqId"), document, kind)),)
+        if document.get("success") is False or (kind == "auth" and document.get("success") is True):
+            # The private socket's envelope: the address is not that of the order entry socket. Its yes is none here.
+            return (checked(Reply(request_id(document, "req_id"), document, kind)),)
+        raise ProtocolError("no reply to a request")
+
+    # -- replies to outcomes -------------------------------------------------------------------------
+
+    def conclude(self, request: Request, reply: Reply) -> Any:
+        document = _object(reply)
+        if isinstance(request, OrderRequest):
+            self._clock.heard(_venue_ms(document), request.made_at)
+        refused = self._refusal(request, document)
+        if refused is not None:
+            raise refused
+        if isinstance(request, OrderRequest) and request.read is not None:
+            return request.read(document)
+        data = document.get("data")
+        if request.kind in (CREATE_BATCH, AMEND_BATCH, CANCEL_BATCH) and isinstance(data, dict):
+            # Which of a batch's orders failed is told outside of data, and must not get lost.
+            return {**data, "retExtInfo": document.get("retExtInfo")}
+        return data
+
+    def acknowledge(self, request: Request, reply: Reply) -> Acknowledgement:
+        document = _object(reply)
+        return Acknowledgement(refused={topic: refusal(topic, words(document), document) for topic in request.topics})
+
+    def _refusal(self, request: Request, document: Dict[str, Any]) -> Optional[VenueError]:
+        code = _code(document)
+        if code == 0 or (code is None and is_pong(document)):
+            return None
+        message = self._credentials.redact(words(document))
+        advice = None if code is None else _ADVICE.get(code)
+        if code == BAD_TIMESTAMP and isinstance(request, OrderRequest):
+            advice = self._about_time(request, document) or advice
+        message = ": ".join(part for part in (message, advice) if part) or "the venue did not say yes, and gave no reason"
+        if "retCode" not in document:
+            message += " (the answer has the form of another socket: check the address)"
+        if code in _RATE_LIMITED or (code == BAD_KEY and "session" in message.lower()):
+            # 10003 has two meanings: an invalid key, and too many sessions of one account on this socket.
+            return RateLimited(message, code=code, reply=document)
+        if request.kind == "auth" and (code in _BAD_LOGIN or document.get("success") is False):
+            return AuthError(f"the login was refused: {message}", code=code, reply=document)
+        if code == SERVER_ERROR and request.kind != "auth":
+            failed = ServerFailed(message, code=code, reply=document)
+            failed.request_id = request.key
+            return failed
+        kind = AuthError if code in _AUTH else VenueError
+        return kind(message, code=code, reply=document)
+
+    def _about_time(self, request: OrderRequest, document: Dict[str, Any]) -> Optional[str]:
+        """Why an order's time was refused, and what to do: the order is the user's to place again."""
+        venue_ms = _venue_ms(document)
+        if venue_ms is None:
+            return None
+        if abs(self._clock.error_ms(request.time_ms, request.made_at)) >= NOTABLE_MS:
+            if not self._clock.is_off:  # it was right with what it knew, until one of the clocks was set
+                return "the venue's clock was set since it was measured; its new time is used from now on: try again"
+            return f"{self._clock.told()}; the venue's time is used from now on: try again, and set this machine's clock"
+        return f"the request came to the venue {(venue_ms - request.time_ms) / 1000:,.1f} s after it was made: try again"
+
+
+def _new_key() -> str:
+    # 32 characters (36 are allowed) by chance alone: a counter would begin again in a forked child, and the venue
+    # refuses ids that were used.
+    return secrets.token_hex(16)
+
+
+def _venue_ms(document: Mapping[str, Any]) -> Optional[int]:
+    """The venue's clock in the answer to an order: in its header, or where the gateway refused it, in the words."""
+    header = document.get("header")
+    if isinstance(header, dict):
+        return time_ms(header.get("Timenow"))
+    if _code(document) != BAD_TIMESTAMP:
+        return None
+    found = _SERVER_TIMESTAMP.search(words(dict(document)))
+    return time_ms(found.group(1)) if found else None
+
+
+def _object(reply: Reply) -> Dict[str, Any]:
+    return reply.document if isinstance(reply.document, dict) else {}
+
+
+def _code(document: Mapping[str, Any]) -> Optional[int]:
+    return whole_number(document.get("retCode"))
+
+
+def _is_about_time(document: Mapping[str, Any]) -> bool:
+    """Whether a refused login may mean that its time was wrong. The venue says so in more than one way."""
+    text = words(dict(document)).lower()
+    if _code(document) == BAD_SIGN:
+        return "time" in text or "expire" in text
+    return _code(document) in (BAD_PARAMS, BAD_TIMESTAMP) or "params error" in text

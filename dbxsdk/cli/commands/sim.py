@@ -1,0 +1,97 @@
+"""``dbxsdk sim``: serves local venues for programs that want to be tried without a network."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import threading
+from typing import Any, Dict, List
+
+from dbxsdk.cli.arguments import add_json, seconds, whole
+from dbxsdk.cli.rendering import to_line
+from dbxsdk.cli.targets import EXIT_CODES, local_classes
+from dbxsdk.cli.words import SOCKETS, VARIABLES, Word
+
+DESCRIPTION = """\
+Serves local venues on 127.0.0.1 until Ctrl-C: the venue's documented protocol, a small market of its own and one account.
+Prints the addresses, what is traded, and the keys that the venue takes, as lines for a shell; they are made up afresh
+each time and are good for nothing else.
+"""
+
+EPILOG = f"""\
+with --json, one line a venue: {{"venue", "urls": {{word: address}}, "symbols": {{word: [...]}}, "keys": {{variable: value}}}};
+for Cryptomus also "token_url".
+
+{EXIT_CODES}"""
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "sim",
+        help="local venues, served until Ctrl-C",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("venue", choices=(*SOCKETS, "all"), metavar="VENUE", help="bybit, digifinex, cryptomus, dbot or all")
+    parser.add_argument(
+        "--port", type=whole(1, 65532), metavar="N", help="default: a free one; with all: the first of four in a row"
+    )
+    parser.add_argument("--rate", type=whole(1, 1000), default=20, metavar="N", help="market steps a second (default 20)")
+    parser.add_argument("--seconds", type=seconds, metavar="N", help="end after so many seconds")
+    add_json(parser)
+    parser.set_defaults(run=run, parser=parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    classes = local_classes()
+    names = list(SOCKETS) if arguments.venue == "all" else [arguments.venue]
+    with contextlib.ExitStack() as stack:
+        for number, name in enumerate(names):
+            port = 0 if arguments.port is None else arguments.port + number
+            venue = stack.enter_context(classes[name](port=port, rate=arguments.rate))
+            document = _describe(name, venue)
+            print(to_line(document) if arguments.json else "\n".join(_lines(document)), flush=True)
+        if not arguments.json:
+            print("serving; Ctrl-C ends it" if arguments.seconds is None else f"serving for {arguments.seconds:g} s", flush=True)
+        try:
+            threading.Event().wait(arguments.seconds)
+        except KeyboardInterrupt:
+            if arguments.seconds is not None:
+                raise
+    return 0
+
+
+def _describe(name: str, venue: Any) -> Dict[str, Any]:
+    words = [Word(name, socket) for socket in SOCKETS[name] or ("",)]
+    document: Dict[str, Any] = {
+        "venue": name,
+        "urls": {str(word): venue.url(word.path) for word in words},
+        "symbols": {str(word): symbols for word in words for symbols in [_symbols(word, venue)] if symbols},
+        "keys": {variable: getattr(venue, attribute) for attribute, variable in VARIABLES[name].items()},
+    }
+    if name == "cryptomus":
+        document["token_url"] = venue.token_url()
+    return document
+
+
+def _symbols(word: Word, venue: Any) -> List[str]:
+    if word.venue == "bybit":
+        return [] if word.socket in ("private", "trade") else list(venue.symbols(word.socket))
+    if word.venue == "dbot":
+        named = [form for pair in venue.pairs for form in (pair.pair, f"{pair.pair}:{pair.token}")]
+        return [*named, *venue.wallets] if word.socket == "data" else []
+    return list(venue.symbols)
+
+
+def _lines(document: Dict[str, Any]) -> List[str]:
+    lines = [document["venue"]]
+    for word, url in document["urls"].items():
+        lines.append(f"  {word:14} {url}")
+        symbols = document["symbols"].get(word, [])
+        apart = "\n" + " " * 17 if any(len(symbol) > 40 for symbol in symbols) else " "
+        lines += [f"  {'':14} {apart.join(symbols)}"] if symbols else []
+    if "token_url" in document:
+        lines.append(f"  {'--token-url':14} {document['token_url']}")
+    lines += [f"  export {variable}={value}" for variable, value in document["keys"].items()]
+    return lines

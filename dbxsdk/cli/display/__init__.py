@@ -1,0 +1,1 @@
+"""What commands write to the terminal: lines, a screen, a book's ladder, progress."""

@@ -1,0 +1,244 @@
+"""``dbxsdk doctor``: what stands between this machine and the venues, step by step, and what to do about it."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import contextlib
+import os
+import queue
+import threading
+from typing import Any, Counter, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from urllib.parse import unquote, urlsplit
+
+import attrs
+
+from dbxsdk.cli.arguments import add_json
+from dbxsdk.cli.doctor.checks import OUTCOMES, Check, skipped
+from dbxsdk.cli.doctor.keys import examine_keys, some_are_set, variables
+from dbxsdk.cli.doctor.machine import examine_machine
+from dbxsdk.cli.doctor.venue import Examination
+from dbxsdk.cli.errors import WrongArguments
+from dbxsdk.cli.rendering import to_line
+from dbxsdk.cli.targets import VENUES_HELP, Venues, _client_class, _positional, add_connection
+from dbxsdk.cli.words import ALL_WORDS, VARIABLES, Word, word
+from dbxsdk.client import Client
+from dbxsdk.options import Options
+from dbxsdk.recording import Recorder
+
+DESCRIPTION = f"""\
+Examines this machine, and each VENUE's socket from the proxy to the clock: is the name found, does the connection stand,
+is the certificate trusted, does the venue take the key and answer, is this machine's clock right? One line a check, with
+what to do where it failed. Without VENUE: all sockets that need no key, and those whose keys are in the environment.
+
+Nothing is ordered and nothing subscribed. Each socket is connected twice: once step by step, once by its client.
+
+{VENUES_HELP}"""
+
+EPILOG = """\
+with --json, each line is one document: {"type": "check", "venue" (null: this machine), "check", "outcome" (ok, warning,
+failed, skipped), "told", "cause" (one word), "advice", "figures": {...}}; at the end {"type": "summary", "ok", "warning",
+"failed", "skipped"}.
+
+exit codes: 0 nothing failed; 1 something did; 2 wrong arguments; 130 Ctrl-C before it was done. Keys, tokens and passwords
+are never printed.
+"""
+
+_SHORTEST_HIDDEN = 4
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "doctor",
+        help="what stands between here and the venues",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("venues", nargs="*", metavar="VENUE")
+    add_connection(parser)
+    parser.add_argument(
+        "--proxy", type=_proxy, metavar="URL", help='http://[user:password@]host:port in place of the environment\'s; "": none'
+    )
+    add_json(parser)
+    parser.set_defaults(run=run, parser=parser, rest="venues")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    words = _words(arguments)
+    if arguments.local and arguments.proxy is not None:
+        raise WrongArguments("argument --proxy: a local venue needs none")
+    show = _Display(arguments.json, _secrets(arguments))
+    examined = {which: _keys(which, arguments.local) for which in words}
+    with _Clients(arguments, words, {which: keys for which, (_, keys) in examined.items()}) as clients:
+        made = {which: clients.client(which) for which in words}  # checks the arguments, before any I/O
+        for check in examine_machine():
+            show(check)
+        for patient in [_Patient(which, made[which], arguments, *examined[which]) for which in words]:
+            for check in patient.checks():
+                show(check)
+    return show.end()
+
+
+def _keys(which: Word, local: bool) -> Tuple[Optional[Check], Dict[str, str]]:
+    """What ``examine_keys`` says; of a local venue its own keys are good."""
+    if local and variables(which):
+        return skipped("key", "a local venue makes its own"), {argument: "" for argument in variables(which)}
+    return examine_keys(which)
+
+
+def _words(arguments: argparse.Namespace) -> List[Word]:
+    try:
+        named = [word(text) for text in arguments.venues]
+    except argparse.ArgumentTypeError as error:
+        raise WrongArguments(f"argument VENUE: {error}") from None
+    if named:
+        return list(dict.fromkeys(named))
+    if arguments.url is not None:
+        raise WrongArguments("argument --url: name the VENUE whose protocol is spoken there")
+    every = [word(text) for text in ALL_WORDS]
+    if arguments.testnet:
+        every = [which for which in every if which.venue == "bybit"]
+    if arguments.demo:
+        every = [Word("bybit", "private")]
+    if arguments.local or arguments.demo:
+        return every
+    return [which for which in every if not variables(which) or which.venue == "digifinex" or some_are_set(which)]
+
+
+def _proxy(text: str) -> str:
+    try:
+        Options(proxy=text)
+    except ValueError as error:  # without the text, which may hold a password
+        raise argparse.ArgumentTypeError(str(error).partition("proxy ")[2]) from None
+    return text
+
+
+class _Clients(Venues):
+    """Those of the command line, with a stand-in for each key that is no good: all but the login can be examined."""
+
+    def __init__(self, arguments: argparse.Namespace, words: Sequence[Word], good: Mapping[Word, Dict[str, str]]) -> None:
+        self._good = good
+        super().__init__(arguments, words)
+
+    def _settings_of(self, which: Word) -> Dict[str, Any]:
+        arguments = self._arguments
+        if arguments.local:
+            return {}
+        settings: Dict[str, Any] = {"url": arguments.url}
+        if which.venue == "bybit":
+            settings["testnet"] = arguments.testnet
+        if which.socket == "private":
+            settings["demo"] = arguments.demo
+        if which.venue == "cryptomus":
+            settings["token_url"] = arguments.token_url
+        stand_ins = {} if which.venue == "digifinex" else {argument: "none" for argument in variables(which)}
+        return {**settings, **stand_ins, **self._good.get(which, {})}
+
+    def client(self, which: Word, recorder: Optional[Recorder] = None) -> Client:
+        if self._arguments.local:
+            return super().client(which)
+        timeout = self._arguments.timeout
+        options = Options(connect_timeout=timeout, request_timeout=timeout, proxy=self._arguments.proxy)
+        try:
+            make: Any = _client_class(which)
+            client: Client = make(*_positional(which, False), **self._settings[which], options=options)
+        except (TypeError, ValueError) as error:
+            raise WrongArguments(str(error)) from None
+        self._stack.callback(client.close)
+        return client
+
+
+class _Patient:
+    """A socket that is examined on a thread of its own, while others are; its checks are told in their order."""
+
+    def __init__(
+        self, which: Word, client: Client, arguments: argparse.Namespace, key: Optional[Check], keys: Dict[str, str]
+    ) -> None:
+        self._which = which
+        self._checks: "queue.SimpleQueue[Optional[Check]]" = queue.SimpleQueue()
+        if key is not None:
+            self._checks.put(key)
+        self._examination = Examination(
+            which,
+            client,
+            proxy=arguments.proxy,
+            timeout=arguments.timeout,
+            has_keys=bool(keys),
+            needs_keys=bool(variables(which)) and which.venue != "digifinex",
+            tell=self._checks.put,
+        )
+        # A daemon: Ctrl-C does not wait for a name look-up.
+        self._thread = threading.Thread(target=self._run, name=f"dbxsdk-doctor-{which}", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:  # the machine's checks tell what to do
+            self._checks.put(skipped("connection", "without threads no client can work"))
+            self._checks.put(None)
+
+    def _run(self) -> None:
+        try:
+            self._examination.run()
+        finally:
+            self._checks.put(None)
+
+    def checks(self) -> Iterator[Check]:
+        while True:
+            check = self._checks.get()
+            if check is None:
+                if self._thread.ident is not None:
+                    self._thread.join()  # that was its last word
+                return
+            yield attrs.evolve(check, venue=str(self._which))
+
+
+class _Display:
+    """Prints checks as they come, and counts them."""
+
+    def __init__(self, as_json: bool, secrets: Sequence[str]) -> None:
+        self._as_json = as_json
+        self._secrets = secrets
+        self._counts: Counter[str] = collections.Counter()
+
+    def __call__(self, check: Check) -> None:
+        self._counts[check.outcome] += 1
+        told, advice = self._hide(check.told), self._hide(check.advice)
+        if self._as_json:
+            document = {"type": "check", "venue": check.venue or None, "check": check.name, "outcome": check.outcome}
+            print(to_line({**document, "told": told, "cause": check.cause or None, "advice": advice or None,
+                           "figures": self._hide(check.figures)}), flush=True)
+        else:
+            more = f". {advice}" if advice else ""
+            line = f"{check.venue or 'this machine':14} {check.outcome:7}  {check.name:11}  {told}{more}"
+            # What peers say may be meant for the terminal.
+            print("".join(each if each.isprintable() else "?" for each in line), flush=True)
+
+    def end(self) -> int:
+        counts = {outcome: self._counts[outcome] for outcome in OUTCOMES}
+        if self._as_json:
+            print(to_line({"type": "summary", **counts}), flush=True)
+        else:
+            print(", ".join(f"{count} {outcome}" for outcome, count in counts.items()), flush=True)
+        return 1 if counts["failed"] else 0
+
+    def _hide(self, value: Any) -> Any:
+        """A venue, or a proxy, may put into its words what it was sent."""
+        if isinstance(value, str):
+            for secret in self._secrets:
+                value = value.replace(secret, "***")
+        elif isinstance(value, dict):
+            return {name: self._hide(each) for name, each in value.items()}
+        elif isinstance(value, (list, tuple)):
+            return [self._hide(each) for each in value]
+        return value
+
+
+def _secrets(arguments: argparse.Namespace) -> List[str]:
+    """What must not be printed: keys, the addresses' queries, proxies' users and passwords. The longest first."""
+    found = [os.environ.get(name, "") for names in VARIABLES.values() for name in names.values()]
+    urls = [value if "://" in value else f"//{value}" for name, value in os.environ.items() if name.lower().endswith("_proxy")]
+    for url in (arguments.url, arguments.token_url, arguments.proxy, *urls):
+        with contextlib.suppress(ValueError):
+            parts = urlsplit(url or "")
+            found += [parts.query, unquote(parts.query), parts.password or "", unquote(parts.password or "")]
+    return sorted({each.strip() for each in found if len(each.strip()) >= _SHORTEST_HIDDEN}, key=len, reverse=True)

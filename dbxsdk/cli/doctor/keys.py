@@ -1,0 +1,69 @@
+"""Whether the keys in the environment look like keys, without a word of what they are, their length included."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Dict, Mapping, Optional, Tuple
+
+from dbxsdk.bybit.public.channels import CATEGORIES
+from dbxsdk.cli.doctor.checks import Check, ok, skipped
+from dbxsdk.cli.words import VARIABLES, Word
+
+_SHORTEST = 8
+_QUOTES = "\"'`\u2018\u2019\u201c\u201d"
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_ADVICE = "Copy it once more from the venue's page into the environment variable"
+
+
+def variables(which: Word) -> Mapping[str, str]:
+    """The environment variables of a socket's keys, by the client's argument; empty where it takes none."""
+    return {} if which.socket in CATEGORIES else VARIABLES[which.venue]
+
+
+def some_are_set(which: Word) -> bool:
+    return any(os.environ.get(name) for name in variables(which).values())
+
+
+def examine_keys(which: Word) -> Tuple[Optional[Check], Dict[str, str]]:
+    """The check (None where the socket takes no keys), and the keys to use: none where they are missing or no good."""
+    names = variables(which)
+    if not names:
+        return None, {}
+    if which.venue == "digifinex" and not some_are_set(which):
+        return skipped("key", f"{' and '.join(names.values())} are not set: the account's channels alone need them"), {}
+    keys = {argument: os.environ.get(name, "") for argument, name in names.items()}
+    missing = [names[argument] for argument, value in keys.items() if not value]
+    if missing:
+        told = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set"
+        return Check("key", "failed", told, "key_missing", "Set it in the environment, or leave this venue out"), {}
+    for argument, value in keys.items():
+        found = _flaw(value)
+        if found:
+            return Check("key", "failed", f"{names[argument]} {found}", "key_malformed", _ADVICE), {}
+    if len(set(keys.values())) < len(keys):
+        return Check("key", "failed", f"{' and '.join(names.values())} hold the same", "key_malformed", _ADVICE), {}
+    for argument, value in keys.items():
+        if argument == "user_id" and not _UUID.fullmatch(value):
+            told = f"{names[argument]} is no UUID, as the venue's are"
+            return Check("key", "warning", told, "key_unusual", _ADVICE), keys
+        if len(value) < _SHORTEST:
+            return Check("key", "warning", f"{names[argument]} is shorter than keys are", "key_unusual", _ADVICE), keys
+    return ok("key", f"{' and '.join(names.values())} {'are' if len(names) > 1 else 'is'} set and well formed"), keys
+
+
+def _flaw(value: str) -> str:
+    """What is wrong with a key at first sight; ``""`` for nothing."""
+    if "-----BEGIN" in value:
+        return "holds a whole key file, and not an API key's text; RSA keys are used in programs, by signer="
+    if value != value.strip():
+        return "has blanks or a line end around it, which were copied along"
+    if value[0] in _QUOTES or value[-1] in _QUOTES:
+        return "has quotes around it, which were copied along (an env file keeps them)"
+    if any(character.isspace() for character in value):
+        return "has blanks or line ends in it"
+    if not (value.isascii() and value.isprintable()):
+        return "has characters in it that no key has"
+    if set(value.lower()) <= set("x*.-_") or "your" in value.lower() or value[0] == "<":
+        return "is an example's stand-in, and no key"
+    return ""

@@ -1,0 +1,328 @@
+"""Makes one connection step by step, so that what stands in its way can be named: for ``dbxsdk doctor``.
+
+The steps are those of ``connect``, by its own parts, and the handshake is websocket-client's: what is looked at is what
+the clients do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import socket
+import ssl
+import threading
+import time
+from email.utils import parsedate_to_datetime
+from typing import Any, Iterator, List, Optional, Tuple
+from urllib.parse import urlsplit
+
+import attrs
+import websocket
+
+from dbxsdk.cli.doctor.certificate import Certificate, read_certificate
+from dbxsdk.errors import ConnectError
+from dbxsdk.transport.address import Address
+from dbxsdk.transport.connect import Target, _proxy_for, _through_socks, ask_proxy, is_loopback, look_up, reach
+from dbxsdk.transport.frames import NORMAL, encode_close
+from dbxsdk.transport.redaction import redaction
+from dbxsdk.transport.retry_after import retry_after
+from dbxsdk.transport.wire import TlsWire, Wire
+
+_EXPIRED, _NOT_YET_VALID = 10, 9
+_OTHER_NAME = (62, 64)
+"""OpenSSL's X509_V_ERR numbers: of a host name, of an IP address."""
+
+
+class Obstacle(Exception):
+    """What stands in the way: ``cause`` is one word, the message says it, ``figures`` are what was seen."""
+
+    def __init__(self, cause: str, message: str, **figures: Any) -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.figures = figures
+
+
+@attrs.frozen
+class Tls:
+    """What was agreed on."""
+
+    version: str
+    cipher: str
+    certificate: Optional[Certificate]
+
+
+@attrs.frozen
+class Answer:
+    """The answer to a WebSocket handshake. ``date`` is the peer's clock in seconds since 1970, where it told it, and
+    ``asked`` and ``answered`` are this machine's at both ends of the wait."""
+
+    status: int
+    date: Optional[float]
+    asked: float
+    answered: float
+    retry_after: Optional[float]
+
+
+class Probe:
+    """One connection to ``address``, used once; the steps in their order, each at most once. All raise ``Obstacle``.
+
+    ``timeout`` (seconds) bounds the steps as far as TLS together, and the handshake. Every call is the same thread's.
+    """
+
+    def __init__(self, address: Address, proxy: Optional[str], timeout: float) -> None:
+        """``proxy`` as in ``Options``."""
+        self._address = address
+        self._given = proxy
+        self._proxy = ""
+        self._timeout = timeout
+        self._deadline = time.monotonic() + timeout
+        self._targets: List[Target] = []
+        self._raw: Optional[socket.socket] = None
+        self._wire: Optional[Wire] = None
+
+    def close(self) -> None:
+        """Gives back whatever is open."""
+        if self._wire is not None:
+            self._wire.release()
+        if self._raw is not None:
+            self._raw.close()
+
+    # -- the steps -----------------------------------------------------------------------------------
+
+    def find_proxy(self) -> Tuple[str, str]:
+        """The proxy, without its password (``""`` for none), and what says so."""
+        if self._given is None:
+            with self._named():
+                self._proxy = _proxy_for(self._address)
+        else:
+            self._proxy = self._given
+        if not self._proxy:
+            return "", _why_none(self._address, self._given)
+        source = _named_by(self._proxy, self._address) if self._given is None else "--proxy"
+        try:
+            parts = urlsplit(self._proxy)
+            shown = f"{parts.scheme}://{'***@' if parts.username else ''}{parts.hostname}:{parts.port or 80}"
+            known = parts.hostname and (parts.scheme == "http" or parts.scheme.startswith("socks"))
+        except ValueError:
+            known, shown = None, "what it holds"
+        if not known:  # without its text, which may hold the password
+            raise Obstacle("bad_proxy", f"the proxy of {source} cannot be used: it must be a URL like http://host:3128")
+        return shown, source
+
+    def look_up(self) -> List[str]:
+        """The addresses of the venue, or of the proxy where there is one (which then looks the venue up)."""
+        host, port = self._next_peer()
+        found: List[Any] = []
+
+        def ask() -> None:
+            try:
+                found.append(look_up(host, port))
+            except OSError as error:
+                found.append(error)
+
+        # Nobody can interrupt the resolver: it has a thread that may be left behind.
+        asking = threading.Thread(target=ask, name="dbxsdk-doctor-resolver", daemon=True)
+        asking.start()
+        asking.join(self._left())
+        if not found:
+            raise Obstacle("dns_timed_out", f"{host}: the name look-up did not end in time")
+        if isinstance(found[0], OSError):
+            cause = "dns_failed" if getattr(found[0], "errno", 0) == socket.EAI_AGAIN else "name_not_found"
+            raise Obstacle(cause, f"{host}: {found[0].strerror or found[0]}")
+        self._targets = found[0]
+        return list(dict.fromkeys(str(target[4][0]) for target in self._targets))
+
+    def tcp(self) -> str:
+        """Connects to the first address that answers, and returns it."""
+        host, port = self._next_peer()
+        with self._named():
+            self._raw = reach(self._targets, self._deadline, lambda raw: None)
+        name, number = self._raw.getpeername()[:2]
+        return f"[{name}]:{number}" if ":" in name else f"{name}:{number}"
+
+    def tunnel(self) -> None:
+        """Through the proxy to the venue."""
+        with self._named():
+            self._raw = self._tunnelled(self._raw)
+
+    @property
+    def is_secure(self) -> bool:
+        return self._address.secure
+
+    def tls(self) -> Tls:
+        """The TLS handshake, with the certificate checked."""
+        try:
+            wire = self._encrypted(ssl.create_default_context())
+        except ssl.SSLCertVerificationError as error:
+            code = error.verify_code
+            cause = {_EXPIRED: "certificate_expired", _NOT_YET_VALID: "certificate_not_yet_valid"}.get(code)
+            cause = cause or ("certificate_of_another_host" if code in _OTHER_NAME else "certificate_not_trusted")
+            raise Obstacle(cause, str(error.verify_message).rstrip("."), certificate=self._unchecked()) from None
+        except Obstacle as error:
+            if error.cause == "ended":
+                raise Obstacle("tls_failed", "the peer ended the connection during the TLS handshake") from None
+            raise
+        version, cipher = wire._tls.version(), wire._tls.cipher()
+        return Tls(version or "", cipher[0] if cipher else "", read_certificate(wire._tls.getpeercert(True) or b""))
+
+    def handshake(self, address: Address) -> Answer:
+        """The WebSocket handshake at ``address``: the same host, with the key or token where one is needed. A status other
+        than 101 is an answer, too."""
+        if self._wire is None:
+            assert self._raw is not None
+            self._wire, self._raw = Wire(self._raw), None
+        wire = self._wire
+        wire.deadline = time.monotonic() + self._timeout  # anew: a token may have been waited for
+        redaction.watch(address)
+        ws = websocket.WebSocket()
+        headers = [f"{name}: {value}" for name, value in address.headers.items()]
+        asked = time.time()
+        status, fields = 0, {}
+        with self._named():
+            try:
+                connect: Any = ws.connect
+                # A redirect is not followed, here as there: it would carry the key to another host.
+                connect(address.url, socket=wire, header=headers, suppress_origin=True, redirect_limit=0)
+                status, fields = ws.getstatus() or 0, dict(ws.getheaders() or {})
+            except websocket.WebSocketBadStatusException as error:
+                status, fields = error.status_code, dict(error.resp_headers or {})
+            except websocket.WebSocketTimeoutException:
+                raise socket.timeout("timed out") from None
+            except websocket.WebSocketConnectionClosedException:
+                raise
+            except (ValueError, IndexError):
+                raise Obstacle("no_websocket", "the answer is not HTTP's") from None
+            except websocket.WebSocketException as error:
+                response = ws.handshake_response
+                if response is None or response.status == 101:
+                    raise Obstacle("no_websocket", f"the answer is no WebSocket handshake's: {error}") from None
+                status, fields = response.status, dict(response.headers or {})
+        answered = time.time()
+        if status == 101:
+            with contextlib.suppress(OSError):
+                wire.write(encode_close(NORMAL), 1.0)
+        return Answer(status, _date(fields.get("date")), asked, answered, retry_after(fields))
+
+    # -- below ---------------------------------------------------------------------------------------
+
+    def _left(self) -> float:
+        return max(self._deadline - time.monotonic(), 0.001)
+
+    def _next_peer(self) -> Tuple[str, int]:
+        parts = urlsplit(self._proxy)
+        return (parts.hostname or "", parts.port or 80) if self._proxy else (self._address.host, self._address.port)
+
+    def _tunnelled(self, raw: Optional[socket.socket]) -> socket.socket:
+        """``raw`` is connected to the proxy. Returns a socket that is connected to the venue."""
+        if urlsplit(self._proxy).scheme.startswith("socks"):
+            if raw is not None:
+                raw.close()  # its package connects by itself
+            if importlib.util.find_spec("python_socks") is None:
+                raise Obstacle("no_python_socks", "a SOCKS proxy needs the package python-socks")
+            return _through_socks(self._address, self._proxy, self._deadline, lambda raw: None)
+        assert raw is not None
+        status = ask_proxy(raw, self._address, self._proxy, self._deadline)
+        if status != "200":
+            cause = "proxy_needs_password" if status == "407" else "proxy_refused"
+            raise Obstacle(cause, f"the proxy answered HTTP {status}", status=int(status) if status.isdigit() else status)
+        return raw
+
+    def _encrypted(self, context: ssl.SSLContext) -> TlsWire:
+        raw, self._raw = self._raw, None
+        assert raw is not None
+        try:
+            with self._named():
+                wire = TlsWire(raw, context, self._address.host, self._deadline)
+        except BaseException:
+            raw.close()
+            raise
+        self._wire = wire
+        return wire
+
+    def _unchecked(self) -> Optional[Certificate]:
+        """The certificate that was refused, by a second connection, over which nothing is sent: its issuer tells whether a
+        proxy reads the traffic."""
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        try:
+            self._raw = reach(self._targets, self._deadline, lambda raw: None)
+            if self._proxy:
+                self._raw = self._tunnelled(self._raw)
+            return read_certificate(self._encrypted(context)._tls.getpeercert(True) or b"")
+        except (OSError, Obstacle, ConnectError):
+            return None
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """What the network raises, as an ``Obstacle``; a refused certificate goes through."""
+        try:
+            yield
+        except ssl.SSLCertVerificationError:
+            raise
+        except ssl.SSLEOFError:
+            raise Obstacle("ended", "the peer ended the connection") from None
+        except ssl.SSLError as error:
+            raise Obstacle("tls_failed", f"the TLS handshake failed: {error.reason or error}") from None
+        except socket.timeout:
+            raise Obstacle("timed_out", "no answer in time") from None
+        except ConnectionRefusedError:
+            raise Obstacle("refused", "the connection was refused") from None
+        except (ConnectionError, websocket.WebSocketConnectionClosedException):
+            raise Obstacle("ended", "the peer ended the connection") from None
+        except ConnectError as error:
+            raise Obstacle("proxy_failed", str(error)) from None
+        except OSError as error:
+            raise Obstacle("unreachable", error.strerror or str(error)) from None
+
+
+def _why_none(address: Address, given: Optional[str]) -> str:
+    if given is not None:
+        return "--proxy"
+    if is_loopback(address.host):
+        return "this machine's own address needs none"
+    return _variable("no_proxy") or "no proxy is set" if _is_set(address) else "no proxy is set"
+
+
+def _names(address: Address) -> Tuple[str, str]:
+    return ("https_proxy" if address.secure else "http_proxy"), "all_proxy"
+
+
+def _is_set(address: Address) -> bool:
+    return any(_variable(name) for name in _names(address))
+
+
+def _named_by(proxy: str, address: Address) -> str:
+    """The environment variable that holds the proxy; it may also be one of the system's settings (macOS, Windows)."""
+    return next((_variable(name) for name in _names(address) if _variable(name)), "") or "the system's settings"
+
+
+def _variable(name: str) -> str:
+    """How the environment spells a variable that is set; ``""`` where it is not."""
+    return next((spelled for spelled in (name, name.upper()) if os.environ.get(spelled)), "")
+
+
+def _date(text: Optional[str]) -> Optional[float]:
+    try:
+        return parsedate_to_datetime(text or "").timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError, OSError):
+        return None
+
+
+# -- this machine ------------------------------------------------------------------------------------
+
+
+def openssl() -> Tuple[str, Tuple[int, ...]]:
+    """Its version, in words and in numbers."""
+    return ssl.OPENSSL_VERSION, ssl.OPENSSL_VERSION_INFO[:3]
+
+
+def roots() -> Tuple[int, str]:
+    """How many root certificates a connection trusts, as far as that is known, and where they come from. Those in a folder
+    are read when they are needed: they do not count."""
+    paths = ssl.get_default_verify_paths()
+    return len(ssl.create_default_context().get_ca_certs()), paths.cafile or paths.capath or ""
+
+
+# -- a certificate, whether it was checked or not ----------------------------------------------------

@@ -1,0 +1,1 @@
+"""DBot's data socket: market data."""

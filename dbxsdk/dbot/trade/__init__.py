@@ -1,0 +1,1 @@
+"""DBot's trade socket: trading tasks and their results."""

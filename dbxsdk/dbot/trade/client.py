@@ -1,0 +1,766 @@
+"""``DBotTradeClient``: DBot's tasks as blocking methods, and the results of trades as a subscription."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from dbxsdk.arguments import check_credential, check_flag, check_text, check_word
+from dbxsdk.dbot import models
+from dbxsdk.dbot.trade.arguments import Check, Number, choice, count, groups, identifiers, number, number_text, params, settings
+from dbxsdk.dbot.trade.protocol import DBotTradeProtocol
+from dbxsdk.dbot.trade.typed import TradeChannels
+from dbxsdk.errors import ProtocolError
+from dbxsdk.options import Options
+
+TRADE_URL = "wss://api-bot-v1.dbotx.com/trade/ws/"
+"""The documented address. The code samples of the same pages name the host of the data socket; every client in use
+that could be found takes this one."""
+
+_LONGEST_EXPIRY_MS = 432_000_000
+
+_EXECUTION: Dict[str, Check] = {
+    "customFeeAndTip": check_flag,
+    "priorityFee": number_text(automatic=True),
+    "gasFeeDelta": number(0),
+    "maxFeePerGas": number(0),
+    "jitoEnabled": check_flag,
+    "jitoTip": number(0),
+    "maxSlippage": number(0, 1),
+    "concurrentNodes": count(1, 3),
+    "retries": count(0, 10),
+}
+"""How a trade is carried out: the same fields in every kind of task."""
+
+_GROUP = groups({"pricePercent": number(), "amountPercent": number(0, 1), "activePricePercent": number()})
+
+_EXITS: Dict[str, Check] = {
+    "stopEarnPercent": number(0),
+    "stopLossPercent": number(0),
+    "stopEarnGroup": _GROUP,
+    "stopLossGroup": _GROUP,
+    "trailingStopGroup": _GROUP,
+    "pnlOrderExpireDelta": count(0),
+    "pnlOrderExpireExecute": check_flag,
+    "pnlOrderUseMidPrice": check_flag,
+    "pnlCustomConfigEnabled": check_flag,
+    "pnlCustomConfig": settings(_EXECUTION),
+    "migrateSellPercent": number(0, 1),
+    "minDevSellPercent": number(0, 1),
+    "devSellPercent": number(0, 1),
+}
+"""What becomes of the tokens later: take profit, stop loss, trailing stop and their like."""
+
+_SWAP: Dict[str, Check] = {
+    **_EXECUTION,
+    **_EXITS,
+    "chain": check_word,
+    "pair": check_word,
+    "walletId": check_word,
+    "walletIdList": identifiers(5),
+    "type": choice("buy", "sell"),
+    "amountOrPercent": number(above=0),
+}
+_LIMIT_SETTING: Dict[str, Check] = {
+    **_EXECUTION,
+    "enabled": check_flag,
+    "tradeType": choice("buy", "sell"),
+    "triggerPriceUsd": number_text(above=0),
+    "triggerDirection": choice("up", "down"),
+    "currencyAmountUI": number_text(above=0),
+    "expireDelta": count(0),
+    "expireExecute": check_flag,
+    "useMidPrice": check_flag,
+}
+_LIMIT: Dict[str, Check] = {
+    "chain": check_word,
+    "pair": check_word,
+    "walletId": check_word,
+    "groupId": check_word,
+    "settings": groups(_LIMIT_SETTING),
+}
+# The page that edits shows a number where the one that creates shows a text.
+_LIMIT_EDIT: Dict[str, Check] = {**_LIMIT_SETTING, "id": check_word, "groupId": check_word, "currencyAmountUI": number(above=0)}
+_FOLLOW_BUY: Dict[str, Check] = {
+    **_EXECUTION,
+    "enabled": check_flag,
+    "startHour": count(0),
+    "endHour": count(0),
+    "buyAmountType": check_word,
+}
+_FOLLOW: Dict[str, Check] = {
+    "id": check_word,
+    "enabled": check_flag,
+    "name": check_text,
+    "chain": check_word,
+    "dexFilter": identifiers(),
+    "targetIds": identifiers(),
+    "tokenBlacklist": identifiers(),
+    "walletId": check_word,
+    "groupId": check_word,
+    "buySettings": settings(_FOLLOW_BUY),
+    "sellSettings": settings({**_EXITS, "enabled": check_flag}),
+}
+_TOGGLE: Dict[str, Check] = {"id": check_word, "ids": identifiers(), "enabled": check_flag, "closePnlOrder": check_flag}
+_WALLET: Dict[str, Check] = {"ids": identifiers(), "walletId": check_word}
+_SNIPE: Dict[str, Check] = {
+    "enabled": check_flag,
+    "chain": check_word,
+    "token": check_word,
+    "walletId": check_word,
+    "expireDelta": count(0, _LONGEST_EXPIRY_MS),
+    "buySettings": settings({**_EXECUTION, "buyAmountUI": number_text(above=0)}),
+    "sellSettings": settings(_EXITS),
+}
+_DEV: Dict[str, Check] = {
+    **_EXECUTION,
+    "chain": check_word,
+    "pairType": check_word,
+    "pair": check_word,
+    "walletId": check_word,
+    "tradeType": choice("buy", "sell"),
+    "minDevSellPercent": number(0, 1),
+    "amountOrPercent": number(above=0),
+}
+_LIST: Dict[str, Check] = {
+    "page": count(0),
+    "size": count(1, 20),
+    "chain": check_word,
+    "state": check_word,
+    "groupId": check_word,
+    "token": check_word,
+    "sourceId": check_word,
+    "source": choice("swap_order", "follow_order"),
+}
+
+
+class DBotTradeClient(TradeChannels):
+    """DBot's trade socket: tasks by request, and the results of trades as they come.
+
+    Unofficial. The venue's overview page reserves its API for trading one's own funds and says that third parties
+    are not licensed to build upon it: read its terms before you build for others.
+
+    **A task is not a trade.** A create method that returns says that the venue took the task. How it ended comes by
+    ``subscribe("tradeResults", ...)``, or by asking ``get_swap_order``.
+
+    **Nothing is idempotent.** The venue takes no id of yours, and the SDK never sends twice. After an
+    ``OutcomeUnknown`` (``RequestTimeout``, ``ConnectionLost``) of a create, ask first (the list methods,
+    ``get_swap_orders``, the wallet): sending it again may trade twice. Setting the same thing once more (a toggle, a
+    delete) does no harm.
+
+    **Similar names, very different effects:**
+
+    ===================================== =========================================================================
+    method                                what it does
+    ===================================== =========================================================================
+    ``update_follow_order``               switches one task on or off, and nothing else
+    ``batch_toggle_follow_order``         the same for several
+    ``batch_update_follow_order``         REPLACES THE WALLET of several: they trade other money from then on
+    ``create_or_update_follow_order``     without ``id`` makes a task; with ``id`` OVERWRITES ALL of one: what is left
+                                          out is reset to its default
+    ``batch_update_dev_order``            switches several on or off (it does not replace wallets)
+    ``delete_limit_orders``               deletes these; they may be take profit and stop loss tasks, too
+    ``delete_all_limit_orders``           deletes ALL, INCLUDING the take profit and stop loss tasks of fast trades
+                                          and of copy trading, in any state: positions are left unguarded
+    ``delete_all_trailing_stop_orders``   deletes all trailing stops of one source
+    ===================================== =========================================================================
+
+    All methods block, and raise:
+
+    * ``TypeError``, ``ValueError``: an argument cannot be; it is named, and nothing was sent. Booleans must be real
+      ones; numbers may be ``Decimal``, ``int``, ``float`` or ``str`` and go out as the venue's pages show them.
+    * ``VenueError``: the venue answered ``err: true``; ``reply`` is the whole answer, since no page describes it.
+      Nothing was done.
+    * ``RequestTimeout``, ``ConnectionLost``: sent, no answer; see above. What the venue does with a method that it
+      does not know, or cannot read, is not documented; it may be no answer at all.
+    * ``ProtocolError``: an answer that says neither yes nor no, or lacks what is documented: treat it like no answer.
+    * ``ConnectError``, ``ClientClosed``, ``WrongThreadError``: nothing was sent.
+
+    Where a method takes ``**fields``, further fields go out as they are, in the venue's own spelling
+    (``maxBuyTimesPerToken=3``), and None as ``null`` (``jitoTip=None``: automatic). Arguments that are None are left
+    out, so that the venue's default holds. ``timeout`` is in seconds, in place of ``request_timeout``. ``call`` sends
+    any other method of the venue.
+
+    **Trade results:** ``subscribe("tradeResults", types, callback=...)``, where the symbols are the types wanted
+    (``dbxsdk.dbot.TYPES``, e.g. ``"swap_buy_success"``; others are passed on as they are), and none means all.
+    ``Update.data`` is a ``TradeResult``, ``Update.symbol`` its type, ``""`` where that cannot be told. One connection
+    has one filter: the client always asks for all that its subscriptions want together, and each callback gets only
+    its own types. A result that may be of two types (some failures do not say whether they bought or sold) goes to
+    whoever wants either, so that none is lost; one whose type cannot be told goes to whoever wants all, and to those
+    who asked for types that are in no list. The venue has no unsubscribe: after the last ``unsubscribe`` its results
+    are passed over. It replays nothing: after a ``Gap`` ask for what you wait for. It needs a paid plan (Plus, Pro,
+    Enterprise), the requests do not.
+
+    Args:
+        api_key: goes into the handshake's ``x-api-key`` header; a wrong one (HTTP 401) is an ``AuthError``, final.
+        url: a whole address in place of ``TRADE_URL``.
+        options: see ``Options``. ``heartbeat_interval`` is 30 s unless given, and 55 s at most: after a minute of
+            silence the venue disconnects.
+
+    Raises:
+        TypeError, ValueError: naming the argument; the key is in no message.
+
+    Source: docs.dbotx.com/reference, the pages marked "(WS)", and its Chinese edition.
+    """
+
+    def __init__(self, api_key: str, *, url: Optional[str] = None, options: Optional[Options] = None) -> None:
+        super().__init__(
+            DBotTradeProtocol(),
+            TRADE_URL if url is None else url,
+            options=options,
+            headers={"x-api-key": check_credential("api_key", api_key)},
+        )
+
+    # -- fast trades -----------------------------------------------------------------------------------
+
+    def create_swap_order(
+        self,
+        *,
+        chain: str,
+        pair: str,
+        wallet_id: str,
+        type: str,
+        amount_or_percent: Number,
+        custom_fee_and_tip: Optional[bool] = None,
+        priority_fee: Optional[Number] = None,
+        gas_fee_delta: Optional[Number] = None,
+        max_fee_per_gas: Optional[Number] = None,
+        jito_enabled: Optional[bool] = None,
+        jito_tip: Optional[Number] = None,
+        max_slippage: Optional[Number] = None,
+        concurrent_nodes: Optional[int] = None,
+        retries: Optional[int] = None,
+        stop_earn_percent: Optional[Number] = None,
+        stop_loss_percent: Optional[Number] = None,
+        stop_earn_group: Optional[Sequence[Mapping[str, Any]]] = None,
+        stop_loss_group: Optional[Sequence[Mapping[str, Any]]] = None,
+        trailing_stop_group: Optional[Sequence[Mapping[str, Any]]] = None,
+        pnl_order_expire_delta: Optional[int] = None,
+        pnl_order_expire_execute: Optional[bool] = None,
+        pnl_order_use_mid_price: Optional[bool] = None,
+        timeout: Optional[float] = None,
+        **fields: Any,
+    ) -> Any:
+        """Buys or sells at once (``createSwapOrder``). Returns the venue's ``res``, by its REST twin ``{"id": ...}``:
+        the task was taken, not carried out. **Never send it again without asking**: see the class.
+
+        Args:
+            chain: ``"solana"``, ``"ethereum"``, ``"base"``, ``"bsc"`` or ``"tron"``.
+            pair: the pair's or the token's address.
+            wallet_id: the venue's id of the wallet.
+            type: ``"buy"`` or ``"sell"``.
+            amount_or_percent: to buy, an amount of the chain's currency; to sell, a fraction (0.5 is half).
+            priority_fee: in SOL, as text on the wire; ``""`` is automatic.
+            gas_fee_delta, max_fee_per_gas: in Gwei, on EVM chains.
+            jito_tip: in SOL; ``jitoTip=None`` is automatic.
+            max_slippage: a fraction, 0 to 1.
+            concurrent_nodes: 1 to 3.
+            retries: 0 to 10.
+            stop_earn_percent, stop_loss_percent: fractions from the price of the trade.
+            stop_earn_group, stop_loss_group, trailing_stop_group: lists of ``{"pricePercent": ..., "amountPercent":
+                ...}``; trailing stops also have ``"activePricePercent"``.
+            pnl_order_expire_delta: life of the exits in ms.
+
+        Source: docs.dbotx.com/reference/fast-buy-sell-ws.
+        """
+        _check_fraction(type, amount_or_percent)
+        required = {"chain": chain, "pair": pair, "wallet_id": wallet_id, "type": type, "amount_or_percent": amount_or_percent}
+        optional = {
+            "custom_fee_and_tip": custom_fee_and_tip,
+            "priority_fee": priority_fee,
+            "gas_fee_delta": gas_fee_delta,
+            "max_fee_per_gas": max_fee_per_gas,
+            "jito_enabled": jito_enabled,
+            "jito_tip": jito_tip,
+            "max_slippage": max_slippage,
+            "concurrent_nodes": concurrent_nodes,
+            "retries": retries,
+            "stop_earn_percent": stop_earn_percent,
+            "stop_loss_percent": stop_loss_percent,
+            "stop_earn_group": stop_earn_group,
+            "stop_loss_group": stop_loss_group,
+            "trailing_stop_group": trailing_stop_group,
+            "pnl_order_expire_delta": pnl_order_expire_delta,
+            "pnl_order_expire_execute": pnl_order_expire_execute,
+            "pnl_order_use_mid_price": pnl_order_use_mid_price,
+        }
+        return self.call("createSwapOrder", params(_SWAP, required, optional, fields), timeout=timeout)
+
+    def create_swap_orders_multi_wallet(
+        self,
+        *,
+        chain: str,
+        pair: str,
+        wallet_id_list: Sequence[str],
+        type: str,
+        amount_or_percent: Number,
+        custom_fee_and_tip: Optional[bool] = None,
+        priority_fee: Optional[Number] = None,
+        gas_fee_delta: Optional[Number] = None,
+        max_fee_per_gas: Optional[Number] = None,
+        jito_enabled: Optional[bool] = None,
+        jito_tip: Optional[Number] = None,
+        max_slippage: Optional[Number] = None,
+        concurrent_nodes: Optional[int] = None,
+        retries: Optional[int] = None,
+        stop_earn_percent: Optional[Number] = None,
+        stop_loss_percent: Optional[Number] = None,
+        stop_earn_group: Optional[Sequence[Mapping[str, Any]]] = None,
+        stop_loss_group: Optional[Sequence[Mapping[str, Any]]] = None,
+        trailing_stop_group: Optional[Sequence[Mapping[str, Any]]] = None,
+        pnl_order_expire_delta: Optional[int] = None,
+        pnl_order_expire_execute: Optional[bool] = None,
+        pnl_order_use_mid_price: Optional[bool] = None,
+        timeout: Optional[float] = None,
+        **fields: Any,
+    ) -> Any:
+        """Buys or sells with several wallets at once (``createSwapOrdersMultiWallet``): **the amount is that of EACH
+        wallet**. ``wallet_id_list`` has 1 to 5 ids, all else is as in ``create_swap_order``. Returns the venue's
+        ``res``, which no readable page shows. Never send it again without asking.
+
+        Source: docs.dbotx.com/reference/multi-fast-buy-sell-ws.
+        """
+        _check_fraction(type, amount_or_percent)
+        required = {
+            "chain": chain,
+            "pair": pair,
+            "wallet_id_list": wallet_id_list,
+            "type": type,
+            "amount_or_percent": amount_or_percent,
+        }
+        optional = {
+            "custom_fee_and_tip": custom_fee_and_tip,
+            "priority_fee": priority_fee,
+            "gas_fee_delta": gas_fee_delta,
+            "max_fee_per_gas": max_fee_per_gas,
+            "jito_enabled": jito_enabled,
+            "jito_tip": jito_tip,
+            "max_slippage": max_slippage,
+            "concurrent_nodes": concurrent_nodes,
+            "retries": retries,
+            "stop_earn_percent": stop_earn_percent,
+            "stop_loss_percent": stop_loss_percent,
+            "stop_earn_group": stop_earn_group,
+            "stop_loss_group": stop_loss_group,
+            "trailing_stop_group": trailing_stop_group,
+            "pnl_order_expire_delta": pnl_order_expire_delta,
+            "pnl_order_expire_execute": pnl_order_expire_execute,
+            "pnl_order_use_mid_price": pnl_order_use_mid_price,
+        }
+        return self.call("createSwapOrdersMultiWallet", params(_SWAP, required, optional, fields), timeout=timeout)
+
+    def get_swap_order(self, order_id: str, *, timeout: Optional[float] = None) -> models.SwapOrder:
+        """The state of one fast trade (``getSwapOrder``). Safe to retry.
+
+        Source: docs.dbotx.com/reference/fast-buy-sell-task-ws.
+        """
+        return models.read_swap_order(
+            self.call("getSwapOrder", {"orderId": check_word("order_id", order_id)}, timeout=timeout)
+        )
+
+    def get_swap_orders(self, ids: Sequence[str], *, timeout: Optional[float] = None) -> Dict[str, models.SwapOrder]:
+        """The states of several fast trades, by id (``getSwapOrders``): the venue answers in an order of its own, and
+        an id that it does not know is not among them. Safe to retry.
+
+        Source: docs.dbotx.com/reference/multi-wallet-fast-buy-sell-task-ws.
+        """
+        orders = self._list("getSwapOrders", {"ids": identifiers()("ids", ids)}, timeout)
+        return {order.id: order for order in map(models.read_swap_order, orders)}
+
+    # -- limit orders ------------------------------------------------------------------------------------
+
+    def create_limit_order(
+        self,
+        *,
+        chain: str,
+        pair: str,
+        wallet_id: str,
+        settings: Sequence[Mapping[str, Any]],
+        group_id: Optional[str] = None,
+        timeout: Optional[float] = None,
+        **fields: Any,
+    ) -> Any:
+        """Makes limit orders (``createLimitOrder``), one for each of ``settings``. Returns the venue's ``res``, by its
+        REST twin ``{"ids": [...]}``. Never send it again without asking. Limited to 60 a minute (Enterprise 150).
+
+        Args:
+            settings: dicts in the venue's own spelling: ``tradeType`` (``"buy"``/``"sell"``), ``triggerPriceUsd`` and
+                ``currencyAmountUI`` (numbers, text on the wire), ``triggerDirection`` (``"up"``/``"down"``),
+                ``enabled``, and the fields of ``create_swap_order`` that say how to trade.
+            group_id: files the orders in a group.
+
+        Source: docs.dbotx.com/reference/create-limit-order-ws.
+        """
+        required = {"chain": chain, "pair": pair, "wallet_id": wallet_id, "settings": settings}
+        return self.call("createLimitOrder", params(_LIMIT, required, {"group_id": group_id}, fields), timeout=timeout)
+
+    def update_limit_order(
+        self,
+        id: str,
+        *,
+        enabled: Optional[bool] = None,
+        group_id: Optional[str] = None,
+        trigger_price_usd: Optional[Number] = None,
+        trigger_direction: Optional[str] = None,
+        currency_amount_ui: Optional[Number] = None,
+        custom_fee_and_tip: Optional[bool] = None,
+        priority_fee: Optional[Number] = None,
+        gas_fee_delta: Optional[Number] = None,
+        max_fee_per_gas: Optional[Number] = None,
+        jito_enabled: Optional[bool] = None,
+        jito_tip: Optional[Number] = None,
+        max_slippage: Optional[Number] = None,
+        concurrent_nodes: Optional[int] = None,
+        retries: Optional[int] = None,
+        timeout: Optional[float] = None,
+        **fields: Any,
+    ) -> Any:
+        """Edits one limit order (``updateLimitOrder``). The page does not say what becomes of fields that are left
+        out: give all that you rely on. ``currency_amount_ui`` goes out as a number here, as the page has it.
+
+        Source: docs.dbotx.com/reference/edit-limit-order-ws.
+        """
+        optional = {
+            "enabled": enabled,
+            "group_id": group_id,
+            "trigger_price_usd": trigger_price_usd,
+            "trigger_direction": trigger_direction,
+            "currency_amount_ui": currency_amount_ui,
+            "custom_fee_and_tip": custom_fee_and_tip,
+            "priority_fee": priority_fee,
+            "gas_fee_delta": gas_fee_delta,
+            "max_fee_per_gas": max_fee_per_gas,
+            "jito_enabled": jito_enabled,
+            "jito_tip": jito_tip,
+            "max_slippage": max_slippage,
+            "concurrent_nodes": concurrent_nodes,
+            "retries": retries,
+        }
+        return self.call("updateLimitOrder", params(_LIMIT_EDIT, {"id": id}, optional, fields), timeout=timeout)
+
+    def list_limit_orders(
+        self,
+        *,
+        page: int = 0,
+        size: int = 20,
+        chain: Optional[str] = None,
+        state: Optional[str] = None,
+        group_id: Optional[str] = None,
+        token: Optional[str] = None,
+        timeout: Optional[float] = None,
+    ) -> List[Any]:
+        """One page of the limit orders (``listLimitOrders``) as the venue's dicts. ``page`` counts from 0, ``size`` is
+        20 at most; ``state`` e.g. ``"init"``. Safe to retry.
+
+        Source: docs.dbotx.com/reference/limit-orders-ws.
+        """
+        optional = {"chain": chain, "state": state, "group_id": group_id, "token": token}
+        return self._list("listLimitOrders", params(_LIST, {"page": page, "size": size}, optional, {}), timeout)
+
+    def delete_limit_orders(self, ids: Sequence[str], *, timeout: Optional[float] = None) -> Any:
+        """Deletes limit orders (``deleteLimitOrders``); **take profit and stop loss tasks are limit orders, too**.
+
+        Source: docs.dbotx.com/reference/delete-limit-orders-ws.
+        """
+        return self.call("deleteLimitOrders", {"ids": identifiers()("ids", ids)}, timeout=timeout)
+
+    def delete_all_limit_orders(self, *, timeout: Optional[float] = None) -> Any:
+        """Deletes **ALL limit orders, AND ALL take profit and stop loss tasks** of fast trades and of copy trading, in
+        whatever state (``deleteAllLimitOrders``). Positions that they guarded are unguarded from then on.
+
+        Source: docs.dbotx.com/reference/delete-all-limit-orders-ws.
+        """
+        return self.call("deleteAllLimitOrders", timeout=timeout)
+
+    # -- copy trading ------------------------------------------------------------------------------------
+
+    def create_or_update_follow_order(
+        self,
+        *,
+        id: Optional[str] = None,
+        enabled: bool,
+        name: str,
+        chain: str,
+        target_ids: Sequence[str],
+        wallet_id: str,
+        buy_settings: Optional[Mapping[str, Any]] = None,
+        sell_settings: Optional[Mapping[str, Any]] = None,
+        dex_filter: Optional[Sequence[str]] = None,
+        token_blacklist: Optional[Sequence[str]] = None,
+        group_id: Optional[str] = None,
+        timeout: Optional[float] = None,
+        **fields: Any,
+    ) -> Any:
+        """Makes a copy trading task, or **OVERWRITES a whole one** (``createOrUpdateFollowOrder``).
+
+        Without ``id`` it makes a task; sent twice, it makes two. With ``id`` it replaces ALL that the task was: **every
+        field that is left out is reset to its default**. To switch a task on or off, use ``update_follow_order``; to
+        give it another wallet, ``batch_update_follow_order``.
+
+        Args:
+            target_ids: the wallets to follow.
+            wallet_id: the venue's id of the wallet that trades.
+            buy_settings, sell_settings: dicts in the venue's own spelling.
+            dex_filter: the exchanges to copy; left out: all.
+
+        Source: docs.dbotx.com/v1.0-dex-zh/reference/edit-copy-trading-ws.
+        """
+        required = {"enabled": enabled, "name": name, "chain": chain, "target_ids": target_ids, "wallet_id": wallet_id}
+        optional = {
+            "id": id,
+            "buy_settings": buy_settings,
+            "sell_settings": sell_settings,
+            "dex_filter": dex_filter,
+            "token_blacklist": token_blacklist,
+            "group_id": group_id,
+        }
+        return self.call("createOrUpdateFollowOrder", params(_FOLLOW, required, optional, fields), timeout=timeout)
+
+    def update_follow_order(
+        self, id: str, enabled: bool, close_pnl_order: bool = False, *, timeout: Optional[float] = None
+    ) -> Any:
+        """**Switches one copy trading task on or off, and nothing else** (``updateFollowOrder``). Sending the same
+        again changes nothing more.
+
+        Args:
+            close_pnl_order: also close all take profit and stop loss tasks that it made; counts only where
+                ``enabled`` is False.
+
+        Source: docs.dbotx.com/v1.0-dex-zh/reference/switch-copy-trading-ws.
+        """
+        required = {"id": id, "enabled": enabled, "close_pnl_order": close_pnl_order}
+        return self.call("updateFollowOrder", params(_TOGGLE, required, {}, {}), timeout=timeout)
+
+    def batch_toggle_follow_order(
+        self, ids: Sequence[str], enabled: bool, close_pnl_order: bool = False, *, timeout: Optional[float] = None
+    ) -> Any:
+        """Switches several copy trading tasks on or off (``batchToggleFollowOrder``), like ``update_follow_order``. The
+        page's sample has ``closePnlOrder`` as the text ``"false"``; a real boolean goes out here.
+
+        Source: docs.dbotx.com/reference/switch-copy-tradings-ws.
+        """
+        required = {"ids": ids, "enabled": enabled, "close_pnl_order": close_pnl_order}
+        return self.call("batchToggleFollowOrder", params(_TOGGLE, required, {}, {}), timeout=timeout)
+
+    def batch_update_follow_order(self, ids: Sequence[str], wallet_id: str, *, timeout: Optional[float] = None) -> Any:
+        """**REPLACES THE WALLET** of several copy trading tasks (``batchUpdateFollowOrder``): they trade the money of
+        ``wallet_id`` from then on. It does not switch them; that is ``batch_toggle_follow_order``.
+
+        Source: docs.dbotx.com/reference/batch-replacement-of-copy-wallets-ws.
+        """
+        return self.call(
+            "batchUpdateFollowOrder", params(_WALLET, {"ids": ids, "wallet_id": wallet_id}, {}, {}), timeout=timeout
+        )
+
+    def list_follow_orders(
+        self, *, page: int = 0, size: int = 20, chain: Optional[str] = None, timeout: Optional[float] = None
+    ) -> List[Any]:
+        """One page of the copy trading tasks (``listFollowOrders``) as the venue's dicts; see ``list_limit_orders``.
+
+        Source: docs.dbotx.com/reference/copy-trading-tasks-ws.
+        """
+        return self._list("listFollowOrders", params(_LIST, {"page": page, "size": size}, {"chain": chain}, {}), timeout)
+
+    def delete_follow_orders(self, ids: Sequence[str], *, timeout: Optional[float] = None) -> Any:
+        """Deletes copy trading tasks (``deleteFollowOrders``).
+
+        Source: docs.dbotx.com/v1.0-dex-zh/reference/delete-copy-trading-tasks-ws (its table says ``id``, its samples
+        ``ids``).
+        """
+        return self.call("deleteFollowOrders", {"ids": identifiers()("ids", ids)}, timeout=timeout)
+
+    # -- exits -------------------------------------------------------------------------------------------
+
+    def list_trailing_stop_orders(
+        self,
+        source: str,
+        *,
+        page: int = 0,
+        size: int = 20,
+        chain: Optional[str] = None,
+        state: Optional[str] = None,
+        token: Optional[str] = None,
+        source_id: Optional[str] = None,
+        timeout: Optional[float] = None,
+    ) -> List[Any]:
+        """One page of the trailing stops (``listTrailingStopOrders``) as the venue's dicts. ``source`` is
+        ``"swap_order"`` or ``"follow_order"``, ``source_id`` the task that made them. Safe to retry.
+
+        Source: docs.dbotx.com/reference/trailing-stop-tasks-ws.
+        """
+        required = {"source": source, "page": page, "size": size}
+        optional = {"chain": chain, "state": state, "token": token, "source_id": source_id}
+        return self._list("listTrailingStopOrders", params(_LIST, required, optional, {}), timeout)
+
+    def delete_all_trailing_stop_orders(self, source: str, *, timeout: Optional[float] = None) -> Any:
+        """Deletes **ALL trailing stops** of ``source``, ``"swap_order"`` or ``"follow_order"``
+        (``deleteAllTrailingStopOrders``). Positions that they guarded are unguarded from then on.
+
+        Source: docs.dbotx.com/reference/delete-all-trailing-stop-ws.
+        """
+        return self.call("deleteAllTrailingStopOrders", params(_LIST, {"source": source}, {}, {}), timeout=timeout)
+
+    def list_pnl_orders_from_follow_order(
+        self,
+        *,
+        page: int = 0,
+        size: int = 20,
+        chain: Optional[str] = None,
+        state: Optional[str] = None,
+        token: Optional[str] = None,
+        source_id: Optional[str] = None,
+        timeout: Optional[float] = None,
+    ) -> List[Any]:
+        """One page of the take profit and stop loss tasks that copy trading made (``listPnlOrdersFromFollowOrder``) as
+        the venue's dicts; ``source_id`` is the copy trading task. Safe to retry.
+
+        Source: docs.dbotx.com/v1.0-dex-zh/reference/copy-trading-tp-sl-tasks-ws.
+        """
+        optional = {"chain": chain, "state": state, "token": token, "source_id": source_id}
+        return self._list(
+            "listPnlOrdersFromFollowOrder", params(_LIST, {"page": page, "size": size}, optional, {}), timeout
+        )
+
+    def list_migrate_orders(
+        self,
+        source: str,
+        *,
+        page: int = 0,
+        size: int = 20,
+        chain: Optional[str] = None,
+        state: Optional[str] = None,
+        timeout: Optional[float] = None,
+    ) -> List[Any]:
+        """One page of the tasks that sell at a token's opening (``listMigrateOrders``) as the venue's dicts. ``source`` is
+        ``"swap_order"`` or ``"follow_order"``. Safe to retry.
+
+        Source: docs.dbotx.com/reference/opening-sell-tasks-ws.
+        """
+        required = {"source": source, "page": page, "size": size}
+        return self._list("listMigrateOrders", params(_LIST, required, {"chain": chain, "state": state}, {}), timeout)
+
+    # -- snipers and developers' sales ---------------------------------------------------------------------
+
+    def create_snipe_order(
+        self,
+        *,
+        enabled: bool,
+        chain: str,
+        token: str,
+        wallet_id: str,
+        expire_delta: int,
+        buy_settings: Mapping[str, Any],
+        sell_settings: Optional[Mapping[str, Any]] = None,
+        timeout: Optional[float] = None,
+        **fields: Any,
+    ) -> Any:
+        """Makes a task that buys a token as soon as it can be bought (``createSnipeOrder``). Returns the venue's
+        ``res``, which no readable page shows. Never send it again without asking.
+
+        Args:
+            expire_delta: the task's life in ms, 432,000,000 at most (five days).
+            buy_settings: a dict in the venue's own spelling, with ``buyAmountUI`` (a number, text on the wire).
+
+        Source: docs.dbotx.com/reference/create-auto-sniper-ws.
+        """
+        required = {
+            "enabled": enabled,
+            "chain": chain,
+            "token": token,
+            "wallet_id": wallet_id,
+            "expire_delta": expire_delta,
+            "buy_settings": buy_settings,
+        }
+        checked = params(_SNIPE, required, {"sell_settings": sell_settings}, fields)
+        return self.call("createSnipeOrder", checked, timeout=timeout)
+
+    def delete_snipe_order(self, id: str, *, timeout: Optional[float] = None) -> Any:
+        """Deletes one sniper task (``deleteSnipeOrder``).
+
+        Source: docs.dbotx.com/reference/delete-auto-sniper-ws.
+        """
+        return self.call("deleteSnipeOrder", {"id": check_word("id", id)}, timeout=timeout)
+
+    def delete_snipe_orders(self, ids: Sequence[str], *, timeout: Optional[float] = None) -> Any:
+        """Deletes sniper tasks (``deleteSnipeOrders``).
+
+        Source: docs.dbotx.com/reference/delete-auto-sniper-tasks-ws.
+        """
+        return self.call("deleteSnipeOrders", {"ids": identifiers()("ids", ids)}, timeout=timeout)
+
+    def create_dev_order(
+        self,
+        *,
+        chain: str,
+        pair_type: str,
+        pair: str,
+        wallet_id: str,
+        trade_type: str,
+        min_dev_sell_percent: Number,
+        amount_or_percent: Number,
+        custom_fee_and_tip: Optional[bool] = None,
+        priority_fee: Optional[Number] = None,
+        gas_fee_delta: Optional[Number] = None,
+        max_fee_per_gas: Optional[Number] = None,
+        jito_enabled: Optional[bool] = None,
+        jito_tip: Optional[Number] = None,
+        max_slippage: Optional[Number] = None,
+        concurrent_nodes: Optional[int] = None,
+        retries: Optional[int] = None,
+        timeout: Optional[float] = None,
+        **fields: Any,
+    ) -> Any:
+        """Makes a task that trades when a token's developer sells (``createDevOrder``). Returns the venue's ``res``, which
+        no readable page shows. Never send it again without asking.
+
+        Args:
+            pair_type: where the pair trades, e.g. ``"pump"``.
+            trade_type: ``"buy"`` or ``"sell"``.
+            min_dev_sell_percent: the fraction, 0 to 1, that the developer must sell.
+            amount_or_percent: as in ``create_swap_order``.
+
+        Source: docs.dbotx.com/reference/create-dev-sell-ws.
+        """
+        _check_fraction(trade_type, amount_or_percent)
+        required = {
+            "chain": chain,
+            "pair_type": pair_type,
+            "pair": pair,
+            "wallet_id": wallet_id,
+            "trade_type": trade_type,
+            "min_dev_sell_percent": min_dev_sell_percent,
+            "amount_or_percent": amount_or_percent,
+        }
+        optional = {
+            "custom_fee_and_tip": custom_fee_and_tip,
+            "priority_fee": priority_fee,
+            "gas_fee_delta": gas_fee_delta,
+            "max_fee_per_gas": max_fee_per_gas,
+            "jito_enabled": jito_enabled,
+            "jito_tip": jito_tip,
+            "max_slippage": max_slippage,
+            "concurrent_nodes": concurrent_nodes,
+            "retries": retries,
+        }
+        return self.call("createDevOrder", params(_DEV, required, optional, fields), timeout=timeout)
+
+    def batch_update_dev_order(self, ids: Sequence[str], enabled: bool, *, timeout: Optional[float] = None) -> Any:
+        """**Switches** several developer tasks on or off (``batchUpdateDevOrder``); unlike ``batch_update_follow_order``,
+        whose name is alike, it does not touch wallets.
+
+        Source: docs.dbotx.com/reference/switch-dev-sells-ws.
+        """
+        return self.call(
+            "batchUpdateDevOrder", params(_TOGGLE, {"ids": ids, "enabled": enabled}, {}, {}), timeout=timeout
+        )
+
+    def _list(self, method: str, checked: Mapping[str, Any], timeout: Optional[float]) -> List[Any]:
+        items = self.call(method, checked, timeout=timeout)
+        if not isinstance(items, list):
+            raise ProtocolError(f"{method} was answered with {type(items).__name__} in place of a list")
+        return items
+
+
+def _check_fraction(direction: Any, amount_or_percent: Any) -> None:
+    """Whoever writes 50 for the half of a holding must not sell by accident what the venue makes of it."""
+    if direction == "sell" and number(above=0)("amount_or_percent", amount_or_percent) > 1:
+        raise ValueError(f"amount_or_percent must be a fraction up to 1 to sell (0.5 is half), not {amount_or_percent}")

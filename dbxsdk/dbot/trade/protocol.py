@@ -1,0 +1,175 @@
+"""DBot's trade socket: requests ``{id, method, params}``, replies by id, trade results as pushes.
+
+Source: docs.dbotx.com/reference (the pages marked "(WS)") and its Chinese edition; where the pages are silent, what
+clients in use have found.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from typing import Any, Collection, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
+
+from dbxsdk import codec
+from dbxsdk.dbot import refusal
+from dbxsdk.dbot.heartbeat import HEARTBEAT_INTERVAL, LONGEST_HEARTBEAT_INTERVAL, PING, Pings
+from dbxsdk.dbot.models import milliseconds, read_trade_result
+from dbxsdk.dbot.trade.arguments import encode
+from dbxsdk.dbot.trade.result_types import TYPES, types_of
+from dbxsdk.errors import ProtocolError, SubscribeError
+from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
+
+CHANNEL = "tradeResults"
+SUBSCRIBE = "subscribeTradeResults"
+
+# One counter for all clients of the process, from anywhere: the ids of a program that was started again must not be
+# those of its last life. The pages show a Unix time in seconds, which two calls in one second would share.
+# JavaScript, which the venue's samples are written in, counts exactly up to 2 ** 53.
+_ids = itertools.count(secrets.randbelow(2**52) + 1)
+
+
+class DBotTradeProtocol(Protocol):
+    """Tasks and trade results. The topic of all results is ``tradeResults``, that of one type ``tradeResults.TYPE``."""
+
+    venue = "dbot"
+    client = "DBotTradeClient"
+    heartbeat_interval = HEARTBEAT_INTERVAL
+    longest_heartbeat_interval = LONGEST_HEARTBEAT_INTERVAL
+    only_heartbeats_count = True  # "heartbeat at least once a minute": no page says that requests count
+
+    def __init__(self) -> None:
+        self._pings = Pings()
+        # The topics that the last filter was made for. Replaced, never changed: the reader thread reads it while
+        # others subscribe.
+        self._wanted: FrozenSet[str] = frozenset()
+
+    def reset(self) -> None:
+        self._wanted = frozenset()
+
+    # -- intents to frames ---------------------------------------------------------------------------
+
+    def request(self, method: str, params: Any) -> Request:
+        if not isinstance(method, str):
+            raise TypeError(f"method must be a str, not {type(method).__name__}")
+        if not method:
+            raise ValueError("method must not be empty")
+        if method == SUBSCRIBE:
+            # It has no id, and would replace the filter of the subscriptions.
+            raise ValueError(f"method {method!r} is not for calls: use subscribe({CHANNEL!r}, types, callback=...)")
+        if params is not None and not isinstance(params, Mapping):
+            raise TypeError(f"params must be a dict, or None, not {type(params).__name__}")
+        key = next(_ids)
+        # Some methods have no params at all.
+        tail = "" if params is None else f',"params":{encode(params)}'
+        return Request(key=key, frame=f'{{"id":{key},"method":{codec.encode(method)}{tail}}}', kind=method)
+
+    def heartbeat(self) -> Request:
+        return self._pings.next()
+
+    def topics(self, channel: str, symbols: Sequence[str]) -> Tuple[str, ...]:
+        _check_channel(channel)
+        if not symbols:
+            return (CHANNEL,)
+        # Types that are in no list may exist: the venue judges.
+        return tuple(dict.fromkeys(f"{CHANNEL}.{symbol}" for symbol in symbols))
+
+    def topics_of(self, channel: str, topics: Collection[str]) -> Tuple[str, ...]:
+        _check_channel(channel)
+        return tuple(topics)
+
+    def subscribe(self, topics: Sequence[str], live: Collection[str]) -> Tuple[Request, ...]:
+        return (self._filter([*live, *topics], topics),)
+
+    def unsubscribe(self, topics: Sequence[str], live: Collection[str]) -> Tuple[Request, ...]:
+        if not live or CHANNEL in live:
+            # There is no unsubscribe, and [] would mean everything: the venue goes on, and nobody listens.
+            self._wanted = frozenset(live)
+            return (self._pings.next(topics=topics),)
+        return (self._filter(live, topics),)
+
+    def _filter(self, wanted: Collection[str], topics: Sequence[str]) -> Request:
+        """Asks for all that is wanted, since the venue may take a second filter in place of the first."""
+        self._wanted = frozenset(wanted)
+        types = [] if CHANNEL in wanted else [_type(topic) for topic in dict.fromkeys(wanted)]
+        frame = codec.encode({"method": SUBSCRIBE, "tradeTypeFilter": types})
+        return Request(key=f"{SUBSCRIBE}-{next(_ids)}", frame=frame, kind=SUBSCRIBE, topics=tuple(topics), alone=True)
+
+    # -- frames to events ----------------------------------------------------------------------------
+
+    def receive(self, payload: bytes, binary: bool) -> Sequence[Inbound]:
+        if binary:
+            raise ProtocolError("a binary frame on a socket that speaks JSON text")
+        document = codec.decode(payload)
+        if not isinstance(document, dict):
+            raise ProtocolError(f"{type(document).__name__} in place of an object")
+        method = document.get("method")
+        if method == "tradeResultNotify":
+            return self._pushes(document)
+        if method == "subscribeResponse":
+            return (Reply(None, document, SUBSCRIBE),)
+        key = document.get("id")
+        if key is not None:
+            if isinstance(key, bool) or not isinstance(key, int):
+                raise ProtocolError(f"the reply's id is {type(key).__name__}, not an integer")
+            return (Reply(key, document),)
+        if refusal.failed(document):
+            return (Reply(None, document),)
+        raise ProtocolError("neither a reply nor a trade result")
+
+    def _pushes(self, document: Dict[str, Any]) -> List[Push]:
+        result = document.get("result")
+        if not isinstance(result, dict):
+            raise ProtocolError("tradeResultNotify: result is no object")
+        wanted = self._wanted
+        types = types_of(result)
+        matching = [topic for topic in (f"{CHANNEL}.{type_}" for type_ in types) if topic in wanted]
+        # The same to everybody, since a callback may be served by any of the topics.
+        sure = types[0] if len(types) == 1 else ""
+        if not matching:
+            # The venue sent it, so somebody asked for it: by a name that says nothing here.
+            matching = sorted(topic for topic in wanted if topic != CHANNEL and _type(topic) not in TYPES)
+        if CHANNEL in wanted:
+            matching.append(CHANNEL)
+        moment = _moment(result)
+        return [Push(topic, CHANNEL, sure, "update", document, result, read_trade_result, moment) for topic in matching]
+
+    # -- replies to outcomes -------------------------------------------------------------------------
+
+    def conclude(self, request: Request, reply: Reply) -> Any:
+        if request.kind == PING:
+            return None
+        document = reply.document if isinstance(reply.document, dict) else {}
+        if refusal.failed(document):
+            raise refusal.error(document, request.kind)
+        result = document.get("result")
+        if not isinstance(result, dict) or result.get("err") is not False:
+            # Neither yes nor no, and money may hang on it: not to be taken for a success.
+            raise ProtocolError(f"the answer to {request.kind} says neither that it worked nor that it failed")
+        return result.get("res")
+
+    def acknowledge(self, request: Request, reply: Reply) -> Acknowledgement:
+        document = reply.document if isinstance(reply.document, dict) else {}
+        if request.is_ping or not refusal.failed(document):
+            return Acknowledgement(accepted=request.topics)
+        error = refusal.error(document, "trade results")
+        refused = SubscribeError(error.message, topics=request.topics, code=error.code, reply=document)
+        return Acknowledgement(refused={topic: refused for topic in request.topics})
+
+
+def _check_channel(channel: str) -> None:
+    if channel != CHANNEL:
+        raise ValueError(f"channel must be {CHANNEL!r}, not {channel!r}")
+
+
+def _type(topic: str) -> str:
+    return topic[len(CHANNEL) + 1:]
+
+
+def _moment(result: Mapping[str, Any]) -> Optional[int]:
+    """The time of the trade, else that of the task."""
+    for name in ("timestamp", "createAt"):
+        try:
+            return milliseconds(result.get(name))
+        except (TypeError, ValueError, ArithmeticError):
+            pass  # missing; one that cannot be read is told when the model is read
+    return None

@@ -1,0 +1,183 @@
+"""How venues' models are read from wire documents, field by field.
+
+Models of what venues send by the thousand are ``lazy``: a field costs what its conversion costs when somebody looks at
+it, and nothing before. That the required fields are there is checked before the model is given out.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any, Callable, Tuple, Type, TypeVar
+
+import attrs
+
+from dbxsdk.errors import ProtocolError, UnreadableField
+
+T = TypeVar("T")
+
+_WIRE = "dbxsdk.wire"
+_LAZY = "__dbxsdk_lazy__"
+_DOCUMENT = "__dbxsdk_document__"
+
+_MOST_PLACES = 1000
+"""Before or behind the point. Beyond 10 ** 999999 sums and products raise ``decimal.Overflow``, and written out in full
+such a number fills the memory."""
+
+
+def decimal(value: Any) -> Decimal:
+    """A price or size. Text goes straight into ``Decimal``; a JSON number by its shortest decimal text."""
+    if type(value) is str:
+        number = Decimal(value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number = Decimal(value)
+    elif isinstance(value, float):
+        number = Decimal(repr(value))
+    else:
+        raise TypeError(f"{type(value).__name__} is no number")
+    if not number.is_finite():
+        raise ValueError(f"{value!r} is no finite number")
+    if not -_MOST_PLACES < number.adjusted() < _MOST_PLACES:
+        raise ValueError("the number is out of all range")
+    return number
+
+
+def integer(value: Any) -> int:
+    """An id, a count or a time; some venues send them as text."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise TypeError(f"{type(value).__name__} is no integer")
+    return int(value)
+
+
+def text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} is no text")
+    return value
+
+
+def boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{type(value).__name__} is no boolean")
+    return value
+
+
+def levels(value: Any) -> Tuple[Tuple[Decimal, Decimal], ...]:
+    """One side of a book: ``[[price, size], ...]`` in the order of the wire; an absent side is an empty one."""
+    # A text or an object would come apart in two as well.
+    if type(value) is not list or not all(type(row) is list for row in value):
+        raise TypeError("it is no list of [price, size]")
+    return tuple((decimal(price), decimal(size)) for price, size in value)
+
+
+def wire(name: str, convert: Callable[[Any], Any], **default: Any) -> Any:
+    """An attrs field that is read from the document's key ``name`` through ``convert``.
+
+    With ``default=...`` the key may be absent, null or an empty text; without it that is a ``ProtocolError``.
+    """
+    return attrs.field(metadata={_WIRE: (name, convert)}, **default)
+
+
+class _LazyField:
+    """Reads one field of a lazy model from its document. A non-data descriptor: what it has put into the instance's
+    ``__dict__`` is found there the next time, without it."""
+
+    def __init__(self, model: str, field: Any) -> None:
+        self._model = model
+        self._field = field.name
+        self._name, self._convert = field.metadata[_WIRE]
+        self._default = field.default
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        values = instance.__dict__
+        if _DOCUMENT not in values:  # made by the constructor, and the constructor is at work still
+            raise AttributeError(self._field)
+        value = values[_DOCUMENT].get(self._name)
+        if value is None or (value == "" and self._convert is not text):
+            value = self._default
+            if value is attrs.NOTHING:  # it was there: somebody has changed the document
+                raise UnreadableField(f"{self._model}: the field {self._name!r} is missing", model=instance)
+        else:
+            try:
+                value = self._convert(value)
+            except (ProtocolError, TypeError, ValueError, InvalidOperation, OverflowError) as error:
+                reason = f"{self._model}: the field {self._name!r} cannot be read: {error}"
+                raise UnreadableField(reason, model=instance) from error
+        values[self._field] = value
+        return value
+
+
+def lazy(model: Type[T]) -> Type[T]:
+    """A class decorator above ``attrs.frozen(slots=False)``: what ``reader`` makes of it is read field by field."""
+    for field in attrs.fields(model):  # type: ignore[arg-type]
+        if _WIRE in field.metadata:
+            setattr(model, field.name, _LazyField(model.__name__, field))
+    setattr(model, _LAZY, True)
+    return model
+
+
+def _lazy_reader(model: Type[T]) -> Callable[[Any], T]:
+    required = []
+    for field in attrs.fields(model):  # type: ignore[arg-type]
+        if field.default is attrs.NOTHING:
+            name, convert = field.metadata[_WIRE]
+            required.append((name, convert is text))
+    plan = tuple(required)
+    new: Any = object.__new__
+
+    def read(document: Any) -> T:
+        if type(document) is not dict:
+            raise ProtocolError(f"{model.__name__}: {type(document).__name__} in place of an object")
+        for name, is_text in plan:
+            value = document.get(name)
+            if not value and (value is None or (value == "" and not is_text)):
+                raise ProtocolError(f"{model.__name__}: the field {name!r} is missing")
+        instance: T = new(model)
+        instance.__dict__[_DOCUMENT] = document
+        return instance
+
+    return read
+
+
+def reader(model: Type[T]) -> Callable[[Any], T]:
+    """The function that reads one ``model`` from a wire document, raising only ``ProtocolError``: for each field that
+    cannot be read, but for lazy models, which raise ``UnreadableField`` when the field is looked at."""
+    if vars(model).get(_LAZY):
+        return _lazy_reader(model)
+    plan = tuple(
+        (field.name, *field.metadata[_WIRE], field.default)
+        for field in attrs.fields(model)  # type: ignore[arg-type]
+        if _WIRE in field.metadata
+    )
+
+    def read(document: Any) -> T:
+        if not isinstance(document, dict):
+            raise ProtocolError(f"{model.__name__}: {type(document).__name__} in place of an object")
+        values = {}
+        for field, name, convert, default in plan:
+            value = document.get(name)
+            # An empty text is a value of a text field, and "not applicable" everywhere else.
+            if value is None or (value == "" and convert is not text):
+                if default is attrs.NOTHING:
+                    raise ProtocolError(f"{model.__name__}: the field {name!r} is missing")
+                continue
+            try:
+                values[field] = convert(value)
+            except ProtocolError:
+                raise
+            except (TypeError, ValueError, InvalidOperation, OverflowError) as error:
+                raise ProtocolError(f"{model.__name__}: the field {name!r} cannot be read: {error}") from error
+        return model(**values)
+
+    return read
+
+
+def each(read: Callable[[Any], T]) -> Callable[[Any], Tuple[T, ...]]:
+    """Reads a list of documents into a tuple of models."""
+
+    def read_all(documents: Any) -> Tuple[T, ...]:
+        if not isinstance(documents, list):
+            raise ProtocolError(f"{type(documents).__name__} in place of a list")
+        return tuple(map(read, documents))
+
+    return read_all

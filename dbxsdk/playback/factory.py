@@ -1,0 +1,39 @@
+"""Clients like those that were recorded, made without anything secret, and with no way to a network."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Dict
+
+import dbxsdk
+from dbxsdk.client import Client
+from dbxsdk.errors import RecordingError
+from dbxsdk.options import Options
+from dbxsdk.playback.handoff import Moment
+from dbxsdk.playback.session import ReplaySession
+from dbxsdk.recording.format import Opened
+
+_CREDENTIALS = ("api_key", "api_secret", "user_id")
+_STAND_IN = "replayed"
+_NOWHERE = "http://127.0.0.1:0/"
+"""For what a client fetches beside its socket. Nobody can listen on port 0."""
+
+
+def replay_client(opened: Opened) -> Client:
+    """A client of the recorded class. Raises ``RecordingError`` where there is no such class here."""
+    kind = getattr(dbxsdk, opened.client, None) if opened.client in dbxsdk.__all__ else None
+    if not (isinstance(kind, type) and issubclass(kind, Client) and kind is not Client):
+        raise RecordingError(f"it has a client of the class {opened.client!r:.60}, which this dbxsdk does not have")
+    arguments: Dict[str, Any] = dict(opened.settings)
+    for name in inspect.signature(kind).parameters:
+        if name in _CREDENTIALS:
+            arguments[name] = _STAND_IN
+        elif name.endswith("_url"):
+            arguments[name] = _NOWHERE
+    try:
+        client = kind(**arguments)
+    except (TypeError, ValueError) as error:
+        raise RecordingError(f"its {opened.client} cannot be made of {dict(opened.settings)!r:.200}: {error}") from error
+    begin = Moment(opened.monotonic_ns, opened.wall_ns)
+    client._session = ReplaySession(client._protocol, Options(), opened.owner, begin)
+    return client

@@ -1,0 +1,384 @@
+"""One process's part of a recorder: the queue, the thread that empties it, the losses, and who is told of them."""
+
+from __future__ import annotations
+
+import collections
+import logging
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple
+
+import attrs
+
+from dbxsdk.errors import RecordingError
+from dbxsdk.events import RecordingFailed
+from dbxsdk.recording.files import Files, Member
+from dbxsdk.recording.format import Closed, Frame, Lost, Opened, encode, frame_end, frame_start, text_end
+from dbxsdk.recording.redaction import Secrets
+
+if TYPE_CHECKING:
+    from dbxsdk.recording.recorded_connection import RecordedConnection
+
+logger = logging.getLogger(__name__)
+
+_MEMBER_BYTES = 1024 * 1024
+"""Of lines in one gzip member: what is lost with one, and what a reader must hold."""
+_SLICE = 16 * 1024
+"""Bytes of lines made in one go. Compressing lets other threads run: they never wait longer than a slice takes."""
+FRAME_BYTES = 200
+"""What a frame takes in memory beside its payload."""
+
+OnError = Callable[[RecordingFailed], Any]
+
+
+@attrs.frozen
+class RecorderStats:
+    """What a recorder has done in this process so far.
+
+    Attributes:
+        frames: frames written.
+        lost: frames lost.
+        queued_bytes: bytes of frames that wait to be written.
+        raw_bytes: bytes of lines written, before compression.
+        file_bytes: bytes written to all files.
+        files: how many files there are.
+        path: the file in use, or the last; None before the first frame.
+        failing: why nothing can be written at the moment, or None.
+    """
+
+    frames: int
+    lost: int
+    queued_bytes: int
+    raw_bytes: int
+    file_bytes: int
+    files: int
+    path: Optional[str]
+    failing: Optional[str]
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    max_bytes: Optional[int]
+    max_seconds: Optional[float]
+    flush_interval: float
+    max_queue_bytes: int
+    level: int
+    retry_interval: float
+    on_error: Optional[OnError]
+    place: str
+
+
+class Tape:
+    """One process's part of a recorder: the queue, the thread that empties it, the files."""
+
+    def __init__(self, settings: Settings, inherited: bool) -> None:
+        self.pid = os.getpid()
+        self._settings = settings
+        # Guards all from here to _failing, and the numbers. Never held while writing or calling anybody.
+        self.lock = threading.Lock()
+        self._changed = threading.Condition(self.lock)  # the recorder's thread alone waits for it
+        self.is_open = True
+        self.connections = 0
+        self.owners = 0
+        self._thread: Optional[threading.Thread] = None
+        self._queue: Deque[Tuple[Any, ...]] = collections.deque()
+        self._queued = 0  # bytes in the queue
+        self._taken = 0  # bytes that the thread took out and has not made lines of yet
+        self._lost: Dict[int, Lost] = {}  # by connection: what the queue had no room for since the thread was there
+        self._listeners: Dict[int, OnError] = {}
+        self._lost_frames = 0
+        self._told_lost = 0
+        self._loss_reason = ""
+        self._failing: Optional[str] = None
+        self._told_closed = False
+        # The recorder's thread's own:
+        self._files = Files(
+            settings.place, inherited=inherited, max_bytes=settings.max_bytes, max_seconds=settings.max_seconds
+        )
+        self._live: Dict[int, str] = {}  # the lines that open them again in the next file
+        self._frames = 0
+        self._raw_bytes = 0
+
+    # -- any thread ----------------------------------------------------------------------------------
+
+    def open_connection(self, connection: RecordedConnection, opened: Opened) -> None:
+        with self.lock:
+            if not self.is_open:
+                tell, self._told_closed = not self._told_closed, True
+            else:
+                tell = False
+                if connection.on_error is not None:
+                    self._listeners[connection.number] = connection.on_error
+                self._append((connection, opened), 0)
+                self._ensure_thread()
+        if tell:
+            logger.warning("a client connected after its recorder was closed: it is not recorded")
+
+    def close_connection(self, connection: RecordedConnection, closed: Closed) -> None:
+        self.put((connection, closed), 0, 0)
+        with self.lock:
+            self._listeners.pop(connection.number, None)
+
+    def put(self, item: Tuple[Any, ...], size: int, frames: int) -> None:
+        """``frames`` is 0 for what is never thrown away: it is small, and there is little of it."""
+        with self.lock:
+            if not self.is_open:
+                return
+            if frames and (self._lost or self._queued + self._taken + size > self._settings.max_queue_bytes):
+                # Once something is lost, all is, until the thread comes round: the loss is told in its place.
+                self._lose(item, frames)
+            else:
+                self._append(item, size)
+
+    def stats(self) -> RecorderStats:
+        with self.lock:
+            return RecorderStats(
+                frames=self._frames,
+                lost=self._lost_frames,
+                queued_bytes=self._queued + self._taken,
+                raw_bytes=self._raw_bytes,
+                file_bytes=self._files.total_bytes,
+                files=self._files.count,
+                path=self._files.path,
+                failing=self._failing,
+            )
+
+    def finish(self, timeout: float) -> None:
+        if self.pid != os.getpid():
+            return  # a forked child's exit
+        with self.lock:
+            self.is_open = False
+            self._changed.notify_all()
+            thread = self._thread
+            unattended = thread is None and bool(self._queue)
+            if unattended:
+                self._thread = threading.current_thread()
+        if unattended:  # the thread could not be started
+            self._run()
+        elif thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+            if thread.is_alive():
+                logger.error("%s: the recorder could not write everything within %g s", self._settings.place, timeout)
+
+    def forget(self) -> None:
+        """In a forked child: nothing here is ours. The lock may be held by a thread that is not here."""
+        self.lock = threading.Lock()
+        self._changed = threading.Condition(self.lock)
+        self.is_open = False
+        self._queue.clear()
+        self._files.forget()
+
+    # Under the lock:
+
+    def _append(self, item: Tuple[Any, ...], size: int) -> None:
+        self._tell_lost()
+        before = self._queued
+        self._queued += size
+        self._queue.append(item)
+        # Not for each frame: waking a thread costs more than all the rest.
+        if len(self._queue) == 1 or before < _MEMBER_BYTES <= self._queued:
+            self._changed.notify()
+
+    def _lose(self, item: Tuple[Any, ...], frames: int) -> None:
+        connection, what = item[0], item[1]
+        lost = self._lost.get(connection.number)
+        if lost is None:
+            times = (what.monotonic_ns, what.wall_ns) if isinstance(what, Frame) else item[2:4]
+            self._loss_reason = self._failing or "frames came faster than they could be written"
+            lost = Lost(connection.number, times[0], times[1], 0, self._loss_reason)
+        self._lost[connection.number] = attrs.evolve(lost, frames=lost.frames + frames)
+        self._lost_frames += frames
+        if not self._queue:
+            self._changed.notify()
+
+    def _tell_lost(self) -> None:
+        """Puts the losses into the queue, where they happened."""
+        for lost in self._lost.values():
+            self._queue.append((None, lost))
+        self._lost.clear()
+
+    def _ensure_thread(self) -> None:
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name="dbxsdk-recorder", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # too many threads, or the interpreter is shutting down
+                # With the next connection it is tried again; until then frames wait, as long as there is room.
+                logger.error("the recorder's thread could not be started: %s", error)
+            else:
+                self._thread = thread
+
+    # -- the recorder's thread -----------------------------------------------------------------------
+
+    def _run(self) -> None:
+        going = True
+        while going:
+            items, going = self._take()
+            try:
+                self._write(items)
+            except Exception as error:  # a defect of ours must not end the recording
+                logger.exception("unexpected error in the recorder's thread")
+                self._give_up(sum(len(item[1]) if len(item) == 4 else isinstance(item[1], Frame) for item in items), error)
+            self._report_losses()
+        try:
+            self._files.end("closed")
+        except OSError as error:
+            self._tell("the recording's end could not be written", error)
+
+    def _take(self) -> "tuple[Deque[Tuple[Any, ...]], bool]":
+        """What is queued, once it is worth a block or has waited long enough; and whether more may come."""
+        with self.lock:
+            while not self._queue and not self._lost and self.is_open:
+                self._changed.wait()
+            deadline = time.monotonic() + self._settings.flush_interval
+            while self._queued < _MEMBER_BYTES and self.is_open:
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    break
+                self._changed.wait(remaining)
+            self._tell_lost()
+            items, self._queue = self._queue, collections.deque()
+            self._taken, self._queued = self._queued, 0
+            return items, self.is_open
+
+    def _write(self, items: Deque[Tuple[Any, ...]]) -> None:
+        block = _Block(self._settings.level, self._live)
+        while items:
+            item = items.popleft()  # its memory is free as soon as its lines are made
+            if len(item) == 4:
+                connection, payloads, monotonic_ns, wall_ns = item
+                start = frame_start(connection.number, "in", monotonic_ns, wall_ns)
+                for payload, binary in payloads:
+                    block.add(start + _end(payload, binary, connection.secrets), 1, len(payload) + FRAME_BYTES)
+                    if block.pending >= _SLICE:
+                        block = self._compress(block)
+            else:
+                self._add_record(block, *item)
+                if block.pending >= _SLICE:
+                    block = self._compress(block)
+        self._compress(block, last=True)
+
+    def _add_record(self, block: "_Block", connection: Optional[RecordedConnection], record: Any) -> None:
+        size = frames = 0
+        if isinstance(record, Frame):
+            size, frames = FRAME_BYTES + len(record.payload or b""), 1
+            if connection is not None and record.payload is not None:
+                start = frame_start(record.connection, record.direction, record.monotonic_ns, record.wall_ns)
+                number = "" if record.number is None else f'"number":{record.number},'
+                kind = record.kind
+                block.add(start + number + _end(record.payload, kind != "text", connection.secrets, kind), frames, size)
+                return
+        block.add(encode(record), frames, size)
+        if isinstance(record, Opened):
+            self._live[record.connection] = encode(attrs.evolve(record, repeated=True))
+        elif isinstance(record, Closed):
+            self._live.pop(record.connection, None)
+
+    def _compress(self, block: "_Block", last: bool = False) -> "_Block":
+        """Compresses what is pending, and stores the block where it is large enough or the last; returns the next."""
+        done = block.compress()
+        with self.lock:
+            self._taken = 0 if last else max(self._taken - done, 0)
+        if block.member.raw_bytes < _MEMBER_BYTES and not last:
+            return block
+        if block.member.raw_bytes:
+            self._store(block)
+        return _Block(self._settings.level, self._live)
+
+    def _store(self, block: "_Block") -> None:
+        """Writes the block, however often it takes; gives it up only where the recorder is closed meanwhile."""
+        whole = block.member.finish()
+        while True:
+            is_open = self.is_open  # before the try: the last one is made after the closing
+            try:
+                self._files.append(whole, lambda: block.head, sync=not self._queue or not is_open)
+                break
+            except OSError as error:
+                if self._failing is None:
+                    self._fails(error)
+                if not is_open:
+                    self._give_up(block.frames, error)
+                    return
+            with self.lock:
+                self._changed.wait_for(lambda: not self.is_open, self._settings.retry_interval)
+        with self.lock:
+            self._frames += block.frames
+            self._raw_bytes += block.member.raw_bytes
+            recovered, self._failing = self._failing is not None, None
+        if recovered:
+            logger.warning("%s: recording goes on; %d frames were lost so far", self._settings.place, self._lost_frames)
+
+    # -- telling -------------------------------------------------------------------------------------
+
+    def _fails(self, error: OSError) -> None:
+        with self.lock:
+            self._failing = str(error)
+        self._tell("recording is interrupted", error)
+
+    def _give_up(self, frames: int, error: Exception) -> None:
+        with self.lock:
+            self._lost_frames += frames
+            self._told_lost = self._lost_frames
+        self._tell(f"{frames} frames could not be written", error)
+
+    def _report_losses(self) -> None:
+        """Once in a while that frames are lost in, not for each."""
+        with self.lock:
+            more = self._lost_frames - self._told_lost
+            self._told_lost = self._lost_frames
+            reason = self._loss_reason
+        if more:
+            self._tell("frames are lost", RecordingError(f"{more} frames: {reason}"))
+
+    def _tell(self, what: str, error: Exception) -> None:
+        with self.lock:
+            lost = self._lost_frames
+            listeners = list(self._listeners.values())
+        if self._settings.on_error is not None:
+            listeners.append(self._settings.on_error)
+        logger.error("%s: %s: %s", self._settings.place, what, error)
+        event = RecordingFailed(error, lost)
+        for listener in listeners:
+            try:
+                listener(event)
+            except BaseException:  # noqa: B036 - also SystemExit: it would end the thread in silence
+                logger.exception("an on_error callback of the recorder raised")
+
+
+class _Block:
+    """A member in the making: lines that wait to be compressed, and what is known of all its lines."""
+
+    def __init__(self, level: int, live: Mapping[int, str]) -> None:
+        self.member = Member(level)
+        self.head = list(live.values())  # as it is before the block: it may become the first of a file
+        self.frames = 0
+        self.pending = 0
+        self._lines: List[str] = []
+        self._size = 0
+
+    def add(self, line: str, frames: int, size: int) -> None:
+        self._lines.append(line)
+        self.frames += frames
+        self.pending += len(line)
+        self._size += size
+
+    def compress(self) -> int:
+        """Returns the queue's bytes that have become lines."""
+        if self._lines:
+            self.member.add("".join(self._lines))
+            self._lines.clear()
+        size, self._size, self.pending = self._size, 0, 0
+        return size
+
+
+def _end(payload: bytes, binary: bool, secrets: Secrets, kind: str = "binary") -> str:
+    """The end of a frame's line, without secrets."""
+    if not binary:
+        try:
+            text = payload.decode()
+        except UnicodeDecodeError:
+            kind = "text"
+        else:
+            return text_end(secrets.hide(text) if secrets else text)
+    return frame_end(kind, None if secrets and secrets.within(payload) else payload)

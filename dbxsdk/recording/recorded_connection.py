@@ -1,0 +1,67 @@
+"""What a session calls for each frame of one connection."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import Optional, Sequence, Tuple
+
+from dbxsdk.recording.background_writer import FRAME_BYTES, OnError, Tape
+from dbxsdk.recording.format import Closed, Frame, NotSent
+from dbxsdk.recording.redaction import Secrets
+
+
+class RecordedConnection:
+    """One connection of a recording. Each call costs an append to a queue, from any thread; none raises, none waits."""
+
+    def __init__(self, tape: Tape, number: int, secrets: Secrets, on_error: Optional[OnError]) -> None:
+        self._tape = tape
+        self.number = number
+        self.secrets = secrets
+        self.on_error = on_error
+        self._numbers = itertools.count(1)  # next() on it is atomic
+
+    def received(self, payloads: Sequence[Tuple[bytes, bool]], wall_ns: int, monotonic_ns: int) -> None:
+        """Messages ``(payload, binary)``, as they were read at one moment."""
+        if payloads:
+            size = FRAME_BYTES * len(payloads)
+            for payload, _ in payloads:
+                size += len(payload)
+            self._tape.put((self, tuple(payloads), monotonic_ns, wall_ns), size, len(payloads))
+
+    def sent(self, text: str, *, secret: bool = False) -> int:
+        """A text frame is about to be sent. Call it before the frame is written: its answer may come before the write returns.
+        ``secret`` leaves the text out (a login), and hides what stands in it elsewhere, too.
+        Returns the frame's number, for ``not_sent``."""
+        number = next(self._numbers)
+        if secret:
+            self.secrets.learn(text)
+        payload = None if secret else text.encode("utf-8", "surrogatepass")
+        self._frame("out", "text", payload, number)
+        return number
+
+    def not_sent(self, number: int) -> None:
+        """The frame was not sent after all: not one byte of it left."""
+        self._tape.put((self, NotSent(self.number, time.monotonic_ns(), time.time_ns(), number)), 0, 0)
+
+    def control(self, direction: str, kind: str, payload: bytes) -> None:
+        """A control frame: ``direction`` is ``"in"`` or ``"out"``, ``kind`` ``"ping"``, ``"pong"`` or ``"close"``."""
+        self._frame(direction, kind, payload, None)
+
+    def closed(
+        self,
+        reason: str,
+        code: Optional[int] = None,
+        retry_in: Optional[float] = None,
+        last_received: Optional[float] = None,
+    ) -> None:
+        """The connection ended; ``code`` and ``retry_in`` as in the event ``Disconnected``, ``last_received`` when the last
+        byte was (monotonic seconds). Nothing may follow."""
+        reason = self.secrets.hide(reason)
+        received_ns = None if last_received is None else int(last_received * 1e9)
+        closed = Closed(self.number, time.monotonic_ns(), time.time_ns(), reason, code, retry_in, received_ns)
+        self._tape.close_connection(self, closed)
+
+    def _frame(self, direction: str, kind: str, payload: Optional[bytes], number: Optional[int]) -> None:
+        frame = Frame(self.number, time.monotonic_ns(), time.time_ns(), direction, kind, payload, number)
+        self._tape.put((self, frame), FRAME_BYTES + len(payload or b""), 1)

@@ -1,0 +1,1 @@
+"""What the process does to the package: forks, exit, signal handlers, servers that host threads, late imports."""

@@ -1,0 +1,1 @@
+"""Cryptomus's local venue."""

@@ -1,0 +1,143 @@
+"""The one account of the local Cryptomus venue: a course of limit orders, with deals and balances that add up.
+
+Orders are filled in two parts, or cancelled, at their own price; they do not rest in the market's book. What an order
+can cost is taken out of the balance when it is created, and what is left of that comes back when it is cancelled.
+"""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+from typing import Any, Dict, Iterator, List
+
+import attrs
+
+from dbxsdk.sim.market.market import Market
+
+FEE = Decimal("0.001")
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PART = Decimal(1) / 2
+
+
+@attrs.frozen
+class Event:
+    """One update of the account: its channel, the market or currency that it is of, its id, its data."""
+
+    channel: str
+    name: str
+    id: str
+    data: Dict[str, Any]
+
+
+class Account:
+    """Balances by currency, and the orders that change them."""
+
+    def __init__(self, market: Market, seed: int) -> None:
+        self._market = market
+        self._rng = random.Random(f"{seed}:account")
+        self._now = 0
+        self.balances: Dict[str, Decimal] = {}
+        self._wallets: Dict[str, str] = {}
+        for symbol in market.symbols.values():
+            for currency, amount in ((symbol.instrument.base, "1000"), (symbol.instrument.quote, "10000000")):
+                self.balances.setdefault(currency, Decimal(amount))
+                self._wallets.setdefault(currency, self._id())
+        self._course = self._live()
+
+    def act(self, now: int) -> List[Event]:
+        """The next thing that the account does, at ``now`` (seconds since 1970)."""
+        self._now = now
+        return next(self._course)
+
+    def _live(self) -> Iterator[List[Event]]:
+        while True:
+            for symbol in tuple(self._market.symbols):
+                for direction, fills in (("buy", 2), ("sell", 2), ("buy", 0), ("sell", 1)):
+                    yield from self._order(symbol, direction, fills)
+
+    def _order(self, symbol: str, direction: str, fills: int) -> Iterator[List[Event]]:
+        market = self._market.symbols[symbol]
+        instrument, book = market.instrument, market.book
+        price = instrument.price_of((book.bids if direction == "buy" else book.asks).tick(0))
+        quantity = instrument.size_of(2 * self._rng.randint(50, 500))
+        pays, gets = (instrument.quote, instrument.base) if direction == "buy" else (instrument.base, instrument.quote)
+        cost = quantity * price if direction == "buy" else quantity
+        created, order_id = self._now, self._id()
+        client_oid = f"local-{self._rng.randrange(10**6)}" if fills == 1 else None
+
+        def state(kind: str, filled: Decimal, **more: Any) -> Event:
+            info = {
+                "id": order_id,
+                "symbol": symbol,
+                "orderType": "limit",
+                "direction": direction,
+                "price": _text(price),
+                "quantity": _text(quantity),
+                "value": _text(quantity * price),
+                "filledQuantity": _text(filled),
+                "filledValue": _text(filled * price),
+                "clientOid": client_oid,
+                "createTs": created,
+                **more,
+            }
+            # The ids of the documents' examples.
+            return Event("order", symbol, "1" if kind == "created" else "3", {"type": kind, "info": info})
+
+        yield [state("created", Decimal(0)), self._move(pays, -cost)]
+        filled = Decimal(0)
+        for number in range(1, fills + 1):
+            part = quantity * _PART
+            filled += part
+            gain = part if direction == "buy" else part * price
+            fee = gain * FEE
+            last = number == 2
+            what = state("finished", filled, **self._end("completed", "filled")) if last else None
+            yield [
+                self._deal(symbol, price, part, fee, gets),
+                self._move(gets, gain - fee),
+                what or state("updated", filled, updateTs=self._now),
+            ]
+        if fills < 2:
+            # How a cancelled order ends is not documented: these words are an assumption.
+            ended = state("finished", filled, **self._end("cancelled", "cancelled"))
+            yield [ended, self._move(pays, cost * (1 - filled / quantity))]
+
+    def _end(self, state: str, internal_state: str) -> Dict[str, Any]:
+        return {"finishTs": self._now, "state": state, "internalState": internal_state}
+
+    def _deal(self, symbol: str, price: Decimal, quantity: Decimal, fee: Decimal, fee_currency: str) -> Event:
+        info = {
+            "dealId": self._id(),
+            "symbol": symbol,
+            "dealState": "completed",
+            "transactionId": self._id(),
+            "filledPrice": _text(price),
+            "filledQuantity": _text(quantity),
+            "filledValue": _text(price * quantity),
+            "fee": _text(fee),
+            "feeCurrency": fee_currency,
+            "tradeRole": "maker",
+            "committedAt": self._now,
+        }
+        return Event("deal", symbol, "4", {"info": info})
+
+    def _move(self, currency: str, change: Decimal) -> Event:
+        old = self.balances[currency]
+        new = self.balances[currency] = old + change
+        info = {
+            "walletId": self._wallets[currency],
+            "currencyCode": currency,
+            "amount": _text(abs(change)),  # without a sign, as in the documents' example
+            "oldBalance": _text(old),
+            "newBalance": _text(new),
+        }
+        return Event("balance", currency, "4", {"info": info})
+
+    def _id(self) -> str:
+        return "01" + "".join(self._rng.choices(_ALPHABET, k=24))
+
+
+def _text(number: Decimal) -> str:
+    """With 16 places, as all numbers of the account."""
+    return format(number, ".16f")

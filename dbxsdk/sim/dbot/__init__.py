@@ -1,0 +1,1 @@
+"""DBot's local venue."""

@@ -1,0 +1,1 @@
+"""DigiFinex's local venue."""

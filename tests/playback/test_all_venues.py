@@ -1,0 +1,129 @@
+"""A session at all four venues, recorded with a dropped connection in it, and replayed."""
+
+from __future__ import annotations
+
+import gzip
+import pathlib
+import re
+
+import pytest
+
+import dbxsdk
+from dbxsdk.recording import Frame, Opened, read
+from tests.playback.session_of_all import CLASSES, Recorded, Sink, record, replayed, wish
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    return record(str(tmp_path_factory.mktemp("recorded")))
+
+
+def test_two_replays_and_the_live_session_are_the_same(recorded: Recorded) -> None:
+    first, books, told = replayed(recorded)
+    second, _, again = replayed(recorded)
+    assert first.digest() == second.digest()
+    assert told == again and told.complete and told.frames > 500
+    for name in CLASSES:
+        assert first.updates(name) == recorded.sink.updates(name), name
+        assert len(first.updates(name)) >= 4, name
+        # The moment of the announcement alone is another: subscriptions are granted at once.
+        assert list(map(_without_seconds, first.events(name))) == list(map(_without_seconds, recorded.sink.events(name)))
+    assert [event.split("(")[0] for event in first.events("bybit")] == [
+        "Connected", "Disconnected", "Connected", "Gap", "Disconnected",
+    ]
+    for name, live in recorded.books.items():
+        assert not live.is_stale and len(live.bids) > 10
+        assert (books[name].bids, books[name].asks, books[name].update_id) == (live.bids, live.asks, live.update_id)
+
+
+def _without_seconds(event: str) -> str:
+    return re.sub("seconds=[0-9.e-]+", "", event)
+
+
+def test_gaps_are_as_long_as_recorded(recorded: Recorded) -> None:
+    sink, _, _ = replayed(recorded)
+
+    def seconds(events: "list[str]") -> float:
+        return float(re.findall("seconds=([0-9.e-]+)", " ".join(events))[0])
+
+    for name in ("bybit", "private", "digifinex", "data", "tasks"):
+        live = seconds(recorded.sink.events(name))
+        # Live it ends with the acknowledgement, or the first update, replayed with the opening before that.
+        assert 0 < seconds(sink.events(name)) <= live
+
+
+def test_no_secret_is_in_the_files(recorded: Recorded) -> None:
+    text = b"".join(gzip.decompress(path.read_bytes()) for path in pathlib.Path(recorded.folder).iterdir())
+    assert len(recorded.secrets) == 4 * 2 + 1 + 6 * 2  # keys of four venues, a token, two logins of three clients
+    for secret in recorded.secrets:
+        assert secret.encode() not in text
+    # It is really there, without what is secret.
+    assert text.count(b'"removed":"text"') == 6
+    assert b'"op":"order.create"' in text.replace(b"\\", b"")
+
+
+def test_everything_is_in_the_files(recorded: Recorded) -> None:
+    records = list(read(recorded.folder))
+    connections = {record.connection: record for record in records if isinstance(record, Opened)}
+    assert sorted(record.client for record in connections.values()) == sorted(
+        ["CryptomusClient", "DBotDataClient", "DBotTradeClient", "DigiFinexClient", "BybitPrivateClient", "BybitPublicClient",
+         "BybitTradeClient"] + ["DBotDataClient", "DBotTradeClient", "DigiFinexClient", "BybitPrivateClient",
+                                "BybitPublicClient", "BybitTradeClient"]
+    )
+    assert len({record.owner for record in connections.values()}) == 7
+    frames = [record for record in records if isinstance(record, Frame)]
+    kinds = {(frame.direction, frame.kind) for frame in frames}
+    assert kinds >= {
+        ("in", "text"), ("out", "text"), ("in", "binary"), ("out", "ping"), ("in", "pong"), ("out", "close"), ("in", "close"),
+    }
+    # No answer before its question.
+    for number in connections:
+        mine = [frame for frame in frames if frame.connection == number and frame.kind in ("text", "binary")]
+        assert mine[0].direction == "out"
+        assert [frame.number for frame in mine if frame.direction == "out"] == list(
+            range(1, 1 + sum(frame.direction == "out" for frame in mine))
+        )
+
+
+def test_clients_that_were_not_taken_cost_nothing_and_disturb_nobody(recorded: Recorded) -> None:
+    sink, whole = Sink(), replayed(recorded)[0]
+    with dbxsdk.replay(recorded.folder, speed=None) as replay:
+        wish("cryptomus", replay.client("cryptomus"), sink, recorded.pair)
+        told = replay.run()
+    assert sink.items == [item for item in whole.items if item[0] == "cryptomus"]
+    assert 90 < told.frames < 300
+
+
+def test_clients_by_venue_class_and_number(recorded: Recorded) -> None:
+    with dbxsdk.replay(recorded.folder) as replay:
+        assert replay.client(dbxsdk.BybitPublicClient) is replay.client("bybit", 0) is replay.client()
+        trade = replay.client(dbxsdk.BybitTradeClient)
+        clients = replay.clients
+        assert len(clients) == 7 and trade in clients and clients == replay.clients
+        assert [type(client) for client in clients] == [*CLASSES.values(), dbxsdk.BybitTradeClient]
+        assert isinstance(clients[0], dbxsdk.BybitPublicClient) and clients[0].category == "linear"
+        assert replay.client("dbot", 1) is replay.client(dbxsdk.DBotTradeClient)
+        with pytest.raises(LookupError, match="no such client: 0 of kraken"):
+            replay.client("kraken")
+        with pytest.raises(LookupError, match="no such client: 3 of bybit, and the index is 3"):
+            replay.client("bybit", 3)
+        for wrong in (5, b"bybit"):
+            with pytest.raises(TypeError, match="kind"):
+                replay.client(wrong)  # type: ignore[call-overload]
+        with pytest.raises(ValueError, match="index"):
+            replay.client("bybit", -1)
+
+
+def test_requests_are_not_answered(recorded: Recorded) -> None:
+    with dbxsdk.replay(recorded.folder) as replay:
+        trade = replay.client(dbxsdk.BybitTradeClient)
+        with pytest.raises(dbxsdk.ConnectError, match="order.create: a replay answers no requests; nothing was sent"):
+            trade.place_order(category="linear", symbol="BTCUSDT", side="Buy", orderType="Market", qty="1")
+        with pytest.raises(dbxsdk.ConnectError, match="replay"):
+            trade.ping()
+        with pytest.raises(dbxsdk.ConnectError, match="replay"):
+            trade.submit("ping").result(0)
+        with pytest.raises(dbxsdk.ConnectError, match="127.0.0.1"):
+            replay.client(dbxsdk.CryptomusClient).markets()
+        with pytest.raises(dbxsdk.ConnectError, match="replay"):
+            replay.client(dbxsdk.DigiFinexClient).server_time()
