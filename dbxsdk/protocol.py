@@ -17,7 +17,7 @@ from dbxsdk.models import Update
 
 
 class SecretText(str):
-    """A frame's text that holds a key or a signature: the mark goes with it, however many hands it goes through."""
+    """A frame's text that holds a key or a signature. The type marks it wherever it is handed on, and its ``repr`` hides it."""
 
     def __repr__(self) -> str:
         return "'***'"
@@ -25,17 +25,19 @@ class SecretText(str):
 
 @attrs.frozen
 class Request:
-    """One request frame, and how its reply will be told.
+    """One request frame, and how its reply is recognised.
 
     Attributes:
         key: the id on the wire, never used twice by one client.
-        frame: the text frame to send; the payload, where it is a ping.
-        kind: the venue's method; finds the request where a reply carries no id.
-        topics: what a subscribe or unsubscribe request asks for, in the venue's names; else empty.
-        is_ping: it is a WebSocket ping frame, and the pong with its payload is the reply: ``frame`` is ``key``.
-        alone: for subscribe and unsubscribe requests whose answers carry no id: the next one of the kind is not
-            sent before this one was answered.
-        secret: the frame holds a key or a signature; no recording gets it.
+        frame: the text frame to send; for a ping its payload.
+        kind: the venue's method; finds the request if a reply carries no id.
+        topics: all topics that the answer to a subscribe or unsubscribe request decides, in the venue's names; for other
+            requests empty. While it is unanswered each of them is in doubt, also one that was live before.
+        is_ping: True for a WebSocket ping frame; the pong with its payload is the reply, and ``frame`` is ``key``.
+        alone: True if the next request of the kind must not be sent before this one was answered (subscribe and
+            unsubscribe requests whose answers carry no id, or depend on their order).
+        secret: True if the frame holds a key or a signature; it is kept out of recordings.
+        order_link_ids: the caller's own ids of the orders that it is about.
     """
 
     key: Hashable
@@ -45,6 +47,7 @@ class Request:
     is_ping: bool = False
     alone: bool = False
     secret: bool = attrs.field(default=False, repr=False)
+    order_link_ids: Tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         if self.secret:
@@ -94,15 +97,22 @@ Inbound = Union[Reply, Push]
 
 @attrs.frozen
 class Acknowledgement:
-    """What a reply to a subscribe request says of each of its topics.
+    """What a reply to a subscribe request says about each topic. Applied in this order: ``dropped``, ``accepted``,
+    ``refused``, ``retry``.
 
-    ``accepted`` and ``refused`` are decided; ``retry`` are requests for the topics on which the reply
-    decided nothing (a venue that refuses a whole request for one bad topic).
+    Attributes:
+        accepted: the topics that the venue has now.
+        refused: the topics that it does not take, and its reason.
+        retry: requests for the topics on which the reply decided nothing (a venue that refuses a whole request for one bad
+            topic), and for those that have to be subscribed again.
+        dropped: topics that the venue had and, by this answer, does not have any more or may not have. They are not live
+            from now on, until an answer names them in ``accepted``; a request for them is in ``retry`` or under way.
     """
 
     accepted: Tuple[str, ...] = ()
     refused: Mapping[str, VenueError] = attrs.field(factory=dict)
     retry: Tuple[Request, ...] = ()
+    dropped: Tuple[str, ...] = ()
 
 
 class Protocol(abc.ABC):
@@ -110,6 +120,9 @@ class Protocol(abc.ABC):
 
     venue: str
     """The name in ``Update.venue``, in thread names and in log lines."""
+
+    socket: str = ""
+    """Which of the venue's sockets it speaks, like ``"linear"`` or ``"private"``; empty if the venue has one only."""
 
     client: str = ""
     """The class in ``dbxsdk`` whose clients speak it: recordings name it."""
@@ -136,6 +149,11 @@ class Protocol(abc.ABC):
 
     connection_budget: Tuple[int, float] = (300, 300.0)
     """New connections allowed to one host in so many seconds, by the whole process."""
+
+    @property
+    def name(self) -> str:
+        """The default name of its clients: ``"bybit:linear"``, or the venue alone if that has one socket only."""
+        return f"{self.venue}:{self.socket}" if self.socket else self.venue
 
     @abc.abstractmethod
     def reset(self) -> None:

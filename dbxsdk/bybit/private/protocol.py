@@ -41,6 +41,7 @@ class BybitPrivateProtocol(Protocol):
     """
 
     venue = "bybit"
+    socket = "private"
     client = "BybitPrivateClient"
     granted = {"success": True}
     heartbeat_interval = 20.0

@@ -62,7 +62,7 @@ class BybitPublicProtocol(Protocol):
             raise TypeError(f"category must be a str, not {type(category).__name__}")
         if category not in CATEGORIES:
             raise ValueError(f"category must be one of {', '.join(CATEGORIES)}, not {category!r}")
-        self.category = category
+        self.category = self.socket = category
         self.settings = {"category": category}
         self._request_topics = SPOT_REQUEST_TOPICS if category == "spot" else REQUEST_TOPICS
         self._prefix = secrets.token_hex(6)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
 
 from dbxsdk.arguments import check_seconds, check_word
 from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Signer
@@ -248,14 +248,12 @@ class BybitTradeClient(BybitClient):
 
         Raises what ``place_order`` raises; ``OutcomeUnknown.order_link_id`` is set where ``params`` has an ``orderLinkId``.
         """
-        ids = _link_ids([params])
-        return self._ask(lambda: self._protocol.request(method, params), ids, timeout)
+        return self._ask(lambda: self._protocol.request(method, params), timeout)
 
     def _order(self, op: str, order: Dict[str, Any], timeout: Optional[float]) -> OrderResult:
         require(order, ("category",))
         result: OrderResult = self._ask(
             lambda: self._protocol.typed_request(op, order, lambda document: read_order(document, order)),
-            _link_ids([order]),
             timeout,
         )
         return result
@@ -273,14 +271,13 @@ class BybitTradeClient(BybitClient):
             lambda: self._protocol.typed_request(
                 op, {"category": category, "request": orders}, lambda document: read_batch(document, category, orders)
             ),
-            _link_ids(orders),
             timeout,
         )
         if not result.ok:
             logger.warning("bybit: %s: %s", op, result.told())
         return result
 
-    def _ask(self, make: Callable[[], Request], link_ids: Tuple[str, ...], timeout: Optional[float]) -> Any:
+    def _ask(self, make: Callable[[], Request], timeout: Optional[float]) -> Any:
         seconds = self._options.request_timeout if timeout is None else check_seconds("timeout", timeout, zero=True)
         deadline = time.monotonic() + seconds
         request = make()
@@ -292,8 +289,8 @@ class BybitTradeClient(BybitClient):
             return self._session.call(request, max(deadline - time.monotonic(), 0.0))
         except OutcomeUnknown as error:
             unknown: Any = error
-            unknown.order_link_ids = link_ids
-            unknown.order_link_id = link_ids[0] if len(link_ids) == 1 else None
+            ids = unknown.order_link_ids = request.order_link_ids
+            unknown.order_link_id = ids[0] if len(ids) == 1 else None
             raise
 
 
@@ -329,8 +326,3 @@ def _orders(
             raise TypeError(f"request[{index}] must be a dict, not {type(order).__name__}")
         orders.append(check(order, f"request[{index}]."))
     return orders
-
-
-def _link_ids(orders: Sequence[Any]) -> Tuple[str, ...]:
-    found = [order.get("orderLinkId") for order in orders if isinstance(order, Mapping)]
-    return tuple(link_id for link_id in found if isinstance(link_id, str))

@@ -73,6 +73,7 @@ class BybitTradeProtocol(Protocol):
     """
 
     venue = "bybit"
+    socket = "trade"
     client = "BybitTradeClient"
     heartbeat_interval = 20.0
     connection_budget = (500, 300.0)
@@ -137,7 +138,8 @@ class BybitTradeProtocol(Protocol):
         now_ms = self._clock.now_ms()
         header = {"X-BAPI-TIMESTAMP": str(now_ms), **self._header}
         frame = encode({"reqId": key, "op": method, "header": header, "args": [dict(params)]})
-        return OrderRequest(key, frame, method, made_at=made_at, time_ms=now_ms, read=read)
+        ids = _order_link_ids(params)
+        return OrderRequest(key, frame, method, order_link_ids=ids, made_at=made_at, time_ms=now_ms, read=read)
 
     def heartbeat(self) -> Request:
         # The JSON ping, since WebSocket ping frames do not keep the connection open.
@@ -236,6 +238,14 @@ def _new_key() -> str:
     # 32 characters (36 are allowed) by chance alone: a counter would begin again in a forked child, and the venue
     # refuses ids that were used.
     return secrets.token_hex(16)
+
+
+def _order_link_ids(params: Mapping[str, Any]) -> Tuple[str, ...]:
+    """The caller's own ids of the orders in the one object of ``args``, which holds one order or a batch."""
+    batch = params.get("request")
+    orders = [params, *(batch if isinstance(batch, (list, tuple)) else ())]
+    found = [order.get("orderLinkId") for order in orders if isinstance(order, Mapping)]
+    return tuple(link_id for link_id in found if isinstance(link_id, str))
 
 
 def _venue_ms(document: Mapping[str, Any]) -> Optional[int]:

@@ -81,6 +81,7 @@ class DBotDataProtocol(Protocol):
     """Market data and wallets' trades."""
 
     venue = "dbot"
+    socket = "data"
     client = "DBotDataClient"
     heartbeat_interval = HEARTBEAT_INTERVAL
     longest_heartbeat_interval = LONGEST_HEARTBEAT_INTERVAL

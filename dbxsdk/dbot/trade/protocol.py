@@ -32,6 +32,7 @@ class DBotTradeProtocol(Protocol):
     """Tasks and trade results. The topic of all results is ``tradeResults``, that of one type ``tradeResults.TYPE``."""
 
     venue = "dbot"
+    socket = "trade"
     client = "DBotTradeClient"
     heartbeat_interval = HEARTBEAT_INTERVAL
     longest_heartbeat_interval = LONGEST_HEARTBEAT_INTERVAL

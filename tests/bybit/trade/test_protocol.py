@@ -59,6 +59,19 @@ class TestRequests:
         }
         assert (request.kind, request.topics) == ("order.create", ())
 
+    @pytest.mark.parametrize("params, ids", [
+        ({"category": "spot", "orderLinkId": "mine"}, ("mine",)),
+        ({"category": "spot", "orderId": "o", "orderLinkId": None}, ()),
+        ({"category": "spot", "request": [{"orderLinkId": "a"}, {"orderId": "o"}, {"orderLinkId": "b"}]}, ("a", "b")),
+        ({"request": "no list"}, ()),
+        ({"request": [1, None]}, ()),
+    ])
+    def test_it_names_the_orders_that_it_is_about(
+        self, protocol: BybitTradeProtocol, params: Dict[str, Any], ids: Tuple[str, ...]
+    ) -> None:
+        assert protocol.request("order.create", params).order_link_ids == ids
+        assert protocol.request("ping", None).order_link_ids == ()
+
     def test_header(self) -> None:
         protocol = make(recv_window=8000, referer="broker-1")
         assert json.loads(protocol.request("order.cancel", {}).frame)["header"] == {
