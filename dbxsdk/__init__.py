@@ -15,7 +15,8 @@ from dbxsdk.runtime.lazy_import import on_demand
 from dbxsdk.version import __version__ as __version__  # noqa: F401
 
 if TYPE_CHECKING:
-    from dbxsdk.book.order_book import BookSnapshot, BookStats, OrderBook
+    from dbxsdk.book.order_book import OrderBook
+    from dbxsdk.book.values import BookSnapshot, BookStats
     from dbxsdk.bybit.private.client import BybitPrivateClient
     from dbxsdk.bybit.public.client import BybitPublicClient
     from dbxsdk.bybit.trade.client import BybitTradeClient
@@ -140,7 +141,8 @@ _HOMES = {
     ),
     "dbxsdk.models": "Update",
     "dbxsdk.options": "Options",
-    "dbxsdk.book.order_book": "BookSnapshot BookStats OrderBook",
+    "dbxsdk.book.order_book": "OrderBook",
+    "dbxsdk.book.values": "BookSnapshot BookStats",
     "dbxsdk.recording": "Recorder",
     "dbxsdk.playback": "Replay ReplayProgress Replayed replay",
     "dbxsdk.session": "Messages State Stats Subscription",

@@ -19,7 +19,6 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import attrs
 
-from dbxsdk.book.order_book import OrderBook
 from dbxsdk.book.rule import BookRule
 from dbxsdk.bybit.public.book import BybitBookRule
 from dbxsdk.bybit.public.protocol import BybitPublicProtocol
@@ -30,6 +29,7 @@ from dbxsdk.digifinex.protocol import DigiFinexProtocol
 from dbxsdk.protocol import Protocol, Push
 from dbxsdk.sim.market.book import Book as Exchange
 from dbxsdk.sim.market.book import DepthFeed
+from tests.fed_book import FedBook
 
 Rows = List[List[str]]
 Sides = Tuple[Rows, Rows]
@@ -238,7 +238,7 @@ class Run:
         self._slow = SlowBook()
         self._clock = Clock()
         self._asked = 0
-        self.book = OrderBook(
+        self.book = FedBook(
             "BTCUSDT", self._wire.rule, resynchronise=self._ask, close=lambda: None, clock=self._clock
         )
         self.report = Report(venue, depth)

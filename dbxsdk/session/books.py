@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ContextManager, Iterable, List, Optional,
 
 from dbxsdk.book.order_book import OrderBook
 from dbxsdk.book.rule import BookRule
+from dbxsdk.book.state import BookState
 from dbxsdk.errors import DbxError, ProtocolError
 from dbxsdk.session.subscription import Subscription
 
@@ -40,13 +41,11 @@ class BookFeed:
             session, channel, topics, self._notify, raw=True, overflow="latest", max_silence=None, queue=None
         )
         self._notifying = False
+        self.state = BookState(
+            symbol, rule, resynchronise=lambda: session.renew(topics), clock=session.clock.monotonic
+        )
         self.book = OrderBook(
-            symbol,
-            rule,
-            resynchronise=lambda: session.renew(topics),
-            close=lambda: session.unsubscribe(self.subscription),
-            waiting=self._waiting,
-            clock=session.clock.monotonic,
+            self.state, close=lambda: session.unsubscribe(self.subscription), waiting=self._waiting
         )
 
     # -- as a queue; the reader thread -----------------------------------------------------------------
@@ -61,13 +60,13 @@ class BookFeed:
     def append(self, delivery: "Delivery") -> None:
         """Takes an update in. Never raises: others want the update, too."""
         try:
-            changed = self.book.handle(delivery[2])
+            changed = self.state.handle(delivery[2])
         except ProtocolError as error:
             self._callbacks.bad_frame(error)
             changed = True
         except Exception as error:  # a defect of ours must not leave a book that looks sound
             logger.exception("%s: an update could not be taken into the book", self.book.symbol)
-            self.book.lost(f"unexpected error: {error!r}")
+            self.state.lost(f"unexpected error: {error!r}")
             self._callbacks.bad_frame(ProtocolError(f"unexpected error: {error!r}"))
             changed = True
         if changed:
@@ -77,11 +76,11 @@ class BookFeed:
 
     def stale(self, reason: str) -> None:
         """The connection dropped."""
-        if self.book.stale(reason):
+        if self.state.stale(reason):
             self._changed()
 
     def _changed(self) -> None:
-        if self.book.is_watched and not self._notifying:
+        if self.state.is_watched and not self._notifying:
             self._notifying = True
             self._callbacks.take((self._notification,), self.subscription.topics[0], None)
 
@@ -89,7 +88,7 @@ class BookFeed:
 
     def _notify(self, _: Any) -> None:
         self._notifying = False  # first: a change from now on may be one that the callbacks have not seen
-        self.book.notify()
+        self.state.notify()
 
     # -- any thread ------------------------------------------------------------------------------------
 
@@ -101,11 +100,11 @@ class BookFeed:
 
     def end(self, error: Optional[DbxError], reason: str) -> None:
         self._notification.active = False
-        self.book.end(error, reason)
+        self.state.end(error, reason)
 
     def after_fork_in_child(self) -> None:
         self._notifying = False
-        self.book.after_fork_in_child()
+        self.state.after_fork_in_child()
 
     def _waiting(self, timeout: Optional[float]) -> ContextManager[None]:
         return self._session.waiting_for_book(timeout, must_flow=self.book.is_stale)

@@ -75,7 +75,7 @@ class Heartbeat:
         # What came after that moment may lie unread.
         seen = now if connection is None else connection.seen_until(now)
         due: List[Optional[float]] = [self._check_silence(topic, now, seen) for topic in watched]
-        due += [feed.book.ask_when_due(now) for feed in books]
+        due += [feed.state.ask_when_due(now) for feed in books]
         if connection is not None:
             due.append(self._check_alive(connection, now))
             if ready:

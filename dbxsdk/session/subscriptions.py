@@ -238,7 +238,7 @@ class Subscriptions:
             topics = self.topics.renewed(together)
             for topic in topics:
                 for feed in feeds(topic.subscriptions):
-                    feed.book.renewed()  # before the request is sent: the whole book must not be there before
+                    feed.state.renewed()  # before the request is sent: the whole book must not be there before
             patience = min(self._options.request_timeout, RENEWAL_PATIENCE)
             self._leave([topic.name for topic in topics], connection, patience)
 

@@ -19,9 +19,9 @@ from typing import Any, Callable, Dict, List, Sequence, Set, Tuple
 
 from pybit._websocket_stream import _V5WebSocketManager
 
-from dbxsdk.book.order_book import OrderBook
 from dbxsdk.protocol import Push
 from tests.books import BybitWire, Market
+from tests.fed_book import FedBook
 
 CHUNK = 100
 """Updates at a stretch, before it is the other's turn."""
@@ -73,7 +73,7 @@ def measure(
 class _Ours:
     def __init__(self, wire: BybitWire) -> None:
         self._wire = wire
-        self._book = OrderBook("BTCUSDT", wire.rule, resynchronise=_never, close=_never)
+        self._book = FedBook("BTCUSDT", wire.rule, resynchronise=_never, close=_never)
 
     def time(self, frames: Sequence[bytes]) -> float:
         """Seconds an update."""

@@ -247,7 +247,7 @@ def test_a_lost_update_is_noticed_and_made_good(bybit_desk: Desk) -> None:
 
 
 def test_a_book_lost_again_in_a_market_that_then_stands_still(bybit_desk: Desk, monkeypatch: Any) -> None:
-    monkeypatch.setattr("dbxsdk.book.order_book.PATIENCE", 0.2)
+    monkeypatch.setattr("dbxsdk.book.resync.PATIENCE", 0.2)
     book = bybit_desk.ready()
     for lost in (1, 2):
         bybit_desk.venue.skip_update("BTCUSDT")
@@ -412,7 +412,7 @@ def test_a_second_book_makes_the_first_stale_for_a_moment_only(bybit_desk: Desk)
 def test_unsubscribing_the_topic_ends_its_books(bybit_desk: Desk) -> None:
     book = bybit_desk.ready()
     waiting = Background(book.wait_update, PATIENCE)
-    eventually(lambda: book._waiters)
+    eventually(lambda: book._state.waiters)
     bybit_desk.client.unsubscribe("orderbook.50", "BTCUSDT")
     assert waiting.result() is False
     assert book.stale_reason == "it was unsubscribed" and not book.wait_ready(5)
@@ -421,7 +421,7 @@ def test_unsubscribing_the_topic_ends_its_books(bybit_desk: Desk) -> None:
 def test_closing_the_client_ends_its_books(desk: Desk) -> None:
     book = desk.ready()
     waiting = Background(book.wait_update, PATIENCE)
-    eventually(lambda: book._waiters)
+    eventually(lambda: book._state.waiters)
     desk.client.close()
     assert waiting.result() is False and not book.wait_ready() and not book.wait_update()
     assert book.stale_reason == "the client is closed" and book.bids()
@@ -620,7 +620,7 @@ assert book.wait_ready(5)
 
 locked, leave = threading.Event(), threading.Event()
 def holder():
-    with book._lock:
+    with book._state.lock:
         locked.set()
         leave.wait(10)
 threading.Thread(target=holder, daemon=True).start()

@@ -13,12 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbxsdk import ConnectError, ProtocolError, WrongThreadError
-from dbxsdk.book.order_book import LONGEST_PATIENCE, PATIENCE, BookSnapshot, BookStats, OrderBook
+from dbxsdk.book.resync import LONGEST_PATIENCE, PATIENCE
+from dbxsdk.book.values import BookSnapshot, BookStats
 from dbxsdk.book.rule import Action, BookRule, Change
 from dbxsdk.book.side import Side
 from dbxsdk.protocol import Push
 from tests import books
 from tests.books import WIRES, Clock, SlowBook
+from tests.fed_book import FedBook
 from tests.waiting import Background, Recorder, eventually
 
 D = Decimal
@@ -43,7 +45,7 @@ class Book:
         self.clock = Clock()
         self.asked: List[float] = []
         self.closed: List[str] = []
-        self.book = OrderBook(
+        self.book = FedBook(
             "X",
             rule or NumberedRule(),
             resynchronise=lambda: self.asked.append(self.clock.now),
@@ -382,7 +384,7 @@ def test_a_change_that_ends_in_the_middle_for_whatever_reason_is_no_book(fresh: 
         def __contains__(self, key: object) -> bool:
             raise KeyboardInterrupt
 
-    fresh.book._asks._sizes = Interrupted()
+    fresh.book._state.asks._sizes = Interrupted()
     with pytest.raises(KeyboardInterrupt):
         fresh.delta((("9", "7"),), (("10", "1"),))
     assert fresh.book.is_stale and fresh.book.bids() == []
@@ -481,7 +483,7 @@ def test_readers_never_see_a_torn_book() -> None:
         while not done.is_set():
             bids, asks = made.book.bids(), made.book.asks(2)
             assert len(bids) == len(asks) == 2 and len({size for _, size in bids}) == len({size for _, size in asks}) == 1
-            bid, ask = made.book._top
+            bid, ask = made.book._state.top
             assert bid is not None and ask is not None and bid[1] == ask[1]
             snapshot = made.book.snapshot()
             sizes = {size for _, size in snapshot.bids + snapshot.asks}
@@ -512,7 +514,7 @@ def test_waiting_for_the_first_whole_book() -> None:
     made = Book()
     assert not made.book.wait_ready(0) and not made.book.wait_ready(0.01)
     waiting = Background(made.book.wait_ready, 5)
-    eventually(lambda: made.book._waiters)
+    eventually(lambda: made.book._state.waiters)
     made.snapshot()
     assert waiting.result() is True
     assert made.book.wait_ready() and made.book.wait_ready(0)
@@ -523,7 +525,7 @@ def test_waiting_for_an_update(fresh: Book) -> None:
     assert not book.wait_update(0.01)
     for change in (lambda: fresh.delta((("9", "3"),)), lambda: book.stale("dropped"), fresh.snapshot):
         waiting = Background(book.wait_update, 5)
-        eventually(lambda: book._waiters)
+        eventually(lambda: book._state.waiters)
         change()  # type: ignore[no-untyped-call]
         assert waiting.result() is True
     seen = book.snapshot().version
@@ -536,7 +538,7 @@ def test_waiting_for_an_update(fresh: Book) -> None:
 def test_closing_wakes_whoever_waits(method: str) -> None:
     made = Book()
     waiting = Background(getattr(made.book, method), 5)
-    eventually(lambda: made.book._waiters)
+    eventually(lambda: made.book._state.waiters)
     made.book.close()
     assert waiting.result() is False
     assert getattr(made.book, method)() is False
@@ -545,7 +547,7 @@ def test_closing_wakes_whoever_waits(method: str) -> None:
 def test_what_ended_the_client_is_raised_where_somebody_waits() -> None:
     made = Book()
     waiting = Background(made.book.wait_ready, 5)
-    eventually(lambda: made.book._waiters)
+    eventually(lambda: made.book._state.waiters)
     made.book.end(ConnectError("no connection after 3 tries"), "the client has ended")
     assert isinstance(waiting.error(), ConnectError)
     with pytest.raises(ConnectError, match="3 tries"):
@@ -594,7 +596,7 @@ def test_callbacks_run_without_the_lock_and_each_of_them(fresh: Book, caplog: An
 def test_asking_for_a_whole_book_is_done_without_the_lock() -> None:
     made = Book()
     seen: List[Any] = []
-    book = OrderBook("X", NumberedRule(), resynchronise=lambda: seen.append(book.snapshot()), close=lambda: None)
+    book = FedBook("X", NumberedRule(), resynchronise=lambda: seen.append(book.snapshot()), close=lambda: None)
     book.handle(push("snapshot", ([["9", "1"]], [["11", "1"]], 1)))
     book.handle(push("delta", ([], [], 7)))
     book.handle(push("snapshot", ([["12", "1"]], [["11", "1"]], 1)))
@@ -602,8 +604,8 @@ def test_asking_for_a_whole_book_is_done_without_the_lock() -> None:
 
 
 def test_after_a_fork_nothing_of_the_parents_is_relied_on(fresh: Book) -> None:
-    fresh.book._lock.acquire()  # by a thread that the child does not have
-    fresh.book._pid = 0  # the parent's
+    fresh.book._state.lock.acquire()  # by a thread that the child does not have
+    fresh.book._state._pid = 0  # the parent's
     fresh.book.after_fork_in_child()
     assert fresh.book.is_stale and fresh.book.bids() == []
     fresh.snapshot()

@@ -121,7 +121,7 @@ def test_while_others_wait_for_what_comes() -> None:
         messages = client.messages("trades", "BTC_USDT")
         loop, ended = Background(list, messages), Background(client.wait)
         update = Background(book.wait_update, 20.0, after=book.snapshot().version)
-        eventually(lambda: client.stats().queued == 0 and book._waiters)
+        eventually(lambda: client.stats().queued == 0 and book._state.waiters)
         closing = [Background(client.close) for _ in range(20)]
         for each in closing:
             each.result()

@@ -307,7 +307,7 @@ def test_a_subscription_and_a_book_may_be_ended_in_the_middle_of_anything() -> N
         book = client.order_book("BTCUSDT")
         assert book.wait_ready(5.0)
         assert within(client._session._lock, subscription.unsubscribe), "it waits for its own thread"
-        assert within(book._lock, book.close), "it waits for its own thread"
+        assert within(book._state.lock, book.close), "it waits for its own thread"
         assert venue.wait_until(lambda: venue.subscriptions() == ())
         eventually(lambda: not subscription.active and book.is_stale)
         eventually(lambda: not [each for each in threading.enumerate() if each.name == "dbxsdk-closing"])

@@ -9,12 +9,12 @@ from typing import Any, Dict, List
 import pytest
 
 from dbxsdk import ProtocolError
-from dbxsdk.book.order_book import OrderBook
 from dbxsdk.book.rule import Action
 from dbxsdk.cryptomus.book import CryptomusBookRule
 from dbxsdk.cryptomus.protocol import CryptomusProtocol
 from dbxsdk.protocol import Push
 from tests import books
+from tests.fed_book import FedBook
 
 
 def frame(full_reload: bool, scale_index: int = 0, **sides: Any) -> Push:
@@ -30,7 +30,7 @@ def frame(full_reload: bool, scale_index: int = 0, **sides: Any) -> Push:
 class Book:
     def __init__(self, scale_index: int = 0) -> None:
         self.asked: List[int] = []
-        self.book = OrderBook(
+        self.book = FedBook(
             "BTC_USDT", CryptomusBookRule(scale_index), resynchronise=lambda: self.asked.append(1), close=lambda: None
         )
 

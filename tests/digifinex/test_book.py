@@ -10,12 +10,12 @@ from typing import Any, List
 import pytest
 
 from dbxsdk import ProtocolError
-from dbxsdk.book.order_book import OrderBook
 from dbxsdk.book.rule import Action
 from dbxsdk.digifinex.book import DigiFinexBookRule
 from dbxsdk.digifinex.protocol import DigiFinexProtocol
 from dbxsdk.protocol import Push
 from tests import books
+from tests.fed_book import FedBook
 
 
 def frame(clean: bool, depth: Any) -> Push:
@@ -28,7 +28,7 @@ def frame(clean: bool, depth: Any) -> Push:
 class Book:
     def __init__(self) -> None:
         self.asked: List[int] = []
-        self.book = OrderBook(
+        self.book = FedBook(
             "BTC_USDT", DigiFinexBookRule(), resynchronise=lambda: self.asked.append(1), close=lambda: None
         )
 

@@ -8,10 +8,10 @@ from typing import Any, List, Sequence
 
 import attrs
 
-from dbxsdk.book.order_book import OrderBook
 from dbxsdk.errors import DbxError, ProtocolError, UnreadableField, VenueError
 from dbxsdk.models import Update
 from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
+from tests.fed_book import FedBook
 from tests.fuzz.documents import KEY, NOW_MS, SECRET, Socket
 
 LONGEST_WORDS = 600_000
@@ -119,8 +119,8 @@ class Books:
 
     def __init__(self, socket: Socket) -> None:
         self.asked = 0
-        self._books: List[OrderBook] = [
-            OrderBook("ANY", rule, resynchronise=self._ask, close=lambda: None, waiting=_waiting) for rule in socket.rules
+        self._books: List[FedBook] = [
+            FedBook("ANY", rule, resynchronise=self._ask, close=lambda: None, waiting=_waiting) for rule in socket.rules
         ]
 
     def _ask(self) -> None:

@@ -129,7 +129,7 @@ session = client._session
 def hold():
     queues = [queue._changed for queue in session.callbacks.all_queues()]
     from dbxsdk.session.backoff import budget
-    locks = [session._lock, session.callbacks._lock, book._lock, recorder._tape.lock, budget._lock, importing._changed]
+    locks = [session._lock, session.callbacks._lock, book._state.lock, recorder._tape.lock, budget._lock, importing._changed]
     for lock in locks + queues:
         lock.acquire()
     held.set()

@@ -11,7 +11,7 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import dbxsdk
-from dbxsdk.book.order_book import PATIENCE as BOOK_PATIENCE
+from dbxsdk.book.resync import PATIENCE as BOOK_PATIENCE
 from dbxsdk.recording import Frame, Recorder
 from tests.soak import forks, measures
 from tests.soak.actors import Actor, Gate

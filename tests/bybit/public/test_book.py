@@ -9,12 +9,12 @@ from typing import Any, List
 import pytest
 
 from dbxsdk import ProtocolError
-from dbxsdk.book.order_book import OrderBook
 from dbxsdk.book.rule import Action
 from dbxsdk.bybit.public.book import DEPTHS, BybitBookRule, check_depth
 from dbxsdk.bybit.public.protocol import BybitPublicProtocol
 from dbxsdk.protocol import Push
 from tests import books
+from tests.fed_book import FedBook
 
 
 def frame(kind: Any, update_id: Any, bids: Any = (), asks: Any = (), depth: int = 50, **changed: Any) -> Push:
@@ -83,7 +83,7 @@ def test_a_document_of_another_shape(payload: Any) -> None:
 
 def test_rows_that_are_no_levels_make_the_book_stale() -> None:
     asked: List[int] = []
-    book = OrderBook("BTCUSDT", BybitBookRule(50), resynchronise=lambda: asked.append(1), close=lambda: None)
+    book = FedBook("BTCUSDT", BybitBookRule(50), resynchronise=lambda: asked.append(1), close=lambda: None)
     assert book.handle(frame("snapshot", 5, [["9", "1"]], [["11", "1"]]))
     with pytest.raises(ProtocolError):
         book.handle(frame("delta", 6, [["9", "1", "2"]]))  # as orderbook.rpi has them
@@ -91,7 +91,7 @@ def test_rows_that_are_no_levels_make_the_book_stale() -> None:
 
 
 def test_the_pages_example_and_a_captured_book() -> None:
-    book = OrderBook("BTCUSDT", BybitBookRule(50), resynchronise=lambda: None, close=lambda: None)
+    book = FedBook("BTCUSDT", BybitBookRule(50), resynchronise=lambda: None, close=lambda: None)
     assert book.handle(frame("snapshot", 18521288, [["16493.50", "0.006"], ["16493.00", "0.100"]], [["16611.00", "0.029"]]))
     assert book.handle(frame("delta", 18521289, [["16493.50", "0.000"]], [["16611.0", "2.5"], ["16610.5", "1"]]))
     assert book.best_bid == (Decimal("16493.00"), Decimal("0.100"))
@@ -101,7 +101,7 @@ def test_the_pages_example_and_a_captured_book() -> None:
 
 def test_a_book_that_touches_itself_is_crossed() -> None:
     asked: List[int] = []
-    book = OrderBook("BTCUSDT", BybitBookRule(50), resynchronise=lambda: asked.append(1), close=lambda: None)
+    book = FedBook("BTCUSDT", BybitBookRule(50), resynchronise=lambda: asked.append(1), close=lambda: None)
     book.handle(frame("snapshot", 5, [["9", "1"]], [["9", "1"]]))
     assert book.is_crossed and book.is_stale and asked == [1]
 
