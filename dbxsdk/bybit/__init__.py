@@ -10,20 +10,17 @@ if TYPE_CHECKING:
     from dbxsdk.bybit.public.client import BybitPublicClient
     from dbxsdk.bybit.public.models import (
         AdlAlert,
-        ContractTicker,
         InsurancePool,
         Kline,
         LatestLiquidation,
         Liquidation,
-        OptionTicker,
         OrderBookUpdate,
         PriceLimit,
         RpiOrderBookUpdate,
-        SpotTicker,
-        SpreadTicker,
         SystemStatus,
         Trade,
     )
+    from dbxsdk.bybit.public.ticker_models import ContractTicker, OptionTicker, SpotTicker, SpreadTicker
     from dbxsdk.bybit.trade.client import BybitTradeClient
     from dbxsdk.bybit.trade.results import BatchFailed, BatchOrder, BatchResult, OrderResult, RateLimit, ServerFailed
 
@@ -64,9 +61,10 @@ __all__ = [
 _HOMES = {
     "dbxsdk.bybit.public.client": "BybitPublicClient",
     "dbxsdk.bybit.public.models": (
-        "AdlAlert ContractTicker InsurancePool Kline LatestLiquidation Liquidation OptionTicker "
-        "OrderBookUpdate PriceLimit RpiOrderBookUpdate SpotTicker SpreadTicker SystemStatus Trade"
+        "AdlAlert InsurancePool Kline LatestLiquidation Liquidation OrderBookUpdate PriceLimit RpiOrderBookUpdate "
+        "SystemStatus Trade"
     ),
+    "dbxsdk.bybit.public.ticker_models": "ContractTicker OptionTicker SpotTicker SpreadTicker",
     "dbxsdk.bybit.private.client": "BybitPrivateClient",
     "dbxsdk.bybit.private.models": "Execution ExtraFee FastExecution Greeks Order Position Wallet WalletCoin",
     "dbxsdk.bybit.trade.client": "BybitTradeClient",

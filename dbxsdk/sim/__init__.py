@@ -20,6 +20,7 @@ from dbxsdk.sim.bybit.venue import BybitVenue
 from dbxsdk.sim.cryptomus.venue import CryptomusVenue
 from dbxsdk.sim.dbot.venue import DBotVenue
 from dbxsdk.sim.digifinex.venue import DigiFinexVenue
-from dbxsdk.sim.venue import ClientFrame, Venue
+from dbxsdk.sim.inspection import ClientFrame
+from dbxsdk.sim.venue import Venue
 
 __all__ = ["BybitVenue", "ClientFrame", "CryptomusVenue", "DBotVenue", "DigiFinexVenue", "Venue"]

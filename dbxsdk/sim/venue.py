@@ -16,15 +16,12 @@ import secrets
 import ssl
 import threading
 import time
-from collections import deque
 from http.client import responses
 from types import TracebackType
 from typing import (
     Any,
     Callable,
     Collection,
-    Deque,
-    Dict,
     Iterable,
     List,
     Mapping,
@@ -37,7 +34,6 @@ from typing import (
     cast,
 )
 
-import attrs
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
@@ -46,6 +42,8 @@ from websockets.sync.server import Server, ServerConnection, serve
 from dbxsdk.codec import decode
 from dbxsdk.errors import ProtocolError
 from dbxsdk.sim.connection import Connection, Frame, QuietLogger, Wire
+from dbxsdk.sim.faults import Faults
+from dbxsdk.sim.inspection import ClientFrame
 from dbxsdk.sim.listener import Listener
 
 logger = logging.getLogger(__name__)
@@ -56,30 +54,11 @@ MANUAL_STEP_SECONDS = 0.2
 _OPEN_TIMEOUT = 5.0
 _CLOSE_FRAME_GRACE = 0.25
 _JOIN_TIMEOUT = 0.5
-_REQUESTS_KEPT = 10_000
 
 V = TypeVar("V", bound="Venue")
 
 
-@attrs.frozen
-class ClientFrame:
-    """One frame that a client sent: its connection's path and number, the decoded document (None where it is not
-    JSON), and the text or bytes as they came."""
-
-    path: str
-    connection: int
-    document: Any = attrs.field(repr=False)  # may hold a signature
-    raw: Union[str, bytes] = attrs.field(repr=False)
-
-
-@attrs.define
-class _Refusal:
-    status: int
-    left: Optional[int]
-    headers: Mapping[str, str]
-
-
-class Venue(abc.ABC):
+class Venue(Faults):
     """A local venue: a context manager that serves one venue's protocol on 127.0.0.1.
 
     Args:
@@ -119,6 +98,7 @@ class Venue(abc.ABC):
             raise ValueError(f"rate must be 0 or more steps a second, not {rate}")
         if max_connections < 1 or queue_size < 1:
             raise ValueError("max_connections and queue_size must be 1 or more")
+        super().__init__()
         self.api_key = api_key or "sim-" + secrets.token_hex(8)
         self.api_secret = api_secret or secrets.token_hex(24)
         self.handler_errors = 0
@@ -131,19 +111,7 @@ class Venue(abc.ABC):
         self._queue_size = queue_size
         self._idle_timeout = idle_timeout
         self._step_seconds = 1 / rate if rate else MANUAL_STEP_SECONDS
-        self._steps = 0
         self._start_us = int(clock() * 1_000_000)
-        # Guards all that follows and whatever the venue adds to it. Reentrant, because the public readings below
-        # are also used by the venue's own code. Never held while writing to a socket or running a user's code.
-        self._lock = threading.RLock()
-        self._changed_condition = threading.Condition(self._lock)
-        self._version = 0
-        self._connections: Dict[int, Connection] = {}
-        self._connection_count = 0
-        self._requests: Deque[ClientFrame] = deque(maxlen=_REQUESTS_KEPT)
-        self._refusal: Optional[_Refusal] = None
-        self._delay = 0.0
-        self._silent_until: Optional[float] = None  # monotonic
         self._threads: Set[threading.Thread] = set()
         self._started = False
         self._stopping = threading.Event()
@@ -163,10 +131,6 @@ class Venue(abc.ABC):
     @abc.abstractmethod
     def _publish(self) -> None:
         """Tells the subscribers what the last step changed. Not called while the venue is silent."""
-
-    @abc.abstractmethod
-    def _encode(self, document: Any, connection: Connection, push: bool) -> Frame:
-        """One outbound document as this venue writes it."""
 
     def _patience(self, connection: Connection) -> Optional[float]:
         """For how many seconds the next frame of this client is waited for; None: for ever. Called without the lock."""
@@ -414,145 +378,6 @@ class Venue(abc.ABC):
             for connection in self._connections.values()
             if topic in connection.topics and (path is None or connection.path == path)
         ]
-
-    # -- misbehaviour on request ---------------------------------------------------------------------------------------
-
-    def drop_connections(self, code: Optional[int] = None, reason: str = "") -> int:
-        """Ends every open connection: without a close frame, or with one that says ``code`` and ``reason``.
-
-        Returns how many there were. New connections are welcome.
-        """
-        with self._lock:
-            connections = list(self._connections.values())
-        for connection in connections:
-            if code is None:
-                connection.cut()
-            else:
-                connection.close(code, reason)
-        return len(connections)
-
-    def go_silent(self, seconds: Optional[float] = None) -> None:
-        """From now on, for so many seconds or until ``resume()``: connections open and frames are accepted, but
-        nothing is answered (and no request has an effect), nothing is pushed, no ping gets its pong."""
-        with self._lock:
-            self._silent_until = float("inf") if seconds is None else time.monotonic() + seconds
-            self._changed()
-
-    def resume(self) -> None:
-        """Ends ``go_silent()``. Trades of the silent time are lost; the next book changes cover all of it."""
-        with self._lock:
-            self._silent_until = None
-            self._changed()
-
-    def _silent(self) -> bool:
-        until = self._silent_until  # read once: no lock, it is also called by the writing threads
-        return until is not None and time.monotonic() < until
-
-    def refuse_connections(
-        self,
-        status: int = 503,
-        times: Optional[int] = None,
-        headers: Optional[Mapping[str, str]] = None,
-    ) -> None:
-        """Answers the next ``times`` upgrade requests (None: all) with the HTTP ``status`` and these extra headers."""
-        if not 200 <= status <= 599 or (times is not None and times < 1):
-            raise ValueError("status must be 200 to 599, and times 1 or more")
-        with self._lock:
-            self._refusal = _Refusal(status, times, dict(headers or {}))
-
-    def accept_connections(self) -> None:
-        """Ends ``refuse_connections()``."""
-        with self._lock:
-            self._refusal = None
-
-    def delay(self, seconds: float) -> None:
-        """Holds every answer back for so long, and whatever is pushed after it on the same connection; 0 ends it."""
-        if seconds < 0:
-            raise ValueError(f"seconds must be 0 or more, not {seconds}")
-        with self._lock:
-            self._delay = seconds
-
-    def send_frame(self, frame: Union[str, bytes, Dict[str, Any], List[Any]], path: Optional[str] = None) -> int:
-        """Sends ``frame`` to every open connection (of ``path``, if given); returns to how many.
-
-        A ``str`` goes out as a text frame and ``bytes`` as a binary one, verbatim; a ``dict`` or ``list`` as this
-        venue encodes its pushes.
-        """
-        with self._lock:
-            connections = [each for each in self._connections.values() if path is None or each.path == path]
-            for connection in connections:
-                verbatim = isinstance(frame, (str, bytes))
-                connection.put(frame if verbatim else self._encode(frame, connection, push=True))  # type: ignore[arg-type]
-        return len(connections)
-
-    def disconnect_after(self, frames: int) -> None:
-        """Cuts each connection that is open now, without a close frame, after so many more frames to it."""
-        if frames < 1:
-            raise ValueError(f"frames must be 1 or more, not {frames}")
-        with self._lock:
-            for connection in self._connections.values():
-                connection.cut_after(frames)
-
-    # -- what tests look at --------------------------------------------------------------------------------------------
-
-    @property
-    def connections(self) -> int:
-        """The connections open now."""
-        with self._lock:
-            return len(self._connections)
-
-    @property
-    def connection_count(self) -> int:
-        """The connections made so far."""
-        with self._lock:
-            return self._connection_count
-
-    @property
-    def requests(self) -> List[ClientFrame]:
-        """The frames received from clients, oldest first; the last 10,000 are kept."""
-        with self._lock:
-            return list(self._requests)
-
-    @property
-    def steps(self) -> int:
-        """The market's steps so far."""
-        with self._lock:
-            return self._steps
-
-    def subscriptions(self, path: Optional[str] = None) -> Tuple[str, ...]:
-        """The topics now subscribed over all connections (of ``path``, if given), sorted, each once."""
-        with self._lock:
-            return tuple(
-                sorted(
-                    {
-                        topic
-                        for connection in self._connections.values()
-                        if not connection.ended and (path is None or connection.path == path)
-                        for topic in connection.topics
-                    }
-                )
-            )
-
-    def wait_until(self, predicate: Callable[[], object], timeout: float = 5.0) -> bool:
-        """Waits until ``predicate()`` is true, asking again after every change of the venue; False at the timeout."""
-        deadline = time.monotonic() + timeout
-        while True:
-            with self._lock:
-                version = self._version
-            # Without the lock: it is the caller's code. A change in between shows in the version.
-            if predicate():
-                return True
-            with self._changed_condition:
-                while self._version == version:
-                    left = deadline - time.monotonic()
-                    if left <= 0:
-                        return bool(predicate())
-                    self._changed_condition.wait(left)
-
-    def _changed(self) -> None:
-        with self._changed_condition:
-            self._version += 1
-            self._changed_condition.notify_all()
 
 
 def check_symbols(symbols: Collection[str]) -> Tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Any, Callable, Mapping, Optional
 
 import attrs
 
-from dbxsdk.bybit.public import models
+from dbxsdk.bybit.public import models, ticker_models
 
 Read = Callable[[Any], Any]
 
@@ -60,10 +60,10 @@ LONGEST_TOPIC = 256
 """Characters; the venue's longest symbols have some 40. What is longer is nothing documented."""
 
 _TICKERS: Mapping[str, Read] = {
-    "spot": models.read_spot_ticker,
-    "linear": models.read_contract_ticker,
-    "inverse": models.read_contract_ticker,
-    "option": models.read_option_ticker,
+    "spot": ticker_models.read_spot_ticker,
+    "linear": ticker_models.read_contract_ticker,
+    "inverse": ticker_models.read_contract_ticker,
+    "option": ticker_models.read_option_ticker,
 }
 CATEGORIES = tuple(_TICKERS)
 
@@ -103,4 +103,4 @@ def _channel(topic: str) -> Optional[Channel]:
 
 def _read_ticker(category: str, symbol: str) -> Read:
     # Spread trading has frames of its own, and no category here. Its symbols alone join two legs with "_".
-    return models.read_spread_ticker if "_" in symbol else _TICKERS[category]
+    return ticker_models.read_spread_ticker if "_" in symbol else _TICKERS[category]

@@ -8,7 +8,7 @@ from typing import Any, Optional, Tuple, Union
 from dbxsdk.book.order_book import OrderBook
 from dbxsdk.bybit.base_client import Callback
 from dbxsdk.bybit.endpoints import MAINNET, TESTNET
-from dbxsdk.bybit.public import models
+from dbxsdk.bybit.public import models, ticker_models
 from dbxsdk.bybit.public.book import BybitBookRule, check_depth
 from dbxsdk.bybit.public.protocol import BybitPublicProtocol
 from dbxsdk.bybit.public.typed import PublicChannels
@@ -16,7 +16,7 @@ from dbxsdk.client import Symbols
 from dbxsdk.options import Options
 from dbxsdk.session import Subscription
 
-Ticker = Union[models.ContractTicker, models.OptionTicker, models.SpotTicker]
+Ticker = Union[ticker_models.ContractTicker, ticker_models.OptionTicker, ticker_models.SpotTicker]
 
 
 class BybitPublicClient(PublicChannels):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict
 
-from dbxsdk.bybit.public.models import CHANGED
+from dbxsdk.bybit.public.ticker_models import CHANGED
 from dbxsdk.errors import ProtocolError
 
 # One connection takes topics of 21,000 characters together: no venue that keeps to its own limit comes near.

@@ -11,18 +11,16 @@ if TYPE_CHECKING:
 
     from dbxsdk.bybit.public.models import (
         AdlAlert,
-        ContractTicker,
         InsurancePool,
         Kline,
         Liquidation,
-        OptionTicker,
         OrderBookUpdate,
         PriceLimit,
         RpiOrderBookUpdate,
-        SpotTicker,
         SystemStatus,
         Trade,
     )
+    from dbxsdk.bybit.public.ticker_models import ContractTicker, OptionTicker, SpotTicker
     from dbxsdk.client import Symbols
     from dbxsdk.models import Update
     from dbxsdk.session import Messages

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Callable, Dict, Iterable, List
 
 from dbxsdk.sim.bybit.account import LEVERAGE, ZERO, Account, Position, money, value_of
-from dbxsdk.sim.bybit.orders import Execution, Order
+from dbxsdk.sim.bybit.order import Execution, Order
 
 Row = Dict[str, Any]
 

@@ -14,7 +14,8 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple
 import attrs
 
 from dbxsdk.sim.bybit.access import Gate, Problem
-from dbxsdk.sim.bybit.orders import Order, OrderDesk
+from dbxsdk.sim.bybit.order import Order
+from dbxsdk.sim.bybit.orders import OrderDesk
 from dbxsdk.sim.bybit.parameters import PARAMETER_ERROR, Refused
 
 Document = Dict[str, Any]

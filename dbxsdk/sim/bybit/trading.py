@@ -11,7 +11,8 @@ import attrs
 
 from dbxsdk.sim.bybit.access import Gate, active_seconds
 from dbxsdk.sim.bybit.account import ZERO, Account, Number, Position
-from dbxsdk.sim.bybit.orders import Changes, Execution, Order, OrderDesk
+from dbxsdk.sim.bybit.order import Changes, Execution, Order
+from dbxsdk.sim.bybit.orders import OrderDesk
 from dbxsdk.sim.bybit.parameters import Refused
 from dbxsdk.sim.bybit.private_socket import PrivateSession, by_topic, envelope, frame_id
 from dbxsdk.sim.bybit.rows import execution_row, fast_execution_row, greeks_rows, order_row, position_row, wallet_row

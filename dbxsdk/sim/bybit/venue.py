@@ -8,7 +8,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Collection, Dict, List, Mapping, Optional, Tuple, Union, overload
 
 from dbxsdk.codec import encode
-from dbxsdk.sim.bybit.feeds import INTERVALS, BookFeed, Feed, Floor, TopFeed, UnknownTopic, open_feed
+from dbxsdk.sim.bybit.book_feeds import BookFeed, TopFeed
+from dbxsdk.sim.bybit.feed import Feed, Floor, UnknownTopic
+from dbxsdk.sim.bybit.feeds import INTERVALS, open_feed
 from dbxsdk.sim.bybit.public_socket import REPLIES, Replies
 from dbxsdk.sim.bybit.trading import PRIVATE, TRADE, TradingVenue
 from dbxsdk.sim.connection import Connection, Frame

@@ -6,13 +6,13 @@ can cost is taken out of the balance when it is created, and what is left of tha
 
 from __future__ import annotations
 
-import random
 from decimal import Decimal
 from typing import Any, Dict, Iterator, List
 
 import attrs
 
 from dbxsdk.sim.market.market import Market
+from dbxsdk.sim.scripted_account import ScriptedAccount
 
 FEE = Decimal("0.001")
 
@@ -30,25 +30,17 @@ class Event:
     data: Dict[str, Any]
 
 
-class Account:
-    """Balances by currency, and the orders that change them."""
+class Account(ScriptedAccount[Event]):
+    """Balances by currency, and the orders that change them. Times are seconds since 1970."""
 
     def __init__(self, market: Market, seed: int) -> None:
-        self._market = market
-        self._rng = random.Random(f"{seed}:account")
-        self._now = 0
+        super().__init__(market, seed)
         self.balances: Dict[str, Decimal] = {}
         self._wallets: Dict[str, str] = {}
         for symbol in market.symbols.values():
             for currency, amount in ((symbol.instrument.base, "1000"), (symbol.instrument.quote, "10000000")):
                 self.balances.setdefault(currency, Decimal(amount))
                 self._wallets.setdefault(currency, self._id())
-        self._course = self._live()
-
-    def act(self, now: int) -> List[Event]:
-        """The next thing that the account does, at ``now`` (seconds since 1970)."""
-        self._now = now
-        return next(self._course)
 
     def _live(self) -> Iterator[List[Event]]:
         while True:
@@ -57,10 +49,8 @@ class Account:
                     yield from self._order(symbol, direction, fills)
 
     def _order(self, symbol: str, direction: str, fills: int) -> Iterator[List[Event]]:
-        market = self._market.symbols[symbol]
-        instrument, book = market.instrument, market.book
-        price = instrument.price_of((book.bids if direction == "buy" else book.asks).tick(0))
-        quantity = instrument.size_of(2 * self._rng.randint(50, 500))
+        instrument, price = self._price(symbol, direction == "buy")
+        quantity = self._quantity(instrument)
         pays, gets = (instrument.quote, instrument.base) if direction == "buy" else (instrument.base, instrument.quote)
         cost = quantity * price if direction == "buy" else quantity
         created, order_id = self._now, self._id()

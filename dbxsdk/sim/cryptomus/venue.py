@@ -10,36 +10,30 @@ import hashlib
 import hmac
 import uuid
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Collection, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, Collection, Dict, List, Mapping, Optional, Tuple, Union
 from urllib.parse import parse_qs
 
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection
 
 from dbxsdk.codec import encode
+from dbxsdk.cryptomus import CryptomusClient
 from dbxsdk.sim.connection import Connection, Frame
 from dbxsdk.sim.cryptomus.account import Account, Event
 from dbxsdk.sim.cryptomus.depth import SCALES, ScaledFeed, scaled
+from dbxsdk.sim.cryptomus.documents import market_document, ticker_document, trade_document, update_document
 from dbxsdk.sim.cryptomus.http import Planned, Tokens, json_response, response
-from dbxsdk.sim.market.market import Instrument, Market, Step, Ticker, Trade, instrument
+from dbxsdk.sim.market.market import Instrument, Market, Step, Trade, instrument
 from dbxsdk.sim.venue import Venue, check_symbols
 
-if TYPE_CHECKING:
-    from dbxsdk.cryptomus import CryptomusClient
-
 DEFAULT_SYMBOLS = ("BTC_USDT", "ETH_USDT", "TRX_USDT")
-
 TOKEN_PATH = "/v2/user-api/exchange/account/web-socket/token"
 MARKETS_PATH = "/v1/exchange/market"
 DEPTH_SCALES_PATH = "/api/v2/symbol-scales"
-
 ENDPOINTS = {"token": TOKEN_PATH, "markets": MARKETS_PATH, "depth_scales": DEPTH_SCALES_PATH}
-
 REPEATS = ("replace", "refuse", "add")
-
 INVALID_FORMAT = 1
 OTHER_ERROR = 2
-
 _ALL = "all"
 _INVALID_PAYLOAD = 1007
 _SUCCESS = {"status": "success"}
@@ -226,7 +220,7 @@ class CryptomusVenue(Venue):
         if path == TOKEN_PATH:
             return self._token(headers)
         if path == MARKETS_PATH:
-            markets = [_market(number, each.instrument) for number, each in enumerate(self._market.symbols.values())]
+            markets = [market_document(number, each.instrument) for number, each in enumerate(self._market.symbols.values())]
             return json_response(200, {"result": markets})
         market = self._market.symbols.get(parse_qs(query).get("symbol", [""])[-1])
         if market is None:  # not documented
@@ -355,12 +349,12 @@ class CryptomusVenue(Venue):
         for symbol, trades in self._last_step.trades.items():
             market = self._market.symbols[symbol]
             if trades:
-                rows = [_trade(trade) for trade in trades]
+                rows = [trade_document(trade) for trade in trades]
                 self._tell("trade", symbol, {"symbol": symbol, "timestamp": now, "trades": rows})
                 price = format(trades[-1].price, "f")
                 self._tell("lastprice", symbol, {"symbol": symbol, "timestamp": now, "price": price})
             if trades or each_second:
-                self._tell("ticker", symbol, _ticker(symbol, market.ticker(), now))
+                self._tell("ticker", symbol, ticker_document(symbol, market.ticker(), now))
         for name in self._names("depth"):
             wanting = self._wanting("depth", name)
             if wanting and name in self._feeds:
@@ -368,10 +362,10 @@ class CryptomusVenue(Venue):
                 if bids or asks:
                     self._push(wanting, self._depth(name, bids, asks, full_reload=False))
         for event in self._account_events:
-            self._push(self._wanting(event.channel, event.name), _update(event.channel, event.data, event.id))
+            self._push(self._wanting(event.channel, event.name), update_document(event.channel, event.data, event.id))
 
     def _tell(self, channel: str, symbol: str, data: Dict[str, Any]) -> None:
-        self._push(self._wanting(channel, symbol), _update(channel, data))
+        self._push(self._wanting(channel, symbol), update_document(channel, data))
 
     def _depth(self, name: str, bids: List[Any], asks: List[Any], full_reload: bool) -> Dict[str, Any]:
         symbol, _, index = name.partition(":")
@@ -388,7 +382,7 @@ class CryptomusVenue(Venue):
             "asks": texts(asks),
             "bids": texts(bids),
         }
-        return _update("depth", data)
+        return update_document("depth", data)
 
     def _encode(self, document: Any, connection: Connection, push: bool) -> Frame:
         return encode(document)
@@ -399,54 +393,3 @@ def _instrument(symbol: str) -> Instrument:
     if not (base and underscore and quote):
         raise ValueError(f"symbols must be of the form BASE_QUOTE, not {symbol!r}")
     return instrument(symbol, base, quote)
-
-
-def _update(channel: str, data: Dict[str, Any], update_id: Union[int, str] = 0) -> Dict[str, Any]:
-    # Updates have ids that belong to no request: 0 for market data, texts for the account's.
-    return {"id": update_id, "method": f"{channel}_update", "data": data, "error": None}
-
-
-def _trade(trade: Trade) -> Dict[str, Any]:
-    return {
-        "price": float(trade.price),  # JSON numbers here, texts everywhere else
-        "quantity": float(trade.size),
-        "timestamp": trade.time_us // 1_000_000,
-        "direction": "buy" if trade.buy else "sell",
-    }
-
-
-def _ticker(symbol: str, ticker: Ticker, now: int) -> Dict[str, Any]:
-    percent = (ticker.last - ticker.open_24h) / ticker.open_24h * 100
-    return {
-        "symbol": symbol,
-        "timestamp": now,
-        "price": format(ticker.last, "f"),
-        "open": format(ticker.open_24h, "f"),
-        "high": format(ticker.high_24h, "f"),
-        "low": format(ticker.low_24h, "f"),
-        "volume": format(ticker.base_volume_24h, "f"),
-        "quote_volume": format(ticker.quote_volume_24h, "f"),
-        "price_change": format(percent, ".2f"),
-    }
-
-
-def _places(number: Decimal) -> str:
-    """Decimal places, as the text that the list of markets has for them."""
-    return str(max(0, -int(number.normalize().as_tuple().exponent)))
-
-
-def _market(number: int, traded: Instrument) -> Dict[str, str]:
-    return {
-        "id": f"01LOCAL{number:019d}",
-        "symbol": traded.symbol,
-        "baseCurrency": traded.base,
-        "quoteCurrency": traded.quote,
-        "baseMinSize": format(traded.lot_size, ".16f"),
-        "quoteMinSize": "0.1000000000000000",
-        "baseMaxSize": "10000000000.0000000000000000",
-        "quoteMaxSize": "99999999.0000000000000000",
-        "basePrec": _places(traded.lot_size),
-        "quotePrec": _places(traded.tick_size),
-        "baseCurrencyFullName": traded.base,
-        "quoteCurrencyFullName": traded.quote,
-    }

@@ -16,8 +16,9 @@ from websockets.sync.server import ServerConnection
 
 from dbxsdk.codec import encode
 from dbxsdk.sim.connection import Connection, Frame, Wire
+from dbxsdk.sim.dbot.execution import Document, Refused
 from dbxsdk.sim.dbot.market import DBotMarket, Pair, PairTrade
-from dbxsdk.sim.dbot.tasks import Document, Done, Refused, Tasks
+from dbxsdk.sim.dbot.tasks import Done, Tasks
 from dbxsdk.sim.venue import Venue
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ effect; the balances follow. The orders do not rest in the market's book: they a
 
 from __future__ import annotations
 
-import random
 from decimal import Decimal
 from typing import Any, Dict, Iterator, List, Tuple
 
-from dbxsdk.sim.market.market import Instrument, Market
+from dbxsdk.sim.market.market import Market
+from dbxsdk.sim.scripted_account import ScriptedAccount
 
 Event = Tuple[str, str, Dict[str, Any]]
 """``(channel, symbol or currency, document)``."""
@@ -19,24 +19,16 @@ _UNFILLED, _PARTIAL, _FILLED, _CANCELLED, _CANCELLED_PARTIAL = 0, 1, 2, 3, 4
 _ALGO_CANCELLED, _ALGO_READY, _ALGO_EFFECTING, _ALGO_SUCCESS = -1, 0, 1, 2
 
 
-class Account:
-    """Balances by currency, as ``[free, used]``, and the course of orders that changes them."""
+class Account(ScriptedAccount[Event]):
+    """Balances by currency, as ``[free, used]``, and the course of orders that changes them. Times are ms since 1970."""
 
     def __init__(self, market: Market, seed: int) -> None:
-        self._market = market
-        self._rng = random.Random(f"{seed}:account")
-        self._now_ms = 0
+        super().__init__(market, seed)
         self.balances: Dict[str, List[Decimal]] = {}
         for symbol in market.symbols.values():
             instrument = symbol.instrument
             self.balances.setdefault(instrument.base, [Decimal("100"), Decimal(0)])
             self.balances.setdefault(instrument.quote, [Decimal("1000000"), Decimal(0)])
-        self._course = self._live()
-
-    def act(self, now_ms: int) -> List[Event]:
-        """The next thing that the account does."""
-        self._now_ms = now_ms
-        return next(self._course)
 
     def _live(self) -> Iterator[List[Event]]:
         while True:
@@ -47,8 +39,8 @@ class Account:
                 yield from self._algo_order(symbol, _ALGO_CANCELLED)
 
     def _limit_order(self, symbol: str, side: str, end: int) -> Iterator[List[Event]]:
-        instrument, price = self._price(symbol, side)
-        amount = instrument.size_of(2 * self._rng.randint(50, 500))
+        instrument, price = self._price(symbol, side == "buy")
+        amount = self._quantity(instrument)
         # What it takes out of "free" when it is placed, a unit of the amount, and the currency of that.
         pays, rate = (instrument.quote, price) if side == "buy" else (instrument.base, Decimal(1))
         gets, gain = (instrument.base, Decimal(1)) if side == "buy" else (instrument.quote, price)
@@ -69,7 +61,7 @@ class Account:
                 notional=format(filled * price, "f"),
                 price_avg=format(price if filled else Decimal(0), "f"),
                 status=status,
-                timestamp=self._now_ms,
+                timestamp=self._now,
             )
             return ("order", symbol, document)
 
@@ -89,7 +81,7 @@ class Account:
             yield [state(end, filled), self._balance(pays)]
 
     def _algo_order(self, symbol: str, end: int) -> Iterator[List[Event]]:
-        instrument, price = self._price(symbol, "buy")
+        instrument, price = self._price(symbol, True)
         order = {
             "algo_price": format(price, "f"),
             "amount": format(instrument.size_of(self._rng.randint(50, 500)), "f"),
@@ -100,12 +92,7 @@ class Account:
             "trigger_price": format(price, "f"),
         }
         for status in (_ALGO_READY, _ALGO_EFFECTING, _ALGO_SUCCESS) if end == _ALGO_SUCCESS else (_ALGO_READY, end):
-            yield [("order_algo", symbol, dict(order, status=status, timestamp=self._now_ms))]
-
-    def _price(self, symbol: str, side: str) -> Tuple[Instrument, Decimal]:
-        market = self._market.symbols[symbol]
-        book = market.book
-        return market.instrument, market.instrument.price_of((book.bids if side == "buy" else book.asks).tick(0))
+            yield [("order_algo", symbol, dict(order, status=status, timestamp=self._now))]
 
     def _move(self, currency: str, free: Decimal, used: Decimal) -> None:
         balance = self.balances[currency]

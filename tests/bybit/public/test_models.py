@@ -8,7 +8,7 @@ from typing import Any, Dict
 import attrs
 import pytest
 
-from dbxsdk.bybit.public import models
+from dbxsdk.bybit.public import models, ticker_models
 from dbxsdk.errors import ProtocolError
 from tests.reading import whole
 
@@ -124,7 +124,7 @@ class TestTrades:
 
 class TestTickers:
     def test_contract_snapshot(self) -> None:
-        ticker = models.read_contract_ticker(frame({
+        ticker = ticker_models.read_contract_ticker(frame({
             "symbol": "ABCUSDT", "tickDirection": "PlusTick", "price24hPcnt": "-0.01", "lastPrice": "10.1",
             "prevPrice24h": "10.2", "highPrice24h": "11", "lowPrice24h": "9", "prevPrice1h": "10",
             "markPrice": "10.11", "indexPrice": "10.12",
@@ -145,7 +145,7 @@ class TestTickers:
         assert {"bid1_price", "pre_qty", "funding_cap"} <= set(ticker.changed)
 
     def test_dated_future(self) -> None:
-        ticker = models.read_contract_ticker(frame({
+        ticker = ticker_models.read_contract_ticker(frame({
             "symbol": "ABC-25DEC99", "deliveryTime": "2099-12-25T08:00:00Z", "basisRate": "0.06", "basisRateYear": "0.3",
             "basis": "7000", "deliveryFeeRate": "0", "predictedDeliveryPrice": "0", "nextFundingTime": "", "fundingRate": "",
         }))
@@ -155,11 +155,11 @@ class TestTickers:
         assert ticker.next_funding_time is None and ticker.funding_rate is None
 
     def test_spot(self) -> None:
-        ticker = models.read_spot_ticker(frame({
+        ticker = ticker_models.read_spot_ticker(frame({
             "symbol": "ABCUSDT", "lastPrice": "10", "highPrice24h": "11", "lowPrice24h": "9", "prevPrice24h": "10.5",
             "volume24h": "1", "turnover24h": "10", "price24hPcnt": "0.02", "usdIndexPrice": "",
         }, cs=8))
-        assert ticker == models.SpotTicker(
+        assert ticker == ticker_models.SpotTicker(
             symbol="ABCUSDT", cross_sequence=8, last_price=D(10), high_price_24h=D(11), low_price_24h=D(9),
             prev_price_24h=D("10.5"), volume_24h=D(1), turnover_24h=D(10), price_24h_pcnt=D("0.02"),
             usd_index_price=None, changed=ticker.changed,
@@ -174,23 +174,24 @@ class TestTickers:
             "totalTurnover": "11", "delta": "-0.25", "gamma": "0.01", "vega": "0.02", "theta": "-0.03",
             "predictedDeliveryPrice": "0", "change24h": "0.07",
         }
-        ticker = models.read_option_ticker(frame({"symbol": "ABC-25DEC99-0.4-P-USDT", **numbers}))
+        ticker = ticker_models.read_option_ticker(frame({"symbol": "ABC-25DEC99-0.4-P-USDT", **numbers}))
         assert sum(isinstance(value, D) for value in attrs.astuple(ticker)) == len(numbers)
         assert (ticker.bid_iv, ticker.mark_price_iv) == (D("0.4"), D("0.5"))
         assert (ticker.change_24h, ticker.delta) == (D("0.07"), D("-0.25"))
 
     def test_option_without_predicted_delivery_price(self) -> None:
-        assert models.read_option_ticker(frame({"symbol": "X"})).predicted_delivery_price is None
+        assert ticker_models.read_option_ticker(frame({"symbol": "X"})).predicted_delivery_price is None
 
     def test_spread_prices_may_be_negative_or_missing(self) -> None:
-        ticker = models.read_spread_ticker(frame({
+        ticker = ticker_models.read_spread_ticker(frame({
             "symbol": "ABCUSDT_ABC/USDT", "bidPrice": "-2.5", "bidSize": "1", "askPrice": "", "askSize": "", "lastPrice": "-2",
             "highPrice24h": "0", "lowPrice24h": "-3", "prevPrice24h": "-1", "volume24h": "5",
         }))
         assert (ticker.bid_price, ticker.ask_price, ticker.low_price_24h) == (D("-2.5"), None, D(-3))
 
     @pytest.mark.parametrize("read", [
-        models.read_contract_ticker, models.read_spot_ticker, models.read_option_ticker, models.read_spread_ticker,
+        ticker_models.read_contract_ticker, ticker_models.read_spot_ticker,
+        ticker_models.read_option_ticker, ticker_models.read_spread_ticker,
     ])
     def test_only_the_symbol_is_needed(self, read: Any) -> None:
         assert read(frame({"symbol": "X"}, "delta")).changed == ()
@@ -200,12 +201,13 @@ class TestTickers:
 
     def test_bad_number(self) -> None:
         with pytest.raises(ProtocolError, match="lastPrice"):
-            models.read_contract_ticker(frame({"symbol": "X", "lastPrice": "cheap"}))
+            ticker_models.read_contract_ticker(frame({"symbol": "X", "lastPrice": "cheap"}))
 
     @pytest.mark.parametrize("mark", [5, None, "text", ["lastPrice"], [[]], {"lastPrice": 1}])
     def test_a_key_of_the_venues_that_is_our_mark(self, mark: Any) -> None:
+        mark = {ticker_models.CHANGED: mark}
         data = {"symbol": "ABCUSDT", "lastPrice": "10"}
-        ticker = models.read_spot_ticker({"type": "snapshot", "data": {**data, models.CHANGED: mark}, models.CHANGED: mark})
+        ticker = ticker_models.read_spot_ticker({"type": "snapshot", "data": {**data, **mark}, **mark})
         assert ticker.changed == ("last_price",) and ticker.last_price == D(10)
 
 
@@ -278,8 +280,8 @@ class TestOthers:
             models.read_system_status([{**STATUS, **change}])
 
     @pytest.mark.parametrize("model", [
-        models.OrderBookUpdate, models.RpiOrderBookUpdate, models.Trade, models.ContractTicker, models.SpotTicker,
-        models.OptionTicker, models.SpreadTicker, models.Kline, models.Liquidation, models.LatestLiquidation,
+        models.OrderBookUpdate, models.RpiOrderBookUpdate, models.Trade, ticker_models.ContractTicker, ticker_models.SpotTicker,
+        ticker_models.OptionTicker, ticker_models.SpreadTicker, models.Kline, models.Liquidation, models.LatestLiquidation,
         models.InsurancePool, models.AdlAlert, models.PriceLimit, models.SystemStatus,
     ])
     def test_models_are_frozen_and_documented(self, model: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from dbxsdk.bybit.public import channels, models, ticker_merge
+from dbxsdk.bybit.public import channels, models, ticker_merge, ticker_models
 from dbxsdk.bybit.public import protocol as bybit
 from dbxsdk.bybit.public.protocol import BybitPublicProtocol
 from dbxsdk.errors import ProtocolError, SubscribeError, VenueError
@@ -286,12 +286,12 @@ class TestPush:
         assert (typed(inbound).matching_time_ms, inbound.venue_time_ms) == (1699999999000, 1700000000000)
 
     @pytest.mark.parametrize("category, topic, model", [
-        ("linear", "tickers.ABCUSDT", models.ContractTicker),
-        ("inverse", "tickers.ABCUSD", models.ContractTicker),
-        ("spot", "tickers.ABCUSDT", models.SpotTicker),
-        ("option", "tickers.ABC-25DEC99-0.4-P-USDT", models.OptionTicker),
-        ("option", "tickers.ABCUSDT_ABC/USDT", models.SpreadTicker),
-        ("linear", "tickers.ABC-25DEC99_ABCUSDT", models.SpreadTicker),
+        ("linear", "tickers.ABCUSDT", ticker_models.ContractTicker),
+        ("inverse", "tickers.ABCUSD", ticker_models.ContractTicker),
+        ("spot", "tickers.ABCUSDT", ticker_models.SpotTicker),
+        ("option", "tickers.ABC-25DEC99-0.4-P-USDT", ticker_models.OptionTicker),
+        ("option", "tickers.ABCUSDT_ABC/USDT", ticker_models.SpreadTicker),
+        ("linear", "tickers.ABC-25DEC99_ABCUSDT", ticker_models.SpreadTicker),
     ])
     def test_tickers_of_each_category(self, category: str, topic: str, model: Any) -> None:
         symbol = topic.split(".", 1)[1]

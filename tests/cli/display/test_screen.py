@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 
 from dbxsdk import Gap, Update
-from dbxsdk.bybit.public.models import read_contract_ticker, read_trades
+from dbxsdk.bybit.public.models import read_trades
+from dbxsdk.bybit.public.ticker_models import read_contract_ticker
 from dbxsdk.cli.display.ladder import WIDTH, ladder
 from dbxsdk.cli.display.screen import Screen
 

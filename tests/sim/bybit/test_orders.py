@@ -9,7 +9,8 @@ from typing import Any, Dict, List, Optional, Tuple
 import pytest
 
 from dbxsdk.sim.bybit.account import STARTING_BALANCES, Account, money, value_of
-from dbxsdk.sim.bybit.orders import Order, OrderDesk
+from dbxsdk.sim.bybit.order import Order
+from dbxsdk.sim.bybit.orders import OrderDesk
 from dbxsdk.sim.bybit.parameters import Refused
 from dbxsdk.sim.bybit.rows import execution_row, order_row, position_row, text, wallet_row
 from dbxsdk.sim.market.book import DepthFeed

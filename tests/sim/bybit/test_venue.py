@@ -12,7 +12,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from dbxsdk.sim import BybitVenue
-from dbxsdk.sim.bybit.feeds import INTERVALS, rpi_lots
+from dbxsdk.sim.bybit.book_feeds import rpi_lots
+from dbxsdk.sim.bybit.feeds import INTERVALS
 
 from tests.sim.peer import WAIT, ClientBook, Peer, pairs, peer
 

@@ -1,0 +1,88 @@
+"""A topic of Bybit's public sockets, and the category's market that its feed reads.
+
+One feed serves every subscriber of its topic, so that a frame is built once and a late subscriber's snapshot is
+exactly the state to which the next delta applies.
+"""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+from typing import Any, Callable, Dict, List
+
+from dbxsdk.sim.market.market import Market, Step
+
+Document = Dict[str, Any]
+FUTURES = ("linear", "inverse")
+
+
+class UnknownTopic(Exception):
+    """``problem`` says what of the topic is unknown."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+class Floor:
+    """One category's market, its last step and its clock: what every feed of the category reads."""
+
+    def __init__(self, category: str, market: Market, seed: int, now_ms: Callable[[], int]) -> None:
+        self.category = category
+        self.market = market
+        self.seed = seed
+        self.now_ms = now_ms
+        self.step = Step({}, {})
+
+    def rng(self, topic: str) -> random.Random:
+        return random.Random(f"{self.seed}:{self.category}:{topic}")
+
+
+class Feed:
+    """One topic. This one says nothing: the option socket accepts some topics that never deliver."""
+
+    seconds = 1.0
+    """The topic's push interval."""
+
+    def __init__(self, floor: Floor, topic: str) -> None:
+        self.floor = floor
+        self.topic = topic
+
+    def refresh(self) -> None:
+        """Catches up where nobody has been listening."""
+
+    def begin(self) -> List[Document]:
+        """What a new subscriber gets."""
+        return []
+
+    def advance(self) -> List[Document]:
+        """What every subscriber gets now."""
+        return []
+
+    def _frame(self, kind: str, data: Any, *, sequence: int = 0, late_type: bool = False, **more: Any) -> Document:
+        """The envelope. The order of the keys varies on the venue, and so does it here."""
+        now_ms = self.floor.now_ms()
+        document: Document = {"topic": self.topic}
+        if self.floor.category == "option":
+            document["id"] = f"{self.topic}-{sequence}-{now_ms}"
+        if late_type:
+            document.update(ts=now_ms, type=kind, data=data)
+        else:
+            document.update(type=kind, ts=now_ms, data=data)
+        document.update(more)
+        return document
+
+
+def turnover_text(floor: Floor, turnover: Decimal, volume: Decimal, price: Decimal) -> str:
+    """Inverse contracts are counted in dollars and turned over in coins, at the last price to keep it simple."""
+    return value_text(floor, volume, price) if floor.category == "inverse" else format(turnover, "f")
+
+
+def value_text(floor: Floor, size: Decimal, price: Decimal) -> str:
+    if floor.category == "inverse":
+        return format((size / price).quantize(Decimal("0.00000001")), "f")
+    return format(size * price, "f")
+
+
+def share_text(part: Decimal, whole: Decimal, places: str) -> str:
+    return format((part / whole).quantize(Decimal(places)), "f")

@@ -1,0 +1,105 @@
+"""One order of the local Bybit venue, its fills, and what changed since it was last asked."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Dict, List, Mapping, Optional, Tuple
+
+import attrs
+
+from dbxsdk.sim.bybit.account import ZERO, Position, money
+
+OPEN = ("New", "PartiallyFilled")
+
+
+@attrs.define
+class Order:
+    """One order, as of now (as of then, in what was kept of it)."""
+
+    id: str
+    link_id: str
+    category: str
+    symbol: str
+    side: str
+    type: str
+    time_in_force: str
+    price: Decimal
+    """0 for a market order."""
+    size: Decimal
+    """``qty`` as asked for; in the quote coin where ``market_unit`` says so."""
+    market_unit: str
+    reduce_only: bool
+    created_ms: int
+    updated_ms: int
+    last_price: Decimal
+    """The market's when the order came."""
+    status: str = "New"
+    cancel_type: str = "UNKNOWN"
+    reject_reason: str = "EC_NoError"
+    filled: Decimal = ZERO
+    value: Decimal = ZERO
+    exact_value: Decimal = ZERO
+    """Before it was rounded: on inverse contracts of a few dollars the places of a coin are too few for a price."""
+    fees: Mapping[str, Decimal] = attrs.field(factory=dict)
+    profit: Decimal = ZERO
+
+    @property
+    def buy(self) -> bool:
+        return self.side == "Buy"
+
+    @property
+    def open(self) -> bool:
+        return self.status in OPEN
+
+    @property
+    def in_quote(self) -> bool:
+        """Whether ``size`` is what it may spend. Such an order has no size that could be left."""
+        return self.market_unit == "quoteCoin" and self.buy
+
+    @property
+    def left(self) -> Decimal:
+        """What still waits to be filled."""
+        return self.size - self.filled if self.open else ZERO
+
+    @property
+    def average_price(self) -> Optional[Decimal]:
+        if not self.filled:
+            return None
+        inverse = self.category == "inverse"
+        return money(self.filled / self.exact_value if inverse else self.exact_value / self.filled)
+
+
+@attrs.frozen
+class Execution:
+    """One fill of an order."""
+
+    id: str
+    order: Order
+    """As it was right after this fill."""
+    price: Decimal
+    size: Decimal
+    value: Decimal
+    fee: Decimal
+    fee_coin: str
+    fee_rate: Decimal
+    maker: bool
+    time_ms: int
+    sequence: int
+    left: Decimal
+    profit: Decimal
+    closed: Decimal
+    mark_price: Decimal
+
+    @property
+    def order_id(self) -> str:
+        return self.order.id
+
+
+@attrs.define
+class Changes:
+    """What happened since it was last asked for, in order; positions and coins by name, each once."""
+
+    orders: List[Order] = attrs.field(factory=list)
+    executions: List[Execution] = attrs.field(factory=list)
+    positions: Dict[Tuple[str, str], Position] = attrs.field(factory=dict)
+    coins: Dict[str, None] = attrs.field(factory=dict)

@@ -1,0 +1,99 @@
+"""What the user of a local venue sees of it: connections, requests, subscriptions, and waiting for them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import Any, Callable, Deque, Dict, List, Optional, Tuple, Union
+
+import attrs
+
+from dbxsdk.sim.connection import Connection
+
+_REQUESTS_KEPT = 10_000
+
+
+@attrs.frozen
+class ClientFrame:
+    """One frame that a client sent: its connection's path and number, the decoded document (None where it is not
+    JSON), and the text or bytes as they came."""
+
+    path: str
+    connection: int
+    document: Any = attrs.field(repr=False)  # may hold a signature
+    raw: Union[str, bytes] = attrs.field(repr=False)
+
+
+class Inspected:
+    """What a venue knows of its clients, and its one lock."""
+
+    def __init__(self) -> None:
+        # Guards all that follows and whatever the venue adds to it. Reentrant, because the public readings below
+        # are also used by the venue's own code. Never held while writing to a socket or running a user's code.
+        self._lock = threading.RLock()
+        self._changed_condition = threading.Condition(self._lock)
+        self._version = 0
+        self._connections: Dict[int, Connection] = {}
+        self._connection_count = 0
+        self._requests: Deque[ClientFrame] = deque(maxlen=_REQUESTS_KEPT)
+        self._steps = 0
+
+    @property
+    def connections(self) -> int:
+        """The connections open now."""
+        with self._lock:
+            return len(self._connections)
+
+    @property
+    def connection_count(self) -> int:
+        """The connections made so far."""
+        with self._lock:
+            return self._connection_count
+
+    @property
+    def requests(self) -> List[ClientFrame]:
+        """The frames received from clients, oldest first; the last 10,000 are kept."""
+        with self._lock:
+            return list(self._requests)
+
+    @property
+    def steps(self) -> int:
+        """The market's steps so far."""
+        with self._lock:
+            return self._steps
+
+    def subscriptions(self, path: Optional[str] = None) -> Tuple[str, ...]:
+        """The topics now subscribed over all connections (of ``path``, if given), sorted, each once."""
+        with self._lock:
+            return tuple(
+                sorted(
+                    {
+                        topic
+                        for connection in self._connections.values()
+                        if not connection.ended and (path is None or connection.path == path)
+                        for topic in connection.topics
+                    }
+                )
+            )
+
+    def wait_until(self, predicate: Callable[[], object], timeout: float = 5.0) -> bool:
+        """Waits until ``predicate()`` is true, asking again after every change of the venue; False at the timeout."""
+        deadline = time.monotonic() + timeout
+        while True:
+            with self._lock:
+                version = self._version
+            # Without the lock: it is the caller's code. A change in between shows in the version.
+            if predicate():
+                return True
+            with self._changed_condition:
+                while self._version == version:
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        return bool(predicate())
+                    self._changed_condition.wait(left)
+
+    def _changed(self) -> None:
+        with self._changed_condition:
+            self._version += 1
+            self._changed_condition.notify_all()

@@ -1,0 +1,44 @@
+"""``ScriptedAccount``: an account of a local venue that trades by itself, one small thing at a time, for ever."""
+
+from __future__ import annotations
+
+import abc
+import random
+from decimal import Decimal
+from typing import Any, Generic, Iterator, List, Tuple, TypeVar
+
+from dbxsdk.sim.market.market import Instrument, Market
+
+Event = TypeVar("Event")
+
+
+class ScriptedAccount(abc.ABC, Generic[Event]):
+    """A course of orders and what is told of them. They do not rest in the market's book: they are filled at their own
+    price. The balances of a venue's account follow."""
+
+    balances: Any
+
+    def __init__(self, market: Market, seed: int) -> None:
+        self._market = market
+        self._rng = random.Random(f"{seed}:account")
+        self._now = 0
+        self._course = self._live()
+
+    def act(self, now: int) -> List[Event]:
+        """The next thing that the account does, at ``now`` in the venue's unit of time."""
+        self._now = now
+        return next(self._course)
+
+    @abc.abstractmethod
+    def _live(self) -> Iterator[List[Event]]:
+        """The course, without an end; it begins when the account first acts."""
+
+    def _price(self, symbol: str, buy: bool) -> Tuple[Instrument, Decimal]:
+        """The market, and the best price of those who wait beside an order of this side."""
+        market = self._market.symbols[symbol]
+        side = market.book.bids if buy else market.book.asks
+        return market.instrument, market.instrument.price_of(side.tick(0))
+
+    def _quantity(self, instrument: Instrument) -> Decimal:
+        """The size of an order that can be filled in two equal parts."""
+        return instrument.size_of(2 * self._rng.randint(50, 500))
