@@ -1,17 +1,19 @@
 """What one channel has subscribed at the venue, and the steps that change it.
 
 The page says: repeated subscription of the same data type will be cancelled. Whether the repeat replaces the earlier
-subscription (so in the sibling venue whose pages have the same sentence), is refused, or adds to it, no page says.
-What is done here is right in all three cases:
+subscription (so in the sibling venue whose pages have the same sentence), is refused, or adds to it, no page says, nor
+whether a refused request ends what was subscribed before it. What is done here is right in all these cases:
 
 * Every subscribe request names all that the channel is to have, the new and the old. Replaced or added to, nothing is
   silent for a moment.
-* Where it is refused, the old list alone is asked for once more. If that is taken, repeats are, and the fault lies with
-  the new names; they are halved until it is found, the old ones in every request.
-* If that is refused, too, repeats are: everything of the channel is unsubscribed, and with the venue's answer to that
-  the whole list is subscribed. For this moment the channel is silent.
+* If it is refused, the old list alone is asked for: this brings back what the refused request may have ended. Once more
+  asked for while the venue certainly has it, it shows whether the venue takes repeats. If it does, the fault lies with the
+  new names; they are halved until it is found, and the old ones are subscribed again after each refusal.
+* If the venue takes no repeats, everything of the channel is unsubscribed, and upon the venue's answer to that the whole
+  list is subscribed. For this moment the channel is silent.
 
-Requests of one channel go out one at a time, so that the last answer tells what the venue has.
+Requests of one channel go out one at a time, so that the last answer says what the venue has. After each answer the
+topics that are live (accepted, and not dropped since) are topics that the venue has.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ class Action(enum.Enum):
     LEAVE = enum.auto()
     """Unsubscribes what nobody wants any more."""
     NOTHING = enum.auto()
-    """The venue has to be told nothing; a ping is asked so that there is an answer."""
+    """Changes nothing at the venue: a ping, whose answer leads to the next step."""
 
 
 @attrs.frozen
@@ -46,8 +48,8 @@ class Step(Request):
     Attributes:
         union: all topics that a SUBSCRIBE names, or that a LEAVE ends.
         groups: the topics to be decided: the first group by this request, the others by those after it.
-        probe: a SUBSCRIBE, of nothing new, that finds out why the one before was refused.
-        sound: what was accepted before has been accepted once more in the meantime: the fault lies with what is new.
+        probe: True for a SUBSCRIBE of nothing new, which finds out why the one before was refused.
+        sound: True if what was accepted before has been accepted once more in the meantime: the fault lies with the new names.
     """
 
     channel: str = ""
@@ -60,15 +62,16 @@ class Step(Request):
 
 @attrs.frozen
 class Outcome:
-    """What an answer decided, and what is to be asked next."""
+    """What an answer decided, and what is to be asked next. See ``Acknowledgement``."""
 
     accepted: Tuple[str, ...] = ()
     refused: Tuple[str, ...] = ()
     next: Tuple[Step, ...] = ()
+    dropped: Tuple[str, ...] = ()
 
 
 Make = Callable[..., Step]
-"""``make(channel, action, names, **fields)``, with the other fields of ``Step``, gives it an id and a frame."""
+"""``make(channel, action, names, **fields)``, with the other fields of ``Step``, gives it an id and a frame. Ids grow."""
 
 
 class ChannelUnion:
@@ -78,22 +81,24 @@ class ChannelUnion:
         self._channel = channel
         self._make = make
         self._everything = f"{channel}.{ALL}"
-        # Guards all below: steps are made under the session's lock, answers are taken in without it.
+        # Guards all below: steps are made under the session's lock, some answers are taken in without it.
         self._lock = threading.Lock()
         # Dicts for their order.
         self._wanted: Dict[str, None] = {}
         """Asked for or subscribed."""
         self._accepted: Dict[str, None] = {}
-        """Those of them that the venue has acknowledged."""
+        """The wanted topics that the venue has taken. Whether it has them still is another question: see ``_is_sure``."""
         self._held: Dict[str, None] = {}
         """What the venue has by its last answer."""
         self._certain = True
-        """Whether it has that; else no more than that."""
+        """True if the venue has all of ``_held``; else it may have less, or nothing."""
         self._takes_repeats: Optional[bool] = None
-        """Whether it takes a subscribe request while it has a subscription; None where that is not known yet."""
+        """True if it takes a subscribe request while it has a subscription; None if that is not known yet."""
+        self._open: Dict[Any, Step] = {}
+        """The requests without an answer by id, in order."""
 
     def route(self, topic: str) -> List[str]:
-        """The topics to which an update of ``topic`` goes."""
+        """Return the topics to which an update of ``topic`` goes."""
         routes = [topic] if topic in self._wanted else []
         # Unsubscribed, but on its way still: for nobody, and no surprise.
         if self._everything in self._wanted or self._everything in self._held:
@@ -101,15 +106,18 @@ class ChannelUnion:
         return routes or [topic]
 
     def add(self, topics: Sequence[str], live: Collection[str]) -> Step:
+        """Make the request for ``topics`` beside those that are ``live``."""
         with self._lock:
             self._keep({*topics, *live})
             self._wanted.update(dict.fromkeys(topics))
-            if self._everything in self._accepted:
+            if self._must_clear() or (self._everything in self._accepted and self._is_sure((self._everything,))):
+                # Nothing is cleared before an answer has dropped what is live; and "all" has the others in it.
                 return self._nothing((tuple(topics),), topics)
-            # Those that other requests ask for now are in it: where it replaces, they must not be lost.
-            return self._change((tuple(topics),), tuple(self._wanted))
+            # Those that other requests ask for now are in it: if it replaces, they must not be lost.
+            return self._subscribe((tuple(topics),), tuple(self._wanted))
 
     def remove(self, topics: Sequence[str], live: Collection[str]) -> Tuple[Step, ...]:
+        """Make the requests that end ``topics`` while those that are ``live`` stay."""
         with self._lock:
             self._keep(live)
             if not self._wanted:
@@ -117,126 +125,165 @@ class ChannelUnion:
             if self._everything in self._wanted:
                 # Taking one market out of "all" could leave a hole in it.
                 return (self._nothing((), topics),)
-            names = (ALL,) if self._everything in topics else tuple(map(_name, topics))
+            # A venue that takes no repeats would refuse the rest, unless everything has ended.
+            whole = self._everything in topics or self._takes_repeats is False
+            names = (ALL,) if whole else tuple(map(_name, topics))
             # And the rest once more: the sibling venue ends everything, whatever an unsubscribe request names.
-            rest = tuple(self._wanted)
-            return self._leave(topics, names), self._subscribe(((),), rest, topics=rest)
+            return self._leave(topics, names), self._subscribe(((),), tuple(self._wanted))
 
     def left(self, step: Step, success: bool) -> None:
-        """The answer to one of ``remove``'s steps."""
+        """Take in the answer to a LEAVE, or to the ping in its place."""
         with self._lock:
-            if not success or step.action is Action.NOTHING:
+            self._close(step)
+            if step.action is Action.NOTHING:
                 return
-            if step.action is Action.SUBSCRIBE:
-                self._held, self._certain = dict.fromkeys(step.union), True
-            elif self._everything in step.union:
-                self._held.clear()
-            else:
-                self._certain = False
-                for topic in step.union:
-                    self._held.pop(topic, None)
+            self._certain = False
+            for topic in step.union if success else ():
+                self._held.pop(topic, None)
+            if success and self._everything in step.union:
+                self._held, self._certain = {}, True
 
     def answered(self, step: Step, success: bool) -> Outcome:
-        """The answer to one of ``add``'s steps, or of those after it."""
+        """Take in the answer to a SUBSCRIBE, to a CLEAR, or to the ping before one."""
         with self._lock:
+            self._close(step)
             if step.action is Action.LEAVE or not step.groups:
                 return Outcome()
-            first, rest = step.groups[0], step.groups[1:]
+            if step.action is Action.SUBSCRIBE:
+                return self._taken(step) if success else self._refused(step)
+            sure: Tuple[str, ...] = ()
             if step.action is Action.CLEAR:
-                self._held.clear()
-                return Outcome(next=self._next(step.groups, step.sound))
-            if step.action is Action.NOTHING:
-                if success and self._everything in self._accepted:
-                    return self._accept(first, rest)
-                return Outcome(next=self._next(step.groups))
-            if not success:
-                return self._refused(step, first, rest)
-            # Others without anything new may follow a refusal, which may have ended what the venue had.
-            if self._held and self._certain and (first or step.probe):
-                self._takes_repeats = True
-            self._held, self._certain = dict.fromkeys(step.union), True
-            return self._accept(first, rest)
+                self._held, self._certain = {}, True
+            else:
+                sure = tuple(topic for topic in step.groups[0] if topic in self._wanted and self._is_sure((topic,)))
+                self._accepted.update(dict.fromkeys(sure))
+            return self._outcome(self._next(step.groups, step.sound), accepted=sure)
 
     # -- under the lock ------------------------------------------------------------------------------
 
-    def _accept(self, first: Tuple[str, ...], rest: Groups) -> Outcome:
-        self._accepted.update(dict.fromkeys(topic for topic in first if topic in self._wanted))
-        if not rest and not self._has(self._accepted):
-            rest = ((),)  # an older list, sent later, has replaced a newer one
-        return Outcome(accepted=first, next=self._next(rest, sound=True))
+    def _close(self, step: Step) -> None:
+        """Requests are answered in order: what an older one did that has no answer is unknown."""
+        self._open.pop(step.key, None)
+        for older in [older for older in self._open.values() if older.key < step.key]:  # type: ignore[operator]  # ids of ours
+            del self._open[older.key]
+            self._certain = False
+            self._held.update(dict.fromkeys(older.union if older.action is Action.SUBSCRIBE else ()))
 
-    def _refused(self, step: Step, first: Tuple[str, ...], rest: Groups) -> Outcome:
+    def _taken(self, step: Step) -> Outcome:
+        if self._held and self._certain:
+            self._takes_repeats = True
+        self._held, self._certain = dict.fromkeys(step.union), True
+        # All that it names, since an earlier answer may have dropped some of it.
+        accepted = (*step.groups[0], *(topic for topic in step.union if topic in self._wanted))
+        self._accepted.update(dict.fromkeys(topic for topic in accepted if topic in self._wanted))
+        rest = self._undecided(step.groups[1:])
+        if step.probe and rest and self._takes_repeats is None and self._accepted:
+            # Now it certainly has something: if it takes that again, it takes repeats.
+            return self._outcome((self._probe(rest),), accepted=accepted)
+        return self._outcome(self._next(rest, sound=self._is_sure(self._accepted)), accepted=accepted)
+
+    def _refused(self, step: Step) -> Outcome:
+        first, rest = step.groups[0], step.groups[1:]
+        # The refused request may have ended all that the venue had.
+        self._certain, dropped = False, tuple(self._accepted)
         if self._held and not self._takes_repeats:
             # Perhaps only because it is a repeat.
             if step.probe:
                 self._takes_repeats = False
-                return Outcome(next=self._next(rest))
+                return self._outcome(self._next(rest), dropped=dropped)
             if self._takes_repeats is None and self._accepted:
-                return Outcome(next=(self._probe(step.groups),))
-            if self._takes_repeats is False and self._has(step.union):
-                return self._accept(first, rest)
-            return Outcome(next=(self._clear(step.groups, step.sound),))
+                return self._outcome((self._probe(step.groups),), dropped=dropped)
+            return self._outcome((self._clear(step.groups, step.sound),), dropped=dropped)
         # The venue does not take one of the names.
         if any(topic not in self._accepted and topic not in first for topic in step.union):
-            return Outcome(next=self._next(step.groups, step.sound))  # perhaps another request's: without those
+            # Perhaps another request's: without those.
+            return self._outcome(self._next(step.groups, step.sound), dropped=dropped)
         if first and self._accepted and not step.sound:
-            return Outcome(next=(self._probe(step.groups),))
+            return self._outcome((self._probe(step.groups),), dropped=dropped)
         if not first:
             # One of those that it took before, or had under "all". Each of them is in doubt now.
             first, self._accepted = tuple(self._accepted), {}
+            self._takes_repeats = self._takes_repeats or None  # that name may have been the reason
         if len(first) > 1:
             half = len(first) // 2
-            groups: Groups = (first[:half], first[half:], *rest)
-        else:
-            for topic in first:
-                self._forget(topic)
-            groups = rest
-        # At once what it took before: the refused request may have ended it.
-        return Outcome(refused=first if len(first) == 1 else (), next=self._next(((), *groups), sound=True))
+            return self._outcome(self._next(((), first[:half], first[half:], *rest), sound=True), dropped=dropped)
+        for topic in first:
+            self._forget(topic)
+        # At once what it took before.
+        return self._outcome(self._next(((), *rest), sound=True), refused=first, dropped=dropped)
+
+    def _outcome(
+        self,
+        next_: Tuple[Step, ...],
+        accepted: Sequence[str] = (),
+        refused: Tuple[str, ...] = (),
+        dropped: Tuple[str, ...] = (),
+    ) -> Outcome:
+        # What a request on its way may end is not live: the one behind that names it.
+        ending = any(step.action in (Action.CLEAR, Action.LEAVE) for step in self._open.values())
+        doubtful = tuple(topic for topic in self._accepted if ending or not self._is_sure((topic,)))
+        accepted = () if ending else tuple(dict.fromkeys(topic for topic in accepted if topic not in doubtful))
+        return Outcome(accepted, refused, next_, tuple(dict.fromkeys((*dropped, *doubtful))))
 
     def _next(self, groups: Groups, sound: bool = False) -> Tuple[Step, ...]:
-        # Without those that nobody wants any more; an empty group stands for what is accepted.
-        wanted = [(group, tuple(topic for topic in group if topic in self._wanted)) for group in groups]
-        groups = tuple(still for group, still in wanted if still or not group)
-        while groups and not groups[0] and not self._accepted:
+        """Make the request for the first group. An empty one stands for what the venue has taken before."""
+        groups = self._undecided(groups)
+        while groups and not groups[0] and self._is_sure(self._accepted):
             groups = groups[1:]
-        return (self._change(groups, self._with_accepted(groups[0]), sound),) if groups else ()
+        if not groups:
+            if self._is_sure(self._accepted) or self._is_asked(self._accepted):
+                return ()
+            groups = ((),)
+        if self._must_clear():
+            return (self._clear(groups, sound),)
+        return (self._subscribe(groups, tuple(dict.fromkeys((*self._accepted, *groups[0]))), sound=sound),)
 
-    def _change(self, groups: Groups, union: Tuple[str, ...], sound: bool = False) -> Step:
+    def _undecided(self, groups: Groups) -> Groups:
+        """``groups`` without the topics that nobody wants any more, and those that the venue has."""
+        decided = {topic for topic in self._accepted if self._is_sure((topic,))}
+        both = [(group, tuple(t for t in group if t in self._wanted and t not in decided)) for group in groups]
+        return tuple(still for group, still in both if still or not group)
+
+    def _must_clear(self) -> bool:
         surplus = self._everything in self._held and self._everything not in self._wanted
-        if surplus or (self._held and self._takes_repeats is False and not self._has(union)):
-            return self._clear(groups, sound)
-        return self._subscribe(groups, union, sound=sound)
+        return surplus or (bool(self._held) and self._takes_repeats is False)
+
+    def _is_sure(self, topics: Collection[str]) -> bool:
+        """True if the venue certainly has them."""
+        has_all = self._everything in self._held or all(topic in self._held for topic in topics)
+        return not topics or (self._certain and has_all)
+
+    def _is_asked(self, topics: Collection[str]) -> bool:
+        """True if a request on its way decides them."""
+        steps = [step for step in self._open.values() if step.action in (Action.SUBSCRIBE, Action.CLEAR)]
+        return any(all(topic in step.topics for topic in topics) for step in steps)
 
     def _probe(self, groups: Groups) -> Step:
         return self._subscribe(((), *groups), tuple(self._accepted), probe=True)
 
     def _subscribe(self, groups: Groups, union: Tuple[str, ...], **fields: Any) -> Step:
         names = (ALL,) if self._everything in union else tuple(map(_name, union))
-        return self._step(Action.SUBSCRIBE, names, groups, union=union, **fields)
+        return self._step(Action.SUBSCRIBE, names, groups, self._wanted, union=union, **fields)
 
     def _clear(self, groups: Groups, sound: bool) -> Step:
-        return self._step(Action.CLEAR, (ALL,), groups, sound=sound)
+        return self._step(Action.CLEAR, (ALL,), groups, self._wanted, sound=sound)
 
     def _leave(self, topics: Sequence[str], names: Sequence[str]) -> Step:
         ended = (self._everything,) if names == (ALL,) else tuple(topics)
-        return self._step(Action.LEAVE, names, (), topics=tuple(topics), union=ended)
+        return self._step(Action.LEAVE, names, (), topics, union=ended)
 
     def _nothing(self, groups: Groups, topics: Sequence[str]) -> Step:
-        return self._step(Action.NOTHING, (), groups, topics=tuple(topics))
+        return self._step(Action.NOTHING, (), groups, topics)
 
-    def _step(self, action: Action, names: Sequence[str], groups: Groups, **fields: Any) -> Step:
-        fields.setdefault("topics", tuple(topic for group in groups for topic in group))
-        return self._make(self._channel, action, names, groups=groups, **fields)
-
-    def _with_accepted(self, topics: Iterable[str]) -> Tuple[str, ...]:
-        return tuple(dict.fromkeys((*self._accepted, *topics)))
-
-    def _has(self, topics: Iterable[str]) -> bool:
-        return self._everything in self._held or all(topic in self._held for topic in topics)
+    def _step(self, action: Action, names: Sequence[str], groups: Groups, topics: Iterable[str], **fields: Any) -> Step:
+        """``topics`` are those that it may end, beside those that it asks for."""
+        decides = tuple(dict.fromkeys((*topics, *(topic for group in groups for topic in group))))
+        step = self._make(self._channel, action, names, groups=groups, topics=decides, **fields)
+        self._open[step.key] = step
+        return step
 
     def _keep(self, topics: Collection[str]) -> None:
-        """Forgets all others: those that leave, and those whose request was not answered."""
+        """Forget all others: those that leave, and those whose request was not answered."""
         for topic in [topic for topic in self._wanted if topic not in topics]:
             self._forget(topic)
 

@@ -91,7 +91,8 @@ class CryptomusProtocol(Protocol):
         groups = _by_channel(topics).items()
         steps = [step for channel, names in groups for step in self._unions[channel].remove(names, live)]
         for step in steps:
-            self._leaving[step.key] = step  # type: ignore[index]  # the key is an id of ours
+            if step.action is not Action.SUBSCRIBE:  # whose answer is acknowledged
+                self._leaving[step.key] = step  # type: ignore[index]  # the key is an id of ours
         return tuple(steps)
 
     def renewed_with(self, topic: str) -> Tuple[str, ...]:
@@ -164,7 +165,7 @@ class CryptomusProtocol(Protocol):
         outcome = self._unions[request.channel].answered(request, refusal is None)
         code, message = refusal or (None, "")
         error = SubscribeError(message, topics=outcome.refused, code=code, reply=reply.document)
-        return Acknowledgement(outcome.accepted, {topic: error for topic in outcome.refused}, outcome.next)
+        return Acknowledgement(outcome.accepted, dict.fromkeys(outcome.refused, error), outcome.next, outcome.dropped)
 
 
 def _check_channel(channel: str) -> None:

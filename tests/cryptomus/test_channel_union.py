@@ -1,12 +1,14 @@
 """What one channel has at the venue, under every reading of "repeated subscription will be cancelled".
 
 A driver does what the session does: keeps the statuses of topics, sends the requests of a channel one at a time, and
-hands the answers to the protocol. The venue behind it behaves as one of the readings has it.
+hands the answers to the protocol. The venue behind it behaves as one of the readings has it. After each answer whatever
+counts as live is there: no update of it is missed without a gap, and no book of it is fresh by mistake.
 """
 
 from __future__ import annotations
 
 import collections
+import enum
 import json
 from typing import Any, Callable, Deque, Dict, List, Sequence, Set, Tuple
 
@@ -18,7 +20,6 @@ from hypothesis import strategies as st
 from dbxsdk.cryptomus.protocol import CryptomusProtocol
 from dbxsdk.errors import VenueError
 from dbxsdk.protocol import Acknowledgement, Reply, Request
-from dbxsdk.session.topics import Status, Waiter, WantedTopics
 
 BAD = ("BAD1", "BAD2")
 
@@ -36,14 +37,15 @@ class Reading:
 
 REPLACE, REFUSE, ADD = Reading("replace"), Reading("refuse"), Reading("add")
 FORGETFUL = Reading("replace", keeps_on_refusal=False)
-READINGS = [REPLACE, REFUSE, ADD, FORGETFUL]
+CANCEL = Reading("refuse", keeps_on_refusal=False)
+READINGS = [REPLACE, REFUSE, ADD, FORGETFUL, CANCEL, Reading("add", keeps_on_refusal=False)]
 CARELESS = [attrs.evolve(reading, exact_unsubscribe=False) for reading in READINGS]
 
 
 class Venue:
     def __init__(self, reading: Reading, bad: Sequence[str] = BAD) -> None:
         self.reading = reading
-        self.bad = bad
+        self.bad = tuple(bad)
         self.names: Set[str] = set()
         self.history: List[Set[str]] = []
         """What was subscribed after each request."""
@@ -61,25 +63,29 @@ class Venue:
             return True
         if method == "ping":
             return True
-        if self.reading.repeat == "refuse" and self.names:
-            return False
-        if not self.reading.keeps_on_refusal:
+        good = not (self.reading.repeat == "refuse" and self.names) and not any(name in self.bad for name in params)
+        if not (good or self.reading.keeps_on_refusal) or (good and self.reading.repeat != "add"):
             self.names.clear()
-        if any(name in self.bad for name in params):
-            return False
-        self.names = set(params) | (self.names if self.reading.repeat == "add" else set())
-        return True
+        if good:
+            self.names |= set(params)
+        return good
 
     def reaches(self, name: str) -> bool:
         return name in self.names or "all" in self.names
 
 
-class Subscriber:
-    """Stands for a subscription."""
+class Status(enum.Enum):
+    ASKED = enum.auto()
+    LIVE = enum.auto()
+    LEAVING = enum.auto()
 
-    max_silence = None
-    raw = False
-    queue = None
+
+@attrs.define
+class Call:
+    """One ``subscribe``: what became of its topics."""
+
+    undecided: Set[str]
+    refused: List[str] = attrs.field(factory=list)
 
 
 class Driver:
@@ -87,58 +93,97 @@ class Driver:
         self.venue = venue
         self.channel = channel
         self.protocol = CryptomusProtocol()
-        self.topics = WantedTopics(lambda topic: False)
+        self.wanted: Dict[str, None] = {}
+        self.statuses: Dict[str, Status] = {}
+        """Of those that were asked for."""
+        self.established: Set[str] = set()
+        self.calls: List[Call] = []
         self.waiting: Deque[Tuple[Request, Callable[[Request, Reply], None]]] = collections.deque()
         self.sent: List[Tuple[str, List[str]]] = []
         self.refused: List[str] = []
-        self.subscribers: Dict[str, Subscriber] = {}
+        self.lost = 0
+        self.dropped: List[str] = []
 
-    def subscribe(self, *names: str) -> Waiter:
+    # What users do.
+
+    def subscribe(self, *names: str) -> Call:
         topics = self.protocol.topics(self.channel, names)
-        waiter = Waiter(topics)
-        for topic in topics:
-            self.topics.add((topic,), self.subscribers.setdefault(topic, Subscriber()), waiter, 0.0)  # type: ignore[arg-type]
+        self.wanted.update(dict.fromkeys(topics))
+        self.calls.append(Call({topic for topic in topics if self.statuses.get(topic) is not Status.LIVE}))
         self._ask()
-        return waiter
+        return self.calls[-1]
 
     def unsubscribe(self, *names: str) -> None:
         for topic in self.protocol.topics(self.channel, names):
-            self.topics.remove((topic,), self.subscribers.setdefault(topic, Subscriber()))  # type: ignore[arg-type]
+            self.wanted.pop(topic, None)
         self._leave()
 
+    # What the session does.
+
+    def _asked(self) -> Set[str]:
+        return {topic for topic, status in self.statuses.items() if status is not Status.LEAVING}
+
     def _ask(self) -> None:
-        names = self.topics.to_ask()
+        names = [topic for topic in self.wanted if topic not in self.statuses]
+        self.statuses.update(dict.fromkeys(names, Status.ASKED))
         if names:
-            self._file(self.protocol.subscribe(names, self.topics.live()), self._subscribed)
+            self._file(self.protocol.subscribe(names, self._asked()), self._subscribed)
 
     def _leave(self) -> None:
-        names = self.topics.unwanted()
-        if names:
-            for request in self.protocol.unsubscribe(names, self.topics.live()):
-                # One for topics that stay is a subscribe request.
-                self._file([request], self._unsubscribed if set(request.topics) <= set(names) else self._subscribed)
+        names = [topic for topic, status in self.statuses.items() if status is Status.LIVE and topic not in self.wanted]
+        self.statuses.update(dict.fromkeys(names, Status.LEAVING))
+        for request in self.protocol.unsubscribe(names, self._asked()) if names else ():
+            if set(request.topics) <= set(names):
+                self._file([request], self._unsubscribed)
+            else:  # for topics that stay: a subscribe request
+                self._drop(request.topics)
+                self._file([request], self._subscribed)
 
     def _file(self, requests: Sequence[Request], handler: Callable[[Request, Reply], None]) -> None:
         assert all(request.alone and request.kind == self.channel for request in requests)
         self.waiting.extend((request, handler) for request in requests)
 
+    def _drop(self, topics: Sequence[str]) -> None:
+        for topic in topics:
+            if self.statuses.get(topic) is Status.LIVE:
+                self.statuses[topic] = Status.ASKED
+
     def _subscribed(self, request: Request, reply: Reply) -> None:
         self._take(self.protocol.acknowledge(request, reply))
 
-    def _take(self, acknowledgement: Acknowledgement) -> None:
-        self.refused += acknowledgement.refused
-        assert all(isinstance(error, VenueError) for error in acknowledgement.refused.values())
-        self.topics.acknowledged(acknowledgement, 0.0)
-        for topic in acknowledgement.refused:
-            found = self.topics.get(topic)
-            if found is not None and topic in self.subscribers:
-                self.topics.remove((topic,), self.subscribers[topic])  # type: ignore[arg-type]
-        self._file(acknowledgement.retry, self._subscribed)
+    def _take(self, said: Acknowledgement) -> None:
+        self._drop(said.dropped)
+        self.dropped += said.dropped
+        for topic in said.accepted:
+            if self.statuses.get(topic) is Status.ASKED:
+                self.statuses[topic] = Status.LIVE
+                self.established.add(topic)
+                for call in self.calls:
+                    call.undecided.discard(topic)
+        self.refused += said.refused
+        assert all(isinstance(error, VenueError) for error in said.refused.values())
+        for topic in said.refused:
+            if self.statuses.get(topic) in (Status.ASKED, Status.LIVE):
+                self._end(topic)
+                for call in self.calls:
+                    if topic in call.undecided:
+                        call.undecided.discard(topic)
+                        call.refused.append(topic)
+        self._file(said.retry, self._subscribed)
         self._leave()
 
-    def _unsubscribed(self, request: Request, reply: Reply) -> None:
-        self.topics.left(request.topics)
+    def _end(self, topic: str) -> None:
+        self.statuses.pop(topic, None)
+        self.wanted.pop(topic, None)
+        self.established.discard(topic)
+
+    def _unsubscribed(self, request: Request, reply: Any) -> None:
+        for topic in request.topics:
+            if self.statuses.get(topic) is Status.LEAVING:
+                del self.statuses[topic]
         self._ask()
+
+    # What the venue does.
 
     def answer_one(self) -> bool:
         """The oldest request goes out and is answered. False where there is none."""
@@ -148,12 +193,44 @@ class Driver:
         document = json.loads(request.frame)
         self.sent.append((document["method"], document["params"]))
         good = self.venue.answer(document["method"], document["params"])
+        if document["method"].endswith("_unsubscribe"):
+            self.check_live()  # what it ends has been dropped before
         answer: Dict[str, Any] = {"id": document["id"], "data": {"status": "success"} if good else None}
         answer["error"] = None if good else {"message": "no", "code": 2}
         (reply,) = self.protocol.receive(json.dumps(answer).encode(), False)
         assert isinstance(reply, Reply)
         handler(request, reply)
+        self.check_live()
+        self.check_asked()
         return True
+
+    def lose_one(self, done: bool) -> None:
+        """The oldest request goes out, and no answer comes, whether the venue has ``done`` it or not."""
+        if not self.waiting:
+            return
+        self.lost += 1
+        request, handler = self.waiting.popleft()
+        document = json.loads(request.frame)
+        self.sent.append((document["method"], document["params"]))
+        if done:
+            self.venue.answer(document["method"], document["params"])
+        if handler == self._unsubscribed:
+            handler(request, None)  # type: ignore[arg-type]
+        elif self.established & set(request.topics) & set(self.wanted):
+            self.reconnect()
+        else:
+            for topic in request.topics:
+                if self.statuses.get(topic) is Status.ASKED:
+                    self._end(topic)
+        self.check_live()
+        self.check_asked()
+
+    def reconnect(self) -> None:
+        self.venue.names.clear()
+        self.protocol.reset()
+        self.waiting.clear()
+        self.statuses.clear()
+        self._ask()
 
     def settle(self, limit: int = 2000) -> "Driver":
         while self.answer_one():
@@ -161,9 +238,18 @@ class Driver:
             assert limit, "it does not come to an end"
         return self
 
+    # What is looked at.
+
     def live(self) -> Set[str]:
-        names = {name for name in self.topics.names() if self.topics.get(name).status is Status.LIVE}  # type: ignore[union-attr]
-        return {name.partition(".")[2] for name in names}
+        return {topic.partition(".")[2] for topic, status in self.statuses.items() if status is Status.LIVE}
+
+    def check_live(self) -> None:
+        assert all(map(self.venue.reaches, self.live())), (self.live(), self.venue.names, self.sent)
+
+    def check_asked(self) -> None:
+        """Whatever is not live is decided by a request that is on its way: nothing is forgotten."""
+        decided = {topic for request, _ in self.waiting for topic in request.topics}
+        assert {topic for topic in self.wanted if self.statuses.get(topic) is not Status.LIVE} <= decided, self.sent
 
     def take_sent(self) -> List[Tuple[str, List[str]]]:
         sent, self.sent = self.sent, []
@@ -198,6 +284,29 @@ def test_the_union_is_asked_for_and_nothing_pauses(reading: Reading) -> None:
     assert driver.venue.names == driver.live() == {"A", "B"}
 
 
+@pytest.mark.parametrize("reading", [REPLACE, ADD, FORGETFUL])
+def test_a_union_that_is_taken_drops_nothing(reading: Reading) -> None:
+    driver = settled(reading, "A")
+    for name in ("B", "all", "C"):
+        driver.subscribe(name)
+        driver.settle()
+    assert driver.dropped == []
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_a_refusal_drops_what_it_may_have_ended(reading: Reading) -> None:
+    driver = settled(reading, "A", "B")
+    driver.dropped.clear()
+    driver.subscribe("BAD1")
+    driver.answer_one()
+    if reading.repeat != "refuse":
+        assert driver.dropped == ["ticker.A", "ticker.B"] and driver.live() == set()
+        driver.answer_one()  # to what is asked for at once
+        assert driver.live() == driver.venue.names == {"A", "B"}
+    driver.settle()
+    assert {*driver.dropped} == {"ticker.A", "ticker.B"} and driver.live() == {"A", "B"}
+
+
 def test_where_repeats_are_refused_everything_is_unsubscribed_first() -> None:
     driver = settled(REFUSE, "A")
     driver.subscribe("B")
@@ -211,7 +320,8 @@ def test_where_repeats_are_refused_everything_is_unsubscribed_first() -> None:
     ]
     assert driver.venue.names == driver.live() == {"A", "B"}
     driver.subscribe("C")  # now it is known
-    assert driver.settle().take_sent() == [("ticker_unsubscribe", ["all"]), ("ticker_subscribe", ["A", "B", "C"])]
+    clear = [("ping", []), ("ticker_unsubscribe", ["all"])]  # it is not cleared before the ping's answer has dropped A and B
+    assert driver.settle().take_sent() == [*clear, ("ticker_subscribe", ["A", "B", "C"])]
     assert driver.venue.names == driver.live() == {"A", "B", "C"}
 
 
@@ -220,7 +330,7 @@ def test_a_refused_market_touches_no_other(reading: Reading) -> None:
     driver = settled(reading, "A")
     waiter = driver.subscribe("BAD1")
     driver.settle()
-    assert list(waiter.refused) == ["ticker.BAD1"]
+    assert waiter.refused == ["ticker.BAD1"]
     assert all(names == {"A"} for names in driver.venue.history)
     driver.subscribe("B", "BAD1", "C", "BAD2", "D")
     driver.settle()
@@ -252,7 +362,9 @@ def test_one_bad_market_among_many_costs_few_requests() -> None:
 def test_what_stays_is_asked_for_again_after_an_unsubscribe(reading: Reading) -> None:
     driver = settled(reading, "A", "B", "C")
     driver.unsubscribe("B")
-    assert driver.settle().take_sent() == [("ticker_unsubscribe", ["B"]), ("ticker_subscribe", ["A", "C"])]
+    # Where repeats are refused it takes the end of all of them.
+    ended = ["all"] if reading.repeat == "refuse" else ["B"]
+    assert driver.settle().take_sent() == [("ticker_unsubscribe", ended), ("ticker_subscribe", ["A", "C"])]
     assert driver.venue.names == driver.live() == {"A", "C"}
     driver.unsubscribe("A", "C")
     assert driver.settle().take_sent() == [("ticker_unsubscribe", ["all"])]
@@ -289,7 +401,7 @@ def test_all_refused(reading: Reading) -> None:
     waiter = driver.subscribe("all")
     driver.subscribe("B")
     driver.settle()
-    assert list(waiter.refused) == ["ticker.all"]
+    assert waiter.refused == ["ticker.all"]
     assert driver.venue.names == driver.live() == {"A", "B"}
 
 
@@ -332,9 +444,9 @@ def test_what_all_hid_is_found_when_all_ends(reading: Reading) -> None:
 def test_an_unanswered_request_is_forgotten(then: str, sent: List[Any]) -> None:
     driver = settled(REPLACE, "A", *(["C"] if then == "unsubscribe" else []))
     driver.subscribe("B")
-    request, _ = driver.waiting.popleft()
-    driver.topics.remove(("ticker.B",), driver.subscribers["ticker.B"])  # type: ignore[arg-type]
-    driver.topics.unanswered(request.topics)
+    driver.established.clear()  # else there is a new connection
+    driver.lose_one(False)
+    driver.take_sent()
     getattr(driver, then)("C")
     assert driver.settle().take_sent() == sent
 
@@ -366,6 +478,7 @@ operations = st.lists(
         st.tuples(st.just("unsubscribe"), st.lists(st.sampled_from(NAMES[:4]), min_size=1, max_size=3)),
         st.tuples(st.just("answer"), st.just([])),
         st.tuples(st.just("settle"), st.just([])),
+        st.tuples(st.sampled_from(("lose", "lose done", "delist")), st.sampled_from([["A"], ["B"]])),
     ),
     max_size=25,
 )
@@ -377,6 +490,10 @@ def play(driver: Driver, course: List[Tuple[str, List[str]]], at_once: bool) -> 
             driver.answer_one()
         elif what == "settle":
             driver.settle()
+        elif what == "delist":
+            driver.venue.bad += tuple(names)  # refused from now on, though the venue goes on with what it has
+        elif what.startswith("lose"):
+            driver.lose_one(what.endswith("done"))
         else:
             getattr(driver, what)(*names)
             if not at_once:
@@ -385,20 +502,19 @@ def play(driver: Driver, course: List[Tuple[str, List[str]]], at_once: bool) -> 
 
 
 def check(driver: Driver) -> None:
-    wanted = {name.partition(".")[2] for name in driver.topics.names()}
+    wanted = {name.partition(".")[2] for name in driver.wanted}
     assert driver.live() == wanted
-    for name in wanted:
-        assert driver.venue.reaches(name) or name in BAD, (name, driver.venue.names, driver.sent)
-    if "all" not in wanted:
-        assert driver.venue.names <= wanted, (wanted, driver.venue.names, driver.sent)
-    assert not {topic for topic in driver.refused if topic.partition(".")[2] not in BAD}
+    if "all" not in wanted and not driver.lost:
+        assert driver.venue.names - {*driver.venue.bad} <= wanted, (wanted, driver.venue.names, driver.sent)
+    assert not {topic for topic in driver.refused if topic.partition(".")[2] not in driver.venue.bad}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(reading=st.sampled_from([*READINGS, *CARELESS]), course=operations, at_once=st.booleans())
 def test_in_the_end_the_venue_has_what_is_wanted(
     reading: Reading, course: List[Tuple[str, List[str]]], at_once: bool
 ) -> None:
+    """And on the way there nothing counts as live that the venue has not, and nothing is forgotten."""
     driver = Driver(Venue(reading))
     play(driver, course, at_once)
     check(driver)
