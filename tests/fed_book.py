@@ -33,4 +33,4 @@ class FedBook(OrderBook):
         self.ask_when_due = state.ask_when_due
         self.notify = state.notify
         self.end = state.end
-        self.after_fork_in_child = state.after_fork_in_child
+        self.check_process = state.check_process

@@ -239,7 +239,7 @@ class OrderBook:
         return self
 
     def __exit__(self, kind: Optional[Type[BaseException]], *_: object) -> None:
-        self.close()
+        reentrancy.run(self._end_by_user)
 
     # -- within ------------------------------------------------------------------------------------------
 

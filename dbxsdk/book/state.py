@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from typing import Any, Callable, Optional, Tuple
@@ -14,7 +13,8 @@ from dbxsdk.book.side import Level, Side
 from dbxsdk.book.values import BookSnapshot, BookStats
 from dbxsdk.errors import DbxError, ProtocolError, fresh
 from dbxsdk.protocol import Push
-from dbxsdk.runtime.fork import first_use
+from dbxsdk.runtime.fork import ForkAware
+from dbxsdk.runtime.reentrancy import calls_user_code
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ _NOTHING_YET = "no whole book has come yet"
 _CLOSED = "it is closed"
 
 
-class BookState:
+class BookState(ForkAware):
     """What a client keeps of one book: ``OrderBook`` is the users' view of it.
 
     ``handle``, ``stale`` and ``notify`` are each called by one thread, in the order of arrival; all else by any.
@@ -48,7 +48,6 @@ class BookState:
         "_rule",
         "_resynchronise",
         "_clock",
-        "_pid",
         "_changed",
         "_snapshot",
         "_venue_time_ms",
@@ -76,7 +75,6 @@ class BookState:
         self._rule = rule
         self._resynchronise = resynchronise
         self._clock = clock
-        self._pid = os.getpid()
         self.lock = threading.Lock()
         """Guards all below; what is one value, replaced as a whole, is read without it. Never held while user code or
         a hook runs."""
@@ -98,6 +96,7 @@ class BookState:
         self._resync = Resync()
         self._callbacks: Tuple[Callable[[], Any], ...] = ()
         self._not_updates = self._repeats = self._ignored = self._gaps = self._crossed = self._unknown_deletes = 0
+        self._follow_forks()
 
     # -- updates -----------------------------------------------------------------------------------------
 
@@ -201,24 +200,18 @@ class BookState:
                 self._error = error
                 self._make_stale(reason)
 
-    def after_fork_in_child(self) -> None:
-        """The lock may be held, and the sides half changed, by a thread that the child does not have."""
-        with first_use():
-            if self._pid != os.getpid():
-                self.lock = threading.Lock()
-                self._changed = threading.Condition(self.lock)
-                self.waiters = 0
-                with self.lock:
-                    self._clear()
-                    if not self.closed:
-                        self._make_stale("the process was forked")
-                self._pid = os.getpid()  # last: other threads of the child may look at it
+    check_process = ForkAware._check_process
+    """Before a forked child waits for a lock of the parent's, or takes the parent's book for current."""
 
-    def check_process(self) -> None:
-        """Put a forked child right. Fork hooks are skipped by some servers: then the child finds out here, before it waits
-        for a lock of the parent's or takes the parent's book for current."""
-        if self._pid != os.getpid():
-            self.after_fork_in_child()
+    def _after_fork(self) -> None:
+        # The lock may be held, and the sides half changed, by a thread that the child does not have.
+        self.lock = threading.Lock()
+        self._changed = threading.Condition(self.lock)
+        self.waiters = 0
+        with self.lock:
+            self._clear()
+            if not self.closed:
+                self._make_stale("the process was forked")
 
     # -- callbacks ---------------------------------------------------------------------------------------
 
@@ -232,6 +225,7 @@ class BookState:
         with self.lock:
             self._callbacks += (callback,)
 
+    @calls_user_code
     def notify(self) -> None:
         """Run the callbacks, on the calling thread. All of them run; what the first one raised is raised again, what
         others raised is logged."""

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Iterable, List, Mapping, Optional, Tuple
 
 import attrs
 
@@ -16,6 +16,7 @@ from dbxsdk.events import RecordingFailed
 from dbxsdk.recording.files import Files, Member
 from dbxsdk.recording.format import Closed, Frame, Lost, Opened, encode, frame_end, frame_start, text_end
 from dbxsdk.recording.redaction import Secrets
+from dbxsdk.runtime.reentrancy import calls_user_code
 
 if TYPE_CHECKING:
     from dbxsdk.recording.recorded_connection import RecordedConnection
@@ -338,12 +339,16 @@ class Tape:
         if self._settings.on_error is not None:
             listeners.append(self._settings.on_error)
         logger.error("%s: %s: %s", self._settings.place, what, error)
-        event = RecordingFailed(error, lost)
-        for listener in listeners:
-            try:
-                listener(event)
-            except BaseException:  # noqa: B036 - also SystemExit: it would end the thread in silence
-                logger.exception("an on_error callback of the recorder raised")
+        _report(listeners, RecordingFailed(error, lost))
+
+
+@calls_user_code
+def _report(listeners: Iterable[OnError], event: RecordingFailed) -> None:
+    for listener in listeners:
+        try:
+            listener(event)
+        except BaseException:  # noqa: B036 - also SystemExit: it would end the thread in silence
+            logger.exception("an on_error callback of the recorder raised")
 
 
 class _Block:

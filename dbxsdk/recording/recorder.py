@@ -15,13 +15,13 @@ from dbxsdk.recording.recorded_connection import RecordedConnection
 from dbxsdk.recording.redaction import Secrets
 from dbxsdk.runtime import reentrancy
 from dbxsdk.runtime import exit as at_exit
-from dbxsdk.runtime.fork import first_use
+from dbxsdk.runtime.fork import ForkAware
 
 _AT_END = 5.0
-"""Seconds to write what is queued, of all recorders together."""
+"""Seconds to write what is queued; at the interpreter's exit, of all recorders together."""
 
 
-class Recorder:
+class Recorder(ForkAware):
     """Writes what clients receive and send to a file that ``read`` and ``dbxsdk replay`` take.
 
     One recorder may serve many clients (``Options(recorder=...)``), from any thread. No client ever waits for it: frames
@@ -81,6 +81,7 @@ class Recorder:
         )
         self._owners: "weakref.WeakKeyDictionary[Any, int]" = weakref.WeakKeyDictionary()
         self._begin(inherited=False)
+        self._follow_forks()
         _recorders.add(self)
 
     def _begin(self, inherited: bool, is_open: bool = True) -> None:
@@ -88,7 +89,7 @@ class Recorder:
         tape.is_open = is_open
         self._finish = weakref.finalize(self, _finish, tape)
         self._finish.atexit = False  # see _at_exit
-        self._tape = tape  # last: other threads of a forked child may look at it
+        self._tape = tape
 
     def __repr__(self) -> str:
         return f"<Recorder {self._settings.place}>"
@@ -140,36 +141,30 @@ class Recorder:
     def closed(self) -> bool:
         return not self._tape.is_open
 
-    def close(self, timeout: float = 5) -> None:
+    def close(self, timeout: float = _AT_END) -> None:
         """Writes what is queued, ends the file and the thread, within ``timeout`` seconds. From any thread; calling it again
         does nothing. Close the clients first: what they still receive is not recorded.
 
         When the interpreter exits, it is done by itself after all clients were closed. By a signal handler or a destructor
         in the middle of the SDK's own code it returns at once (see ``Client.close``).
         """
-        self._check_process()
         seconds = check_seconds("timeout", timeout, zero=True)
+        self._check_process()
         reentrancy.run(lambda: self._tape.finish(seconds))
 
     def __enter__(self) -> "Recorder":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self._check_process()
+        reentrancy.run(lambda: self._tape.finish(_AT_END))
 
-    def _check_process(self) -> None:
-        # Fork hooks are skipped by some servers (uWSGI): then the first call in the child finds out here.
-        if self._tape.pid != os.getpid():
-            self._after_fork_in_child()
-
-    def _after_fork_in_child(self) -> None:
-        with first_use():
-            if self._tape.pid != os.getpid():
-                was_open = self._tape.is_open
-                self._finish.detach()
-                self._tape.forget()
-                self._owners = weakref.WeakKeyDictionary()
-                self._begin(inherited=True, is_open=was_open)
+    def _after_fork(self) -> None:
+        was_open = self._tape.is_open
+        self._finish.detach()
+        self._tape.forget()
+        self._owners = weakref.WeakKeyDictionary()
+        self._begin(inherited=True, is_open=was_open)
 
 
 def _check_count(name: str, value: Any, least: int, most: Optional[int] = None) -> int:
@@ -196,12 +191,3 @@ def _at_exit() -> None:
 
 # When the clients are closed: what they received to the last, and their end, is to be in the recording.
 at_exit.afterwards(_at_exit)
-
-
-def _after_fork_in_child() -> None:
-    for recorder in list(_recorders):
-        recorder._after_fork_in_child()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

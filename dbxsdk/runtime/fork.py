@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import weakref
 from typing import Any, ContextManager, Dict, Iterator, List
 
 _PATIENCE = 5.0
@@ -23,7 +24,36 @@ def first_use() -> ContextManager[Any]:
     return _first_uses.setdefault(os.getpid(), threading.RLock())  # setdefault() is one step
 
 
-class Imports:
+class ForkAware:
+    """Something that a forked child must put right before it uses it: a lock that a thread of the parent's may hold.
+
+    A subclass calls ``_follow_forks`` once it is made, ``_check_process`` at the head of every public method, and says in
+    ``_after_fork`` what there is to do. It is kept weakly.
+    """
+
+    __slots__ = ("_pid", "__weakref__")
+
+    def _follow_forks(self) -> None:
+        self._pid = os.getpid()
+        _fork_aware.add(self)
+
+    def _check_process(self) -> None:
+        """Put a forked child right. Where fork hooks ran, that is done; some servers skip them."""
+        if self._pid != os.getpid():
+            with first_use():
+                if self._pid != os.getpid():
+                    self._after_fork()
+                    self._pid = os.getpid()  # last: other threads of the child look at it
+
+    def _after_fork(self) -> None:
+        """In the child, once, by one thread; others wait for it. What was left half done in the parent is to be undone."""
+        raise NotImplementedError
+
+
+_fork_aware: "weakref.WeakSet[ForkAware]" = weakref.WeakSet()
+
+
+class Imports(ForkAware):
     """The imports that are made at their first use. In a child forked in the middle of one, Python's own lock of the module
     has lost its owner: whoever imports it there waits for ever. So a fork waits for their end."""
 
@@ -33,7 +63,7 @@ class Imports:
         """The threads; one may be there twice."""
         self._forking = 0
         """How many threads are forking."""
-        self._pid = os.getpid()
+        self._follow_forks()
 
     @contextlib.contextmanager
     def __call__(self) -> Iterator[None]:
@@ -63,27 +93,25 @@ class Imports:
             self._forking -= 1
             self._changed.notify_all()
 
-    def _check_process(self) -> None:
-        # Where fork hooks were skipped, the lock may be held by a thread of the parent's.
-        if self._pid != os.getpid():
-            with first_use():
-                if self._pid != os.getpid():
-                    self.after_fork_in_child()
-
-    def after_fork_in_child(self) -> None:
+    def _after_fork(self) -> None:
         own = threading.get_ident()
         self._importing = [thread for thread in self._importing if thread == own]
         self._changed = threading.Condition()
         self._forking = 0
-        self._pid = os.getpid()
 
 
 importing = Imports()
 """``with importing():`` around an import that is not made when this package is imported."""
 
+
+def _after_fork_in_child() -> None:
+    for each in list(_fork_aware):
+        each._check_process()
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=importing.before_fork,
         after_in_parent=importing.after_fork_in_parent,
-        after_in_child=importing.after_fork_in_child,
+        after_in_child=_after_fork_in_child,
     )

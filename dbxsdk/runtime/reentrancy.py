@@ -8,35 +8,38 @@ from __future__ import annotations
 
 import sys
 import threading
-from types import FrameType
-from typing import Any, Callable, Optional
+from concurrent.futures import Future
+from types import CodeType, FrameType
+from typing import Any, Callable, Dict, Optional, TypeVar
 
-_WITH_LOCKS = (
-    "dbxsdk.session.",
-    "dbxsdk.transport.",
-    "dbxsdk.recording.",
-    "dbxsdk.book.",
-    "dbxsdk.runtime.exit",
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+WITH_LOCKS = (
+    "dbxsdk.session",
+    "dbxsdk.transport",
+    "dbxsdk.recording",
+    "dbxsdk.book",
     "dbxsdk.playback.handoff",
+    "dbxsdk.runtime.exit",
     "concurrent.futures._base",
 )
-"""Modules (by the beginnings of their names) that hold locks, or are called by who does."""
+"""Packages and modules that hold locks, or are called by others while these hold some."""
 
-CALLERS = frozenset(
-    {
-        ("dbxsdk.session.callbacks", "deliver"),
-        ("dbxsdk.session.callbacks", "_deliver_event"),
-        ("dbxsdk.session.pending", "guarded"),
-        ("concurrent.futures._base", "_invoke_callbacks"),
-        ("dbxsdk.book.state", "notify"),
-        ("dbxsdk.book.order_book", "__exit__"),
-        ("dbxsdk.recording.background_writer", "_tell"),
-        ("dbxsdk.session.messages", "__exit__"),
-        ("dbxsdk.recording.recorder", "__exit__"),
-    }
-)
-"""Their functions that call users' code, and the end of their ``with`` blocks: neither they nor whoever calls them holds a
-lock then."""
+_boundaries: Dict[int, CodeType] = {}
+"""The code of functions there that call users' code, by its id: code of the same text is equal, wherever it is."""
+
+
+def calls_user_code(function: _F) -> _F:
+    """Mark a function of ``WITH_LOCKS`` that calls users' code: neither it nor its callers hold a lock then. What is called
+    from there has not come in the middle of the SDK's own code."""
+    _boundaries[id(function.__code__)] = function.__code__
+    return function
+
+
+# Private, so that a Python may come that calls it otherwise: done-callbacks count as interruptions there.
+_invoke_callbacks = getattr(Future, "_invoke_callbacks", None)
+if _invoke_callbacks is not None:
+    calls_user_code(_invoke_callbacks)
 
 
 def run(work: Callable[[], Any]) -> None:
@@ -54,7 +57,7 @@ def run(work: Callable[[], Any]) -> None:
 def _interrupts(frame: Optional[FrameType]) -> bool:
     while frame is not None:
         module = frame.f_globals.get("__name__") or ""
-        if module.startswith(_WITH_LOCKS):
-            return (module, frame.f_code.co_name) not in CALLERS
+        if module.startswith(WITH_LOCKS):
+            return id(frame.f_code) not in _boundaries
         frame = frame.f_back
     return False

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import collections
-import os
 import random
 import threading
 import time
 from typing import Callable, Deque, Dict, Tuple
 
-from dbxsdk.runtime.fork import first_use
+from dbxsdk.runtime.fork import ForkAware
 
 # By the system's chance: where fork hooks are skipped, the children of one process share ``random``'s.
 _uniform = random.SystemRandom().uniform
@@ -37,22 +36,19 @@ class Backoff:
             self._ceiling = self._initial
 
 
-class ConnectionBudget:
+class ConnectionBudget(ForkAware):
     """Connections made to each host by the whole process, within a sliding window."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._made: Dict[str, Deque[float]] = {}
-        self._pid = os.getpid()
         self._lock = threading.Lock()  # guards _made
+        self._follow_forks()
 
     def reserve(self, host: str, limit: Tuple[int, float]) -> float:
         """Takes one connection to ``host`` out of the budget and returns 0, or returns the seconds until there is one."""
         count, window = limit
-        if self._pid != os.getpid():  # fork hooks are skipped by some servers
-            with first_use():
-                if self._pid != os.getpid():
-                    self.after_fork_in_child()
+        self._check_process()
         with self._lock:
             now = self._clock()
             made = self._made.setdefault(host, collections.deque())
@@ -63,15 +59,11 @@ class ConnectionBudget:
             made.append(now)
             return 0.0
 
-    def after_fork_in_child(self) -> None:
-        """The lock may have been held by a thread that the child does not have. What the parent used still
-        counts: the venue counts addresses, not processes."""
+    def _after_fork(self) -> None:
+        # The lock may have been held by a thread that the child does not have. What the parent used still
+        # counts: the venue counts addresses, not processes.
         self._lock = threading.Lock()
-        self._pid = os.getpid()
 
 
 budget = ConnectionBudget()
 """The process's own."""
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=budget.after_fork_in_child)

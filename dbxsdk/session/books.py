@@ -104,7 +104,7 @@ class BookFeed:
 
     def after_fork_in_child(self) -> None:
         self._notifying = False
-        self.state.after_fork_in_child()
+        self.state.check_process()
 
     def _waiting(self, timeout: Optional[float]) -> ContextManager[None]:
         return self._session.waiting_for_book(timeout, must_flow=self.book.is_stale)

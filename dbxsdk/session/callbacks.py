@@ -12,6 +12,7 @@ from dbxsdk.events import BadFrame, CallbackFailed, Event, Gap
 from dbxsdk.models import Update
 from dbxsdk.options import Options
 from dbxsdk.protocol import Push
+from dbxsdk.runtime.reentrancy import calls_user_code
 from dbxsdk.session.dispatch import UpdateQueue
 from dbxsdk.session.subscription import Subscription
 
@@ -209,6 +210,7 @@ class Callbacks:
             else:
                 self._deliver_event(item)
 
+    @calls_user_code
     def deliver(self, queue: UpdateQueue, subscription: Subscription, topic: str, what: Any) -> None:
         if not subscription.active or (subscription.ended_topics and topic in subscription.ended_topics):
             return
@@ -274,6 +276,7 @@ class Callbacks:
             push.bad = True
             self.bad_frame(error)
 
+    @calls_user_code
     def _deliver_event(self, event: Event) -> None:
         for callback in self._event_callbacks:
             try:

@@ -67,7 +67,7 @@ class Messages(Generic[T]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        reentrancy.run(self._close)
 
     def __del__(self) -> None:
         # No lock here: the interpreter may run this anywhere, also where this very thread holds one.

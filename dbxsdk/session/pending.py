@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import collections
+import functools
 import logging
 import threading
 from concurrent.futures import Future
 from typing import Any, Callable, Deque, Dict, Hashable, List, Optional
 
 from dbxsdk.protocol import Reply, Request
+from dbxsdk.runtime.reentrancy import calls_user_code
 
 logger = logging.getLogger(__name__)
 
@@ -20,18 +22,20 @@ class RequestFuture(Future):  # type: ignore[type-arg]
     """A future that can be completed in a forked child, whoever held its lock in the parent."""
 
     def add_done_callback(self, fn: Callable[["Future[Any]"], object]) -> None:
-        def guarded(future: "Future[Any]") -> None:
-            try:
-                fn(future)
-            except BaseException:  # noqa: B036 - also SystemExit: it would end the reader thread
-                logger.exception("a done-callback of a request raised")
-
-        super().add_done_callback(guarded)
+        super().add_done_callback(functools.partial(_guarded, fn))
 
     request_id: Any = None
 
     def renew_lock(self) -> None:
         self._condition = threading.Condition()
+
+
+@calls_user_code
+def _guarded(callback: Callable[["Future[Any]"], object], future: "Future[Any]") -> None:
+    try:
+        callback(future)
+    except BaseException:  # noqa: B036 - also SystemExit: it would end the reader thread
+        logger.exception("a done-callback of a request raised")
 
 
 class Entry:

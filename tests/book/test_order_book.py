@@ -606,7 +606,7 @@ def test_asking_for_a_whole_book_is_done_without_the_lock() -> None:
 def test_after_a_fork_nothing_of_the_parents_is_relied_on(fresh: Book) -> None:
     fresh.book._state.lock.acquire()  # by a thread that the child does not have
     fresh.book._state._pid = 0  # the parent's
-    fresh.book.after_fork_in_child()
+    fresh.book.check_process()
     assert fresh.book.is_stale and fresh.book.bids() == []
     fresh.snapshot()
     assert not fresh.book.is_stale and fresh.book.best_bid == (D(9), D(1))

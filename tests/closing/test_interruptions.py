@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
 import os
 import pathlib
 import signal
@@ -20,7 +19,6 @@ import pytest
 
 from dbxsdk import ClientClosed, ConnectionLost, Recorder, State
 from dbxsdk.recording import read
-from dbxsdk.runtime import reentrancy
 from dbxsdk.sim import BybitVenue, DigiFinexVenue
 from tests.conftest import library_threads
 from tests.session.fake import FakeProtocol, Network
@@ -282,13 +280,6 @@ def test_ctrl_c_while_the_threads_are_started_leaves_none(monkeypatch: pytest.Mo
     eventually(lambda: not library_threads())
     client.open()
     client.close()
-
-
-def test_the_callers_of_user_code_are_there() -> None:
-    for module, name in reentrancy.CALLERS:
-        source = importlib.import_module(module)
-        with open(str(source.__file__), encoding="utf-8") as text:
-            assert f"def {name}(" in text.read(), (module, name)
 
 
 def within(lock: Any, action: Callable[[], Any]) -> Any:

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no for
 PACKAGE = pathlib.Path(dbxsdk.__file__).parent
 ELSEWHERE = {"sim", "cli", "playback"}
 """Not for a child to go on with: servers, programs, and replays, which are of their process."""
-OF_THE_CHILD = {"after_fork_in_child", "renew_lock", "forget", "first_use"}
+OF_THE_CHILD = {"_after_fork", "after_fork_in_child", "renew_lock", "forget", "first_use"}
 """What makes locks in a child only."""
 
 # ``argv``: the venues' addresses, the certificate, a folder, and whether the library's fork hooks run.
