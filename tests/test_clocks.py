@@ -39,7 +39,6 @@ READS = {
     "cli/doctor/venue.py:_now": "what is compared with the venue's clock",
     "cli/doctor/venue.py:Examination._read_clock": "what is compared with the venue's clock",
     "cli/doctor/probe.py:Probe.handshake": "what is compared with the venue's clock",
-    "cli/demo/orders.py:PrivateLink.gap": "which orders the local venue changed since",
 }
 """Module and place, and what for."""
 

@@ -1,20 +1,18 @@
-"""The course of the demo: subscribe, ask, pull one connection of each venue, and draw up the summary."""
+"""The course of the demo: subscribe, request, pull one connection of each venue, and draw up the summary."""
 
 from __future__ import annotations
 
 import contextlib
 import queue
 import signal
-import statistics
 import threading
 import time
-from typing import Any, Callable, Iterator, Optional, Sequence
+from collections import Counter
+from typing import Any, Callable, List, Optional, Sequence
 
-from dbxsdk.cli.demo.feed import Feed
-from dbxsdk.cli.demo.orders import PrivateLink, TradeLink
-from dbxsdk.cli.demo.report import Display, Happening, Losses, Summary
+from dbxsdk.cli.demo.lines import Document, Lines
+from dbxsdk.cli.demo.link import Arrived, Link, median_ms
 from dbxsdk.cli.demo.setup import LocalVenue
-from dbxsdk.cli.demo.tasks import TaskLink
 
 PULLS_FROM, PULLS_TO = 0.2, 0.7
 """The first venue's pull and the last one's, as shares of the planned time."""
@@ -22,147 +20,140 @@ PULLS_FROM, PULLS_TO = 0.2, 0.7
 RECOVERY_TIMEOUT = 30.0
 """How long beyond the planned time a pulled connection may take to recover."""
 
-COMPARE_EVERY = 1.0
+PATIENCE = 10.0
+"""Seconds within which a callback must have got what the venue did: far more than a loaded machine takes."""
+
+NOTE_EVERY = 1.0
+TICK = 0.05
 
 
 class Course:
-    """One run of the demo."""
+    """One run of the demo. The main thread does all but requests and callbacks."""
 
-    def __init__(self, venues: Sequence[LocalVenue], seconds: float, display: Display) -> None:
-        self._venues = venues
-        self._links = [link for local in venues for link in local.links]
-        self._seconds = seconds
-        self._display = display
-        # From the clients' threads, and from the signal handler, to the main thread, which alone shows things. A
-        # SimpleQueue, because its put() may interrupt its get() in the same thread.
-        self._inbox: "queue.SimpleQueue[Optional[Happening]]" = queue.SimpleQueue()
+    def __init__(self, venues: Sequence[LocalVenue], seconds: float, display: Lines) -> None:
+        self._venues, self._seconds, self._display = venues, seconds, display
+        self._links: List[Link] = []
+        # A SimpleQueue, because its put() may interrupt its get() in the same thread: Ctrl-C puts None.
+        self._inbox: "queue.SimpleQueue[Optional[Arrived]]" = queue.SimpleQueue()
         self._interrupted = False
-        self._started = self._next_standing = self._next_compare = time.monotonic()
+        self._started = self._next_standing = self._next_note = time.monotonic()
 
-    def run(self) -> Summary:
-        """Runs it to its end, or to Ctrl-C. Leaves no thread and no socket."""
-        with _interrupts(lambda: self._inbox.put(None)), contextlib.ExitStack() as stack:
+    def run(self) -> Document:
+        """Run it to its end, or to Ctrl-C, and return the summary. Leaves no thread and no socket."""
+        with contextlib.ExitStack() as stack:
             stack.callback(self._display.close)
-            for local in self._venues:
-                stack.enter_context(local.venue)
-                for link in local.links:
-                    link.open(self._tell)
+            self._catch_interrupt(stack)
+            for venue, make_links in self._venues:
+                stack.enter_context(venue)
+                for link in make_links():
                     stack.callback(link.close)
+                    self._links.append(link)
             self._display.started(self._seconds, [link.start() for link in self._links])
-            # First all subscriptions, then the requests: what these bring about is to be told to those.
             for link in self._links:
-                link.subscribe()
+                link.subscribe(self._inbox.put)
+            # Only now: what the requests bring about is to be reported to all subscriptions.
             for link in self._links:
-                link.ask()
-            self._next_standing = time.monotonic() + self._display.interval
-            for number, local in enumerate(self._venues):
-                share = PULLS_FROM + (PULLS_TO - PULLS_FROM) * number / max(1, len(self._venues) - 1)
-                self._watch(self._started + self._seconds * share)
-                if not self._interrupted:
-                    local.pull()
-            self._watch(self._started + self._seconds)
-            self._watch(time.monotonic() + RECOVERY_TIMEOUT, self._all_recovered)
+                link.start_requests()
+            self._play()
             for link in self._links:
-                link.stop_asking()
-            for link in self._links:
-                link.finish()
-            self._show_rest()
-            summary = self._summary()
-            self._display.finished(summary)
+                link.stop_requests()
+            summary = self._settle()
+            self._display.finished(self._now(), summary)
         return summary
 
-    def _tell(self, venue: str, connection: str, event: Any) -> None:
-        """From any thread."""
-        self._inbox.put(Happening(self._now(), venue, connection, event))
+    def _catch_interrupt(self, stack: contextlib.ExitStack) -> None:
+        """Make Ctrl-C end the course in place of raising somewhere in its middle; a second one raises as ever."""
+        before = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is threading.main_thread() and before not in (signal.SIG_IGN, None):
+
+            def handle(number: int, frame: Any) -> None:
+                signal.signal(signal.SIGINT, before)
+                self._inbox.put(None)
+
+            signal.signal(signal.SIGINT, handle)
+            stack.callback(signal.signal, signal.SIGINT, before)
+
+    def _play(self) -> None:
+        cuts = [(link, link.cut) for link in self._links if link.cut is not None]
+        for number, (link, cut) in enumerate(cuts):
+            share = PULLS_FROM + (PULLS_TO - PULLS_FROM) * number / max(1, len(cuts) - 1)
+            self._watch(self._started + self._seconds * share)
+            if not self._interrupted:
+                link.pull(cut)
+        self._watch(self._started + self._seconds)
+        self._watch(time.monotonic() + RECOVERY_TIMEOUT, self._all_recovered)
 
     def _now(self) -> float:
         return round(time.monotonic() - self._started, 3)
 
+    def _all_recovered(self) -> bool:
+        return all(link.counts["recovered"] >= link.counts["pulled"] for link in self._links)
+
     def _watch(self, until: float, enough: Callable[[], bool] = lambda: False) -> None:
-        """Shows what happens until the monotonic time ``until``, until ``enough()``, or until Ctrl-C."""
+        """Show what happens until the monotonic time ``until``, until ``enough()``, or until Ctrl-C."""
         while not self._interrupted and not enough():
             now = time.monotonic()
             if now >= until:
                 return
-            if now >= self._next_compare:
-                self._next_compare = now + COMPARE_EVERY
-                for link in self._links:
-                    link.compare()
+            if now >= self._next_note:
+                self._next_note = now + NOTE_EVERY
+                for source in (source for link in self._links for source in link.sources):
+                    source.note()
             if now >= self._next_standing:
                 self._next_standing = now + self._display.interval
                 self._show_standing()
-            try:
-                happening = self._inbox.get(timeout=max(0.0, min(until, self._next_standing) - time.monotonic()))
-            except queue.Empty:
-                continue
-            if happening is None:
-                self._interrupted = True
-            else:
-                self._display.happened(happening)
+            self._take(min(until, self._next_standing) - time.monotonic())
+
+    def _take(self, seconds: float) -> None:
+        try:
+            arrived = self._inbox.get(timeout=max(0.0, seconds))
+        except queue.Empty:
+            return
+        if arrived is None:
+            self._interrupted = True
+            return
+        at, link, source, item = arrived
+        for event in link.handle(at, source, item):
+            self._display.happened(round(at - self._started, 3), link.name, event)
 
     def _show_standing(self) -> None:
-        at = self._now()
-        self._display.standing([link.standing(at) for link in self._links])
+        self._display.standing(self._now(), [link.standing() for link in self._links])
 
-    def _show_rest(self) -> None:
-        with contextlib.suppress(queue.Empty):
-            while True:
-                happening = self._inbox.get_nowait()
-                if happening is not None:
-                    self._display.happened(happening)
+    def _settle(self) -> Document:
+        """Let what is on its way arrive, if it does, and draw up the summary."""
+        for link in self._links:
+            if link.orders is not None:
+                link.orders.ask()
+        expected = [(source, source.note()) for link in self._links for source in link.sources]
+        until = time.monotonic() + PATIENCE
+        is_over = False
+        while not is_over:
+            is_over = time.monotonic() >= until
+            self._take(TICK)
+            while not self._inbox.empty():
+                self._take(0)
+            compared = [(source.kind, *source.compare(length)) for source, length in expected]
+            is_over = is_over or not any(lost for _, _, lost, _ in compared)
         self._show_standing()
-
-    def _all_recovered(self) -> bool:
-        return all(link.recovered >= link.pulled for link in self._links)
-
-    def _summary(self) -> Summary:
-        links = self._links
-        feeds = [link for link in links if isinstance(link, Feed)]
-        fills = [link.fills for link in links if isinstance(link, PrivateLink)]
-        fills += [link.results for link in links if isinstance(link, TaskLink)]
-        outcomes = [link.outcomes for link in links if isinstance(link, (TradeLink, TaskLink))]
-        round_trips = [seconds for link in links for seconds in link.asking.round_trips]
-        return Summary(
-            at=self._now(),
-            interrupted=self._interrupted,
-            received=sum(link.stats.received for link in links),
-            delivered=sum(link.stats.delivered for link in links),
-            losses=sum((link.losses() for link in links), Losses()),
-            trades_checked=sum(feed.trades.checked for feed in feeds),
-            books_checked=sum(feed.books.checked for feed in feeds),
-            fills_checked=sum(each.checked for each in fills),
-            pulled=sum(link.pulled for link in links),
-            recovered=sum(link.recovered for link in links),
-            gap_seconds=round(sum(link.gap_seconds for link in links), 3),
-            trades_in_gap=sum(feed.trades.in_gap for feed in feeds),
-            fills_in_gap=sum(each.in_gap for each in fills),
-            requests=sum(link.asking.made for link in links),
-            answered=sum(link.asking.answered for link in links),
-            cut_off=sum(link.asking.cut_off for link in links),
-            failed=sum(link.asking.failed for link in links),
-            orders=sum(each.placed for each in outcomes),
-            accepted=sum(each.accepted for each in outcomes),
-            asked=sum(each.asked for each in outcomes),
-            carried_out=sum(each.found for each in outcomes),
-            unknown=sum(each.unknown for each in outcomes),
-            round_trip_ms=round(statistics.median(round_trips) * 1000, 3) if round_trips else None,
-        )
-
-
-@contextlib.contextmanager
-def _interrupts(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C calls ``interrupt`` in place of raising somewhere in the middle; a second one raises as ever."""
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or before in (signal.SIG_IGN, None):
-        yield
-        return
-
-    def handle(number: int, frame: Any) -> None:
-        signal.signal(signal.SIGINT, before)
-        interrupt()
-
-    signal.signal(signal.SIGINT, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+        losses, checked, in_gap, total = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+        for kind, right, lost, missed in compared:
+            checked[kind] += right
+            losses[kind] += lost
+            in_gap[kind] += missed
+        for link in self._links:
+            losses.update(link.losses())
+            total.update(link.totals())
+        lost = sum(losses.values())
+        # Ctrl-C may come in the middle of a recovery.
+        is_recovered = self._interrupted or self._all_recovered()
+        return {
+            "ok": is_recovered and not (lost or total["failed"] or total["unknown"]),
+            "interrupted": self._interrupted,
+            **total,
+            "lost": lost,
+            "losses": dict(losses),
+            "checked": dict(checked),
+            "in_gap": dict(in_gap),
+            "offline_seconds": round(sum(link.offline_seconds for link in self._links), 2),
+            "round_trip_ms": median_ms([seconds for link in self._links for seconds in link.round_trips]),
+        }

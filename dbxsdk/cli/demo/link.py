@@ -1,217 +1,191 @@
-"""One connection of the demo: its client, its requests, its events, and its recovery after a pull."""
+"""One connection of the demo: what it subscribes and requests, and its recovery after a pull."""
 
 from __future__ import annotations
 
-import abc
 import statistics
+import threading
 import time
-from typing import Any, Callable, Optional, Sequence, Set, Tuple
+from collections import Counter
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
-import attrs
-
-from dbxsdk.cli.demo.asking import Asking
-from dbxsdk.cli.demo.report import Losses, Pulled, Recovered, RequestFailed, Standing, Start
+from dbxsdk.cli.demo.checks import Book, Stream
+from dbxsdk.cli.demo.orders import DemoEvent, Orders
 from dbxsdk.client import Client
-from dbxsdk.errors import DbxError
+from dbxsdk.errors import ClientClosed, ConnectError, ConnectionLost, DbxError
 from dbxsdk.events import Connected, Disconnected, Gap
-from dbxsdk.session import Stats
-from dbxsdk.sim import Venue
 
-ROUND_TRIPS_SHOWN = 20
+REQUESTS_EVERY = 0.25
 LAST_ANSWER = 5.0
 """Seconds that the last request may take at the end."""
 
-Tell = Callable[[str, str, Any], None]
-"""``tell(venue, connection, event)``, on the thread where it happens."""
+EVENT, PING, ANSWER, FAILURE = "event", "ping", "answer", "failure"
+Arrived = Tuple[float, "Link", Any, Any]
+"""When (monotonic), on which connection, from what (a ``Stream``, a ``Book`` or one of the words above), and what."""
 
 
-class Link(abc.ABC):
-    """One client of a local venue.
+class Link:
+    """A client of a local venue, with a thread that makes blocking requests again and again.
 
-    Its life: ``open`` (the venue is started), ``subscribe``, ``ask``; then ``compare`` every second or so; at the end
-    ``stop_asking``, ``finish``, ``close``. All of these are the main thread's. What callbacks count is written by the
-    client's callbacks thread alone.
+    That thread and the client's callbacks only put what they get into an inbox, for the main thread to ``handle``.
 
-    Attributes:
-        name: the connection, as it is shown.
-        url: its address, once it is open.
-        client: its client, once it is open.
-        symbol: what is traded on it, or "".
-        channels: those that must deliver again before a pulled connection counts as recovered; none: a request must
-            be answered again.
+    Args:
+        sources: what it subscribes. A pulled connection has recovered when each of them has delivered again; without
+            any, when a request was answered.
+        requests: blocking calls to make beside pings and orders.
+        cut: ends the connection at the venue's side, as a failing network would; None: it is not pulled.
+        amid: in the middle of what ``cut`` does that, if of anything.
     """
 
-    client: Client
-    asking: Asking
-    url: str
+    def __init__(
+        self,
+        name: str,
+        client: Client,
+        url: str,
+        sources: Sequence[Union[Stream, Book]] = (),
+        *,
+        requests: Sequence[Callable[[Any], Any]] = (),
+        orders: Optional[Orders] = None,
+        cut: Optional[Callable[[], Any]] = None,
+        amid: str = "",
+    ) -> None:
+        self.name, self.client, self.url, self.sources = name, client, url, sources
+        self.orders, self.cut = orders, cut
+        self.counts = Counter(pulled=0, recovered=0, requests=0, answered=0, cut_off=0, failed=0)
+        self.offline_seconds = 0.0
+        self.round_trips: List[float] = []
+        self._requests = (*requests, *([orders.place] if orders else []))
+        self._amid = amid
+        self._pulled_at = self._disconnected_at = 0.0
+        self._awaited: Set[Any] = set()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"dbxsdk-demo-{name.replace(' ', '-')}", daemon=True)
 
-    def __init__(self, venue: Venue, name: str, symbol: str = "", channels: Tuple[str, ...] = ()) -> None:
-        self.venue = venue
-        self.name = name
-        self.symbol = symbol
-        self.channels = channels
-        self.pulled = 0
-        self.recovered = 0
-        self.gap_seconds = 0.0
-        self._pulled_at = 0.0
-        self._disconnected_at = 0.0
-        self._awaited: Set[str] = set()
-        self._answer_awaited = False
-        self._final_stats: Optional[Stats] = None
+    def subscribe(self, inbox: Callable[[Arrived], None]) -> None:
+        """Open the connection and subscribe."""
 
-    # -- what each of them is ------------------------------------------------------------------------
+        def put(source: Any, item: Any) -> None:
+            inbox((time.monotonic(), self, source, item))
 
-    @abc.abstractmethod
-    def make_client(self) -> Tuple[Any, str]:
-        """Its client, not opened, and the address that this has."""
-
-    @property
-    def topics(self) -> Tuple[str, ...]:
-        """What it subscribes, to be shown."""
-        return self.channels
-
-    @property
-    def requests(self) -> Sequence[Callable[[Any], Any]]:
-        """Blocking calls to make beside ``ping``."""
-        return ()
-
-    def make_subscriptions(self) -> None:
-        """Subscribes what it is for."""
-
-    def lost(self) -> None:
-        """The connection ended. On the callbacks thread, as the next one."""
-
-    def gap(self) -> None:
-        """A gap was announced."""
-
-    def compare(self) -> None:
-        """Checks what came against the venue."""
-
-    def settle(self) -> None:
-        """No request is made any more: lets what is on its way arrive."""
-
-    def own_losses(self) -> Losses:
-        """What its comparisons found."""
-        return Losses()
-
-    def own_standing(self, standing: Standing) -> Standing:
-        """``standing`` with what this connection has beyond others."""
-        return standing
-
-    # -- life ----------------------------------------------------------------------------------------
-
-    def open(self, tell: Tell) -> None:
-        self._tell_all = tell
-        self.client, self.url = self.make_client()
-        self.client.on_event(self._on_event)
-        name = self.name.replace(" ", "-")
-        self.asking = Asking(
-            name,
-            self.client,
-            self.requests,
-            self._request_failed,
-            self._request_answered,
-            lambda: (self.pulled, self.recovered),
-        )
-
-    def start(self) -> Start:
-        return Start(self.venue.name, self.name, self.url, self.topics)
-
-    def subscribe(self) -> None:
-        """Opens the connection and subscribes."""
+        self._put = put
+        if self.orders is not None:
+            self.orders.report = lambda event: put(EVENT, event)
+        self.client.on_event(lambda event: put(EVENT, event))
         self.client.open()
-        self.make_subscriptions()
+        for source in self.sources:
+            source.subscribe(self.client, put)
 
-    def ask(self) -> None:
-        self.asking.start()
+    def start_requests(self) -> None:
+        self._thread.start()
 
-    def stop_asking(self) -> None:
-        self.asking.stop(LAST_ANSWER)
-
-    def finish(self) -> None:
-        """Lets what is on its way arrive, and takes the final counters."""
-        self.compare()
-        self.settle()
-        self._final_stats = self.client.stats()
+    def stop_requests(self, timeout: Optional[float] = LAST_ANSWER) -> None:
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
 
     def close(self) -> None:
-        # The client first: it ends the request for whose answer the asking thread may be waiting.
+        # The client first: it ends the request for whose answer the thread may be waiting.
         self.client.close()
-        self.asking.stop()
+        self.stop_requests(None)
 
-    def pull(self, cut: Callable[[], Any], when: str = "") -> None:
-        """Cuts the connection at the venue's end, as a failing network would."""
+    def pull(self, cut: Callable[[], Any]) -> None:
         self._pulled_at = time.monotonic()
-        self.pulled += 1
-        self.tell(Pulled(1, when))
+        self.counts["pulled"] += 1
+        text = " ".join(("the demo pulls the connection", self._amid)).strip()
+        self._put(EVENT, DemoEvent("Pulled", text, {"amid": self._amid}))
         cut()
 
-    # -- from any thread -----------------------------------------------------------------------------
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._request(PING, lambda client: client.ping())
+            for request in self._requests:
+                self._request(ANSWER, request)
+            self._stopping.wait(REQUESTS_EVERY)
 
-    def tell(self, event: Any) -> None:
-        self._tell_all(self.venue.name, self.name, event)
+    def _request(self, kind: str, request: Callable[[Any], Any]) -> None:
+        try:
+            answer = request(self.client)
+        except DbxError as error:
+            self._put(FAILURE, error)
+        else:
+            self._put(kind, answer)
 
-    def _request_failed(self, error: DbxError) -> None:
-        self.tell(RequestFailed(f"{type(error).__name__}: {error}"))
+    # -- what came, on the main thread -------------------------------------------------------------------
 
-    def _request_answered(self) -> None:
-        if self._answer_awaited:
-            self._answer_awaited = False
-            self._recover()
-
-    # -- on the callbacks thread ---------------------------------------------------------------------
-
-    def _on_event(self, event: Any) -> None:
-        self.tell(event)
-        if isinstance(event, Disconnected):
-            self._disconnected_at = time.monotonic()
-            self.lost()
-        elif isinstance(event, Gap):
-            self.gap_seconds += event.seconds
-            self._awaited = set(self.channels)
-            self.gap()
-        elif isinstance(event, Connected) and event.reconnects and not self.channels:
-            self.gap_seconds += time.monotonic() - self._disconnected_at
-            self._answer_awaited = True
-
-    def flows(self, channel: str) -> None:
-        """An update of ``channel`` came: being connected is not enough to be recovered."""
-        if channel in self._awaited:
-            self._awaited.discard(channel)
+    def handle(self, at: float, source: Any, item: Any) -> Iterator[Any]:
+        """Take in what came; yield the events that are to be shown."""
+        if source is EVENT:
+            yield item
+            self._handle_event(at, item)
+        elif source is FAILURE:
+            # A pull takes answers: orders are asked about, and the rest is harmless to repeat.
+            pulled = isinstance(item, ConnectError) and self.counts["pulled"] > 0
+            is_cut_off = pulled or isinstance(item, (ConnectionLost, ClientClosed))
+            self.counts.update({"requests": 1, "cut_off" if is_cut_off else "failed": 1})
+            if not is_cut_off:
+                error = f"{type(item).__name__}: {item}"
+                yield DemoEvent("RequestFailed", f"a request FAILED: {error}", {"error": error})
+        elif source in (PING, ANSWER):
+            self.counts.update(requests=1, answered=1)
+            self.round_trips += [item] if source is PING else []
+            source = ANSWER
+        else:
+            source.received(item)
+        if source in self._awaited:
+            self._awaited.discard(source)
+            # Being connected is not enough to have recovered.
             if not self._awaited:
-                self._recover()
+                self.counts["recovered"] += 1
+                after = round(at - self._pulled_at, 3)
+                yield DemoEvent("Recovered", f"recovered: all flows, {after:.2f} s after the pull", {"after": after})
 
-    def _recover(self) -> None:
-        # Told first: who sees the counter may end the demo.
-        self.tell(Recovered(time.monotonic() - self._pulled_at))
-        self.recovered += 1
+    def _handle_event(self, at: float, event: Any) -> None:
+        if isinstance(event, Disconnected):
+            self._disconnected_at = at
+            for source in self.sources:
+                source.disconnected()
+        elif isinstance(event, Connected) and event.reconnects:
+            self.offline_seconds += at - self._disconnected_at
+            self._awaited = set() if self.sources else {ANSWER}
+        elif isinstance(event, Gap):
+            for source in self.sources:
+                if source.topic in event.topics:
+                    source.gap()
+                    self._awaited.add(source)
 
-    # -- on the main thread --------------------------------------------------------------------------
+    # -- documents that the command's help describes ----------------------------------------------------
 
-    @property
-    def stats(self) -> Stats:
-        return self._final_stats or self.client.stats()
+    def start(self) -> Dict[str, Any]:
+        return {"connection": self.name, "url": self.url, "topics": [source.topic for source in self.sources]}
 
-    def losses(self) -> Losses:
-        stats = self.stats
-        return attrs.evolve(
-            self.own_losses(), dropped=stats.dropped, bad_frames=stats.bad_frames, callback_errors=stats.callback_errors
-        )
+    def standing(self) -> Dict[str, Any]:
+        stats = self.client.stats()
+        book = self.sources[-1].book if self.sources else None
+        bid, ask = (book.best_bid, book.best_ask) if book else (None, None)
+        return {
+            "connection": self.name,
+            "state": self.client.state.value,
+            "received": stats.received,
+            "delivered": stats.delivered,
+            "requests": self.counts["requests"],
+            "answered": self.counts["answered"],
+            "round_trip_ms": median_ms(self.round_trips[-20:]),
+            "bid": bid and bid[0],
+            "ask": ask and ask[0],
+            "orders": self.orders and self.orders.counts["orders"],
+            "accepted": self.orders and self.orders.counts["accepted"],
+        }
 
-    def standing(self, at: float) -> Standing:
-        stats, asking = self.stats, self.asking
-        recent = asking.round_trips[-ROUND_TRIPS_SHOWN:]
-        return self.own_standing(
-            Standing(
-                at=at,
-                venue=self.venue.name,
-                connection=self.name,
-                symbol=self.symbol,
-                state=self.client.state.value,
-                received=stats.received,
-                delivered=stats.delivered,
-                requests=asking.made,
-                answered=asking.answered,
-                round_trip_ms=round(statistics.median(recent) * 1000, 3) if recent else None,
-            )
-        )
+    def totals(self) -> Dict[str, int]:
+        stats = self.client.stats()
+        orders = self.orders.counts if self.orders else {}
+        return {"received": stats.received, "delivered": stats.delivered, **self.counts, **orders}
+
+    def losses(self) -> Dict[str, int]:
+        """Count orders about which caller and venue disagree, and what the client itself says that it lost."""
+        stats = self.client.stats()
+        counters = {name: getattr(stats, name) for name in ("dropped", "bad_frames", "callback_errors")}
+        return {"orders": self.orders.disagreements() if self.orders else 0, **counters}
+
+
+def median_ms(seconds: Sequence[float]) -> Optional[float]:
+    return round(statistics.median(seconds) * 1000, 2) if seconds else None

@@ -1,138 +1,66 @@
-"""Bybit's two sockets of an account: orders placed on one, and what becomes of them told on the other."""
+"""What became of each order: the answer says so, or the venue is asked. None is sent twice."""
 
 from __future__ import annotations
 
-import itertools
-import threading
-import time
-from decimal import Decimal
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from collections import Counter
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 import attrs
 
-from dbxsdk.cli.demo import audit
-from dbxsdk.cli.demo.audit import TradeAudit
-from dbxsdk.cli.demo.link import Link
-from dbxsdk.cli.demo.outcomes import Outcomes
-from dbxsdk.cli.demo.report import Losses, Standing
-from dbxsdk.models import Update
-from dbxsdk.sim import BybitVenue
-
-CATEGORY, SYMBOL = "linear", "ETHUSDT"
-"""Not the symbol whose book is compared: an order changes the book at once, and the public feeds tell it later."""
-
-SIZE = Decimal("0.5")
+from dbxsdk.errors import OutcomeUnknown
 
 
-class TradeLink(Link):
-    """Order entry: places one small order after the other, bought and sold by turns, and waits for each answer."""
+@attrs.frozen
+class DemoEvent:
+    """What the demo itself did or found: by name, in words for people, and in details for programs."""
 
-    def __init__(self, venue: BybitVenue) -> None:
-        super().__init__(venue, "bybit trade", SYMBOL)
-        self._bybit = venue
-        self._numbers = itertools.count(1)
-        self.outcomes = Outcomes(self._known, self.tell)
-
-    def make_client(self) -> Tuple[Any, str]:
-        return self._bybit.client("trade"), self._bybit.url("/v5/trade")
-
-    @property
-    def requests(self) -> Sequence[Callable[[Any], Any]]:
-        return (lambda client: self.outcomes.place(lambda: self._place(client)),)
-
-    def _place(self, client: Any) -> str:
-        number = next(self._numbers)
-        result = client.place_order(
-            category=CATEGORY,
-            symbol=SYMBOL,
-            side="Buy" if number % 2 else "Sell",
-            orderType="Market",
-            qty=SIZE,
-            orderLinkId=f"demo-{number}",
-        )
-        return str(result.order_link_id)
-
-    def _known(self) -> List[Tuple[str, str]]:
-        return [(order.link_id, order.status) for order in self._bybit.orders()]
-
-    def settle(self) -> None:
-        self.outcomes.ask()
-
-    def own_losses(self) -> Losses:
-        return Losses(orders=self.outcomes.disagreements())
-
-    def own_standing(self, standing: Standing) -> Standing:
-        return attrs.evolve(standing, orders=self.outcomes.placed, accepted=self.outcomes.accepted)
+    name: str
+    text: str
+    details: Dict[str, Any]
 
 
-class PrivateLink(Link):
-    """The account's stream: every fill that the venue made, and every order's last state, has to come."""
+class Orders:
+    """The orders of one connection, placed on one thread.
 
-    def __init__(self, venue: BybitVenue) -> None:
-        super().__init__(venue, "bybit private", SYMBOL, ("order", "execution"))
-        self._bybit = venue
-        self.fills = TradeAudit()
-        self._fill_count = 0
-        # Guards both below, and wakes who waits for an order's last state.
-        self._moved = threading.Condition()
-        self._statuses: Dict[str, str] = {}
-        self._told_since_ms = 0
-        self._missing = 0
+    Args:
+        send: places an order and returns its id.
+        known: the venue's own orders, each as its id and its state. In a program for the live venue this is a REST request.
+    """
 
-    def make_client(self) -> Tuple[Any, str]:
-        return self._bybit.client("private"), self._bybit.url("/v5/private")
+    def __init__(self, send: Callable[[Any], str], known: Callable[[], Sequence[Tuple[str, str]]]) -> None:
+        self.counts = Counter(orders=0, accepted=0, unknown=0, asked=0, carried_out=0)
+        self.report: Callable[[DemoEvent], None] = lambda event: None
+        self._send, self._known = send, known
+        self._ids: Set[str] = set()
+        self._unanswered: List[Optional[str]] = []
 
-    def make_subscriptions(self) -> None:
-        self.client.subscribe("execution", callback=self._on_executions)
-        self.client.subscribe("order", callback=self._on_orders)
-        self.fills.subscribed(self._recorded())
+    def place(self, client: Any) -> None:
+        # Only now: an order that was sent before the connection ended may have been carried out after it.
+        self.ask()
+        self.counts["orders"] += 1
+        try:
+            self._ids.add(self._send(client))
+        except OutcomeUnknown as error:
+            self._unanswered.append(getattr(error, "order_link_id", None))
+            self.counts["unknown"] += 1
+            raise
+        self.counts["accepted"] += 1
 
-    # -- on the callbacks thread ---------------------------------------------------------------------
+    def ask(self) -> None:
+        """Ask the venue about orders that had no answer, and report what it says."""
+        while self._unanswered:
+            states = dict(self._known())
+            name = self._unanswered.pop(0)
+            # Without an id of its own it can only be the one that no answer named.
+            id_ = next((each for each in states if each not in self._ids), "") if name is None else name
+            status = states.get(id_)
+            self.counts.update(unknown=-1, asked=1, carried_out=int(status is not None))
+            self._ids.update(() if status is None else (id_,))
+            text = f"no answer to {name or 'an order'}, not resent; the venue: {status or 'not there'}"
+            details = {"order": name, "carried_out": status is not None, "status": status}
+            self.report(DemoEvent("OutcomeAsked", text, details))
 
-    def _on_executions(self, update: Update[Any]) -> None:
-        self._fill_count += len(update.data)
-        numbers = {execution.id: number for number, execution in enumerate(self._bybit.executions(), 1)}
-        self.fills.received(numbers[execution.exec_id] for execution in update.data if execution.exec_id in numbers)
-        self.flows(update.channel)
-
-    def _on_orders(self, update: Update[Any]) -> None:
-        with self._moved:
-            self._statuses.update((order.order_id, order.order_status) for order in update.data)
-            self._moved.notify_all()
-        self.flows(update.channel)
-
-    def lost(self) -> None:
-        self.fills.disconnected()
-
-    def gap(self) -> None:
-        self.fills.gap()
-        with self._moved:
-            # Orders of the gap are not told afterwards: a program asks for them over REST.
-            self._told_since_ms = int(time.time() * 1000)
-
-    # -- on the main thread --------------------------------------------------------------------------
-
-    def _recorded(self) -> List[int]:
-        return list(range(1, len(self._bybit.executions()) + 1))
-
-    def compare(self) -> None:
-        self.fills.compare(self._recorded())
-
-    def settle(self) -> None:
-        lost = self.fills.settle()
-        with self._moved:
-            self._moved.wait_for(lambda: not self._untold(), audit.PATIENCE)
-            self._missing = lost + self._untold()
-
-    def _untold(self) -> int:
-        """Orders whose last state did not come."""
-        since = self._told_since_ms
-        return sum(
-            self._statuses.get(order.id) != order.status for order in self._bybit.orders() if order.created_ms > since
-        )
-
-    def own_losses(self) -> Losses:
-        return Losses(fills=self._missing)
-
-    def own_standing(self, standing: Standing) -> Standing:
-        return attrs.evolve(standing, fills=self._fill_count)
+    def disagreements(self) -> int:
+        """Count orders that the venue does not have, has twice, or has although it should not."""
+        there = Counter(id_ for id_, _ in self._known())
+        return sum(there[id_] != 1 for id_ in self._ids) + sum(id_ not in self._ids for id_ in there)
