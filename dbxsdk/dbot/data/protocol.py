@@ -9,15 +9,18 @@ Source: docs.dbotx.com/reference, guide-en.dbotx.com; where the pages are silent
 from __future__ import annotations
 
 import itertools
-from typing import Any, Callable, Collection, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Collection, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple, TypeVar
 
 import attrs
 
 from dbxsdk import codec
 from dbxsdk.dbot import models, refusal
 from dbxsdk.dbot.heartbeat import HEARTBEAT_INTERVAL, LONGEST_HEARTBEAT_INTERVAL, PING, Pings
+from dbxsdk.dbot.listed import ListRequest, TopicList
 from dbxsdk.errors import ProtocolError, SubscribeError
 from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
+
+R = TypeVar("R", bound=Request)
 
 OLD_NAMES = {"tokenInfo": "pairInfo", "tokensInfo": "pairsInfo"}
 """What the older pages call two of the types; still seen in pushes."""
@@ -90,11 +93,12 @@ class DBotDataProtocol(Protocol):
     def __init__(self) -> None:
         self._pings = Pings()
         self._numbers = itertools.count(1)  # next() on it is atomic: any thread makes requests
-        # The wanted topics of each type. Replaced, never changed: the reader thread reads it while others subscribe.
-        self._wanted: Dict[str, _Wanted] = {}
+        self.reset()
 
     def reset(self) -> None:
-        self._wanted = {}
+        # The wanted topics of each type. Replaced, never changed: the reader thread reads it while others subscribe.
+        self._wanted: Dict[str, _Wanted] = {}
+        self._lists = {type_: TopicList(self._list) for type_, kind in KINDS.items() if kind.listed}
 
     # -- intents to frames ---------------------------------------------------------------------------
 
@@ -134,12 +138,10 @@ class DBotDataProtocol(Protocol):
         self._remember([*live, *topics])
         requests: List[Request] = []
         for type_, names in _by_type(topics).items():
-            if KINDS[type_].listed:
-                # All of them, not the new ones alone: a second subscription may replace the first.
-                everything = list(dict.fromkeys([*_by_type(live).get(type_, ()), *names]))
-                requests.append(self._request("subscribe", everything, names))
+            if type_ in self._lists:
+                requests.append(self._lists[type_].add(names, _by_type(live).get(type_, ())))
             else:
-                requests += [self._request("subscribe", [name], [name]) for name in names]
+                requests += [self._request(Request, "subscribe", [name], topics=(name,)) for name in names]
         return tuple(requests)
 
     def unsubscribe(self, topics: Sequence[str], live: Collection[str]) -> Tuple[Request, ...]:
@@ -147,33 +149,30 @@ class DBotDataProtocol(Protocol):
         still = _by_type(live)
         requests: List[Request] = []
         for type_, names in _by_type(topics).items():
-            batches = [names] if KINDS[type_].listed else [[name] for name in names]
-            requests += [self._request("unsubscribe", batch, ()) for batch in batches]
-            if KINDS[type_].listed and type_ in still:
-                # Right also where the venue ends the type as a whole.
-                requests.append(self._request("subscribe", still[type_], names))
-            else:
-                requests.append(self._pings.next(topics=names))
+            batches = [names] if type_ in self._lists else [[name] for name in names]
+            requests += [self._request(Request, "unsubscribe", batch) for batch in batches]
+            requests.append(self._pings.next(topics=names))
+            if type_ in self._lists and type_ in still:
+                # Right also if the venue ends the type as a whole.
+                requests.append(self._lists[type_].keep(still[type_], after_end=True))
         return tuple(requests)
 
     def _remember(self, topics: Collection[str]) -> None:
         self._wanted = {type_: _Wanted(names) for type_, names in _by_type(topics).items()}
 
-    def _request(self, method: str, named: Sequence[str], topics: Sequence[str]) -> Request:
-        """A request for all that is ``named``, whose answer is about ``topics``."""
+    def _list(self, topics: Sequence[str], **fields: Any) -> ListRequest:
+        return self._request(ListRequest, "subscribe", topics, topics=topics, **fields)
+
+    def _request(self, make: Callable[..., R], method: str, named: Sequence[str], **fields: Any) -> R:
+        """Make a request for all that is ``named``."""
         parts = [_split(name) for name in named]
         document: Dict[str, Any] = {"method": method, "type": parts[0].type}
         args = _args(parts)
         if args:
             document["args"] = args
         kind = f"{method}.{parts[0].type}"
-        return Request(
-            key=f"{kind}-{next(self._numbers)}",
-            frame=codec.encode(document),
-            kind=kind,
-            topics=tuple(topics),
-            alone=method == "subscribe",
-        )
+        key = f"{kind}-{next(self._numbers)}"
+        return make(key=key, frame=codec.encode(document), kind=kind, alone=method == "subscribe", **fields)
 
     # -- frames to events ----------------------------------------------------------------------------
 
@@ -220,10 +219,12 @@ class DBotDataProtocol(Protocol):
 
     def acknowledge(self, request: Request, reply: Reply) -> Acknowledgement:
         document = reply.document if isinstance(reply.document, dict) else {}
-        if request.is_ping or not refusal.failed(document):
+        no = refusal.error(document, ", ".join(request.topics[:5])) if refusal.failed(document) else None
+        if isinstance(request, ListRequest):
+            return self._lists[_split(request.topics[0]).type].answered(request, no)
+        if request.is_ping or no is None:
             return Acknowledgement(accepted=request.topics)
-        error = refusal.error(document, ", ".join(request.topics[:5]))
-        refused = SubscribeError(error.message, topics=request.topics, code=error.code, reply=document)
+        refused = SubscribeError(no.message, topics=request.topics, code=no.code, reply=document)
         return Acknowledgement(refused={topic: refused for topic in request.topics})
 
 

@@ -13,10 +13,11 @@ from typing import Any, Collection, Dict, FrozenSet, List, Mapping, Optional, Se
 from dbxsdk import codec
 from dbxsdk.dbot import refusal
 from dbxsdk.dbot.heartbeat import HEARTBEAT_INTERVAL, LONGEST_HEARTBEAT_INTERVAL, PING, Pings
+from dbxsdk.dbot.listed import ListRequest, TopicList
 from dbxsdk.dbot.models import milliseconds, read_trade_result
 from dbxsdk.dbot.trade.arguments import encode
 from dbxsdk.dbot.trade.result_types import TYPES, types_of
-from dbxsdk.errors import ProtocolError, SubscribeError
+from dbxsdk.errors import ProtocolError
 from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
 
 CHANNEL = "tradeResults"
@@ -44,8 +45,11 @@ class DBotTradeProtocol(Protocol):
         # others subscribe.
         self._wanted: FrozenSet[str] = frozenset()
 
+        self._types = TopicList(self._filter)
+
     def reset(self) -> None:
         self._wanted = frozenset()
+        self._types = TopicList(self._filter)
 
     # -- intents to frames ---------------------------------------------------------------------------
 
@@ -79,21 +83,22 @@ class DBotTradeProtocol(Protocol):
         return tuple(topics)
 
     def subscribe(self, topics: Sequence[str], live: Collection[str]) -> Tuple[Request, ...]:
-        return (self._filter([*live, *topics], topics),)
+        self._wanted = frozenset((*live, *topics))
+        return (self._types.add(topics, live),)
 
     def unsubscribe(self, topics: Sequence[str], live: Collection[str]) -> Tuple[Request, ...]:
+        self._wanted = frozenset(live)
+        ended = self._pings.next(topics=topics)
         if not live or CHANNEL in live:
             # There is no unsubscribe, and [] would mean everything: the venue goes on, and nobody listens.
-            self._wanted = frozenset(live)
-            return (self._pings.next(topics=topics),)
-        return (self._filter(live, topics),)
+            return (ended,)
+        return (ended, self._types.keep(live))
 
-    def _filter(self, wanted: Collection[str], topics: Sequence[str]) -> Request:
-        """Asks for all that is wanted, since the venue may take a second filter in place of the first."""
-        self._wanted = frozenset(wanted)
-        types = [] if CHANNEL in wanted else [_type(topic) for topic in dict.fromkeys(wanted)]
+    def _filter(self, topics: Sequence[str], **fields: Any) -> ListRequest:
+        types = [] if CHANNEL in topics else [_type(topic) for topic in topics]
         frame = codec.encode({"method": SUBSCRIBE, "tradeTypeFilter": types})
-        return Request(key=f"{SUBSCRIBE}-{next(_ids)}", frame=frame, kind=SUBSCRIBE, topics=tuple(topics), alone=True)
+        key = f"{SUBSCRIBE}-{next(_ids)}"
+        return ListRequest(key=key, frame=frame, kind=SUBSCRIBE, topics=tuple(topics), alone=True, **fields)
 
     # -- frames to events ----------------------------------------------------------------------------
 
@@ -150,11 +155,10 @@ class DBotTradeProtocol(Protocol):
 
     def acknowledge(self, request: Request, reply: Reply) -> Acknowledgement:
         document = reply.document if isinstance(reply.document, dict) else {}
-        if request.is_ping or not refusal.failed(document):
-            return Acknowledgement(accepted=request.topics)
-        error = refusal.error(document, "trade results")
-        refused = SubscribeError(error.message, topics=request.topics, code=error.code, reply=document)
-        return Acknowledgement(refused={topic: refused for topic in request.topics})
+        if not isinstance(request, ListRequest):
+            return Acknowledgement(accepted=request.topics)  # a ping
+        no = refusal.error(document, "trade results") if refusal.failed(document) else None
+        return self._types.answered(request, no)
 
 
 def _check_channel(channel: str) -> None:

@@ -124,14 +124,15 @@ def test_topics(protocol: DBotTradeProtocol) -> None:
 def test_every_filter_is_for_all_that_is_wanted(protocol: DBotTradeProtocol, topics: Any, live: Any, types: Any) -> None:
     (request,) = protocol.subscribe(topics, live)
     assert wire(request) == {"method": "subscribeTradeResults", "tradeTypeFilter": types}
-    assert request.topics == tuple(topics) and request.alone and request.kind == "subscribeTradeResults"
+    assert request.topics == tuple(dict.fromkeys([*live, *topics])) and request.alone and request.kind == "subscribeTradeResults"
 
 
 def test_unsubscribing_some_narrows_the_filter(protocol: DBotTradeProtocol) -> None:
-    (request,) = protocol.unsubscribe(["tradeResults.a"], ["tradeResults.b"])
+    ping, request = protocol.unsubscribe(["tradeResults.a"], ["tradeResults.b"])
+    assert ping.is_ping and ping.topics == ("tradeResults.a",)
     assert wire(request) == {"method": "subscribeTradeResults", "tradeTypeFilter": ["b"]}
-    assert request.topics == ("tradeResults.a",) and request.alone
-    (request,) = protocol.unsubscribe(["tradeResults"], ["tradeResults.b"])
+    assert request.topics == ("tradeResults.b",) and request.alone
+    _, request = protocol.unsubscribe(["tradeResults"], ["tradeResults.b"])
     assert wire(request)["tradeTypeFilter"] == ["b"]
 
 
