@@ -5,7 +5,7 @@ Each returns the value that it was given.
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, Optional, Sequence
 
 MAX_SECONDS = 30_000_000
 
@@ -48,6 +48,16 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
         raise TypeError(f"{name} must be a str, not {type(value).__name__}")
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+    return value
+
+
+def check_int(name: str, value: Any, *, least: Optional[int] = None, most: Optional[int] = None) -> int:
+    """A whole number from ``least`` to ``most``, where these are given. A boolean is none."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
+    if least is not None and value < least or most is not None and value > most:
+        wanted = f"{least} or more" if most is None else f"{most} or less" if least is None else f"{least} to {most}"
+        raise ValueError(f"{name} must be {wanted}, not {value}")
     return value
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from typing import Any, Callable, NoReturn, Optional, Union
+from typing import Any, Callable, Dict, NoReturn, Optional, Union
 
 from dbxsdk.errors import ProtocolError
 
@@ -69,6 +69,17 @@ def decode(payload: Union[bytes, str]) -> Any:
         raise ProtocolError(f"not UTF-8: {error.reason} at byte {error.start}") from error
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"not JSON: {error}") from error
+
+
+def decode_object(payload: Union[bytes, str], binary: bool = False) -> Dict[str, Any]:
+    """The object in ``payload``, for sockets that speak nothing else. ``binary``: it came in a binary frame, which the socket
+    does not have. Raises ``ProtocolError``."""
+    if binary:
+        raise ProtocolError("a binary frame on a socket that speaks JSON text")
+    document = decode(payload)
+    if type(document) is not dict:
+        raise ProtocolError(f"{type(document).__name__} in place of an object")
+    return document
 
 
 def brief(value: Any, length: int = 200) -> str:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from dbxsdk.arguments import check_choice, check_seconds
+from dbxsdk.arguments import check_choice, check_int, check_seconds
 
 OVERFLOW_POLICIES = ("block", "drop_oldest", "latest", "disconnect")
 DISPATCH_MODES = ("thread", "inline")
@@ -25,10 +25,7 @@ def _optional_seconds(_: Any, attribute: Any, value: Any) -> None:
 
 def _count(minimum: int) -> Any:
     def check(_: Any, attribute: Any, value: Any) -> None:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise TypeError(f"{attribute.name} must be an int, not {type(value).__name__}")
-        if value < minimum:
-            raise ValueError(f"{attribute.name} must be {minimum} or more, not {value}")
+        check_int(attribute.name, value, least=minimum)
 
     return check
 

@@ -7,7 +7,7 @@ from typing import Any, Callable
 
 import pytest
 
-from dbxsdk.arguments import check_choice, check_credential, check_flag, check_seconds, check_text, check_word
+from dbxsdk.arguments import check_choice, check_credential, check_flag, check_int, check_seconds, check_text, check_word
 
 
 class Side(str, enum.Enum):
@@ -22,6 +22,8 @@ class Side(str, enum.Enum):
     (check_credential, "k-1+/="),
     (check_flag, False),
     (lambda name, value: check_choice(name, value, ("a", "b")), "b"),
+    (check_int, -3),
+    (lambda name, value: check_int(name, value, least=1, most=1), 1),
     (check_seconds, 0.5),
     (lambda name, value: check_seconds(name, value, zero=True), 0.0),
 ])
@@ -63,3 +65,18 @@ def test_a_credential_is_in_no_message(value: str) -> None:
     with pytest.raises(ValueError) as raised:
         check_credential("api_key", value)
     assert "sesame" not in str(raised.value)
+
+
+@pytest.mark.parametrize("value, limits, error, message", [
+    (True, {}, TypeError, "it must be an int, not bool"),
+    (1.0, {}, TypeError, "it must be an int, not float"),
+    ("1", {}, TypeError, "it must be an int, not str"),
+    (None, {}, TypeError, "it must be an int, not NoneType"),
+    (0, {"least": 1}, ValueError, "it must be 1 or more, not 0"),
+    (3, {"most": 2}, ValueError, "it must be 2 or less, not 3"),
+    (9, {"least": 1, "most": 8}, ValueError, "it must be 1 to 8, not 9"),
+])
+def test_whole_numbers(value: Any, limits: Any, error: Any, message: str) -> None:
+    with pytest.raises(error) as caught:
+        check_int("it", value, **limits)
+    assert str(caught.value) == message

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dbxsdk import ProtocolError, codec
-from dbxsdk.codec import decode, encode
+from dbxsdk.codec import decode, decode_object, encode
 
 needs_orjson = pytest.mark.skipif(
     codec._loads is None, reason="orjson (of the extra test) is not installed, or DBXSDK_JSON=stdlib is set"
@@ -362,3 +362,15 @@ def test_values_in_few_words() -> None:
     for _ in range(sys.getrecursionlimit() * 20):  # repr() ends before that in every Python
         deep = [deep]
     assert codec.brief(deep) == "list of too many levels"
+
+
+@pytest.mark.parametrize("payload, binary, message", [
+    (b"[]", False, "list in place of an object"),
+    (b"null", False, "NoneType in place of an object"),
+    (b"{", False, "not JSON"),
+    (b"{}", True, "a binary frame on a socket that speaks JSON text"),
+])
+def test_where_an_object_alone_will_do(payload: bytes, binary: bool, message: str) -> None:
+    assert decode_object(b'{"a":1}') == {"a": 1}
+    with pytest.raises(ProtocolError, match=message):
+        decode_object(payload, binary)

@@ -9,7 +9,7 @@ import time
 from decimal import Decimal
 from typing import Any, Callable, ContextManager, List, Optional, Type
 
-from dbxsdk.arguments import check_choice, check_seconds
+from dbxsdk.arguments import check_choice, check_int, check_seconds
 from dbxsdk.book.side import Level, Side
 from dbxsdk.book.state import BookState
 from dbxsdk.book.values import BookSnapshot, BookStats
@@ -209,9 +209,7 @@ class OrderBook:
             WrongThreadError: called on the thread that keeps the book current.
             TypeError, ValueError: naming the argument.
         """
-        if after is not None and (isinstance(after, bool) or not isinstance(after, int)):
-            raise TypeError(f"after must be the version of a snapshot, an int, not {type(after).__name__}")
-        seen = self._state.version if after is None else after
+        seen = self._state.version if after is None else check_int("after", after)
         return self._wait(lambda: self._state.version != seen, timeout)
 
     def on_update(self, callback: Callable[["OrderBook"], Any]) -> None:
@@ -248,10 +246,7 @@ class OrderBook:
 
     def _levels(self, side: str, n: Optional[int]) -> List[Level]:
         if n is not None:
-            if isinstance(n, bool) or not isinstance(n, int):
-                raise TypeError(f"n must be an int, or None, not {type(n).__name__}")
-            if n < 0:
-                raise ValueError(f"n must not be below 0: {n}")
+            check_int("n", n, least=0)
         self._state.check_process()
         with self._state.lock:
             return list(itertools.islice(self._side(side).levels(), n))

@@ -11,7 +11,9 @@ from typing import Any, Callable, Optional, Tuple
 
 from dbxsdk.arguments import check_credential, check_seconds
 from dbxsdk.bybit.envelope import pong_time_ms
-from dbxsdk.bybit.venue_clock import VenueClock
+from dbxsdk.bybit.venue_clock import NOTABLE_MS, VenueClock
+from dbxsdk.clock_skew import explained
+from dbxsdk.credentials import redacted
 from dbxsdk.errors import AuthError, VenueError
 from dbxsdk.protocol import Request
 
@@ -20,9 +22,6 @@ Signer = Callable[[str], str]
 AUTH_WINDOW = 10.0
 """Seconds. The venue's own example has one second, which slow networks and clocks a little behind do not meet; no
 upper limit is known."""
-
-_SHORTEST_HIDDEN = 8
-"""Characters. The venue's keys have 18 and more; a shorter one stands in many a word, which would lose its letters."""
 
 
 class Credentials:
@@ -53,11 +52,8 @@ class Credentials:
         return signature
 
     def redact(self, text: str) -> str:
-        """``text`` without the key, the secret or the last signature: a venue may put into its words what it was sent."""
-        for hidden in (self._last_signature, self._secret, self.api_key):
-            if hidden and len(hidden) >= _SHORTEST_HIDDEN:
-                text = text.replace(hidden, "***")
-        return text
+        """``text`` without the key, the secret or the last signature."""
+        return redacted(text, self._last_signature, self._secret or "", self.api_key)
 
 
 class Login:
@@ -145,15 +141,8 @@ class Login:
         """A login that is refused although the venue's clock was asked for."""
         if not isinstance(refusal, AuthError):
             return refusal
-        skew = self._clock.told()
-        if self._clock.is_off:
-            skew += ", and its own time was refused, too: set this machine's clock, and check"
-        elif self._clock.is_known:
-            skew += ": check"
-        else:
-            skew += ": check this machine's clock,"
-        message = f"{refusal.message} ({skew} the key, the secret and the address)"
-        return AuthError(message, code=refusal.code, reply=refusal.reply)
+        skew_ms = self._clock.skew_ms() if self._clock.is_known else None
+        return explained(refusal, skew_ms, NOTABLE_MS, "the key, the secret and the address")
 
 
 def _signed(signer: Signer, payload: str) -> str:

@@ -6,6 +6,7 @@ import re
 from typing import Any, Optional, Union
 from urllib.parse import urlsplit, urlunsplit
 
+from dbxsdk.arguments import check_flag
 from dbxsdk.transport import parse_url
 
 MAINNET = "stream.bybit.com"
@@ -27,8 +28,7 @@ def private_url(
 ) -> str:
     """The address of a socket that logs in. Raises ``TypeError``/``ValueError`` naming the argument."""
     for name, flag in (("testnet", testnet), ("demo", demo)):
-        if not isinstance(flag, bool):
-            raise TypeError(f"{name} must be a bool, not {type(flag).__name__}")
+        check_flag(name, flag)
     if testnet and demo:
         raise ValueError("demo: the venue asks not to use its demo on the test network; leave out testnet or demo")
     if url is None:

@@ -8,20 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Dict, Optional
 
-from dbxsdk.codec import decode
 from dbxsdk.errors import ProtocolError, SubscribeError
 from dbxsdk.fields import integer
 from dbxsdk.protocol import Reply
-
-
-def read_object(payload: bytes, binary: bool) -> Dict[str, Any]:
-    """The JSON object in a message. Raises ``ProtocolError``."""
-    if binary:
-        raise ProtocolError("a binary frame on a socket that speaks JSON text")
-    document = decode(payload)
-    if type(document) is not dict:
-        raise ProtocolError(f"{type(document).__name__} in place of an object")
-    return document
 
 
 def check_name(name: str, value: Any) -> None:

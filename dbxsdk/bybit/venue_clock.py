@@ -8,6 +8,8 @@ import logging
 import time
 from typing import Callable, Deque, Hashable, Optional, Tuple
 
+from dbxsdk.clock_skew import bounds, in_words
+
 logger = logging.getLogger(__name__)
 
 _DRIFT = 0.0005
@@ -74,8 +76,7 @@ class VenueClock:
         if venue_ms is None:
             return
         now = self._steady()
-        # The venue leaves out what is less than a millisecond.
-        low, high = venue_ms - now * 1000, venue_ms + 1 - asked * 1000
+        low, high = bounds(venue_ms, 1, asked * 1000, now * 1000)
         if self._bounds is not None:
             known_low, known_high, since = self._bounds
             slack = _DRIFT * (now - since) * 1000
@@ -137,12 +138,7 @@ class VenueClock:
 
     def told(self) -> str:
         """How far this machine's clock is off, in words."""
-        if not self.is_known:
-            return "the venue's clock could not be measured"
-        seconds = self.skew_ms() / 1000
-        if abs(seconds) * 1000 < NOTABLE_MS:
-            return "this machine's clock agrees with the venue's"
-        return f"this machine's clock is {abs(seconds):,.1f} s {'behind' if seconds > 0 else 'ahead of'} the venue's"
+        return in_words(self.skew_ms() if self.is_known else None, NOTABLE_MS)
 
     def _tell(self) -> None:
         skew_ms = self.skew_ms()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Optional
 
+from dbxsdk.arguments import check_int
 from dbxsdk.book.rule import Action, BookRule, Change
 from dbxsdk.errors import ProtocolError
 from dbxsdk.protocol import Push
@@ -19,11 +20,7 @@ LARGEST_INDEX = 10**9 - 1
 
 def check_scale_index(scale_index: object) -> int:
     """``scale_index``, or a ``TypeError``/``ValueError``, naming it, where it cannot be one."""
-    if isinstance(scale_index, bool) or not isinstance(scale_index, int):
-        raise TypeError(f"scale_index must be an int, not {type(scale_index).__name__}")
-    if not 0 <= scale_index <= LARGEST_INDEX:
-        raise ValueError(f"scale_index must be 0 to {LARGEST_INDEX}, not {scale_index}")
-    return scale_index
+    return check_int("scale_index", scale_index, least=0, most=LARGEST_INDEX)
 
 
 class CryptomusBookRule(BookRule):

@@ -110,9 +110,7 @@ class CryptomusProtocol(Protocol):
     # -- frames to events ----------------------------------------------------------------------------
 
     def receive(self, payload: bytes, binary: bool) -> Sequence[Inbound]:
-        document = codec.decode(payload)
-        if not isinstance(document, dict):
-            raise ProtocolError(f"{type(document).__name__} in place of an object")
+        document = codec.decode_object(payload)
         # By the method alone: pushes have ids, too, and those of the account have had "1", "3" and "4".
         method = document.get("method")
         if isinstance(method, str) and method.endswith(_UPDATE):

@@ -6,8 +6,11 @@ import base64
 import hashlib
 import hmac
 import logging
+import math
 from typing import Any, Callable, Optional, Sequence, Tuple
 
+from dbxsdk.clock_skew import bounds, explained, in_words, middle
+from dbxsdk.credentials import redacted
 from dbxsdk.errors import AuthError
 from dbxsdk.protocol import Request
 
@@ -17,7 +20,6 @@ LOG_IN, ASK_TIME = "server.auth", "server.time"
 
 _NOTABLE_MS = 2000
 """A clock that is known in whole seconds is not known better."""
-_SHORTEST_HIDDEN = 8
 _FIRST, _LAST = 10**9, 10**10  # 2001 to 2286: anything else is no time in seconds
 
 
@@ -51,11 +53,8 @@ class Login:
         return None if self._refusal is None else self._told(self._refusal)
 
     def redact(self, text: str) -> str:
-        """``text`` without the key, the secret and the last signature: a venue may put into its words what it was sent."""
-        for hidden in (self._signature, self._api_secret, self._api_key):
-            if len(hidden) >= _SHORTEST_HIDDEN:
-                text = text.replace(hidden, "***")
-        return text
+        """``text`` without the key, the secret and the last signature."""
+        return redacted(text, self._signature, self._api_secret, self._api_key)
 
     def refused(self, error: AuthError, now_ms: int) -> Tuple[Request, ...]:
         """What to ask next. Raises the refusal where it is final."""
@@ -72,7 +71,7 @@ class Login:
         if self._skew_ms is None or abs(self._skew_ms - used_ms) < _NOTABLE_MS:
             refusal, self._refusal = self._refusal, None
             raise self._told(refusal)
-        logger.warning("digifinex: %s; the login is tried with the venue's time", self._told_skew())
+        logger.warning("digifinex: %s; the login is tried with the venue's time", in_words(self._skew_ms, _NOTABLE_MS))
         return (self._auth(now_ms),)
 
     def _auth(self, now_ms: int) -> Request:
@@ -87,20 +86,7 @@ class Login:
         return self._request(ASK_TIME, ())
 
     def _told(self, refusal: AuthError) -> AuthError:
-        """``refusal``, with what is known of the clocks."""
-        if self._skew_ms is None:
-            hint = "the venue's clock could not be measured: check this machine's clock, the key and the secret"
-        elif abs(self._skew_ms) >= _NOTABLE_MS:
-            skew = f"{self._told_skew()}, and its own time was refused, too"
-            hint = f"{skew}: set this machine's clock, and check the key and the secret"
-        else:
-            hint = "this machine's clock agrees with the venue's: check the key and the secret"
-        return AuthError(f"{refusal.message} ({hint})", code=refusal.code, reply=refusal.reply)
-
-    def _told_skew(self) -> str:
-        skew_ms = self._skew_ms or 0
-        seconds = f"{abs(skew_ms) / 1000:,.1f} s {'behind' if skew_ms > 0 else 'ahead of'} the venue's"
-        return f"this machine's clock is {seconds}"
+        return explained(refusal, self._skew_ms, _NOTABLE_MS, "the key and the secret")
 
 
 def _skew_ms(document: Any, asked_ms: int, now_ms: int) -> Optional[int]:
@@ -112,7 +98,4 @@ def _skew_ms(document: Any, asked_ms: int, now_ms: int) -> Optional[int]:
         seconds = int(seconds)
     if type(seconds) is not int or not _FIRST <= seconds < _LAST:
         return None
-    venue_ms = seconds * 1000
-    # It was so at some moment between the question and the answer, and up to a second later.
-    low, high = venue_ms - now_ms, venue_ms + 1000 - asked_ms
-    return 0 if low <= 0 <= high else (low + high) // 2
+    return math.floor(middle(*bounds(seconds * 1000, 1000, asked_ms, now_ms)))

@@ -134,9 +134,7 @@ class DigiFinexProtocol(Protocol):
     # -- frames to events ----------------------------------------------------------------------------
 
     def receive(self, payload: bytes, binary: bool) -> Sequence[Inbound]:
-        document = codec.decode(_inflate(payload) if binary else payload)
-        if not isinstance(document, dict):
-            raise ProtocolError(f"{type(document).__name__} in place of an object")
+        document = codec.decode_object(_inflate(payload) if binary else payload)
         reply_id = document.get("id")
         if reply_id is not None:
             if isinstance(reply_id, bool) or not isinstance(reply_id, int):

@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Type, T
 
 import attrs
 
-from dbxsdk.arguments import check_seconds
+from dbxsdk.arguments import check_int, check_seconds
 from dbxsdk.client import Client
 from dbxsdk.errors import ClientClosed, fresh
 from dbxsdk.playback.factory import replay_client
@@ -169,10 +169,7 @@ class Replay:
         """
         if kind is not None and not isinstance(kind, (str, type)):
             raise TypeError(f"kind must be a venue's name or a client class, not {type(kind).__name__}")
-        if isinstance(index, bool) or not isinstance(index, int):
-            raise TypeError(f"index must be an int, not {type(index).__name__}")
-        if index < 0:
-            raise ValueError(f"index must be 0 or more, not {index}")
+        check_int("index", index, least=0)
         with self._lock:
             number = 0
             for opened in self._recorded():

@@ -35,9 +35,11 @@ names cost nothing: short ones were measured to make the compressed file 1 % sma
 from __future__ import annotations
 
 import binascii
+import collections.abc
 import json
+import typing
 from json.encoder import encode_basestring  # the C one: str to JSON, non-ASCII left as it is
-from typing import Any, Dict, Mapping, Optional, Union
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 import attrs
 
@@ -220,18 +222,30 @@ def _header(document: Dict[str, Any]) -> Header:
     return header
 
 
-_CHECKED: Dict[str, Any] = {
-    "int": (int,),
-    "str": (str,),
-    "bool": (bool,),
-    "Mapping[str, Any]": (dict,),
-    "Optional[int]": (int, type(None)),
-    "Optional[float]": (float, int, type(None)),
+_JSON: Mapping[Any, Tuple[type, ...]] = {float: (float, int)}
+"""The types of a document's values where they are not the field's own type alone."""
+
+
+def _accepted(annotation: Any) -> Tuple[type, ...]:
+    """What a document may hold for a field that is annotated so, however that is spelled."""
+    if typing.get_origin(annotation) is collections.abc.Mapping:
+        return (dict,)
+    found: List[type] = []
+    for kind in typing.get_args(annotation) or (annotation,):
+        if kind not in (int, float, str, bool, type(None)):
+            raise TypeError(f"a field of a record cannot be a {annotation}")
+        found += _JSON.get(kind, (kind,))
+    return tuple(found)
+
+
+_CHECKED = {
+    record: tuple((field.name, _accepted(typing.get_type_hints(record)[field.name])) for field in fields)
+    for record, fields in _FIELDS.items()
 }
 
 
 def _record(record: Any, document: Dict[str, Any]) -> Any:
-    return record(*(_field(document, field.name, *_CHECKED[field.type]) for field in _FIELDS[record]))
+    return record(*(_field(document, name, *accepted) for name, accepted in _CHECKED[record]))
 
 
 def _field(document: Dict[str, Any], name: str, *types: Any) -> Any:

@@ -7,7 +7,7 @@ import time
 import weakref
 from typing import Any, Iterable, Mapping, Optional, Union
 
-from dbxsdk.arguments import check_seconds
+from dbxsdk.arguments import check_int, check_seconds
 from dbxsdk.recording.background_writer import OnError, RecorderStats, Settings, Tape
 from dbxsdk.recording.files import check_place
 from dbxsdk.recording.format import Opened, encode
@@ -70,11 +70,11 @@ class Recorder(ForkAware):
         if on_error is not None and not callable(on_error):
             raise TypeError(f"on_error must be callable, not {type(on_error).__name__}")
         self._settings = Settings(
-            max_bytes=None if max_bytes is None else _check_count("max_bytes", max_bytes, 1),
+            max_bytes=None if max_bytes is None else check_int("max_bytes", max_bytes, least=1),
             max_seconds=None if max_seconds is None else check_seconds("max_seconds", max_seconds),
             flush_interval=check_seconds("flush_interval", flush_interval),
-            max_queue_bytes=_check_count("max_queue_bytes", max_queue_bytes, 1),
-            level=_check_count("level", level, 1, 9),
+            max_queue_bytes=check_int("max_queue_bytes", max_queue_bytes, least=1),
+            level=check_int("level", level, least=1, most=9),
             retry_interval=check_seconds("retry_interval", retry_interval),
             on_error=on_error,
             place=check_place(path),
@@ -165,14 +165,6 @@ class Recorder(ForkAware):
         self._tape.forget()
         self._owners = weakref.WeakKeyDictionary()
         self._begin(inherited=True, is_open=was_open)
-
-
-def _check_count(name: str, value: Any, least: int, most: Optional[int] = None) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
-    if value < least or (most is not None and value > most):
-        raise ValueError(f"{name} must be {least} {'or more' if most is None else f'to {most}'}, not {value}")
-    return value
 
 
 def _finish(tape: Tape) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import sys
+from typing import Any, Mapping, Optional, Union
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dbxsdk.recording.format import (
+    _accepted,
     DIRECTIONS,
     KINDS,
     VERSION,
@@ -162,3 +164,25 @@ def test_settings_that_are_not_json_are_refused() -> None:
         encode(Opened(1, 1, 1, "v", "c", {"a": object()}, "e", 1))
     with pytest.raises(ValueError):
         encode(Opened(1, 1, 1, "v", "c", {"a": float("nan")}, "e", 1))
+
+
+@pytest.mark.parametrize("annotation, types", [
+    (int, (int,)),
+    (Optional[int], (int, type(None))),
+    (Union[None, int], (type(None), int)),
+    (Optional[float], (float, int, type(None))),
+    (Mapping[str, Any], (dict,)),
+])
+def test_what_a_field_may_hold_is_read_off_its_type(annotation: Any, types: Any) -> None:
+    assert _accepted(annotation) == types
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="this Python has no such spelling")
+def test_the_spelling_of_a_type_does_not_matter() -> None:
+    assert _accepted(int | None) == _accepted(Optional[int])
+
+
+def test_a_record_s_field_of_another_type_is_noticed_at_once() -> None:
+    for annotation in (bytes, Optional[bytes], Optional[Mapping[str, Any]]):
+        with pytest.raises(TypeError, match="a field of a record"):
+            _accepted(annotation)

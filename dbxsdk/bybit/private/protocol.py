@@ -19,7 +19,6 @@ from dbxsdk.bybit.envelope import (
     is_pong,
     is_zero,
     pong_time_ms,
-    read_object,
     refusal,
     request_id,
     whole_number,
@@ -27,7 +26,7 @@ from dbxsdk.bybit.envelope import (
 )
 from dbxsdk.bybit.private.channels import channel_of, conflict, reader_of
 from dbxsdk.bybit.venue_clock import VenueClock, steady, wall
-from dbxsdk.codec import encode
+from dbxsdk.codec import decode_object, encode
 from dbxsdk.errors import AuthError, ProtocolError, VenueError
 from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
 
@@ -138,7 +137,7 @@ class BybitPrivateProtocol(Protocol):
     # -- frames to inbound events --------------------------------------------------------------------
 
     def receive(self, payload: bytes, binary: bool) -> Sequence[Inbound]:
-        document = read_object(payload, binary)
+        document = decode_object(payload, binary)
         topic = document.get("topic")
         if isinstance(topic, str):
             stamp = whole_number(document.get("creationTime"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Mapping, Optional, Tuple
 
+from dbxsdk.arguments import check_int
 from dbxsdk.book.rule import Action, BookRule, Change
 from dbxsdk.errors import ProtocolError
 from dbxsdk.fields import integer
@@ -25,12 +26,10 @@ _RESTART = 1
 
 def check_depth(category: str, depth: object) -> int:
     """``depth``, or a ``TypeError``/``ValueError``, naming it, where the venue has no such book."""
-    if isinstance(depth, bool) or not isinstance(depth, int):
-        raise TypeError(f"depth must be an int, not {type(depth).__name__}")
-    depths = DEPTHS[category]
-    if depth not in depths:
+    depths, checked = DEPTHS[category], check_int("depth", depth)
+    if checked not in depths:
         raise ValueError(f"depth must be one of {', '.join(map(str, depths))} for {category}, not {depth}")
-    return depth
+    return checked
 
 
 class BybitBookRule(BookRule):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any, Optional, Tuple, Union
 
+from dbxsdk.arguments import check_flag
 from dbxsdk.book.order_book import OrderBook
 from dbxsdk.bybit.base_client import Callback
 from dbxsdk.bybit.endpoints import MAINNET, TESTNET
@@ -61,8 +62,7 @@ class BybitPublicClient(PublicChannels):
         options: Optional[Options] = None,
     ) -> None:
         protocol = BybitPublicProtocol(category)
-        if not isinstance(testnet, bool):
-            raise TypeError(f"testnet must be a bool, not {type(testnet).__name__}")
+        check_flag("testnet", testnet)
         if url is None:
             url = f"wss://{TESTNET if testnet else MAINNET}/v5/public/{category}"
         super().__init__(protocol, url, options=options)

@@ -16,7 +16,6 @@ from dbxsdk.bybit.envelope import (
     code,
     is_pong,
     is_zero,
-    read_object,
     refusal,
     request_id,
     whole_number,
@@ -24,7 +23,7 @@ from dbxsdk.bybit.envelope import (
 )
 from dbxsdk.bybit.public.channels import CATEGORIES, LONGEST_TOPIC, Route, plain, route
 from dbxsdk.bybit.public.ticker_merge import Tickers
-from dbxsdk.codec import encode
+from dbxsdk.codec import decode_object, encode
 from dbxsdk.errors import ProtocolError, VenueError
 from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
 
@@ -151,7 +150,7 @@ class BybitPublicProtocol(Protocol):
     # Frames to inbound events
 
     def receive(self, payload: bytes, binary: bool) -> Sequence[Inbound]:
-        document = read_object(payload, binary)
+        document = decode_object(payload, binary)
         topic = document.get("topic")
         if isinstance(topic, str):
             return (self._push(topic, document),)

@@ -7,7 +7,7 @@ import time
 import uuid
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
 
-from dbxsdk.arguments import check_seconds, check_word
+from dbxsdk.arguments import check_int, check_seconds, check_word
 from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Signer
 from dbxsdk.bybit.base_client import BybitClient
 from dbxsdk.bybit.endpoints import private_url
@@ -108,10 +108,7 @@ class BybitTradeClient(BybitClient):
         auth_window: float = AUTH_WINDOW,
     ) -> None:
         if recv_window is not None:
-            if isinstance(recv_window, bool) or not isinstance(recv_window, int):
-                raise TypeError(f"recv_window must be an int of milliseconds, not {type(recv_window).__name__}")
-            if recv_window < 1:
-                raise ValueError(f"recv_window must be 1 ms or more, not {recv_window}")
+            check_int("recv_window", recv_window, least=1)
         if referer is not None:
             check_word("referer", referer)
         protocol = BybitTradeProtocol(

@@ -9,7 +9,7 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import Any, Dict, FrozenSet, Mapping
 
-from dbxsdk.arguments import check_word
+from dbxsdk.arguments import check_flag, check_int, check_word
 from dbxsdk.codec import encode
 
 # Sent as texts, and given as numbers.
@@ -93,10 +93,10 @@ def _field(name: str, told: str, value: Any) -> Any:
         return plain_number(told, value)
     if name in TEXTS:
         return check_word(told, value)
-    if name in INTEGERS and (isinstance(value, bool) or not isinstance(value, int)):
-        raise TypeError(f"{told} must be an int, not {type(value).__name__}")
-    if name in FLAGS and not isinstance(value, bool):
-        raise TypeError(f"{told} must be a bool, not {type(value).__name__}")
+    if name in INTEGERS:
+        check_int(told, value)
+    if name in FLAGS:
+        check_flag(told, value)
     if isinstance(value, (Decimal, float)):
         return plain_number(told, value)
     try:

@@ -17,7 +17,6 @@ from dbxsdk.bybit.envelope import (
     checked,
     is_pong,
     pong_time_ms,
-    read_object,
     refusal,
     request_id,
     time_ms,
@@ -26,7 +25,7 @@ from dbxsdk.bybit.envelope import (
 )
 from dbxsdk.bybit.trade.results import ServerFailed
 from dbxsdk.bybit.venue_clock import NOTABLE_MS, VenueClock, steady, wall
-from dbxsdk.codec import encode
+from dbxsdk.codec import decode_object, encode
 from dbxsdk.errors import AuthError, ProtocolError, RateLimited, VenueError
 from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Reply, Request
 
@@ -160,7 +159,7 @@ class BybitTradeProtocol(Protocol):
     # -- frames to inbound events --------------------------------------------------------------------
 
     def receive(self, payload: bytes, binary: bool) -> Sequence[Inbound]:
-        document = read_object(payload, binary)
+        document = decode_object(payload, binary)
         op = document.get("op")
         kind = op if isinstance(op, str) and op else None
         if is_pong(document):

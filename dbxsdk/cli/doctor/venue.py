@@ -16,6 +16,7 @@ from dbxsdk.cli.doctor.checks import ADVICE, Check, failed, ok, skipped, status_
 from dbxsdk.cli.doctor.probe import Answer, Obstacle, Probe
 from dbxsdk.cli.rendering import one_line
 from dbxsdk.cli.words import Word
+from dbxsdk.clock_skew import amount, bounds, middle
 from dbxsdk.client import Client
 from dbxsdk.errors import AuthError, ConnectError, DbxError, OutcomeUnknown
 from dbxsdk.transport import Address
@@ -181,13 +182,12 @@ class Examination:
 
     def _clock(self) -> Check:
         source, venue_ms, unit_ms, asked, answered = self._read_clock()
-        # It was so at some moment between question and answer, and up to one unit later.
-        low, high = venue_ms - answered * 1000, venue_ms + unit_ms - asked * 1000
-        skew, within = (0.0 if low <= 0 <= high else (low + high) / 2), (high - low) / 2
+        low, high = bounds(venue_ms, unit_ms, asked * 1000, answered * 1000)
+        skew, within = middle(low, high), (high - low) / 2
         figures: Dict[str, Any] = {"skew_ms": round(skew), "within_ms": round(within), "source": source}
         if abs(skew) < NOTABLE_MS:
             return ok("clock", f"it agrees with the venue's to {within / 1000:.2f} s ({source})", **figures)
-        told = f"this machine's is {abs(skew) / 1000:,.1f} s {'behind' if skew > 0 else 'ahead of'} the venue's ({source})"
+        told = f"this machine's is {amount(skew)} ({source})"
         if abs(skew) >= BROKEN_MS:
             return failed("clock", "clock_off", told, **figures)
         return Check("clock", "warning", told, "clock_off", ADVICE["clock_off"], figures)

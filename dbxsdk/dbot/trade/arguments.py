@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Callable, Dict, List, Mapping, Optional, Union
 
 from dbxsdk import codec
-from dbxsdk.arguments import check_word
+from dbxsdk.arguments import check_int, check_word
 
 Number = Union[Decimal, int, float, str]
 """What is taken wherever the venue wants a number or a number as text."""
@@ -43,11 +43,7 @@ def choice(*choices: str) -> Check:
 
 def count(least: int, most: Optional[int] = None) -> Check:
     def check(name: str, value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise TypeError(f"{name} must be an int, not {type(value).__name__}")
-        if value < least or (most is not None and value > most):
-            raise ValueError(f"{name} must be {_range(least, most)}, not {value}")
-        return value
+        return check_int(name, value, least=least, most=most)
 
     return check
 

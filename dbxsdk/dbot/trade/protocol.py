@@ -103,11 +103,7 @@ class DBotTradeProtocol(Protocol):
     # -- frames to events ----------------------------------------------------------------------------
 
     def receive(self, payload: bytes, binary: bool) -> Sequence[Inbound]:
-        if binary:
-            raise ProtocolError("a binary frame on a socket that speaks JSON text")
-        document = codec.decode(payload)
-        if not isinstance(document, dict):
-            raise ProtocolError(f"{type(document).__name__} in place of an object")
+        document = codec.decode_object(payload, binary)
         method = document.get("method")
         if method == "tradeResultNotify":
             return self._pushes(document)
