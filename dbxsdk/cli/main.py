@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import threading
-from typing import Callable, Iterator, Optional, Sequence
+from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 import dbxsdk
 from dbxsdk.cli import demo, doctor
@@ -58,7 +58,8 @@ def _give_stdout_up() -> None:
 
 
 def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
-    parser = _parser()
+    parser, commands = _parser()
+    completion.answer_shell(parser, commands)
     arguments, rest = parser.parse_known_args(argv)
     if rest:
         # argparse gives up on positionals that come in two parts: watch VENUE CHANNEL --local SYMBOL.
@@ -82,10 +83,10 @@ def _terminated_in_order() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Tuple[argparse.ArgumentParser, List[argparse.ArgumentParser]]:
     parser = argparse.ArgumentParser(prog="dbxsdk", description="Tools for trading venues' WebSocket APIs.")
     parser.add_argument("--version", action="version", version=f"dbxsdk {dbxsdk.__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     for command in COMMANDS:
         command.add_parser(subparsers)
-    return parser
+    return parser, list(subparsers.choices.values())

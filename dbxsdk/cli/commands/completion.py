@@ -1,15 +1,16 @@
-"""``dbxsdk completion``: scripts by which bash, zsh and fish complete the command line, asking the command itself."""
+"""``dbxsdk completion``: the script by which a shell completes the command line, asking the command itself."""
 
 from __future__ import annotations
 
 import argparse
-import re
-from typing import Any, Dict, Iterable, List, Optional, Sequence
+import os
+from typing import Any, Iterable, List
 
 from dbxsdk.bybit.private.channels import CHANNELS as BYBIT_PRIVATE_CHANNELS
 from dbxsdk.bybit.public.book import DEPTHS
 from dbxsdk.bybit.public.channels import CHANNELS as BYBIT_CHANNELS
-from dbxsdk.cli.words import ALL_WORDS, word
+from dbxsdk.cli.errors import NotInstalled
+from dbxsdk.cli.words import ALL_WORDS, Word, word
 from dbxsdk.cryptomus.protocol import CHANNELS as CRYPTOMUS_CHANNELS
 from dbxsdk.dbot.data.protocol import KINDS as DBOT_KINDS
 from dbxsdk.dbot.trade.protocol import CHANNEL as DBOT_CHANNEL
@@ -24,41 +25,10 @@ Prints a script that completes commands, options, venues and channels. What the 
 """
 
 EPILOG = """\
-With LINE, the words that could end that line are printed, one a line: what the scripts ask for.
-
-exit codes: 0 done; 2 wrong arguments.
+exit codes: 0 done; 1 the package argcomplete is not installed; 2 wrong arguments.
 """
 
-SCRIPTS = {
-    "bash": r"""_dbxsdk() {
-    local IFS=$'\n' line=${COMP_LINE:0:COMP_POINT}
-    COMPREPLY=($("${1/#\~/$HOME}" completion bash "$line" 2>/dev/null))
-    local word=${line##*[[:blank:]]}
-    # Bash takes what stands before a colon for a word of its own.
-    if [[ $word == *:* && $COMP_WORDBREAKS == *:* ]]; then
-        COMPREPLY=("${COMPREPLY[@]#"${word%:*}:"}")
-    fi
-}
-complete -o bashdefault -o default -F _dbxsdk dbxsdk
-""",
-    "zsh": r"""_dbxsdk() {
-    local -a found
-    found=(${(f)"$(${~words[1]} completion zsh "${(j: :)words[1,CURRENT-1]} $PREFIX" 2>/dev/null)"})
-    if (( $#found )); then compadd -- $found; else _files; fi
-}
-compdef _dbxsdk dbxsdk
-""",
-    "fish": r"""function __dbxsdk_complete
-    set -l found (dbxsdk completion fish (commandline -cp | string collect) 2>/dev/null)
-    if test (count $found) -gt 0
-        printf '%s\n' $found
-    else
-        __fish_complete_path (commandline -ct)
-    end
-end
-complete -c dbxsdk -f -a '(__dbxsdk_complete)'
-""",
-}
+SHELLS = ("bash", "zsh", "fish")
 
 _RETIRED = ("liquidation", "kline_lt", "tickers_lt", "lt")
 _INTERVALS = ("1", "3", "5", "15", "30", "60", "120", "240", "360", "720", "D", "W", "M")
@@ -73,75 +43,58 @@ def add_parser(subparsers: Any) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("shell", choices=tuple(SCRIPTS), metavar="SHELL", help=", ".join(SCRIPTS))
-    parser.add_argument("line", nargs="?", metavar="LINE")
-    # The one command that has to know the others: it gets them from the parser that it is part of.
-    parser.set_defaults(run=run, parser=parser, commands=subparsers.choices)
+    parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=", ".join(SHELLS))
+    parser.set_defaults(run=run, parser=parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.line is None:
-        print(SCRIPTS[arguments.shell], end="")
-    else:
-        for each in candidates(arguments.line, arguments.commands):
-            print(each)
+    try:
+        from argcomplete.shell_integration import shellcode
+    except ImportError:
+        raise NotInstalled("completion", "cli") from None
+    print(shellcode(["dbxsdk"], use_defaults=False, shell=arguments.shell), end="")
     return 0
 
 
-def candidates(line: str, commands: Dict[str, argparse.ArgumentParser]) -> List[str]:
-    """The words that could stand at the end of ``line``, begun there or not. Empty where anything may: a file's name, a
-    symbol, a number."""
-    *before, begun = re.split(r"\s+", line.lstrip())
-    return sorted({each for each in _all(before[1:], begun, commands) if each.startswith(begun)}, key=_natural)
+def answer_shell(parser: argparse.ArgumentParser, commands: Iterable[argparse.ArgumentParser]) -> None:
+    """Print the completions and exit, if this is the script's question."""
+    if "_ARGCOMPLETE" not in os.environ:
+        return
+    import argcomplete
+    from argcomplete.completers import FilesCompleter, SuppressCompleter
+
+    files = FilesCompleter()
+    completers = {
+        **dict.fromkeys(("PATH", "LINES", "RECORDING"), files),
+        "VENUE": _venues,
+        "CHANNEL": lambda parsed_args, **_: _channels(parsed_args.venue),
+        "VENUE CHANNEL [SYMBOL ...]": lambda parsed_args, **_: _next(parsed_args.wishes or []),
+    }
+    for command in commands:
+        for action in command._actions:
+            if action.choices is None and action.metavar in completers:
+                action.completer = completers[str(action.metavar)]  # type: ignore[attr-defined]
+    # Symbols and numbers are nobody's to complete.
+    argcomplete.autocomplete(parser, always_complete_options=False, default_completer=SuppressCompleter())
 
 
-def _all(before: Sequence[str], begun: str, commands: Dict[str, argparse.ArgumentParser]) -> Iterable[str]:
-    command = next((each for each in before if not each.startswith("-")), None)
-    if command is None:
-        return ("--help", "--version") if begun.startswith("-") else commands
-    if command not in commands:
-        return ()
-    actions = commands[command]._actions
-    options = {name: action for action in actions for name in action.option_strings if name.startswith("--")}
-    given: List[str] = []
-    awaiting: Optional[argparse.Action] = None
-    for each in before[before.index(command) + 1:]:
-        if awaiting is not None:
-            awaiting = None
-        elif each.startswith("-") and each != "-":
-            action = options.get(each)
-            awaiting = action if action is not None and action.nargs != 0 else None
-        else:
-            given.append(each)
-    if awaiting is not None:
-        return map(str, awaiting.choices or ())
-    if begun.startswith("-"):
-        return (name for name in options if name not in before)
-    return _at([action for action in actions if not action.option_strings], given)
+def _venues(**_: Any) -> Iterable[str]:
+    return (*ALL_WORDS, "bybit", "dbot")
 
 
-def _at(positionals: Sequence[argparse.Action], given: Sequence[str]) -> Iterable[str]:
-    """What may come after the words ``given``. The metavar says what a word is: ``VENUE CHANNEL [SYMBOL ...]``."""
-    kinds = [(kind, action) for action in positionals for kind in re.findall("[A-Z]+", str(action.metavar))]
-    if "+" in given:  # begins at the first venue again
-        first = next((index for index, (kind, _) in enumerate(kinds) if kind == "VENUE"), 0)
-        last = len(given) - 1 - given[::-1].index("+")
-        given = [*given[:first], *given[last + 1:]]
-    if len(given) >= len(kinds) and not (kinds and kinds[-1][1].nargs == "*"):
-        return ()
-    kind, action = kinds[min(len(given), len(kinds) - 1)]
-    if action.choices is not None:
-        return map(str, action.choices)
-    if kind == "VENUE":
-        return [*ALL_WORDS, "bybit", "dbot"]
-    return _channels(given[-1]) if kind == "CHANNEL" else ()
-
-
-def _channels(venue: str) -> Iterable[str]:
+def _next(given: List[str]) -> Iterable[str]:
+    """Complete ``VENUE CHANNEL [SYMBOL ...] + VENUE ...``."""
+    if "+" in given:
+        given = given[len(given) - given[::-1].index("+"):]
+    if not given:
+        return _venues()
     try:
-        which = word(venue)
+        return _channels(word(given[0])) if len(given) == 1 else ()
     except argparse.ArgumentTypeError:
         return ()
+
+
+def _channels(which: Word) -> Iterable[str]:
     if which.venue == "digifinex":
         return DIGIFINEX_CHANNELS
     if which.venue == "cryptomus":
@@ -153,8 +106,3 @@ def _channels(venue: str) -> Iterable[str]:
         klines = [f"kline.{interval}" for interval in _INTERVALS]
         return [*depths, *klines, *(each for each in BYBIT_CHANNELS if each not in ("orderbook", "kline", *_RETIRED))]
     return BYBIT_PRIVATE_CHANNELS if which.socket == "private" else ()
-
-
-def _natural(text: str) -> List[Any]:
-    """``orderbook.50`` before ``orderbook.200``."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.findall(r"\d+|\D+", text)]

@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Callable, List
+from typing import Callable, List
 
+import argcomplete
 import pytest
 
-from dbxsdk.cli.main import COMMANDS
+from dbxsdk.cli.main import COMMANDS, main
 from dbxsdk.cli.words import ALL_WORDS
-from tests.cli.command import environment
+from tests.cli import command
 
-NAMES = sorted(command.__name__.rpartition(".")[2] for command in COMMANDS)
+NAMES = sorted(each.__name__.rpartition(".")[2] for each in COMMANDS)
 VENUES = sorted([*ALL_WORDS, "bybit", "dbot"])
 
 
+class Finder(argcomplete.CompletionFinder):
+    """Argcomplete's own, without the descriptors by which it talks to a shell."""
+
+    def _init_debug_stream(self) -> None:
+        pass
+
+
 @pytest.fixture
-def words(dbx: Callable[..., Any]) -> Callable[[str], List[str]]:
+def words(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], List[str]]:
     def ask(line: str) -> List[str]:
-        done = dbx("completion", "bash", line)
-        assert (done.code, done.err) == (0, "")
-        return list(done.out.splitlines())
+        for name, value in (("_ARGCOMPLETE", "1"), ("COMP_LINE", line), ("COMP_POINT", str(len(line)))):
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("_ARGCOMPLETE_COMP_WORDBREAKS", " \t\n")  # a colon is part of a word
+        written = io.StringIO()
+        monkeypatch.setattr(
+            argcomplete,
+            "autocomplete",
+            lambda parser, **options: Finder()(parser, output_stream=written, exit_method=sys.exit, **options),
+        )
+        with pytest.raises(SystemExit) as exited:
+            main([])
+        assert exited.value.code == 0
+        return sorted(each.rstrip() for each in written.getvalue().split("\v") if each)
 
     return ask
 
@@ -34,13 +53,12 @@ def words(dbx: Callable[..., Any]) -> Callable[[str], List[str]]:
     ("dbxsdk re", ["record", "replay"]),
     ("dbxsdk  \t re", ["record", "replay"]),
     ("/opt/venv/bin/dbxsdk re", ["record", "replay"]),
-    ("dbxsdk -", ["--help", "--version"]),
-    ("dbxsdk nonsense ", []),
+    ("dbxsdk --", ["--help", "--version"]),
     ("dbxsdk watch ", VENUES),
     ("dbxsdk ping bybit:t", ["bybit:trade"]),
     ("dbxsdk ping bybit ", []),
-    ("dbxsdk watch bybit:option orderbook.", ["orderbook.25", "orderbook.100", "orderbook.rpi"]),
-    ("dbxsdk watch bybit kline.1", ["kline.1", "kline.15", "kline.120"]),
+    ("dbxsdk watch bybit:option orderbook.", ["orderbook.100", "orderbook.25", "orderbook.rpi"]),
+    ("dbxsdk watch bybit kline.1", ["kline.1", "kline.120", "kline.15"]),
     ("dbxsdk watch bybit l", []),  # those that were retired
     ("dbxsdk watch bybit:private exec", ["execution", "execution.fast"]),
     ("dbxsdk watch bybit:trade ", []),
@@ -50,21 +68,24 @@ def words(dbx: Callable[..., Any]) -> Callable[[str], List[str]]:
     ("dbxsdk watch dbot:data p", ["pairInfo", "pairsInfo"]),
     ("dbxsdk watch nonsense ", []),
     ("dbxsdk watch digifinex trades ", []),  # symbols are the venue's to know
-    ("dbxsdk record ", []),  # a file
+    ("dbxsdk record tests/cli/comm", ["tests/cli/command.py", "tests/cli/commands/"]),
     ("dbxsdk record x.gz cr", ["cryptomus"]),
     ("dbxsdk record x.gz digifinex trades BTC_USDT + cryptomus tr", ["trade"]),
     ("dbxsdk record x.gz digifinex trades BTC_USDT + cryptomus trade BTC_USDT + digi", ["digifinex"]),
-    ("dbxsdk replay x.gz --speed max digifinex al", ["all_ticker"]),
+    ("dbxsdk record x.gz nonsense ", []),
+    ("dbxsdk record x.gz digifinex trades ", []),
+    ("dbxsdk replay --speed max x.gz digifinex al", ["all_ticker"]),
     ("dbxsdk sim ", ["all", "bybit", "cryptomus", "dbot", "digifinex"]),
     ("dbxsdk sim all ", []),
     ("dbxsdk doctor bybit:spot cryp", ["cryptomus"]),
     ("dbxsdk doctor --t", ["--testnet", "--timeout", "--token-url"]),
-    ("dbxsdk doctor --testnet --t", ["--timeout", "--token-url"]),
+    ("dbxsdk doctor --testnet --lo", []),  # they exclude each other
     ("dbxsdk doctor --timeout ", []),
     ("dbxsdk doctor --timeout 3 --testnet bybit:s", ["bybit:spot"]),
     ("dbxsdk completion ", ["bash", "fish", "zsh"]),
 ])
-def test_what_may_come_next(words, line, expected):
+def test_what_may_come_next(words, monkeypatch, line, expected):
+    monkeypatch.chdir(command.ROOT)
     assert words(line) == expected
 
 
@@ -74,31 +95,30 @@ def test_wrong_arguments(dbx):
         assert (done.code, done.out) == (2, "")
 
 
+def test_without_argcomplete(tmp_path):
+    done = command.run("completion", "bash", env=command.without("argcomplete", tmp_path))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert 'pip install "dbxsdk[cli]"' in done.stderr and done.stderr.count("\n") == 1
+
+
 # -- in the shells ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def in_shell(tmp_path: Path, dbx: Callable[..., Any]) -> Callable[..., List[str]]:
-    """Runs a script in the shell; what it printed, by lines. ``dbxsdk`` is this tree's there: its answers to ``asked`` were
-    given beforehand, in this process, since starting it anew for each would take seconds."""
-    command, answers = tmp_path / "bin" / "dbxsdk", tmp_path / "known"
-    command.parent.mkdir()
-    answers.mkdir()
+def in_shell(tmp_path: Path) -> Callable[..., List[str]]:
+    """Runs a script in the shell, where ``dbxsdk`` is this tree's; what it printed, by lines."""
+    program = tmp_path / "bin" / "dbxsdk"
+    program.parent.mkdir()
     (tmp_path / "a file").touch()
-    command.write_text(
-        f'#!/bin/sh\n[ "$1" = completion ] && [ -e "{answers}/$2 $3" ] && exec cat "{answers}/$2 $3"\n'
-        f'exec {shlex.quote(sys.executable)} -m dbxsdk "$@"\n'
-    )
-    command.chmod(0o755)
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m dbxsdk "$@"\n')
+    program.chmod(0o755)
 
-    def run(shell: List[str], script: str, *asked: str) -> List[str]:
+    def run(shell: List[str], script: str) -> List[str]:
         if shutil.which(shell[0]) is None:
             pytest.skip(f"{shell[0]} is not installed")
-        for arguments in [[shell[0]], *([shell[0], line] for line in asked)]:
-            (answers / f"{arguments[0]} {' '.join(arguments[1:])}").write_text(dbx("completion", *arguments).out)
-        env = environment(HOME=str(tmp_path), XDG_CONFIG_HOME=str(tmp_path))
-        env["PATH"] = f"{command.parent}:{env['PATH']}"
-        done = subprocess.run([*shell, "-c", script], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=30)
+        env = command.environment(HOME=str(tmp_path), XDG_CONFIG_HOME=str(tmp_path))
+        env["PATH"] = f"{program.parent}:{env['PATH']}"
+        done = subprocess.run([*shell, "-c", script], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=50)
         assert (done.returncode, done.stderr) == (0, ""), done
         return done.stdout.splitlines()
 
@@ -108,49 +128,43 @@ def in_shell(tmp_path: Path, dbx: Callable[..., Any]) -> Callable[..., List[str]
 # Bash splits words at the colon, too.
 BASH = """
 eval "$(dbxsdk completion bash)"
-complete -p dbxsdk
 press() {
-    COMP_LINE=$1 COMP_POINT=${2:-${#1}} COMPREPLY=()
-    _dbxsdk dbxsdk "" ""
+    COMP_LINE=$1 COMP_POINT=${2:-${#1}} COMP_TYPE=9 COMPREPLY=()
+    _python_argcomplete dbxsdk "" ""
     echo "$1> ${COMPREPLY[*]}"
 }
 press "dbxsdk re"
-press "dbxsdk watch bybit:l"
-press "dbxsdk watch bybit orderbook.2"
 press "dbxsdk watch bybit:lot" 20
-press "dbxsdk record "
-COMP_WORDBREAKS=${COMP_WORDBREAKS//:}
-press "dbxsdk watch bybit:l"
+press "dbxsdk record a"
 """
 
 
 def test_bash(in_shell):
-    asked = ("dbxsdk watch bybit:l", "dbxsdk watch bybit orderbook.2", "dbxsdk record ")  # not so "dbxsdk re"
-    assert in_shell(["bash", "--norc"], BASH, *asked) == [
-        "complete -o bashdefault -o default -F _dbxsdk dbxsdk",
+    assert in_shell(["bash", "--norc"], BASH) == [
         "dbxsdk re> record replay",
-        "dbxsdk watch bybit:l> linear",
-        "dbxsdk watch bybit orderbook.2> orderbook.200",
-        "dbxsdk watch bybit:lot> linear",
-        "dbxsdk record > ",
-        "dbxsdk watch bybit:l> bybit:linear",
+        "dbxsdk watch bybit:lot> linear ",
+        "dbxsdk record a> a\\ file ",
     ]
 
 
 # Outside of an interactive shell zsh has none of its completion's builtins.
 ZSH = """
 compdef() { echo "compdef $*" }
-compadd() { echo "compadd $*" }
-_files() { echo files }
+_describe() { print -r -- "${(P)2}" }
 eval "$(dbxsdk completion zsh)"
-words=(dbxsdk watch bybit:li) CURRENT=3 PREFIX=bybit:li; _dbxsdk
-words=(dbxsdk record '') CURRENT=3 PREFIX=; _dbxsdk
+press() { BUFFER=$1 CURSOR=${#1} words=(dbxsdk); _python_argcomplete }
+press "dbxsdk watch bybit:li"
+press "dbxsdk re"
 """
 
 
 def test_zsh(in_shell):
-    found = in_shell(["zsh", "-f"], ZSH, "dbxsdk watch bybit:li", "dbxsdk record ")
-    assert found == ["compdef _dbxsdk dbxsdk", "compadd -- bybit:linear", "files"]
+    assert in_shell(["zsh", "-f"], ZSH) == [
+        "compdef _python_argcomplete dbxsdk",
+        "bybit\\:linear:",
+        "record:record what channels send",
+        "replay:play a recording",
+    ]
 
 
 FISH = """
@@ -161,5 +175,5 @@ complete -C 'dbxsdk record a'
 
 
 def test_fish(in_shell):
-    found = in_shell(["fish", "--no-config"], FISH, "dbxsdk watch bybit:li", "dbxsdk record a")
-    assert [line.split("\t")[0] for line in found] == ["bybit:linear", "a file"]
+    found = in_shell(["fish", "--no-config"], FISH)
+    assert [line.split("\t")[0].rstrip() for line in found] == ["bybit:linear", "a file"]
