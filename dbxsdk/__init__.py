@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dbxsdk.bybit.public.client import BybitPublicClient
     from dbxsdk.bybit.trade.client import BybitTradeClient
     from dbxsdk.bybit.trade.results import BatchFailed, BatchOrder, BatchResult, OrderResult, RateLimit, ServerFailed
+    from dbxsdk.channel import Channel
     from dbxsdk.client import Client
     from dbxsdk.cryptomus.client import CryptomusClient
     from dbxsdk.dbot import DBotDataClient, DBotTradeClient
@@ -73,6 +74,7 @@ __all__ = [
     "BybitPublicClient",
     "BybitTradeClient",
     "CallbackFailed",
+    "Channel",
     "Client",
     "ClientClosed",
     "ConnectError",
@@ -127,6 +129,7 @@ _HOMES = {
     "dbxsdk.bybit.private.client": "BybitPrivateClient",
     "dbxsdk.bybit.trade.client": "BybitTradeClient",
     "dbxsdk.bybit.trade.results": "BatchFailed BatchOrder BatchResult OrderResult RateLimit ServerFailed",
+    "dbxsdk.channel": "Channel",
     "dbxsdk.client": "Client",
     "dbxsdk.cryptomus.client": "CryptomusClient",
     "dbxsdk.dbot": "DBotDataClient DBotTradeClient",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from concurrent.futures import Future
-from typing import Any, Callable, Iterable, Mapping, NoReturn, Optional, Tuple, Type, TypeVar, Union
+from typing import Any, Callable, Dict, Iterable, Literal, Mapping, NoReturn, Optional, Tuple, Type, TypeVar, Union, overload
 
 from dbxsdk.arguments import check_choice, check_flag, check_seconds, check_text, check_word
 from dbxsdk.book.order_book import OrderBook
 from dbxsdk.book.rule import BookRule
+from dbxsdk.channel import Channel
 from dbxsdk.events import Event
+from dbxsdk.models import Data, Update
 from dbxsdk.options import OVERFLOW_POLICIES, Options
 from dbxsdk.protocol import Protocol, Request
 from dbxsdk.runtime import reentrancy
@@ -20,6 +22,7 @@ from dbxsdk.transport import parse_url
 C = TypeVar("C", bound="Client")
 
 Symbols = Union[str, Iterable[str]]
+AnyChannel = Union[Channel[Any], str]
 
 
 class Client:
@@ -132,9 +135,48 @@ class Client:
 
     # -- subscriptions -------------------------------------------------------------------------------
 
+    @overload
+    def subscribe(
+        self,
+        channel: Channel[Data],
+        symbols: Symbols = ...,
+        *,
+        callback: Callable[[Update[Data]], Any],
+        raw: Literal[False] = ...,
+        overflow: Optional[str] = ...,
+        max_silence: Optional[float] = ...,
+        timeout: Optional[float] = ...,
+    ) -> Subscription: ...
+
+    @overload
+    def subscribe(
+        self,
+        channel: Channel[Any],
+        symbols: Symbols = ...,
+        *,
+        callback: Callable[[Dict[str, Any]], Any],
+        raw: Literal[True],
+        overflow: Optional[str] = ...,
+        max_silence: Optional[float] = ...,
+        timeout: Optional[float] = ...,
+    ) -> Subscription: ...
+
+    @overload
     def subscribe(
         self,
         channel: str,
+        symbols: Symbols = ...,
+        *,
+        callback: Callable[[Any], Any],
+        raw: bool = ...,
+        overflow: Optional[str] = ...,
+        max_silence: Optional[float] = ...,
+        timeout: Optional[float] = ...,
+    ) -> Subscription: ...
+
+    def subscribe(
+        self,
+        channel: AnyChannel,
         symbols: Symbols = (),
         *,
         callback: Callable[[Any], Any],
@@ -149,7 +191,8 @@ class Client:
         with the last of them. Safe to retry.
 
         Args:
-            channel: the venue's channel.
+            channel: the venue's channel by name, or as a ``Channel``: a constant of the venue's package, by which a type
+                checker knows what the callback gets.
             symbols: one symbol or an iterable of them.
             callback: called with one ``Update``, or with the decoded document where ``raw``; one at a time, in the
                 order of arrival, on the callbacks thread. It may call every method of the client.
@@ -167,7 +210,7 @@ class Client:
         """
         subscription = Subscription(
             self._session,
-            channel,
+            self._name(channel),
             self._topics(channel, symbols),
             _callable(callback),
             raw=check_flag("raw", raw),
@@ -178,7 +221,7 @@ class Client:
         self._session.subscribe(subscription, _timeout(timeout))
         return subscription
 
-    def unsubscribe(self, channel: str, symbols: Symbols = ()) -> None:
+    def unsubscribe(self, channel: AnyChannel, symbols: Symbols = ()) -> None:
         """Ends every subscription to these topics; without symbols, to all topics of the channel. Callbacks are not
         called again once this returned. The venue is told, its answer is not waited for. What is not subscribed
         is passed over.
@@ -186,16 +229,30 @@ class Client:
         Raises:
             ValueError, TypeError: an argument is wrong; before any I/O.
         """
-        wanted = _symbols(symbols)
+        wanted, name = _symbols(symbols), self._name(channel)
         if wanted:
-            names = frozenset(self._protocol.topics(check_text("channel", channel), wanted))
+            names = frozenset(self._protocol.topics(name, wanted))
             self._session.unsubscribe_topics(lambda topics: [topic for topic in topics if topic in names])
         else:
-            check_text("channel", channel)
-            self._session.unsubscribe_topics(lambda topics: self._protocol.topics_of(channel, topics))
+            self._session.unsubscribe_topics(lambda topics: self._protocol.topics_of(name, topics))
+
+    @overload
+    def messages(
+        self, channel: Channel[Data], symbols: Symbols = ..., *, raw: Literal[False] = ..., timeout: Optional[float] = ...
+    ) -> Messages[Update[Data]]: ...
+
+    @overload
+    def messages(
+        self, channel: AnyChannel, symbols: Symbols = ..., *, raw: Literal[True], timeout: Optional[float] = ...
+    ) -> Messages[Dict[str, Any]]: ...
+
+    @overload
+    def messages(
+        self, channel: AnyChannel, symbols: Symbols = ..., *, raw: bool = ..., timeout: Optional[float] = ...
+    ) -> Messages[Any]: ...
 
     def messages(
-        self, channel: str, symbols: Symbols = (), *, raw: bool = False, timeout: Optional[float] = None
+        self, channel: AnyChannel, symbols: Symbols = (), *, raw: bool = False, timeout: Optional[float] = None
     ) -> Messages[Any]:
         """Subscribes like ``subscribe`` and returns the updates as an iterator, for a ``for`` loop.
 
@@ -207,7 +264,7 @@ class Client:
         queue = self._session.new_iterator_queue()
         subscription = Subscription(
             self._session,
-            channel,
+            self._name(channel),
             topics,
             _nothing,
             raw=check_flag("raw", raw),
@@ -268,7 +325,14 @@ class Client:
             raise type(error)(f"params: {error}") from error
 
     def _topics(self, channel: Any, symbols: Any) -> Tuple[str, ...]:
-        return self._protocol.topics(check_text("channel", channel), _symbols(symbols))
+        return self._protocol.topics(self._name(channel), _symbols(symbols))
+
+    def _name(self, channel: Any) -> str:
+        if not isinstance(channel, Channel):
+            return check_text("channel", channel)
+        if channel.venue != self._protocol.venue:
+            raise ValueError(f"channel {channel.name!r} is one of {channel.venue}, not of {self._protocol.venue}")
+        return channel.name
 
 
 def _nothing(_: Any) -> None:

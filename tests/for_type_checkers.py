@@ -4,6 +4,7 @@ error does not come, its ``type: ignore`` is unused, and that is an error."""
 from typing import Any, Dict, Tuple
 
 import dbxsdk
+from dbxsdk import bybit, cryptomus, dbot, digifinex
 from dbxsdk.bybit.public.models import OrderBookUpdate, Trade
 from dbxsdk.cryptomus import Deal
 from dbxsdk.dbot import PairInfo
@@ -36,7 +37,17 @@ def public(client: dbxsdk.BybitPublicClient, interval: int) -> None:
     client.orderbook_stream(50, "BTCUSDT", on_trades)  # type: ignore[arg-type]
     client.subscribe("orderbook.50.BTCUSDT", callback=on_book)
     client.subscribe("publicTrade", "BTCUSDT", callback=lambda update: print(update))
-    with client.messages("publicTrade", "BTCUSDT") as trades:
+    client.subscribe(bybit.orderbook(50), "BTCUSDT", callback=on_book, max_silence=5)
+    client.subscribe(bybit.orderbook(50), "BTCUSDT", callback=on_trades)  # type: ignore[arg-type]
+    client.subscribe(bybit.TRADES, "BTCUSDT", callback=on_trades)
+    client.subscribe(bybit.TRADES, "BTCUSDT", callback=lambda update: print(update.data[0].price))
+    client.subscribe(bybit.TRADES, "BTCUSDT", callback=lambda update: print(update.data[0].prise))  # type: ignore[attr-defined]
+    client.subscribe(bybit.TRADES, "BTCUSDT", callback=on_document, raw=True)
+    client.subscribe(bybit.TRADES, "BTCUSDT", callback=on_document)  # type: ignore[arg-type]
+    client.subscribe(bybit.TRADES, "BTCUSDT", callback=on_book, raw=True)  # type: ignore[call-overload]
+    client.subscribe(50, "BTCUSDT", callback=print)  # type: ignore[call-overload]
+    client.unsubscribe(bybit.TRADES)
+    with client.messages(bybit.TRADES, "BTCUSDT") as trades:
         for update in trades:
             print(update.data)  # type: ignore[union-attr]  # or a Gap
             if not isinstance(update, dbxsdk.Gap):
@@ -44,31 +55,45 @@ def public(client: dbxsdk.BybitPublicClient, interval: int) -> None:
                 print(update.data[0].quantity)  # type: ignore[attr-defined]
     for anything in client.messages(f"kline.{interval}", "BTCUSDT"):
         print(anything if isinstance(anything, dbxsdk.Gap) else anything.whatever)
-    for document in client.messages("publicTrade", "BTCUSDT", raw=True):
+    for document in client.messages(bybit.TRADES, "BTCUSDT", raw=True):
         if not isinstance(document, dbxsdk.Gap):
-            print(document["data"])
+            print(document["data"], document.data)  # type: ignore[attr-defined]
+    for candle in client.messages(bybit.kline(interval), "BTCUSDT"):
+        if not isinstance(candle, dbxsdk.Gap):
+            print(candle.data[0].close, candle.data.close)  # type: ignore[attr-defined]
+    for ticker in client.messages(bybit.TICKERS, "BTCUSDT"):
+        if not isinstance(ticker, dbxsdk.Gap) and isinstance(ticker.data, bybit.ContractTicker):
+            print(ticker.data.mark_price)
+
+
+def log(client: dbxsdk.Client, channel: dbxsdk.Channel[Any], raw: bool) -> None:
+    client.subscribe(channel, "A", callback=print)
+    for anything in client.messages(channel, "A", raw=raw):
+        print(anything)
 
 
 def others(
     private: dbxsdk.BybitPrivateClient,
     trade: dbxsdk.BybitTradeClient,
-    cryptomus: dbxsdk.CryptomusClient,
-    digifinex: dbxsdk.DigiFinexClient,
+    deals: dbxsdk.CryptomusClient,
+    spot: dbxsdk.DigiFinexClient,
     data: dbxsdk.DBotDataClient,
     tasks: dbxsdk.DBotTradeClient,
 ) -> PairInfo:
     private.order_stream(lambda update: None)
     private.wallet_stream(on_deal)  # type: ignore[arg-type]
+    private.subscribe(bybit.ORDERS, "spot", callback=lambda update: print(update.data[0].order_id))
     result = trade.place_order(category="spot", symbol="BTCUSDT", side="Buy", orderType="Market", qty="1")
     print(result.order_id, result.orderId)  # type: ignore[attr-defined]
-    cryptomus.subscribe("deal", "BTC_USDT", callback=on_deal)
-    for update in digifinex.messages("depth", "BTC_USDT"):
+    deals.subscribe(cryptomus.DEALS, "BTC_USDT", callback=on_deal)
+    deals.subscribe(cryptomus.TRADES, "BTC_USDT", callback=on_deal)  # type: ignore[arg-type]
+    for update in spot.messages(digifinex.DEPTH, "BTC_USDT"):
         if not isinstance(update, dbxsdk.Gap):
             print(update.data.bids, update.data.bid)  # type: ignore[attr-defined]
-    for done in tasks.messages("tradeResults"):
+    for done in tasks.messages(dbot.TRADE_RESULTS):
         if not isinstance(done, dbxsdk.Gap):
             print(done.data.state, done.data.nothing)  # type: ignore[attr-defined]
-    for info in data.messages("pairsInfo.1m", "PAIR:TOKEN"):
+    for info in data.messages(dbot.pairs_info("1m"), "PAIR:TOKEN"):
         if not isinstance(info, dbxsdk.Gap):
             return info.data
     raise AssertionError

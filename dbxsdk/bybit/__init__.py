@@ -1,12 +1,25 @@
-"""Bybit v5: the public, private and order entry sockets' clients, and the models of what they send."""
+"""Bybit v5: the public, private and order entry sockets' clients, their channels, and the models of what they send."""
 
 from typing import TYPE_CHECKING
 
 from dbxsdk.runtime.lazy_import import on_demand
 
 if TYPE_CHECKING:
+    from dbxsdk.bybit.private.channels import EXECUTIONS, FAST_EXECUTIONS, GREEKS, ORDERS, POSITIONS, WALLETS
     from dbxsdk.bybit.private.client import BybitPrivateClient
     from dbxsdk.bybit.private.models import Execution, ExtraFee, FastExecution, Greeks, Order, Position, Wallet, WalletCoin
+    from dbxsdk.bybit.public.channels import (
+        ADL_ALERTS,
+        INSURANCE,
+        LIQUIDATIONS,
+        PRICE_LIMITS,
+        RPI_ORDERBOOK,
+        SYSTEM_STATUS,
+        TICKERS,
+        TRADES,
+        kline,
+        orderbook,
+    )
     from dbxsdk.bybit.public.client import BybitPublicClient
     from dbxsdk.bybit.public.models import (
         AdlAlert,
@@ -25,6 +38,7 @@ if TYPE_CHECKING:
     from dbxsdk.bybit.trade.results import BatchFailed, BatchOrder, BatchResult, OrderResult, RateLimit, ServerFailed
 
 __all__ = [
+    "ADL_ALERTS",
     "AdlAlert",
     "BatchFailed",
     "BatchOrder",
@@ -33,32 +47,52 @@ __all__ = [
     "BybitPublicClient",
     "BybitTradeClient",
     "ContractTicker",
+    "EXECUTIONS",
     "Execution",
     "ExtraFee",
+    "FAST_EXECUTIONS",
     "FastExecution",
+    "GREEKS",
     "Greeks",
+    "INSURANCE",
     "InsurancePool",
     "Kline",
+    "LIQUIDATIONS",
     "LatestLiquidation",
     "Liquidation",
+    "ORDERS",
     "OptionTicker",
     "Order",
     "OrderBookUpdate",
     "OrderResult",
+    "POSITIONS",
+    "PRICE_LIMITS",
     "Position",
     "PriceLimit",
+    "RPI_ORDERBOOK",
     "RateLimit",
     "RpiOrderBookUpdate",
+    "SYSTEM_STATUS",
     "ServerFailed",
     "SpotTicker",
     "SpreadTicker",
     "SystemStatus",
+    "TICKERS",
+    "TRADES",
     "Trade",
+    "WALLETS",
     "Wallet",
     "WalletCoin",
+    "kline",
+    "orderbook",
 ]
 
 _HOMES = {
+    "dbxsdk.bybit.public.channels": (
+        "ADL_ALERTS INSURANCE LIQUIDATIONS PRICE_LIMITS RPI_ORDERBOOK SYSTEM_STATUS "
+        "TICKERS TRADES kline orderbook"
+    ),
+    "dbxsdk.bybit.private.channels": "EXECUTIONS FAST_EXECUTIONS GREEKS ORDERS POSITIONS WALLETS",
     "dbxsdk.bybit.public.client": "BybitPublicClient",
     "dbxsdk.bybit.public.models": (
         "AdlAlert InsurancePool Kline LatestLiquidation Liquidation OrderBookUpdate PriceLimit RpiOrderBookUpdate "

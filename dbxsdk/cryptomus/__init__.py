@@ -1,20 +1,28 @@
-"""Cryptomus's exchange: its WebSocket, and the HTTP requests that belong to it."""
+"""Cryptomus's exchange: the client, its channels, and the models of what they send."""
 
 from dbxsdk.cryptomus.client import DEPTH_SCALES_URL, MARKETS_URL, TOKEN_URL, URL, CryptomusClient
 from dbxsdk.cryptomus.models import Balance, Deal, Depth, DepthScale, LastPrice, Market, Order, Ticker, Trade
+from dbxsdk.cryptomus.protocol import BALANCES, DEALS, DEPTH, LAST_PRICES, ORDERS, TICKERS, TRADES
 
 __all__ = [
+    "BALANCES",
     "Balance",
     "CryptomusClient",
+    "DEALS",
+    "DEPTH",
     "DEPTH_SCALES_URL",
     "Deal",
     "Depth",
     "DepthScale",
+    "LAST_PRICES",
     "LastPrice",
     "MARKETS_URL",
     "Market",
+    "ORDERS",
     "Order",
+    "TICKERS",
     "TOKEN_URL",
+    "TRADES",
     "Ticker",
     "Trade",
     "URL",

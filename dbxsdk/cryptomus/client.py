@@ -6,12 +6,12 @@ from typing import Optional, Tuple
 
 from dbxsdk.arguments import check_credential, check_seconds, check_word
 from dbxsdk.book.order_book import OrderBook
+from dbxsdk.client import Client
 from dbxsdk.cryptomus import http
 from dbxsdk.cryptomus.book import CryptomusBookRule, check_scale_index
 from dbxsdk.cryptomus.channel_union import ALL
 from dbxsdk.cryptomus.models import DepthScale, Market
 from dbxsdk.cryptomus.protocol import CryptomusProtocol
-from dbxsdk.cryptomus.typed import CryptomusChannels
 from dbxsdk.options import Options
 from dbxsdk.transport.http import parse_http_url
 
@@ -21,7 +21,7 @@ MARKETS_URL = "https://api-app.cryptomus.com/v1/exchange/market"
 DEPTH_SCALES_URL = "https://exchange-ws.cryptomus.com/api/v2/symbol-scales"
 
 
-class CryptomusClient(CryptomusChannels):
+class CryptomusClient(Client):
     """Cryptomus's exchange: market data, and the account's orders, balances and deals.
 
     Channels for ``subscribe`` (markets like ``"BTC_USDT"``; lower case is put into upper case):

@@ -6,9 +6,10 @@ Source: doc.cryptomus.com, "exchange/websockets". Where the page is silent a com
 from __future__ import annotations
 
 import itertools
-from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple
 
 from dbxsdk import codec
+from dbxsdk.channel import Channel
 from dbxsdk.cryptomus import models
 from dbxsdk.cryptomus.channel_union import ALL, Action, ChannelUnion, Step
 from dbxsdk.errors import ProtocolError, SubscribeError, VenueError
@@ -18,16 +19,18 @@ _UPDATE = "_update"
 _SECONDS_END = 100_000_000_000
 """No time in seconds reaches it before the year 5138."""
 
-_READ: Dict[str, Callable[[Any], Any]] = {
-    "lastprice": models.read_last_price,
-    "depth": models.read_depth,
-    "ticker": models.read_ticker,
-    "trade": models.read_trades,
-    "order": models.read_order,
-    "balance": models.read_balance,
-    "deal": models.read_deal,
+LAST_PRICES = Channel("lastprice", models.read_last_price, "cryptomus")
+DEPTH = Channel("depth", models.read_depth, "cryptomus")
+TICKERS = Channel("ticker", models.read_ticker, "cryptomus")
+TRADES = Channel("trade", models.read_trades, "cryptomus")
+ORDERS = Channel("order", models.read_order, "cryptomus")
+BALANCES = Channel("balance", models.read_balance, "cryptomus")
+DEALS = Channel("deal", models.read_deal, "cryptomus")
+
+_CHANNELS: Dict[str, Channel[Any]] = {
+    channel.name: channel for channel in (LAST_PRICES, DEPTH, TICKERS, TRADES, ORDERS, BALANCES, DEALS)
 }
-CHANNELS = tuple(_READ)
+CHANNELS = tuple(_CHANNELS)
 
 _METHODS = {
     Action.SUBSCRIBE: "{}_subscribe",
@@ -126,7 +129,7 @@ class CryptomusProtocol(Protocol):
         raise ProtocolError("neither a reply nor an update")
 
     def _push(self, channel: str, document: Any) -> List[Push]:
-        if channel not in _READ:
+        if channel not in _CHANNELS:
             raise ProtocolError(f"{channel[:40]}{_UPDATE} is no documented update")
         data = document.get("data")
         if not isinstance(data, dict):
@@ -144,7 +147,7 @@ class CryptomusProtocol(Protocol):
             topic, kind = f"{topic}:{scale_index}", "snapshot" if full_reload else "delta"
         time_ms = _time_ms(about)
         return [
-            Push(route, channel, symbol, kind, document, data, _READ[channel], time_ms)
+            Push(route, channel, symbol, kind, document, data, _CHANNELS[channel].read, time_ms)
             for route in self._unions[channel].route(topic)
         ]
 

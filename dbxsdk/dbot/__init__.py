@@ -1,6 +1,14 @@
 """DBot's WebSockets: trading tasks and their results, and market data. Unofficial; mind the venue's terms."""
 
 from dbxsdk.dbot.data.client import DATA_URL, DBotDataClient
+from dbxsdk.dbot.data.protocol import (
+    MIGRATED_PAIRS,
+    NEW_PAIRS,
+    PAIR_INFO,
+    TRANSACTIONS,
+    WALLET_TRANSACTIONS,
+    pairs_info,
+)
 from dbxsdk.dbot.models import (
     NewPair,
     PairInfo,
@@ -13,21 +21,29 @@ from dbxsdk.dbot.models import (
     Window,
 )
 from dbxsdk.dbot.trade.client import TRADE_URL, DBotTradeClient
+from dbxsdk.dbot.trade.protocol import TRADE_RESULTS
 from dbxsdk.dbot.trade.result_types import TYPES
 
 __all__ = [
     "DATA_URL",
     "DBotDataClient",
     "DBotTradeClient",
+    "MIGRATED_PAIRS",
+    "NEW_PAIRS",
     "NewPair",
+    "PAIR_INFO",
     "PairInfo",
     "SwapOrder",
+    "TRADE_RESULTS",
     "TRADE_URL",
+    "TRANSACTIONS",
     "TYPES",
     "TokenAmount",
     "TokenInfo",
     "TradeResult",
     "Transaction",
+    "WALLET_TRANSACTIONS",
     "WalletTransaction",
     "Window",
+    "pairs_info",
 ]

@@ -1,6 +1,24 @@
-"""DigiFinex spot WebSocket v1."""
+"""DigiFinex spot WebSocket v1: the client, its channels, and the models of what they send."""
 
 from dbxsdk.digifinex.client import MAINLAND_URL, URL, DigiFinexClient
 from dbxsdk.digifinex.models import AlgoOrder, Balance, Depth, Order, Ticker, Trade
+from dbxsdk.digifinex.protocol import ALGO_ORDERS, ALL_TICKERS, BALANCES, DEPTH, ORDERS, TICKERS, TRADES
 
-__all__ = ["AlgoOrder", "Balance", "Depth", "DigiFinexClient", "MAINLAND_URL", "Order", "Ticker", "Trade", "URL"]
+__all__ = [
+    "ALGO_ORDERS",
+    "ALL_TICKERS",
+    "AlgoOrder",
+    "BALANCES",
+    "Balance",
+    "DEPTH",
+    "Depth",
+    "DigiFinexClient",
+    "MAINLAND_URL",
+    "ORDERS",
+    "Order",
+    "TICKERS",
+    "TRADES",
+    "Ticker",
+    "Trade",
+    "URL",
+]

@@ -6,9 +6,9 @@ from typing import Optional
 
 from dbxsdk.arguments import check_word
 from dbxsdk.book.order_book import OrderBook
+from dbxsdk.client import Client
 from dbxsdk.digifinex.book import DigiFinexBookRule
 from dbxsdk.digifinex.protocol import DigiFinexProtocol
-from dbxsdk.digifinex.typed import DigiFinexChannels
 from dbxsdk.errors import ProtocolError
 from dbxsdk.options import Options
 
@@ -19,7 +19,7 @@ MAINLAND_URL = "wss://openapi.digifinex.vip/ws/v1/"
 """The address that the venue's first edition names for mainland China; later editions do not."""
 
 
-class DigiFinexClient(DigiFinexChannels):
+class DigiFinexClient(Client):
     """DigiFinex spot: public market data, and the account's orders and balances where a key is given.
 
     Channels for ``subscribe`` (symbols like ``"BTC_USDT"``; lower case is put into upper case):

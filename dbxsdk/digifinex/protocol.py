@@ -8,35 +8,38 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple
 
 from dbxsdk import codec
 from dbxsdk.arguments import check_credential
+from dbxsdk.channel import Channel
 from dbxsdk.digifinex.login import ASK_TIME, LOG_IN, Login
 from dbxsdk.digifinex.models import AlgoOrder, Balance, Depth, Order, Ticker, Trade
 from dbxsdk.errors import AuthError, ProtocolError, RateLimited, SubscribeError, VenueError
 from dbxsdk.fields import each, reader
 from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
 
-PRIVATE_CHANNELS = ("order", "order_algo", "balance")
-CHANNELS = ("trades", "depth", "ticker", "all_ticker", *PRIVATE_CHANNELS)
+TRADES = Channel("trades", each(reader(Trade)), "digifinex")
+DEPTH = Channel("depth", reader(Depth), "digifinex")
+TICKERS = Channel("ticker", each(reader(Ticker)), "digifinex")
+ALL_TICKERS = Channel("all_ticker", each(reader(Ticker)), "digifinex")
+ORDERS = Channel("order", each(reader(Order)), "digifinex")
+ALGO_ORDERS = Channel("order_algo", each(reader(AlgoOrder)), "digifinex")
+BALANCES = Channel("balance", each(reader(Balance)), "digifinex")
+
+_CHANNELS: Dict[str, Channel[Any]] = {
+    channel.name: channel for channel in (TRADES, DEPTH, TICKERS, ALL_TICKERS, ORDERS, ALGO_ORDERS, BALANCES)
+}
+CHANNELS = tuple(_CHANNELS)
+PRIVATE_CHANNELS = (ORDERS.name, ALGO_ORDERS.name, BALANCES.name)
 
 # A message that inflates to more is an attack or a defect, not a book.
 _MAX_INFLATED = 16 * 1024 * 1024
 _HARMLESS = _MAX_INFLATED // 1100  # bytes; deflate makes no more than 1,032 out of each
 _RATE_LIMIT = 200005
 
-_read_trades = each(reader(Trade))
-_read_depth = reader(Depth)
-_read_ticker = reader(Ticker)
 _MARKET_UPDATES = {"depth.update": "depth", "trades.update": "trades"}
-_read_by_channel: Dict[str, Callable[[Any], Any]] = {
-    "ticker": each(_read_ticker),
-    "all_ticker": each(_read_ticker),
-    "order": each(reader(Order)),
-    "order_algo": each(reader(AlgoOrder)),
-    "balance": each(reader(Balance)),
-}
+_read_trades, _read_depth = TRADES.read, DEPTH.read
 
 
 class DigiFinexProtocol(Protocol):
@@ -153,11 +156,11 @@ class DigiFinexProtocol(Protocol):
         params = document.get("params")
         if not isinstance(params, list):
             raise ProtocolError(f"{channel}.update: params is no list")
-        if channel not in _read_by_channel:
+        if channel not in _CHANNELS:
             raise ProtocolError(f"{channel}.update is no documented update")
         # The pages show a flat list, live frames were reported with a second list around it.
         rows = params[0] if len(params) == 1 and isinstance(params[0], list) else params
-        read = _read_by_channel[channel]
+        read = _CHANNELS[channel].read
         if channel == "all_ticker":
             return (Push(channel, channel, "", "update", document, rows, read, _timestamp(rows)),)
         groups: Dict[str, List[Any]] = {}

@@ -6,8 +6,10 @@ from typing import Any, Callable, Collection, Mapping, Optional, Tuple
 
 import attrs
 
-from dbxsdk.bybit.private import models as models
+from dbxsdk.bybit.private import models
 from dbxsdk.bybit.public.channels import plain
+from dbxsdk.channel import Channel
+from dbxsdk.models import Data
 
 Read = Callable[[Any], Any]
 
@@ -16,33 +18,42 @@ _ALL = ("spot", *_CONTRACTS)
 
 
 @attrs.frozen
-class PrivateChannel:
+class PrivateChannel(Channel[Data]):
     """One documented channel.
 
     Attributes:
-        read: makes the model of one frame's ``data``.
         categories: what may follow its name, for one category's updates alone. These are pushed under that longer name.
     """
 
-    read: Read = plain
-    categories: Tuple[str, ...] = ()
+    venue: str = "bybit"
+    categories: Tuple[str, ...] = attrs.field(default=(), repr=False)
 
 
-CHANNELS: Mapping[str, PrivateChannel] = {
-    "position": PrivateChannel(models.read_positions, _CONTRACTS),
-    "execution": PrivateChannel(models.read_executions, _ALL),
-    "execution.fast": PrivateChannel(models.read_fast_executions, _ALL),
-    "order": PrivateChannel(models.read_orders, _ALL),
-    "wallet": PrivateChannel(models.read_wallets),
-    "greeks": PrivateChannel(models.read_greeks),
-    "strategy": PrivateChannel(),
-    # Never pushes: the subscription itself is what counts. Plain "dcp" is deprecated, and still a topic.
-    "dcp": PrivateChannel(categories=("future", "spot", "option")),
-    "spread.order": PrivateChannel(),
-    "spread.execution": PrivateChannel(),
-    "rfq.open.rfqs": PrivateChannel(),
-    "rfq.open.quotes": PrivateChannel(),
-    "rfq.open.trades": PrivateChannel(),
+POSITIONS = PrivateChannel("position", models.read_positions, categories=_CONTRACTS)
+EXECUTIONS = PrivateChannel("execution", models.read_executions, categories=_ALL)
+FAST_EXECUTIONS = PrivateChannel("execution.fast", models.read_fast_executions, categories=_ALL)
+ORDERS = PrivateChannel("order", models.read_orders, categories=_ALL)
+WALLETS = PrivateChannel("wallet", models.read_wallets)
+GREEKS = PrivateChannel("greeks", models.read_greeks)
+
+CHANNELS: Mapping[str, PrivateChannel[Any]] = {
+    channel.name: channel
+    for channel in (
+        POSITIONS,
+        EXECUTIONS,
+        FAST_EXECUTIONS,
+        ORDERS,
+        WALLETS,
+        GREEKS,
+        PrivateChannel("strategy", plain),
+        # Never pushes: the subscription itself is what counts. Plain "dcp" is deprecated, and still a topic.
+        PrivateChannel("dcp", plain, categories=("future", "spot", "option")),
+        PrivateChannel("spread.order", plain),
+        PrivateChannel("spread.execution", plain),
+        PrivateChannel("rfq.open.rfqs", plain),
+        PrivateChannel("rfq.open.quotes", plain),
+        PrivateChannel("rfq.open.trades", plain),
+    )
 }
 
 

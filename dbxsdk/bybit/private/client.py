@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any, Optional, Tuple, Union
 
 from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Signer
-from dbxsdk.bybit.base_client import Callback
+from dbxsdk.bybit.base_client import BybitClient, Callback
 from dbxsdk.bybit.endpoints import private_url
 from dbxsdk.bybit.private import models as models
 from dbxsdk.bybit.private.protocol import BybitPrivateProtocol
-from dbxsdk.bybit.private.typed import PrivateChannels
 from dbxsdk.options import Options
 from dbxsdk.session import Subscription
 
 
-class BybitPrivateClient(PrivateChannels):
+class BybitPrivateClient(BybitClient):
     """What happens to one account: orders, executions, positions, balances.
 
     Construction does no I/O; the connection opens, and logs in, with ``open()`` or the first subscription. Each

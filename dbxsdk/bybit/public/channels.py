@@ -2,59 +2,109 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional, Tuple, Union
 
 import attrs
 
 from dbxsdk.bybit.public import models, ticker_models
+from dbxsdk.channel import Channel
+from dbxsdk.models import Data
 
 Read = Callable[[Any], Any]
 
+Ticker = Union[ticker_models.ContractTicker, ticker_models.OptionTicker, ticker_models.SpotTicker]
+
 
 def plain(payload: Any) -> Any:
-    """Reads what has no model: as it came."""
+    """Return what has no model as it came."""
     return payload
 
 
 @attrs.frozen
-class Channel:
+class PublicChannel(Channel[Data]):
     """One documented channel.
 
     Attributes:
         parts: dot-separated parts of its name, the variable one (depth, interval) included.
-        read: makes the model.
         whole: ``read`` wants the whole frame: the envelope has a part of the model.
         stateful: the frame's ``type`` means something. Trades, klines, liquidations, ADL alerts and price
             limits say ``snapshot`` in every frame, or nothing, and replace nothing that came before.
         merges: a frame has only what changed since the last one.
     """
 
-    parts: int
-    read: Read
-    whole: bool = False
-    stateful: bool = False
-    merges: bool = False
+    venue: str = "bybit"
+    parts: int = attrs.field(default=1, repr=False)
+    whole: bool = attrs.field(default=False, repr=False)
+    stateful: bool = attrs.field(default=False, repr=False)
+    merges: bool = attrs.field(default=False, repr=False)
 
 
-# Longer names first where one begins another; look-ups are by whole parts, since `order` begins `orderbook`.
-CHANNELS: Mapping[str, Channel] = {
-    "orderbook.rpi": Channel(2, models.read_rpi_order_book, whole=True, stateful=True),
-    "orderbook": Channel(2, models.read_order_book, whole=True, stateful=True),
-    "publicTrade": Channel(1, models.read_trades),
-    "tickers": Channel(1, plain, whole=True, stateful=True, merges=True),  # read as the category and symbol say
-    "kline": Channel(2, models.read_klines),
-    "allLiquidation": Channel(1, models.read_liquidations),
-    "liquidation": Channel(1, models.read_latest_liquidation),
-    "insurance": Channel(1, models.read_insurance_pools, stateful=True),
-    "adlAlert": Channel(1, models.read_adl_alerts),
-    "priceLimit": Channel(1, models.read_price_limit),
-    # Leveraged tokens: retired, never to come back; mirrors and old records have them.
-    "kline_lt": Channel(2, plain),
-    "tickers_lt": Channel(1, plain),
-    "lt": Channel(1, plain),
+TRADES = PublicChannel("publicTrade", models.read_trades)
+# Read as the category and the symbol require.
+TICKERS: PublicChannel[Ticker] = PublicChannel("tickers", plain, whole=True, stateful=True, merges=True)
+RPI_ORDERBOOK = PublicChannel("orderbook.rpi", models.read_rpi_order_book, parts=2, whole=True, stateful=True)
+LIQUIDATIONS = PublicChannel("allLiquidation", models.read_liquidations)
+INSURANCE = PublicChannel("insurance", models.read_insurance_pools, stateful=True)
+ADL_ALERTS = PublicChannel("adlAlert", models.read_adl_alerts)
+PRICE_LIMITS = PublicChannel("priceLimit", models.read_price_limit)
+SYSTEM_STATUS = PublicChannel("system.status", models.read_system_status, parts=2)
+
+_ORDERBOOK = PublicChannel("orderbook", models.read_order_book, parts=2, whole=True, stateful=True)
+_KLINE = PublicChannel("kline", models.read_klines, parts=2)
+
+
+def orderbook(depth: Union[int, str]) -> Channel[models.OrderBookUpdate]:
+    """Return the channel ``orderbook.{depth}``: 1, 50, 200 or 1000 levels, on options 25 or 100; ``"full"`` on spot.
+
+    The venue judges whether it has that depth.
+
+    Raises:
+        TypeError, ValueError: ``depth`` can be no part of a channel's name.
+    """
+    return attrs.evolve(_ORDERBOOK, name=f"orderbook.{part('depth', depth)}")
+
+
+def kline(interval: Union[int, str]) -> Channel[Tuple[models.Kline, ...]]:
+    """Return the channel ``kline.{interval}``: 1, 3, 5, 15, 30, 60, 120, 240, 360 or 720 minutes, ``"D"``, ``"W"``, ``"M"``.
+
+    The venue judges whether it has that interval.
+
+    Raises:
+        TypeError, ValueError: ``interval`` can be no part of a channel's name.
+    """
+    return attrs.evolve(_KLINE, name=f"kline.{part('interval', interval)}")
+
+
+def part(name: str, value: Any) -> str:
+    """Return a depth or interval as it goes into a topic. Raises ``TypeError``/``ValueError``, naming the argument."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise TypeError(f"{name} must be an int or a str, not {type(value).__name__}")
+    text = str(value)
+    if not text.isalnum():
+        raise ValueError(f"{name} must be a number or a word, not {value!r}")
+    return text
+
+
+# Looked up by whole parts, since "order" begins "orderbook".
+CHANNELS: Mapping[str, PublicChannel[Any]] = {
+    channel.name: channel
+    for channel in (
+        RPI_ORDERBOOK,
+        _ORDERBOOK,
+        TRADES,
+        TICKERS,
+        _KLINE,
+        LIQUIDATIONS,
+        PublicChannel("liquidation", models.read_latest_liquidation),
+        INSURANCE,
+        ADL_ALERTS,
+        PRICE_LIMITS,
+        # Leveraged tokens: retired, never to come back; mirrors and old records have them.
+        PublicChannel("kline_lt", plain, parts=2),
+        PublicChannel("tickers_lt", plain),
+        PublicChannel("lt", plain),
+    )
 }
-
-SYSTEM_STATUS = "system.status"
 
 LONGEST_TOPIC = 256
 """Characters; the venue's longest symbols have some 40. What is longer is nothing documented."""
@@ -82,8 +132,8 @@ class Route:
 
 def route(category: str, topic: str) -> Optional[Route]:
     """The route of a documented topic, or None."""
-    if topic == SYSTEM_STATUS:
-        return Route(topic, "", models.read_system_status)
+    if topic == SYSTEM_STATUS.name:
+        return Route(topic, "", SYSTEM_STATUS.read)
     channel = _channel(topic)
     if channel is None or len(topic) > LONGEST_TOPIC:
         return None
@@ -96,7 +146,7 @@ def route(category: str, topic: str) -> Optional[Route]:
     return Route(".".join(pieces), symbol, read, channel.whole, channel.stateful, channel.merges)
 
 
-def _channel(topic: str) -> Optional[Channel]:
+def _channel(topic: str) -> Optional[PublicChannel[Any]]:
     pieces = topic.split(".", 2)
     return CHANNELS.get(".".join(pieces[:2])) or CHANNELS.get(pieces[0])
 

@@ -7,20 +7,18 @@ from typing import Any, Optional, Tuple, Union
 
 from dbxsdk.arguments import check_flag
 from dbxsdk.book.order_book import OrderBook
-from dbxsdk.bybit.base_client import Callback
+from dbxsdk.bybit.base_client import BybitClient, Callback
 from dbxsdk.bybit.endpoints import MAINNET, TESTNET
-from dbxsdk.bybit.public import models, ticker_models
+from dbxsdk.bybit.public import models
 from dbxsdk.bybit.public.book import BybitBookRule, check_depth
+from dbxsdk.bybit.public.channels import Ticker, kline, orderbook, part
 from dbxsdk.bybit.public.protocol import BybitPublicProtocol
-from dbxsdk.bybit.public.typed import PublicChannels
 from dbxsdk.client import Symbols
 from dbxsdk.options import Options
 from dbxsdk.session import Subscription
 
-Ticker = Union[ticker_models.ContractTicker, ticker_models.OptionTicker, ticker_models.SpotTicker]
 
-
-class BybitPublicClient(PublicChannels):
+class BybitPublicClient(BybitClient):
     """Market data of one category: order books, trades, tickers, klines, liquidations ...
 
     Construction does no I/O; the connection opens with ``open()`` or the first subscription. No key is needed.
@@ -98,7 +96,7 @@ class BybitPublicClient(PublicChannels):
 
         Source: websocket/public/orderbook.
         """
-        return self.subscribe(f"orderbook.{_part('depth', depth)}", _names("symbol", symbol), callback=callback, raw=raw)
+        return self.subscribe(orderbook(depth).name, _names("symbol", symbol), callback=callback, raw=raw)
 
     def rpi_orderbook_stream(
         self, symbol: Symbols, callback: Callback[models.RpiOrderBookUpdate], *, raw: bool = False
@@ -135,7 +133,7 @@ class BybitPublicClient(PublicChannels):
 
         Source: websocket/public/kline.
         """
-        return self.subscribe(f"kline.{_part('interval', interval)}", _names("symbol", symbol), callback=callback, raw=raw)
+        return self.subscribe(kline(interval).name, _names("symbol", symbol), callback=callback, raw=raw)
 
     def all_liquidation_stream(
         self, symbol: Symbols, callback: Callback[Tuple[models.Liquidation, ...]], *, raw: bool = False
@@ -194,7 +192,7 @@ class BybitPublicClient(PublicChannels):
     ) -> Subscription:
         """Deprecated: Bybit retired leveraged tokens, and ``kline_lt`` with them. ``Update.data`` is plain."""
         _warn_retired("lt_kline_stream", "kline_lt")
-        return self.subscribe(f"kline_lt.{_part('interval', interval)}", _names("symbol", symbol), callback=callback, raw=raw)
+        return self.subscribe(f"kline_lt.{part('interval', interval)}", _names("symbol", symbol), callback=callback, raw=raw)
 
     def lt_ticker_stream(self, symbol: Symbols, callback: Callback[Any], *, raw: bool = False) -> Subscription:
         """Deprecated: Bybit retired leveraged tokens, and ``tickers_lt`` with them. ``Update.data`` is plain."""
@@ -218,16 +216,6 @@ def _names(name: str, value: Any) -> Tuple[str, ...]:
     if not names:
         raise ValueError(f"{name} must name at least one")
     return names
-
-
-def _part(name: str, value: Any) -> str:
-    """A depth or interval as it goes into a topic."""
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise TypeError(f"{name} must be an int or a str, not {type(value).__name__}")
-    part = str(value)
-    if not part.isalnum():
-        raise ValueError(f"{name} must be a number or a word, not {value!r}")
-    return part
 
 
 def _warn_retired(method: str, channel: str, instead: str = "") -> None:

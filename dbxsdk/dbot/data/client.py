@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Optional
 
 from dbxsdk.arguments import check_credential
+from dbxsdk.client import Client
 from dbxsdk.dbot.data.protocol import DBotDataProtocol
-from dbxsdk.dbot.data.typed import DataChannels
 from dbxsdk.options import Options
 
 DATA_URL = "wss://api-data-v1.dbotx.com/data/ws/"
 """The documented address."""
 
 
-class DBotDataClient(DataChannels):
+class DBotDataClient(Client):
     """DBot's data socket: trades, figures of pairs, new pairs, wallets' trades. Each update costs credits.
 
     Unofficial; mind the venue's terms (see ``DBotTradeClient``).

@@ -14,6 +14,8 @@ from typing import Any, Callable, Collection, Dict, FrozenSet, Iterable, List, M
 import attrs
 
 from dbxsdk import codec
+from dbxsdk.arguments import check_word
+from dbxsdk.channel import Channel
 from dbxsdk.dbot import models, refusal
 from dbxsdk.dbot.heartbeat import HEARTBEAT_INTERVAL, LONGEST_HEARTBEAT_INTERVAL, PING, Pings
 from dbxsdk.dbot.listed import ListRequest, TopicList
@@ -38,14 +40,32 @@ class _Kind:
     per_item: bool = True
 
 
+TRANSACTIONS = Channel("tx", models.read_transactions, "dbot")
+PAIR_INFO = Channel("pairInfo", models.read_pair_info, "dbot")
+NEW_PAIRS = Channel("newPairInfo", models.read_new_pair, "dbot")
+MIGRATED_PAIRS = Channel("migratedPairInfo", models.read_migrated_pair, "dbot")
+WALLET_TRANSACTIONS = Channel("walletTx", models.read_wallet_transactions, "dbot")
+
+
+def pairs_info(interval: str) -> Channel[models.PairInfo]:
+    """Return the channel ``pairsInfo.{interval}``: ``"1m"``, ``"1h"`` ...
+
+    Raises:
+        TypeError, ValueError: ``interval`` can be no part of a channel's name.
+    """
+    if not _is_interval(check_word("interval", interval)):
+        raise ValueError(f"interval must be a word, like '1m', not {interval!r}")
+    return Channel(f"pairsInfo.{interval}", models.read_pair_info, "dbot")
+
+
 KINDS: Mapping[str, _Kind] = {
-    "tx": _Kind(models.read_transactions, listed=True, per_item=False),
-    "pairInfo": _Kind(models.read_pair_info),
+    TRANSACTIONS.name: _Kind(TRANSACTIONS.read, listed=True, per_item=False),
+    PAIR_INFO.name: _Kind(PAIR_INFO.read),
     "pairsInfo": _Kind(models.read_pair_info, listed=True),
-    "newPairInfo": _Kind(models.read_new_pair, symbols=False, keys=()),
-    "migratedPairInfo": _Kind(models.read_migrated_pair, symbols=False, keys=()),
+    NEW_PAIRS.name: _Kind(NEW_PAIRS.read, symbols=False, keys=()),
+    MIGRATED_PAIRS.name: _Kind(MIGRATED_PAIRS.read, symbols=False, keys=()),
     # The sample subscribes one wallet and shows the trade of another: that "ac" is the wallet is an inference.
-    "walletTx": _Kind(models.read_wallet_transactions, keys=("ac",), per_item=False),
+    WALLET_TRANSACTIONS.name: _Kind(WALLET_TRANSACTIONS.read, keys=("ac",), per_item=False),
 }
 
 
@@ -228,9 +248,13 @@ def _channel(channel: str) -> Tuple[str, str]:
     type_, dot, interval = channel.partition(".")
     if type_ not in KINDS or (dot and type_ != "pairsInfo"):
         raise ValueError(f"channel must be one of {', '.join(KINDS)}, not {channel!r}")
-    if dot and not (interval.isascii() and interval.isalnum()):
+    if dot and not _is_interval(interval):
         raise ValueError(f"channel must name an interval, like 'pairsInfo.1m', not {channel!r}")
     return type_, interval
+
+
+def _is_interval(text: str) -> bool:
+    return text.isascii() and text.isalnum()
 
 
 def _check_symbol(type_: str, symbol: str) -> None:

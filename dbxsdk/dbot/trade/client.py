@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from dbxsdk.arguments import check_credential, check_flag, check_text, check_word
+from dbxsdk.client import Client
 from dbxsdk.dbot import models
 from dbxsdk.dbot.trade.arguments import Check, Number, choice, count, groups, identifiers, number, number_text, params, settings
 from dbxsdk.dbot.trade.protocol import DBotTradeProtocol
-from dbxsdk.dbot.trade.typed import TradeChannels
 from dbxsdk.errors import ProtocolError
 from dbxsdk.options import Options
 
@@ -133,7 +133,7 @@ _LIST: Dict[str, Check] = {
 }
 
 
-class DBotTradeClient(TradeChannels):
+class DBotTradeClient(Client):
     """DBot's trade socket: tasks by request, and the results of trades as they come.
 
     Unofficial. The venue's overview page reserves its API for trading one's own funds and says that third parties

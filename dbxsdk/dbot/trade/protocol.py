@@ -11,6 +11,7 @@ import secrets
 from typing import Any, Collection, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from dbxsdk import codec
+from dbxsdk.channel import Channel
 from dbxsdk.dbot import refusal
 from dbxsdk.dbot.heartbeat import HEARTBEAT_INTERVAL, LONGEST_HEARTBEAT_INTERVAL, PING, Pings
 from dbxsdk.dbot.listed import ListRequest, TopicList
@@ -20,7 +21,8 @@ from dbxsdk.dbot.trade.result_types import TYPES, types_of
 from dbxsdk.errors import ProtocolError
 from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
 
-CHANNEL = "tradeResults"
+TRADE_RESULTS = Channel("tradeResults", read_trade_result, "dbot")
+CHANNEL = TRADE_RESULTS.name
 SUBSCRIBE = "subscribeTradeResults"
 
 # One counter for all clients of the process, from anywhere: the ids of a program that was started again must not be
