@@ -15,7 +15,7 @@ from dbxsdk.errors import ProtocolError, UnreadableField
 
 T = TypeVar("T")
 
-_WIRE = "dbxsdk.wire"
+_WIRE = "__dbxsdk_wire__"
 _LAZY = "__dbxsdk_lazy__"
 _DOCUMENT = "__dbxsdk_document__"
 

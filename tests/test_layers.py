@@ -1,11 +1,14 @@
-"""The layers, read off the source: who may import whom, and what the library never does."""
+"""The layers, read off the source: who may import whom, how large a module may be, what the library never does."""
 
 from __future__ import annotations
 
 import ast
+import collections
 import functools
+import importlib
 import pathlib
-from typing import Iterator, List, Set, Tuple
+import re
+from typing import Any, Dict, Iterator, List, Set, Tuple
 
 import pytest
 
@@ -16,6 +19,10 @@ MODULES = sorted(path for path in ROOT.rglob("*.py"))
 VENUES = {"bybit", "cryptomus", "dbot", "digifinex"}
 APART = {"__main__", "cli", "sim", "pytest_plugin"}
 """Beside the library: they may print, and use what they like."""
+UNFINISHED = {"dbxsdk.session", "dbxsdk.dbot.trade.client"}
+"""Modules, and packages with all that is in them, that the laws of size and circles do not hold for yet."""
+LARGEST = 450
+"""Lines of a module."""
 
 
 def parts(path: pathlib.Path) -> Tuple[str, ...]:
@@ -62,6 +69,18 @@ def _walk(tree: ast.AST, typing_only: bool) -> Iterator[ast.AST]:
         yield from _walk(node, typing_only)
 
 
+def finished(path: pathlib.Path) -> bool:
+    return not any(name(path) == each or name(path).startswith(f"{each}.") for each in UNFINISHED)
+
+
+def strings(path: pathlib.Path) -> Iterator[str]:
+    """The texts in the code: docstrings are none."""
+    told = {id(node.value) for node in ast.walk(parsed(path)) if isinstance(node, ast.Expr)}
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told:
+            yield node.value
+
+
 def tops(path: pathlib.Path) -> Set[str]:
     return {module.split(".")[0] for module in imported(path)}
 
@@ -77,16 +96,30 @@ def test_imports(path: pathlib.Path) -> None:
         assert areas == set(), "the core imports no venue"
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if area(name(path)) not in APART], ids=name)
+NETWORKED = ("dbxsdk.transport", "dbxsdk.sim", "dbxsdk.cli.doctor")
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if not name(path).startswith(NETWORKED)], ids=name)
 def test_only_the_transport_touches_the_network(path: pathlib.Path) -> None:
-    if area(name(path)) != "transport":
-        forbidden = {"websocket", "socket", "ssl", "select", "selectors", "http", "urllib3", "requests", "socketserver"}
-        assert tops(path) & forbidden == set()
+    forbidden = {"websocket", "socket", "ssl", "select", "selectors", "http", "urllib3", "requests", "socketserver"}
+    assert tops(path) & forbidden == set()
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in MODULES if parts(path)[-1] in ("protocol", "models", "codec")], ids=name
-)
+PURE = ("protocol", "models", "channels", "codec", "fields", "rule", "clock_skew")
+"""Whole names, or what follows an underscore: ``models``, ``ticker_models``."""
+
+
+def is_pure(path: pathlib.Path) -> bool:
+    return parts(path)[-1].endswith(PURE) and area(name(path)) not in APART
+
+
+def test_the_purest_are_found_wherever_they_are() -> None:
+    found = {name(path) for path in MODULES if is_pure(path)}
+    assert found >= {f"dbxsdk.bybit.{socket}.protocol" for socket in ("public", "private", "trade")}
+    assert found >= {"dbxsdk.protocol", "dbxsdk.dbot.data.protocol", "dbxsdk.bybit.public.ticker_models", "dbxsdk.book.rule"}
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if is_pure(path)], ids=name)
 def test_protocols_and_models_are_pure(path: pathlib.Path) -> None:
     assert (
         tops(path) & {"time", "threading", "socket", "ssl", "websocket", "random", "queue", "logging", "concurrent"}
@@ -139,6 +172,165 @@ def test_every_public_function_of_the_library_has_annotations(path: pathlib.Path
                 each.arg for each in arguments if each.annotation is None and each.arg not in ("self", "cls", "_")
             ]
             assert not missing and node.returns is not None, f"{name(path)}.{node.name}: {missing}"
+
+
+# -- the house ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if finished(path)], ids=name)
+def test_no_module_is_large(path: pathlib.Path) -> None:
+    assert len(path.read_text("utf-8").splitlines()) <= LARGEST
+
+
+def circles(imports: Dict[str, Set[str]]) -> List[List[str]]:
+    """The groups of modules each of which leads to all the others of its group (Tarjan)."""
+    found: List[List[str]] = []
+    index: Dict[str, int] = {}
+    low: Dict[str, int] = {}
+    stack: List[str] = []
+
+    def visit(module: str) -> None:
+        index[module] = low[module] = len(index)
+        stack.append(module)
+        for other in imports[module]:
+            if other not in index:
+                visit(other)
+                low[module] = min(low[module], low[other])
+            elif other in stack:
+                low[module] = min(low[module], index[other])
+        if low[module] == index[module]:
+            group = stack[stack.index(module):]
+            del stack[stack.index(module):]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for module in imports:
+        if module not in index:
+            visit(module)
+    return found
+
+
+def graph(paths: List[pathlib.Path]) -> Dict[str, Set[str]]:
+    """Who imports whom, imports for type checkers and those inside of functions counted. Of ``from package import module``
+    it is the module; that importing a module imports the packages around it is no news."""
+    known = {name(path) for path in paths}
+    found: Dict[str, Set[str]] = {}
+    for path in paths:
+        wanted: Set[str] = set()
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.Import):
+                wanted.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    module = f"{node.module}.{alias.name}"
+                    wanted.add(module if module in known else node.module or "")
+        found[name(path)] = (wanted & known) - {name(path)}
+    return found
+
+
+def test_no_imports_go_in_circles() -> None:
+    assert circles(graph([path for path in MODULES if finished(path)])) == []
+
+
+def test_circles_are_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a", "e"}, "e": set()}) == [["a", "b", "c"]]
+    assert circles({"a": {"b"}, "b": set()}) == []
+
+
+def test_no_folder_is_written_as_a_prefix() -> None:
+    """Three modules or more of one folder whose names begin with the same word belong into a folder of that name."""
+    for folder in {path.parent for path in MODULES}:
+        words = collections.Counter(path.stem.split("_")[0] for path in folder.glob("*.py") if path.stem[0] != "_")
+        assert {word: count for word, count in words.items() if word and count > 2} == {}, folder
+
+
+NAMES_OF_VENUES = re.compile("|".join(VENUES), re.IGNORECASE)
+
+
+def names(path: pathlib.Path) -> Iterator[str]:
+    """The names that the code gives or uses."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, ast.arg):
+            yield node.arg
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if area(name(path)) not in APART | VENUES and name(path) != "dbxsdk"], ids=name
+)
+def test_the_core_names_no_venue(path: pathlib.Path) -> None:
+    assert [each for each in (*strings(path), *names(path)) if NAMES_OF_VENUES.search(each)] == []
+
+
+TOOLS_THAT_KNOW_VENUES = ("dbxsdk.cli.venues", "dbxsdk.cli.demo.setup")
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if area(name(path)) == "cli"], ids=name)
+def test_the_command_line_knows_venues_in_one_place(path: pathlib.Path) -> None:
+    """Elsewhere they stand in examples, which are longer texts, and make no difference."""
+    if not name(path).startswith(TOOLS_THAT_KNOW_VENUES):
+        assert {area(module) for module in imported(path, typing_only=True)} & VENUES == set()
+        assert [each for each in strings(path) if re.fullmatch(rf"({'|'.join(VENUES)})(:\w+)?", each)] == []
+
+
+# -- strings that name modules and what is in them -----------------------------------------------------------
+
+DOTTED = re.compile(r"(?<![\w./\"-])dbxsdk(?:\.[A-Za-z_]\w*)+")
+
+
+def resolve(dotted: str) -> Any:
+    pieces = dotted.split(".")
+    found: Any = importlib.import_module(pieces[0])
+    for number, piece in enumerate(pieces[1:], 2):
+        try:
+            found = getattr(found, piece)
+        except AttributeError:
+            found = importlib.import_module(".".join(pieces[:number]))
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_names_in_strings_are_there(path: pathlib.Path) -> None:
+    """In docstrings, too."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            for dotted in DOTTED.findall(node.value):
+                resolve(dotted)
+
+
+@pytest.mark.parametrize("package", ["dbxsdk", "dbxsdk.bybit"])
+def test_what_is_imported_on_demand_is_there(package: str) -> None:
+    module = importlib.import_module(package)
+    for home, exported in module._HOMES.items():
+        for each in exported.split():
+            assert getattr(module, each) is getattr(importlib.import_module(home), each)
+    assert sorted(" ".join(module._HOMES.values()).split()) == module.__all__
+
+
+LOCKS_ELSEWHERE = {
+    "dbxsdk.runtime.fork": "held while threads fork, import or put a child right; no method for signal handlers takes it",
+    "dbxsdk.cryptomus.channel_union": "held by requests and subscriptions, which signal handlers may not make",
+    "dbxsdk.playback.player": "reentrant; a replay is ended by the thread that runs it",
+}
+
+
+def test_what_makes_locks_is_known_to_hold_some() -> None:
+    """See ``runtime/reentrancy.py``: there, a method that waits for a lock may be called by a signal handler."""
+    from dbxsdk.runtime.reentrancy import WITH_LOCKS
+
+    makers = {
+        name(path)
+        for path in MODULES
+        if area(name(path)) not in APART
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("threading.Lock", "threading.RLock", "threading.Condition")
+    }
+    assert {module for module in makers if not module.startswith(WITH_LOCKS)} == set(LOCKS_ELSEWHERE)
 
 
 def test_the_walk_sees_what_it_should(tmp_path: pathlib.Path) -> None:

@@ -6,15 +6,12 @@ import argparse
 import contextlib
 import os
 import time
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Type
+from typing import Any, Dict, List, Optional, Sequence
 
-from dbxsdk.bybit.private.channels import CHANNELS as PRIVATE_CHANNELS
-from dbxsdk.bybit.private.channels import channel_of
-from dbxsdk.bybit.public.book import check_depth
-from dbxsdk.bybit.public.channels import CATEGORIES, CHANNELS, Route, route
 from dbxsdk.cli.arguments import seconds
 from dbxsdk.cli.errors import NotInstalled, WrongArguments
-from dbxsdk.cli.words import VARIABLES, Wish, Word
+from dbxsdk.cli.venues import VENUES
+from dbxsdk.cli.words import Word
 from dbxsdk.client import Client
 from dbxsdk.options import Options
 from dbxsdk.recording import Recorder
@@ -33,6 +30,9 @@ Keys are read from the environment, where no list of processes shows them, and n
 With --local a local venue is started for the command, which needs no network, no account and no keys. What it
 trades is what "dbxsdk sim VENUE" lists; its account trades a little by itself, so that there is something to see.
 """
+
+PAPER = tuple(Word(name, socket) for name, venue in VENUES.items() for socket in venue.paper_sockets)
+"""The sockets that are there for paper trading, too."""
 
 EXIT_CODES = """\
 exit codes: 0 done; 1 the venue or the network said no (one line on stderr); 2 wrong arguments; 130 Ctrl-C before it
@@ -67,13 +67,14 @@ class Venues:
         self._lively_until = 0.0
         if arguments.url is not None and len(set(words)) > 1:
             raise WrongArguments("argument --url: is one socket's address, and several are asked for")
-        if arguments.token_url is not None and (arguments.url is None or words[0].venue != "cryptomus"):
-            raise WrongArguments("argument --token-url: goes with --url, for cryptomus")
+        if arguments.token_url is not None and (arguments.url is None or not VENUES[words[0].venue].has_token_url):
+            those = ", ".join(name for name, venue in VENUES.items() if venue.has_token_url)
+            raise WrongArguments(f"argument --token-url: goes with --url, for {those}")
         for each in words:
-            if arguments.testnet and each.venue != "bybit":
+            if arguments.testnet and not VENUES[each.venue].has_testnet:
                 raise WrongArguments(f"argument --testnet: {each} has no test network")
-            if arguments.demo and each.socket != "private":
-                raise WrongArguments(f"argument --demo: {each} has no paper trading; bybit:private has")
+            if arguments.demo and each not in PAPER:
+                raise WrongArguments(f"argument --demo: {each} has no paper trading; {', '.join(map(str, PAPER))} has")
         self._settings = {each: self._settings_of(each) for each in words}
         if arguments.local:
             local_classes()  # an extra that is not installed is told before anything else is done
@@ -96,14 +97,20 @@ class Venues:
             timeout = self._arguments.timeout
             options = Options(connect_timeout=timeout, request_timeout=timeout, recorder=recorder)
             settings = {**self._settings[which], "options": options}
-            make: Any = self._local_venue(which).client if self._arguments.local else _client_class(which)
             try:
-                client = make(*_positional(which, self._arguments.local), **settings)
+                client = self._make(which, settings)
             except (TypeError, ValueError) as error:
                 raise WrongArguments(str(error)) from None
             self._clients[which] = client
             self._stack.callback(client.close)
         return client
+
+    def _make(self, which: Word, settings: Dict[str, Any]) -> Client:
+        if self._arguments.local:
+            made: Client = self._local_venue(which).client(*([which.socket] if which.socket else []), **settings)
+            return made
+        venue = VENUES[which.venue]
+        return venue.client_class(which.socket)(*venue.positional(which.socket), **settings)
 
     def liven(self) -> None:
         """Moves the accounts of local venues on, once a second at most: nobody else trades there, and what is watched
@@ -112,28 +119,18 @@ class Venues:
         if now < self._lively_until:
             return
         self._lively_until = now + 1.0
-        for which in self._clients:
-            if self._arguments.local and which.socket == "private":
-                bybit = self._local["bybit"]
-                side = "Sell" if len(bybit.orders()) % 2 else "Buy"
-                bybit.place_order("linear", symbol="BTCUSDT", side=side, orderType="Market", qty="0.001")
+        for which in self._clients if self._arguments.local else ():
+            VENUES[which.venue].liven(which.socket, self._local[which.venue])
 
     def _settings_of(self, which: Word) -> Dict[str, Any]:
         """The keyword arguments of a socket's client."""
         if self._arguments.local:
             return {}
-        settings: Dict[str, Any] = {"url": self._arguments.url}
-        if which.venue == "bybit":
-            settings["testnet"] = self._arguments.testnet
-            if which.socket == "private":
-                settings["demo"] = self._arguments.demo
-        if which.venue == "cryptomus":
-            settings["token_url"] = self._arguments.token_url
-        if which.socket in CATEGORIES:
-            return settings
-        variables = VARIABLES[which.venue]
+        venue = VENUES[which.venue]
+        settings = {"url": self._arguments.url, **venue.settings(which.socket, self._arguments)}
+        variables = venue.variables_of(which.socket)
         keys = {argument: os.environ.get(variable, "") for argument, variable in variables.items()}
-        if which.venue == "digifinex" and not any(keys.values()):
+        if venue.keys_are_optional and not any(keys.values()):
             return settings
         missing = [variables[argument] for argument, value in keys.items() if not value]
         if missing:
@@ -144,86 +141,13 @@ class Venues:
         venue = self._local.get(which.venue)
         if venue is None:
             venue = self._local[which.venue] = self._stack.enter_context(local_classes()[which.venue]())
-        if which == Word("dbot", "trade"):
-            venue.add_follow_order()  # copies trades from now on, whose results the channel tells
+        VENUES[which.venue].begin(which.socket, venue)
         return venue
-
-
-def _client_class(which: Word) -> Type[Client]:
-    import dbxsdk
-
-    if which.venue == "bybit":
-        named = {"private": dbxsdk.BybitPrivateClient, "trade": dbxsdk.BybitTradeClient}
-        return named.get(which.socket, dbxsdk.BybitPublicClient)
-    if which.venue == "dbot":
-        return dbxsdk.DBotDataClient if which.socket == "data" else dbxsdk.DBotTradeClient
-    return dbxsdk.DigiFinexClient if which.venue == "digifinex" else dbxsdk.CryptomusClient
-
-
-def _positional(which: Word, local: bool) -> Tuple[str, ...]:
-    return (which.socket,) if which.socket and (local or which.socket in CATEGORIES) else ()
 
 
 def local_classes() -> Dict[str, Any]:
     """The classes of the local venues, by name. Raises ``NotInstalled`` without the extra that they need."""
     try:
-        from dbxsdk.sim import BybitVenue, CryptomusVenue, DBotVenue, DigiFinexVenue
+        return {name: venue.local_class() for name, venue in VENUES.items()}
     except ImportError:
         raise NotInstalled("a local venue", "sim") from None
-    return {"bybit": BybitVenue, "digifinex": DigiFinexVenue, "cryptomus": CryptomusVenue, "dbot": DBotVenue}
-
-
-# -- channels ------------------------------------------------------------------------------------------
-
-
-def check_wish(wish: Wish) -> None:
-    """Raises ``WrongArguments`` where a channel or depth is none that Bybit documents: its clients leave that to the
-    venue, since any native topic may be one; a command line is more often a slip of the hand. The other venues' clients
-    check by themselves."""
-    which, channel = wish.word, wish.channel
-    if which.socket in CATEGORIES:
-        for found in _routes(wish):
-            kind, _, depth = found.channel.partition(".")
-            if kind == "orderbook" and depth.isdecimal():
-                try:
-                    check_depth(which.socket, int(depth))
-                except ValueError as error:
-                    raise WrongArguments(f"argument CHANNEL: {channel}: {error}") from None
-    elif which.socket == "private":
-        for topic in [f"{channel}.{symbol}" for symbol in wish.symbols] or [channel]:
-            if channel_of(topic) is None:
-                known = ", ".join(PRIVATE_CHANNELS)
-                raise WrongArguments(f"argument CHANNEL: {topic!r} is none of {which}, which has {known}")
-
-
-def _routes(wish: Wish) -> List[Route]:
-    routes = []
-    for topic in [f"{wish.channel}.{symbol}" for symbol in wish.symbols] or [wish.channel]:
-        found = route(wish.word.socket, topic)
-        if found is None:
-            if not wish.symbols and route(wish.word.socket, f"{wish.channel}.SYMBOL") is not None:
-                raise WrongArguments(f"argument SYMBOLS: the channel {wish.channel!r} needs one")
-            known = ", ".join(_with_parts(name, channel.parts) for name, channel in CHANNELS.items())
-            raise WrongArguments(f"argument CHANNEL: {wish.channel!r} is none of {wish.word}, which has {known}")
-        routes.append(found)
-    return routes
-
-
-def _with_parts(name: str, parts: int) -> str:
-    more = {"orderbook": ".DEPTH", "kline": ".INTERVAL", "kline_lt": ".INTERVAL"}
-    return name + (more.get(name, "") if parts > 1 + name.count(".") else "")
-
-
-def books_of(wish: Wish) -> Optional[List[Dict[str, Any]]]:
-    """The arguments of ``order_book`` for each book that the channel is about; None where it is about none."""
-    if wish.word.socket in CATEGORIES:
-        cut = [(found.symbol, *found.channel.partition(".")[::2]) for found in _routes(wish)]
-        if all(kind == "orderbook" and depth.isdecimal() for _, kind, depth in cut):
-            return [{"symbol": symbol, "depth": int(depth)} for symbol, _, depth in cut]
-    elif wish.channel == "depth" and wish.symbols and wish.word.venue == "digifinex":
-        return [{"symbol": symbol} for symbol in wish.symbols]
-    elif wish.channel == "depth" and wish.symbols and wish.word.venue == "cryptomus":
-        cut = [symbol.partition(":") for symbol in wish.symbols]
-        if all(scale.isdecimal() for _, _, scale in cut):
-            return [{"symbol": symbol, "scale_index": int(scale)} for symbol, _, scale in cut]
-    return None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 from typing import Any, Dict
 
-import dbxsdk
 from dbxsdk.client import Client
 from dbxsdk.errors import RecordingError
 from dbxsdk.options import Options
 from dbxsdk.playback.handoff import Moment
 from dbxsdk.playback.session import ReplaySession
 from dbxsdk.recording.format import Opened
+from dbxsdk.runtime.lazy_import import exported
 
 _CREDENTIALS = ("api_key", "api_secret", "user_id")
 _STAND_IN = "replayed"
@@ -21,7 +21,7 @@ _NOWHERE = "http://127.0.0.1:0/"
 
 def replay_client(opened: Opened) -> Client:
     """A client of the recorded class. Raises ``RecordingError`` where there is no such class here."""
-    kind = getattr(dbxsdk, opened.client, None) if opened.client in dbxsdk.__all__ else None
+    kind = exported(opened.client)
     if not (isinstance(kind, type) and issubclass(kind, Client) and kind is not Client):
         raise RecordingError(f"it has a client of the class {opened.client!r:.60}, which this dbxsdk does not have")
     arguments: Dict[str, Any] = dict(opened.settings)

@@ -16,6 +16,7 @@ from dbxsdk.playback.schedule import Pace, check_speed
 from dbxsdk.playback.session import ReplaySession
 from dbxsdk.recording.format import Closed, Frame, Lost, Opened, Record
 from dbxsdk.recording.reader import Path, Torn, read
+from dbxsdk.runtime.lazy_import import exported
 from dbxsdk.transport import Ending
 
 C = TypeVar("C", bound=Client)
@@ -173,7 +174,7 @@ class Replay:
         with self._lock:
             number = 0
             for opened in self._recorded():
-                if kind is None or kind == (opened.venue if isinstance(kind, str) else _class_of(opened)):
+                if kind is None or kind == (opened.venue if isinstance(kind, str) else exported(opened.client)):
                     if number == index:
                         return self._client(opened)
                     number += 1
@@ -395,9 +396,3 @@ class Replay:
 
 def _times(record: Record) -> Tuple[int, int]:
     return record.monotonic_ns, record.wall_ns
-
-
-def _class_of(opened: Opened) -> Any:
-    import dbxsdk
-
-    return getattr(dbxsdk, opened.client, None) if opened.client in dbxsdk.__all__ else None

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, Iterable, List, Mapping, Optional, Tuple
 
 import attrs
 
@@ -17,9 +17,6 @@ from dbxsdk.recording.files import Files, Member
 from dbxsdk.recording.format import Closed, Frame, Lost, Opened, encode, frame_end, frame_start, text_end
 from dbxsdk.recording.redaction import Secrets
 from dbxsdk.runtime.reentrancy import calls_user_code
-
-if TYPE_CHECKING:
-    from dbxsdk.recording.recorded_connection import RecordedConnection
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +67,15 @@ class Settings:
     place: str
 
 
+class Origin:
+    """The connection that records come from, as far as the writer knows it."""
+
+    def __init__(self, number: int, secrets: Secrets, on_error: Optional[OnError]) -> None:
+        self.number = number
+        self.secrets = secrets
+        self.on_error = on_error
+
+
 class Tape:
     """One process's part of a recorder: the queue, the thread that empties it, the files."""
 
@@ -103,7 +109,7 @@ class Tape:
 
     # -- any thread ----------------------------------------------------------------------------------
 
-    def open_connection(self, connection: RecordedConnection, opened: Opened) -> None:
+    def open_connection(self, connection: Origin, opened: Opened) -> None:
         with self.lock:
             if not self.is_open:
                 tell, self._told_closed = not self._told_closed, True
@@ -116,7 +122,7 @@ class Tape:
         if tell:
             logger.warning("a client connected after its recorder was closed: it is not recorded")
 
-    def close_connection(self, connection: RecordedConnection, closed: Closed) -> None:
+    def close_connection(self, connection: Origin, closed: Closed) -> None:
         self.put((connection, closed), 0, 0)
         with self.lock:
             self._listeners.pop(connection.number, None)
@@ -260,7 +266,7 @@ class Tape:
                     block = self._compress(block)
         self._compress(block, last=True)
 
-    def _add_record(self, block: "_Block", connection: Optional[RecordedConnection], record: Any) -> None:
+    def _add_record(self, block: "_Block", connection: Optional[Origin], record: Any) -> None:
         size = frames = 0
         if isinstance(record, Frame):
             size, frames = FRAME_BYTES + len(record.payload or b""), 1

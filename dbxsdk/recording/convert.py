@@ -3,7 +3,7 @@
 A line is an object. What is read of it:
 
 ============== =====================================================================================================
-``venue``      ``"bybit"``, ``"cryptomus"``, ``"dbot"``, ``"digifinex"``; required
+``venue``      the venue's name; required
 ``direction``  ``"in"`` or ``"out"``; required
 ``frame``      the frame: a JSON document, which is taken over letter by letter (no number is changed); or a JSON text, for a
                frame that is not JSON; required
@@ -23,7 +23,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Tuple, Union
 
 import attrs
 
@@ -68,7 +68,7 @@ def convert(
     """
     interval_ns = int(check_seconds("interval", interval) * 1e9)
     files = Files(check_place(path), wall_ns=_START_NS)
-    conversion = _Conversion(client_of or default_client, interval_ns)
+    conversion = _Conversion(client_of or _unknown, interval_ns)
     member = Member(1)
     whole = False
     try:
@@ -93,6 +93,10 @@ def convert(
                 os.unlink(files.path)
     assert files.path is not None
     return Converted(conversion.frames, conversion.skipped, files.path)
+
+
+def _unknown(line: Line) -> Tuple[str, Mapping[str, Any]]:
+    raise RecordingError("nothing says whose frame it is: give client and settings, or client_of")
 
 
 class _Conversion:
@@ -174,50 +178,3 @@ def _skip(text: str, at: int) -> int:
     while text[at] in " \t\r\n":
         at += 1
     return at
-
-
-# -- whose frame it is --------------------------------------------------------------------------------
-
-_PRIVATE = ("order", "execution", "position", "wallet", "greeks", "strategy", "dcp", "rfq")
-
-
-def default_client(line: Line) -> Tuple[str, Mapping[str, Any]]:
-    """The client class that a line's frame belongs to, by the words of its ``kind`` and the frame itself. Where a frame
-    fits several (a Bybit ticker of linear or inverse contracts), a guess: say it in the line instead."""
-    venue, kind, frame = line["venue"], str(line.get("kind", "")), line["frame"]
-    if not isinstance(frame, dict):
-        frame = {}
-    if venue == "digifinex":
-        return "DigiFinexClient", {}
-    if venue == "cryptomus":
-        return "CryptomusClient", {}
-    if venue == "dbot":
-        is_data = "type" in frame or frame.get("method") in ("subscribe", "unsubscribe", "subscribeResponse")
-        return ("DBotDataClient" if is_data else "DBotTradeClient"), {}
-    if venue != "bybit":
-        raise RecordingError(f"the client of venue {venue!r:.40} is not known: give client and settings")
-    return _bybit_client(kind, frame)
-
-
-def _bybit_client(kind: str, frame: Line) -> Tuple[str, Mapping[str, Any]]:
-    op = str(frame.get("op", ""))
-    if (op.startswith("order.") and "wrong-endpoint" not in kind) or "trade" in kind.split("."):
-        return "BybitTradeClient", {}
-    topics = [frame["topic"]] if "topic" in frame else frame.get("args") if op in ("subscribe", "unsubscribe") else []
-    names: List[str] = [topic for topic in topics if isinstance(topic, str)] if isinstance(topics, list) else []
-    is_private = any(
-        name.split(".")[0] in _PRIVATE and name != "rfq.open.public.trades" or name in ("spread.order", "spread.execution")
-        for name in names
-    )
-    if is_private or op == "auth" or "private" in kind or "wrong-endpoint" in kind:
-        return "BybitPrivateClient", {}
-    symbols = [name.rpartition(".")[2] for name in names]
-    if "option" in kind or any(symbol.count("-") >= 3 for symbol in symbols):
-        category = "option"
-    elif "spot" in kind:
-        category = "spot"
-    elif any(symbol.endswith("USD") for symbol in symbols):
-        category = "inverse"
-    else:
-        category = "linear"
-    return "BybitPublicClient", {"category": category}

@@ -6,19 +6,17 @@ import itertools
 import time
 from typing import Optional, Sequence, Tuple
 
-from dbxsdk.recording.background_writer import FRAME_BYTES, OnError, Tape
+from dbxsdk.recording.background_writer import FRAME_BYTES, OnError, Origin, Tape
 from dbxsdk.recording.format import Closed, Frame, NotSent
 from dbxsdk.recording.redaction import Secrets
 
 
-class RecordedConnection:
+class RecordedConnection(Origin):
     """One connection of a recording. Each call costs an append to a queue, from any thread; none raises, none waits."""
 
     def __init__(self, tape: Tape, number: int, secrets: Secrets, on_error: Optional[OnError]) -> None:
+        super().__init__(number, secrets, on_error)
         self._tape = tape
-        self.number = number
-        self.secrets = secrets
-        self.on_error = on_error
         self._numbers = itertools.count(1)  # next() on it is atomic
 
     def received(self, payloads: Sequence[Tuple[bytes, bool]], wall_ns: int, monotonic_ns: int) -> None:

@@ -9,6 +9,12 @@ from typing import Any, Callable, List, Mapping, Tuple
 from dbxsdk.runtime.fork import importing
 
 
+def exported(name: str) -> Any:
+    """What ``dbxsdk`` itself exports by this name; None if there is no such name. For modules that the package imports."""
+    package = sys.modules[__name__.partition(".")[0]]
+    return getattr(package, name, None) if name in package.__all__ else None
+
+
 def on_demand(package: str, homes: Mapping[str, str]) -> Tuple[Callable[[str], Any], Callable[[], List[str]]]:
     """``__getattr__`` and ``__dir__`` for ``package``; ``homes`` has the names (blanks between them) of each module."""
     modules = {name: module for module, names in homes.items() for name in names.split()}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dbxsdk.cli.targets import Venues, books_of
-from dbxsdk.cli.words import ALL_WORDS, Wish, Word, word
+from dbxsdk.cli.targets import Venues
+from dbxsdk.cli.venues import ALL_WORDS, VENUES, word
+from dbxsdk.cli.words import Wish, Word
 from dbxsdk.sim import BybitVenue, CryptomusVenue, DigiFinexVenue
 from tests.cli.conftest import KEYS
 
@@ -137,7 +138,7 @@ def test_one_address_is_one_sockets(dbx, tmp_path):
 
 def test_books():
     def books(name, channel, *symbols):
-        return books_of(Wish(word(name), channel, symbols))
+        return VENUES[word(name).venue].books_of(Wish(word(name), channel, symbols))
 
     assert books("bybit", "orderbook.200", "A", "B") == [{"symbol": "A", "depth": 200}, {"symbol": "B", "depth": 200}]
     assert books("bybit", "orderbook.50.BTCUSDT") == [{"symbol": "BTCUSDT", "depth": 50}]

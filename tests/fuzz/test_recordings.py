@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dbxsdk.errors import DbxError, RecordingError
 from dbxsdk.playback import replay
+from dbxsdk.cli.venues import default_client
 from dbxsdk.recording import convert, read
 from dbxsdk.recording.files import member
 from tests.fuzz import promises
@@ -150,7 +151,7 @@ def test_lines_to_convert(tmp_path: pathlib.Path) -> None:
         count("conversions")
         path = tmp_path / f"converted{next(numbers)}.jsonl.gz"
         try:
-            convert([write(line) for line in lines], path)
+            convert([write(line) for line in lines], path, client_of=default_client)
         except RecordingError as error:
             promises.check_words(error)
             count("conversions", "refused")

@@ -12,6 +12,7 @@ import pytest
 
 import dbxsdk
 from dbxsdk import BadFrame, CallbackFailed, Connected, Disconnected, Gap, Silent
+from dbxsdk.cli.venues import default_client
 from dbxsdk.recording import convert
 from tests.playback.written import SECOND, TOPIC, WALL_NS, closed, frame, lost, opened, trade, write
 from tests.waiting import PATIENCE, Background, Recorder
@@ -246,7 +247,7 @@ def test_private_sockets_need_no_credentials(tmp_path: pathlib.Path) -> None:
 def test_converted_lines_replay(tmp_path: pathlib.Path) -> None:
     records = [trade(1, number) for number in range(50)]
     lines = ['{"venue":"bybit","direction":"in","kind":"data.publicTrade","frame":%s}' % r.payload.decode() for r in records]
-    got, told = play(convert(lines, tmp_path, interval=0.5).path)
+    got, told = play(convert(lines, tmp_path, interval=0.5, client_of=default_client).path)
     assert ids(got)[1:] == list(range(50))
     assert (told.frames, told.seconds, told.complete) == (50, 24.5, True)
 

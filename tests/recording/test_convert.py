@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pathlib
@@ -9,7 +10,11 @@ from typing import Any
 
 import pytest
 
-from dbxsdk.recording import Frame, Opened, RecordingError, convert, read
+from dbxsdk import recording
+from dbxsdk.cli.venues import default_client
+from dbxsdk.recording import Frame, Opened, RecordingError, read
+
+convert = functools.partial(recording.convert, client_of=default_client)
 
 
 def line(frame: str, venue: str = "bybit", direction: str = "in", **more: Any) -> str:
@@ -36,39 +41,16 @@ def test_two_conversions_are_equal(tmp_path: pathlib.Path) -> None:
     assert one == two and len(one) == 2 + 3
 
 
-@pytest.mark.parametrize(
-    "venue, kind, frame, client, settings",
-    [
-        ("digifinex", "", {"method": "trades.update"}, "DigiFinexClient", {}),
-        ("cryptomus", "", {"method": "pong"}, "CryptomusClient", {}),
-        ("dbot", "", {"type": "pairInfo"}, "DBotDataClient", {}),
-        ("dbot", "", {"method": "subscribe"}, "DBotDataClient", {}),
-        ("dbot", "", {"method": "rpcResponse"}, "DBotTradeClient", {}),
-        ("bybit", "", {"op": "order.create"}, "BybitTradeClient", {}),
-        ("bybit", "auth.ok.trade", {"op": "auth"}, "BybitTradeClient", {}),
-        ("bybit", "order.create.error.wrong-endpoint", {"op": "order.create"}, "BybitPrivateClient", {}),
-        ("bybit", "", {"op": "auth"}, "BybitPrivateClient", {}),
-        ("bybit", "", {"topic": "wallet"}, "BybitPrivateClient", {}),
-        ("bybit", "", {"topic": "spread.order"}, "BybitPrivateClient", {}),
-        ("bybit", "", {"topic": "rfq.open.public.trades"}, "BybitPublicClient", {"category": "linear"}),
-        ("bybit", "", {"op": "subscribe", "args": ["order"]}, "BybitPrivateClient", {}),
-        ("bybit", "subscribe.ok.spot", {"op": "subscribe"}, "BybitPublicClient", {"category": "spot"}),
-        ("bybit", "", {"topic": "tickers.BTC-6JAN23-17500-C"}, "BybitPublicClient", {"category": "option"}),
-        ("bybit", "", {"topic": "tickers.BTC-26DEC25"}, "BybitPublicClient", {"category": "linear"}),
-        ("bybit", "", {"topic": "tickers.BTCUSD"}, "BybitPublicClient", {"category": "inverse"}),
-        ("bybit", "", {"topic": "publicTrade.BTCUSDT"}, "BybitPublicClient", {"category": "linear"}),
-    ],
-)
-def test_whose_frame_it_is(tmp_path: pathlib.Path, venue: str, kind: str, frame: Any, client: str, settings: Any) -> None:
-    converted = convert([line(json.dumps(frame), venue, kind=kind)], tmp_path)
-    opened = next(read(converted.path))
-    assert isinstance(opened, Opened) and (opened.venue, opened.client, opened.settings) == (venue, client, settings)
-
-
 def test_a_line_or_a_function_may_say_whose_it_is(tmp_path: pathlib.Path) -> None:
     lines = [line("{}", "kraken", client="KrakenClient", settings={"a": 1}), line("{}", "other")]
     converted = convert(lines, tmp_path, client_of=lambda fields: (fields["venue"], {}))
     assert [record.client for record in read(converted.path) if isinstance(record, Opened)] == ["KrakenClient", "other"]
+
+
+def test_without_any_word_of_whose_it_is_nothing_is_guessed(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(RecordingError, match="line 1: nothing says whose frame it is: give client and settings, or client_of"):
+        recording.convert([line("{}")], tmp_path)
+    assert os.listdir(tmp_path) == []
 
 
 def test_logins_and_http_answers_are_left_out(tmp_path: pathlib.Path) -> None:

@@ -12,7 +12,7 @@ from dbxsdk.cli.arguments import add_json
 from dbxsdk.cli.errors import Failed, WrongArguments
 from dbxsdk.cli.rendering import plain, to_line
 from dbxsdk.cli.targets import EXIT_CODES, VENUES_HELP, Venues, add_connection
-from dbxsdk.cli.words import word
+from dbxsdk.cli.venues import word
 from dbxsdk.errors import OutcomeUnknown
 
 DESCRIPTION = f"""\

@@ -6,15 +6,9 @@ import argparse
 import os
 from typing import Any, Iterable, List
 
-from dbxsdk.bybit.private.channels import CHANNELS as BYBIT_PRIVATE_CHANNELS
-from dbxsdk.bybit.public.book import DEPTHS
-from dbxsdk.bybit.public.channels import CHANNELS as BYBIT_CHANNELS
 from dbxsdk.cli.errors import NotInstalled
-from dbxsdk.cli.words import ALL_WORDS, Word, word
-from dbxsdk.cryptomus.protocol import CHANNELS as CRYPTOMUS_CHANNELS
-from dbxsdk.dbot.data.protocol import KINDS as DBOT_KINDS
-from dbxsdk.dbot.trade.protocol import CHANNEL as DBOT_CHANNEL
-from dbxsdk.digifinex.protocol import CHANNELS as DIGIFINEX_CHANNELS
+from dbxsdk.cli.venues import ALL_WORDS, SHORT_WORDS, VENUES, word
+from dbxsdk.cli.words import Word
 
 DESCRIPTION = """\
 Prints a script that completes commands, options, venues and channels. What the shell reads at its start gets one line:
@@ -29,10 +23,6 @@ exit codes: 0 done; 1 the package argcomplete is not installed; 2 wrong argument
 """
 
 SHELLS = ("bash", "zsh", "fish")
-
-_RETIRED = ("liquidation", "kline_lt", "tickers_lt", "lt")
-_INTERVALS = ("1", "3", "5", "15", "30", "60", "120", "240", "360", "720", "D", "W", "M")
-"""Of klines, at Bybit: minutes, and a day, week or month."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -79,7 +69,7 @@ def answer_shell(parser: argparse.ArgumentParser, commands: Iterable[argparse.Ar
 
 
 def _venues(**_: Any) -> Iterable[str]:
-    return (*ALL_WORDS, "bybit", "dbot")
+    return (*ALL_WORDS, *SHORT_WORDS)
 
 
 def _next(given: List[str]) -> Iterable[str]:
@@ -95,14 +85,4 @@ def _next(given: List[str]) -> Iterable[str]:
 
 
 def _channels(which: Word) -> Iterable[str]:
-    if which.venue == "digifinex":
-        return DIGIFINEX_CHANNELS
-    if which.venue == "cryptomus":
-        return CRYPTOMUS_CHANNELS
-    if which.venue == "dbot":
-        return DBOT_KINDS if which.socket == "data" else (DBOT_CHANNEL,)
-    if which.socket in DEPTHS:
-        depths = [f"orderbook.{depth}" for depth in DEPTHS[which.socket]]
-        klines = [f"kline.{interval}" for interval in _INTERVALS]
-        return [*depths, *klines, *(each for each in BYBIT_CHANNELS if each not in ("orderbook", "kline", *_RETIRED))]
-    return BYBIT_PRIVATE_CHANNELS if which.socket == "private" else ()
+    return VENUES[which.venue].channels(which.socket)

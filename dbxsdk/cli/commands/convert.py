@@ -14,6 +14,7 @@ from dbxsdk.cli.arguments import add_json, seconds
 from dbxsdk.cli.display.progress import Progress
 from dbxsdk.cli.rendering import to_line
 from dbxsdk.cli.targets import EXIT_CODES
+from dbxsdk.cli.venues import default_client
 from dbxsdk.recording import convert
 
 DESCRIPTION = """\
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         file = sys.stdin.buffer if arguments.lines == "-" else stack.enter_context(open(arguments.lines, "rb"))
         progress = Progress()
         stack.callback(progress.close)
-        done = convert(_told(file, progress), arguments.path, interval=arguments.interval)
+        done = convert(_told(file, progress), arguments.path, interval=arguments.interval, client_of=default_client)
     if arguments.json:
         print(to_line(attrs.asdict(done)), flush=True)
     else:

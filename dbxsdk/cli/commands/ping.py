@@ -12,7 +12,7 @@ from typing import Any, Dict, List
 from dbxsdk.cli.arguments import add_json, count
 from dbxsdk.cli.rendering import one_line, to_line
 from dbxsdk.cli.targets import EXIT_CODES, VENUES_HELP, Venues, add_connection
-from dbxsdk.cli.words import word
+from dbxsdk.cli.venues import word
 from dbxsdk.errors import AuthError, DbxError
 
 DESCRIPTION = f"""\

@@ -14,8 +14,9 @@ from dbxsdk.cli.errors import Failed, WrongArguments
 from dbxsdk.cli.follow import follow
 from dbxsdk.cli.inbox import Inbox
 from dbxsdk.cli.rendering import describe, event_document, to_line
-from dbxsdk.cli.targets import EXIT_CODES, VENUES_HELP, Venues, add_connection, check_wish
-from dbxsdk.cli.words import Wish, word
+from dbxsdk.cli.targets import EXIT_CODES, VENUES_HELP, Venues, add_connection
+from dbxsdk.cli.venues import VENUES, word
+from dbxsdk.cli.words import Wish
 from dbxsdk.recording import Recorder
 
 DESCRIPTION = f"""\
@@ -62,7 +63,7 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     wishes = read_wishes(arguments.wishes)
     for wish in wishes:
-        check_wish(wish)
+        VENUES[wish.word.venue].check_wish(wish)
     venues = Venues(arguments, [wish.word for wish in wishes])
     recorder = Recorder(
         arguments.path, max_bytes=arguments.max_bytes, max_seconds=arguments.max_seconds, level=arguments.level

@@ -20,7 +20,8 @@ from dbxsdk.cli.follow import Display, follow
 from dbxsdk.cli.inbox import Inbox
 from dbxsdk.cli.recorded_clients import Recorded, recorded_clients
 from dbxsdk.cli.rendering import plain, to_line
-from dbxsdk.cli.targets import EXIT_CODES, check_wish
+from dbxsdk.cli.targets import EXIT_CODES
+from dbxsdk.cli.venues import VENUES
 from dbxsdk.cli.words import Wish
 from dbxsdk.playback import Replay, Replayed, replay
 from dbxsdk.recording import read
@@ -74,7 +75,7 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     wishes = read_wishes(arguments.wishes) if arguments.wishes else []
     for wish in wishes:
-        check_wish(wish)
+        VENUES[wish.word.venue].check_wish(wish)
     started = time.monotonic()
     progress = Progress()
     try:

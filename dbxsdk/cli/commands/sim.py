@@ -10,7 +10,8 @@ from typing import Any, Dict, List
 from dbxsdk.cli.arguments import add_json, seconds, whole
 from dbxsdk.cli.rendering import to_line
 from dbxsdk.cli.targets import EXIT_CODES, local_classes
-from dbxsdk.cli.words import SOCKETS, VARIABLES, Word
+from dbxsdk.cli.venues import VENUES
+from dbxsdk.cli.words import Word
 
 DESCRIPTION = """\
 Serves local venues on 127.0.0.1 until Ctrl-C: the venue's documented protocol, a small market of its own and one account.
@@ -33,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("venue", choices=(*SOCKETS, "all"), metavar="VENUE", help="bybit, digifinex, cryptomus, dbot or all")
+    parser.add_argument("venue", choices=(*VENUES, "all"), metavar="VENUE", help=f"{', '.join(VENUES)} or all")
     parser.add_argument(
         "--port", type=whole(1, 65532), metavar="N", help="default: a free one; with all: the first of four in a row"
     )
@@ -45,7 +46,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     classes = local_classes()
-    names = list(SOCKETS) if arguments.venue == "all" else [arguments.venue]
+    names = list(VENUES) if arguments.venue == "all" else [arguments.venue]
     with contextlib.ExitStack() as stack:
         for number, name in enumerate(names):
             port = 0 if arguments.port is None else arguments.port + number
@@ -63,25 +64,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _describe(name: str, venue: Any) -> Dict[str, Any]:
-    words = [Word(name, socket) for socket in SOCKETS[name] or ("",)]
+    tools = VENUES[name]
+    sockets = {str(Word(name, socket)): socket for socket in tools.sockets or ("",)}
     document: Dict[str, Any] = {
         "venue": name,
-        "urls": {str(word): venue.url(word.path) for word in words},
-        "symbols": {str(word): symbols for word in words for symbols in [_symbols(word, venue)] if symbols},
-        "keys": {variable: getattr(venue, attribute) for attribute, variable in VARIABLES[name].items()},
+        "urls": {word: venue.url(tools.local_path(socket)) for word, socket in sockets.items()},
+        "symbols": {word: symbols for word, socket in sockets.items() if (symbols := tools.local_symbols(socket, venue))},
+        "keys": {variable: getattr(venue, attribute) for attribute, variable in tools.variables.items()},
     }
-    if name == "cryptomus":
+    if tools.has_token_url:
         document["token_url"] = venue.token_url()
     return document
-
-
-def _symbols(word: Word, venue: Any) -> List[str]:
-    if word.venue == "bybit":
-        return [] if word.socket in ("private", "trade") else list(venue.symbols(word.socket))
-    if word.venue == "dbot":
-        named = [form for pair in venue.pairs for form in (pair.pair, f"{pair.pair}:{pair.token}")]
-        return [*named, *venue.wallets] if word.socket == "data" else []
-    return list(venue.symbols)
 
 
 def _lines(document: Dict[str, Any]) -> List[str]:

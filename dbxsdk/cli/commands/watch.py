@@ -14,8 +14,9 @@ from dbxsdk.cli.display.lines import JsonLines, PlainLines
 from dbxsdk.cli.errors import Failed, NotInstalled, WrongArguments
 from dbxsdk.cli.follow import Display, follow
 from dbxsdk.cli.inbox import BookTop, Inbox
-from dbxsdk.cli.targets import EXIT_CODES, VENUES_HELP, Venues, add_connection, books_of, check_wish
-from dbxsdk.cli.words import Wish, word
+from dbxsdk.cli.targets import EXIT_CODES, VENUES_HELP, Venues, add_connection
+from dbxsdk.cli.venues import VENUES, word
+from dbxsdk.cli.words import Wish
 
 DESCRIPTION = f"""\
 Shows what a channel tells: on a terminal a live table, for order books a ladder; elsewhere a line for each update, for
@@ -60,7 +61,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     wish = Wish(arguments.venue, arguments.channel, tuple(arguments.symbols))
-    check_wish(wish)
+    VENUES[wish.word.venue].check_wish(wish)
     venues = Venues(arguments, [wish.word])
     inbox = Inbox()
     display = None
@@ -90,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
 def subscribe(client: Any, wish: Wish, inbox: Inbox, *, as_books: bool) -> List[Tuple[str, OrderBook]]:
     """Subscribes the wish; what comes goes into the inbox. Returns the books, where it is about books, and whose they are."""
     put: Callable[[Any], None] = functools.partial(inbox.put, str(wish.word))
-    wanted = books_of(wish) if as_books else None
+    wanted = VENUES[wish.word.venue].books_of(wish) if as_books else None
     try:
         if wanted is None:
             client.subscribe(wish.channel, wish.symbols, callback=put)

@@ -20,8 +20,9 @@ from dbxsdk.cli.doctor.machine import examine_machine
 from dbxsdk.cli.doctor.venue import Examination
 from dbxsdk.cli.errors import WrongArguments
 from dbxsdk.cli.rendering import to_line
-from dbxsdk.cli.targets import VENUES_HELP, Venues, _client_class, _positional, add_connection
-from dbxsdk.cli.words import ALL_WORDS, VARIABLES, Word, word
+from dbxsdk.cli.targets import PAPER, VENUES_HELP, Venues, add_connection
+from dbxsdk.cli.venues import ALL_WORDS, VENUES, word
+from dbxsdk.cli.words import Word
 from dbxsdk.client import Client
 from dbxsdk.options import Options
 from dbxsdk.recording import Recorder
@@ -98,12 +99,12 @@ def _words(arguments: argparse.Namespace) -> List[Word]:
         raise WrongArguments("argument --url: name the VENUE whose protocol is spoken there")
     every = [word(text) for text in ALL_WORDS]
     if arguments.testnet:
-        every = [which for which in every if which.venue == "bybit"]
+        every = [which for which in every if VENUES[which.venue].has_testnet]
     if arguments.demo:
-        every = [Word("bybit", "private")]
+        every = list(PAPER)
     if arguments.local or arguments.demo:
         return every
-    return [which for which in every if not variables(which) or which.venue == "digifinex" or some_are_set(which)]
+    return [which for which in every if not variables(which) or VENUES[which.venue].keys_are_optional or some_are_set(which)]
 
 
 def _proxy(text: str) -> str:
@@ -125,15 +126,11 @@ class _Clients(Venues):
         arguments = self._arguments
         if arguments.local:
             return {}
-        settings: Dict[str, Any] = {"url": arguments.url}
-        if which.venue == "bybit":
-            settings["testnet"] = arguments.testnet
-        if which.socket == "private":
-            settings["demo"] = arguments.demo
-        if which.venue == "cryptomus":
-            settings["token_url"] = arguments.token_url
-        stand_ins = {} if which.venue == "digifinex" else {argument: "none" for argument in variables(which)}
-        return {**settings, **stand_ins, **self._good.get(which, {})}
+        venue = VENUES[which.venue]
+        stand_ins = {} if venue.keys_are_optional else {argument: "none" for argument in variables(which)}
+        return {
+            "url": arguments.url, **venue.settings(which.socket, arguments), **stand_ins, **self._good.get(which, {})
+        }
 
     def client(self, which: Word, recorder: Optional[Recorder] = None) -> Client:
         if self._arguments.local:
@@ -141,8 +138,7 @@ class _Clients(Venues):
         timeout = self._arguments.timeout
         options = Options(connect_timeout=timeout, request_timeout=timeout, proxy=self._arguments.proxy)
         try:
-            make: Any = _client_class(which)
-            client: Client = make(*_positional(which, False), **self._settings[which], options=options)
+            client = self._make(which, {**self._settings[which], "options": options})
         except (TypeError, ValueError) as error:
             raise WrongArguments(str(error)) from None
         self._stack.callback(client.close)
@@ -165,7 +161,7 @@ class _Patient:
             proxy=arguments.proxy,
             timeout=arguments.timeout,
             has_keys=bool(keys),
-            needs_keys=bool(variables(which)) and which.venue != "digifinex",
+            needs_keys=bool(variables(which)) and not VENUES[which.venue].keys_are_optional,
             tell=self._checks.put,
         )
         # A daemon: Ctrl-C does not wait for a name look-up.
@@ -235,7 +231,7 @@ class _Display:
 
 def _secrets(arguments: argparse.Namespace) -> List[str]:
     """What must not be printed: keys, the addresses' queries, proxies' users and passwords. The longest first."""
-    found = [os.environ.get(name, "") for names in VARIABLES.values() for name in names.values()]
+    found = [os.environ.get(name, "") for venue in VENUES.values() for name in venue.variables.values()]
     urls = [value if "://" in value else f"//{value}" for name, value in os.environ.items() if name.lower().endswith("_proxy")]
     for url in (arguments.url, arguments.token_url, arguments.proxy, *urls):
         with contextlib.suppress(ValueError):

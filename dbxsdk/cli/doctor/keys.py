@@ -6,9 +6,9 @@ import os
 import re
 from typing import Dict, Mapping, Optional, Tuple
 
-from dbxsdk.bybit.public.channels import CATEGORIES
 from dbxsdk.cli.doctor.checks import Check, ok, skipped
-from dbxsdk.cli.words import VARIABLES, Word
+from dbxsdk.cli.venues import VENUES
+from dbxsdk.cli.words import Word
 
 _SHORTEST = 8
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d"
@@ -18,7 +18,7 @@ _ADVICE = "Copy it once more from the venue's page into the environment variable
 
 def variables(which: Word) -> Mapping[str, str]:
     """The environment variables of a socket's keys, by the client's argument; empty where it takes none."""
-    return {} if which.socket in CATEGORIES else VARIABLES[which.venue]
+    return VENUES[which.venue].variables_of(which.socket)
 
 
 def some_are_set(which: Word) -> bool:
@@ -30,7 +30,7 @@ def examine_keys(which: Word) -> Tuple[Optional[Check], Dict[str, str]]:
     names = variables(which)
     if not names:
         return None, {}
-    if which.venue == "digifinex" and not some_are_set(which):
+    if VENUES[which.venue].keys_are_optional and not some_are_set(which):
         return skipped("key", f"{' and '.join(names.values())} are not set: the account's channels alone need them"), {}
     keys = {argument: os.environ.get(name, "") for argument, name in names.items()}
     missing = [names[argument] for argument, value in keys.items() if not value]

@@ -8,13 +8,11 @@ from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
 import attrs
 
-from dbxsdk.bybit.auth import AUTH_WINDOW
-from dbxsdk.bybit.envelope import pong_time_ms
-from dbxsdk.bybit.venue_clock import NOTABLE_MS
 from dbxsdk.cli.doctor.certificate import Certificate
 from dbxsdk.cli.doctor.checks import ADVICE, Check, failed, ok, skipped, status_advice
 from dbxsdk.cli.doctor.probe import Answer, Obstacle, Probe
 from dbxsdk.cli.rendering import one_line
+from dbxsdk.cli.venues import VENUES
 from dbxsdk.cli.words import Word
 from dbxsdk.clock_skew import amount, bounds, middle
 from dbxsdk.client import Client
@@ -22,7 +20,9 @@ from dbxsdk.errors import AuthError, ConnectError, DbxError, OutcomeUnknown
 from dbxsdk.transport import Address
 
 PINGS = 3
-BROKEN_MS = AUTH_WINDOW * 1000
+NOTABLE_MS = 1000
+"""A clock that is so wrong lets orders fail at some venues."""
+BROKEN_MS = 10_000
 """A clock that is so wrong lets logins fail, and with other programs, too."""
 
 
@@ -49,6 +49,7 @@ class Examination:
     ) -> None:
         """``has_keys``: the client has good ones, else stand-ins or none."""
         self._which = which
+        self._venue = VENUES[which.venue]
         self._client = client
         session = client._session
         self._address: Address = session._address  # what the client itself connects to, key included
@@ -109,9 +110,7 @@ class Examination:
     @property
     def _logs_in(self) -> bool:
         """By a frame of its own; elsewhere the key is in the handshake, or there is none."""
-        return self._which.socket == "private" or str(self._which) == "bybit:trade" or (
-            self._which.venue == "digifinex" and self._has_keys
-        )
+        return self._venue.logs_in(self._which.socket, self._has_keys)
 
     # -- the steps -----------------------------------------------------------------------------------
 
@@ -154,7 +153,7 @@ class Examination:
         return ok("token", "the venue gave a one-time token")
 
     def _handshake(self) -> Check:
-        if self._which.venue == "dbot":
+        if self._venue.key_opens:
             self._want_keys()
         self._answer = answer = self._probe.handshake(self._address)
         if answer.status == 101:
@@ -201,16 +200,10 @@ class Examination:
     def _read_clock(self) -> Tuple[str, float, float, float, float]:
         """What told it, the time in ms and its unit in ms, and when it was asked for and answered by this machine's clock."""
         if self._ready:
-            client: Any = self._client
             asked = time.time()
-            if self._which.venue == "digifinex":
-                seconds = client.server_time()
-                return "server.time", seconds * 1000, 1000, asked, time.time()
-            if self._which.venue == "bybit" and self._logs_in:
-                pong = client.call("ping")
-                answered, venue_ms = time.time(), pong_time_ms(pong if isinstance(pong, dict) else {"data": pong})
-                if venue_ms is not None:
-                    return "the venue's pong", venue_ms, 1, asked, answered
+            told = self._venue.read_time(self._which.socket, self._client)
+            if told is not None:
+                return (*told, asked, time.time())
         if self._answer is None or self._answer.date is None:
             raise _Pointless("the venue did not tell its time")
         return "HTTP's Date", self._answer.date * 1000, 1000, self._answer.asked, self._answer.answered

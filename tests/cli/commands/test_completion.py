@@ -14,7 +14,7 @@ import argcomplete
 import pytest
 
 from dbxsdk.cli.main import COMMANDS, main
-from dbxsdk.cli.words import ALL_WORDS
+from dbxsdk.cli.venues import ALL_WORDS
 from tests.cli import command
 
 NAMES = sorted(each.__name__.rpartition(".")[2] for each in COMMANDS)

@@ -7,7 +7,7 @@ import re
 import signal
 import socket
 
-from dbxsdk.cli.words import ALL_WORDS
+from dbxsdk.cli.venues import ALL_WORDS
 from tests.cli import command
 
 

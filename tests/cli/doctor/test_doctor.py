@@ -19,7 +19,7 @@ import trustme
 
 from dbxsdk.cli.doctor.certificate import read_certificate
 from dbxsdk.cli.doctor.keys import examine_keys
-from dbxsdk.cli.words import ALL_WORDS, VARIABLES, word
+from dbxsdk.cli.venues import ALL_WORDS, VENUES, word
 from dbxsdk.sim import BybitVenue, CryptomusVenue, DBotVenue, DigiFinexVenue
 from tests.cli.command import start
 from tests.cli.conftest import Done
@@ -339,7 +339,7 @@ def port_of(venue: Any) -> int:
 
 def keys(monkeypatch: pytest.MonkeyPatch, **values: Any) -> None:
     for venue, given in values.items():
-        for number, name in enumerate(VARIABLES[venue].values()):
+        for number, name in enumerate(VENUES[venue].variables.values()):
             monkeypatch.setenv(name, given[number])
 
 

@@ -1,0 +1,48 @@
+"""What the command line knows of Cryptomus."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
+
+from dbxsdk.cli.venues.tools import VenueTools
+from dbxsdk.cli.words import Topic, Wish
+from dbxsdk.client import Client
+from dbxsdk.cryptomus.protocol import CHANNELS
+
+
+class CryptomusTools(VenueTools):
+    """The exchange's socket, which wants a one-time token."""
+
+    name = "cryptomus"
+    variables = {"user_id": "CRYPTOMUS_USER_ID", "api_key": "CRYPTOMUS_API_KEY"}
+    has_token_url = True
+
+    def client_class(self, socket: str) -> Callable[..., Client]:
+        import dbxsdk
+
+        return dbxsdk.CryptomusClient
+
+    def settings(self, socket: str, arguments: argparse.Namespace) -> Dict[str, Any]:
+        return {"token_url": arguments.token_url}
+
+    def channels(self, socket: str) -> Iterable[str]:
+        return CHANNELS
+
+    def books_of(self, wish: Wish) -> Optional[List[Dict[str, Any]]]:
+        cut = [symbol.partition(":") for symbol in wish.symbols]
+        if wish.channel != "depth" or not cut or not all(scale.isdecimal() for _, _, scale in cut):
+            return None
+        return [{"symbol": symbol, "scale_index": int(scale)} for symbol, _, scale in cut]
+
+    def topics(self, socket: str, document: Any) -> Iterable[Topic]:
+        channel, _, action = document["method"].rpartition("_")
+        return [(channel, symbol) for symbol in document["params"]] if action == "subscribe" else ()
+
+    def client_of(self, kind: str, frame: Mapping[str, Any]) -> Tuple[str, Mapping[str, Any]]:
+        return "CryptomusClient", {}
+
+    def local_class(self) -> Any:
+        from dbxsdk.sim import CryptomusVenue
+
+        return CryptomusVenue
