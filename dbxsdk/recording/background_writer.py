@@ -1,4 +1,4 @@
-"""One process's part of a recorder: the queue, the thread that empties it, the losses, and who is told of them."""
+"""One process's part of a recorder: the queue, the thread that empties it, the losses, and how they are reported."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from dbxsdk.runtime.reentrancy import calls_user_code
 logger = logging.getLogger(__name__)
 
 _MEMBER_BYTES = 1024 * 1024
-"""Of lines in one gzip member: what is lost with one, and what a reader must hold."""
+"""Lines in one gzip member: what is lost with one, and what a reader must hold."""
 _SLICE = 16 * 1024
 """Bytes of lines made in one go. Compressing lets other threads run: they never wait longer than a slice takes."""
 FRAME_BYTES = 200
-"""What a frame takes in memory beside its payload."""
+"""Memory that a frame takes beside its payload."""
 
 OnError = Callable[[RecordingFailed], Any]
 
 
 @attrs.frozen
 class RecorderStats:
-    """What a recorder has done in this process so far.
+    """A recorder's counters in this process.
 
     Attributes:
         frames: frames written.
         lost: frames lost.
-        queued_bytes: bytes of frames that wait to be written.
+        queued_bytes: bytes of frames waiting to be written.
         raw_bytes: bytes of lines written, before compression.
         file_bytes: bytes written to all files.
         files: how many files there are.
@@ -82,7 +82,7 @@ class Tape:
     def __init__(self, settings: Settings, inherited: bool) -> None:
         self.pid = os.getpid()
         self._settings = settings
-        # Guards all from here to _failing, and the numbers. Never held while writing or calling anybody.
+        # Guards all from here to _failing, and the numbers. Never held while writing or calling others' code.
         self.lock = threading.Lock()
         self._changed = threading.Condition(self.lock)  # the recorder's thread alone waits for it
         self.is_open = True
@@ -92,13 +92,13 @@ class Tape:
         self._queue: Deque[Tuple[Any, ...]] = collections.deque()
         self._queued = 0  # bytes in the queue
         self._taken = 0  # bytes that the thread took out and has not made lines of yet
-        self._lost: Dict[int, Lost] = {}  # by connection: what the queue had no room for since the thread was there
+        self._lost: Dict[int, Lost] = {}  # by connection: what the queue had no room for since the thread last emptied it
         self._listeners: Dict[int, OnError] = {}
         self._lost_frames = 0
-        self._told_lost = 0
+        self._reported_lost = 0
         self._loss_reason = ""
         self._failing: Optional[str] = None
-        self._told_closed = False
+        self._warned_closed = False
         # The recorder's thread's own:
         self._files = Files(
             settings.place, inherited=inherited, max_bytes=settings.max_bytes, max_seconds=settings.max_seconds
@@ -112,14 +112,14 @@ class Tape:
     def open_connection(self, connection: Origin, opened: Opened) -> None:
         with self.lock:
             if not self.is_open:
-                tell, self._told_closed = not self._told_closed, True
+                warn, self._warned_closed = not self._warned_closed, True
             else:
-                tell = False
+                warn = False
                 if connection.on_error is not None:
                     self._listeners[connection.number] = connection.on_error
                 self._append((connection, opened), 0)
                 self._ensure_thread()
-        if tell:
+        if warn:
             logger.warning("a client connected after its recorder was closed: it is not recorded")
 
     def close_connection(self, connection: Origin, closed: Closed) -> None:
@@ -128,12 +128,12 @@ class Tape:
             self._listeners.pop(connection.number, None)
 
     def put(self, item: Tuple[Any, ...], size: int, frames: int) -> None:
-        """``frames`` is 0 for what is never thrown away: it is small, and there is little of it."""
+        """Queue an item. ``frames`` is 0 for what is never thrown away: it is small, and there is little of it."""
         with self.lock:
             if not self.is_open:
                 return
             if frames and (self._lost or self._queued + self._taken + size > self._settings.max_queue_bytes):
-                # Once something is lost, all is, until the thread comes round: the loss is told in its place.
+                # Once something is lost, all is, until the thread empties the queue: the loss is marked in its place.
                 self._lose(item, frames)
             else:
                 self._append(item, size)
@@ -169,7 +169,7 @@ class Tape:
                 logger.error("%s: the recorder could not write everything within %g s", self._settings.place, timeout)
 
     def forget(self) -> None:
-        """In a forked child: nothing here is ours. The lock may be held by a thread that is not here."""
+        """Forget all, in a forked child: nothing here is ours. The lock may be held by a thread that the child does not have."""
         self.lock = threading.Lock()
         self._changed = threading.Condition(self.lock)
         self.is_open = False
@@ -179,7 +179,7 @@ class Tape:
     # Under the lock:
 
     def _append(self, item: Tuple[Any, ...], size: int) -> None:
-        self._tell_lost()
+        self._mark_losses()
         before = self._queued
         self._queued += size
         self._queue.append(item)
@@ -199,8 +199,8 @@ class Tape:
         if not self._queue:
             self._changed.notify()
 
-    def _tell_lost(self) -> None:
-        """Puts the losses into the queue, where they happened."""
+    def _mark_losses(self) -> None:
+        """Queue a mark of the losses, where they happened."""
         for lost in self._lost.values():
             self._queue.append((None, lost))
         self._lost.clear()
@@ -211,7 +211,7 @@ class Tape:
             try:
                 thread.start()
             except RuntimeError as error:  # too many threads, or the interpreter is shutting down
-                # With the next connection it is tried again; until then frames wait, as long as there is room.
+                # The next connection tries again; until then frames wait, as long as there is room.
                 logger.error("the recorder's thread could not be started: %s", error)
             else:
                 self._thread = thread
@@ -226,15 +226,15 @@ class Tape:
                 self._write(items)
             except Exception as error:  # a defect of ours must not end the recording
                 logger.exception("unexpected error in the recorder's thread")
-                self._give_up(sum(len(item[1]) if len(item) == 4 else isinstance(item[1], Frame) for item in items), error)
+                self._abandon(sum(len(item[1]) if len(item) == 4 else isinstance(item[1], Frame) for item in items), error)
             self._report_losses()
         try:
             self._files.end("closed")
         except OSError as error:
-            self._tell("the recording's end could not be written", error)
+            self._report("the recording's end could not be written", error)
 
     def _take(self) -> "tuple[Deque[Tuple[Any, ...]], bool]":
-        """What is queued, once it is worth a block or has waited long enough; and whether more may come."""
+        """Return what is queued, once it fills a block or has waited long enough; and True if more may come."""
         with self.lock:
             while not self._queue and not self._lost and self.is_open:
                 self._changed.wait()
@@ -244,7 +244,7 @@ class Tape:
                 if remaining <= 0:
                     break
                 self._changed.wait(remaining)
-            self._tell_lost()
+            self._mark_losses()
             items, self._queue = self._queue, collections.deque()
             self._taken, self._queued = self._queued, 0
             return items, self.is_open
@@ -283,7 +283,7 @@ class Tape:
             self._live.pop(record.connection, None)
 
     def _compress(self, block: "_Block", last: bool = False) -> "_Block":
-        """Compresses what is pending, and stores the block where it is large enough or the last; returns the next."""
+        """Compress what is pending, and store the block if it is large enough or the last; return the next."""
         done = block.compress()
         with self.lock:
             self._taken = 0 if last else max(self._taken - done, 0)
@@ -294,7 +294,7 @@ class Tape:
         return _Block(self._settings.level, self._live)
 
     def _store(self, block: "_Block") -> None:
-        """Writes the block, however often it takes; gives it up only where the recorder is closed meanwhile."""
+        """Write the block, however many tries it takes; abandon it only if the recorder is closed meanwhile."""
         whole = block.member.finish()
         while True:
             is_open = self.is_open  # before the try: the last one is made after the closing
@@ -305,7 +305,7 @@ class Tape:
                 if self._failing is None:
                     self._fails(error)
                 if not is_open:
-                    self._give_up(block.frames, error)
+                    self._abandon(block.frames, error)
                     return
             with self.lock:
                 self._changed.wait_for(lambda: not self.is_open, self._settings.retry_interval)
@@ -316,40 +316,40 @@ class Tape:
         if recovered:
             logger.warning("%s: recording goes on; %d frames were lost so far", self._settings.place, self._lost_frames)
 
-    # -- telling -------------------------------------------------------------------------------------
+    # -- reporting -------------------------------------------------------------------------------------
 
     def _fails(self, error: OSError) -> None:
         with self.lock:
             self._failing = str(error)
-        self._tell("recording is interrupted", error)
+        self._report("recording is interrupted", error)
 
-    def _give_up(self, frames: int, error: Exception) -> None:
+    def _abandon(self, frames: int, error: Exception) -> None:
         with self.lock:
             self._lost_frames += frames
-            self._told_lost = self._lost_frames
-        self._tell(f"{frames} frames could not be written", error)
+            self._reported_lost = self._lost_frames
+        self._report(f"{frames} frames could not be written", error)
 
     def _report_losses(self) -> None:
-        """Once in a while that frames are lost in, not for each."""
+        """Report losses at most once per write cycle."""
         with self.lock:
-            more = self._lost_frames - self._told_lost
-            self._told_lost = self._lost_frames
+            more = self._lost_frames - self._reported_lost
+            self._reported_lost = self._lost_frames
             reason = self._loss_reason
         if more:
-            self._tell("frames are lost", RecordingError(f"{more} frames: {reason}"))
+            self._report("frames are lost", RecordingError(f"{more} frames: {reason}"))
 
-    def _tell(self, what: str, error: Exception) -> None:
+    def _report(self, what: str, error: Exception) -> None:
         with self.lock:
             lost = self._lost_frames
             listeners = list(self._listeners.values())
         if self._settings.on_error is not None:
             listeners.append(self._settings.on_error)
         logger.error("%s: %s: %s", self._settings.place, what, error)
-        _report(listeners, RecordingFailed(error, lost))
+        _notify(listeners, RecordingFailed(error, lost))
 
 
 @calls_user_code
-def _report(listeners: Iterable[OnError], event: RecordingFailed) -> None:
+def _notify(listeners: Iterable[OnError], event: RecordingFailed) -> None:
     for listener in listeners:
         try:
             listener(event)
@@ -358,11 +358,11 @@ def _report(listeners: Iterable[OnError], event: RecordingFailed) -> None:
 
 
 class _Block:
-    """A member in the making: lines that wait to be compressed, and what is known of all its lines."""
+    """A member in the making: lines waiting to be compressed, and the sums of all its lines."""
 
     def __init__(self, level: int, live: Mapping[int, str]) -> None:
         self.member = Member(level)
-        self.head = list(live.values())  # as it is before the block: it may become the first of a file
+        self.head = list(live.values())  # as before the block, which may become the first of a file
         self.frames = 0
         self.pending = 0
         self._lines: List[str] = []
@@ -375,7 +375,7 @@ class _Block:
         self._size += size
 
     def compress(self) -> int:
-        """Returns the queue's bytes that have become lines."""
+        """Return the queue's bytes that have become lines."""
         if self._lines:
             self.member.add("".join(self._lines))
             self._lines.clear()
@@ -384,7 +384,7 @@ class _Block:
 
 
 def _end(payload: bytes, binary: bool, secrets: Secrets, kind: str = "binary") -> str:
-    """The end of a frame's line, without secrets."""
+    """Return the end of a frame's line, without secrets."""
     if not binary:
         try:
             text = payload.decode()

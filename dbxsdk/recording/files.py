@@ -44,10 +44,10 @@ def member(lines: str) -> bytes:
 
 
 def check_place(path: Any) -> str:
-    """``path`` made absolute, where a recording can be made there: a folder (with a separator at its end), or the name
-    of a file that is not there yet.
+    """Return ``path`` made absolute, if a recording can be made there: a folder (with a separator at its end), or the name
+    of a file that does not exist yet.
 
-    Raises ``TypeError``/``ValueError`` for what is no such name, ``RecordingError`` for what the file system says."""
+    Raises ``TypeError`` or ``ValueError`` if it is no such name, ``RecordingError`` if the file system refuses."""
     try:
         place = os.fspath(path)
     except TypeError:
@@ -61,13 +61,13 @@ def check_place(path: Any) -> str:
     if os.path.isdir(place):
         folder = place = os.path.join(place, "")
     elif not place.endswith(".gz"):
-        raise RecordingError(f"{place}: there is no such folder. Make it first, or name a file that ends in {SUFFIX}")
+        raise RecordingError(f"{place}: no such folder. Make it first, or name a file that ends in {SUFFIX}")
     elif os.path.lexists(place):
-        raise RecordingError(f"{place}: is there already, and recordings are never overwritten. Name another, or a folder")
+        raise RecordingError(f"{place}: exists already, and recordings are never overwritten. Name another file, or a folder")
     else:
         folder = os.path.dirname(place)
         if not os.path.isdir(folder):
-            raise RecordingError(f"{place}: the folder is not there")
+            raise RecordingError(f"{place}: no such folder")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise RecordingError(f"{place}: no permission to write there")
     return place
@@ -75,7 +75,7 @@ def check_place(path: Any) -> str:
 
 class Files:
     """The files, one open at a time. For one thread. Every method may raise ``OSError``; after that the same call
-    may be made again, and goes on where a reader finds everything that was written before, whole."""
+    may be repeated, and goes on so that a reader finds all that was written before, whole."""
 
     def __init__(
         self,
@@ -86,8 +86,8 @@ class Files:
         max_seconds: Optional[float] = None,
         wall_ns: Optional[int] = None,
     ) -> None:
-        """``place`` has been through ``check_place``; where it is a file and the place ``inherited`` from the parent
-        process, that name is the parent's. ``wall_ns`` is the recording's beginning (now)."""
+        """``place`` has been through ``check_place``; if it is a file and the place ``inherited`` from the parent
+        process, that name is the parent's. ``wall_ns`` is the recording's beginning (default: now)."""
         self._place = place
         self._taken = inherited
         self._max_bytes = max_bytes
@@ -99,12 +99,12 @@ class Files:
         self._size = 0
         self.count = 0
         self.path: Optional[str] = None
-        """The file that is or was written last."""
+        """The file being written, or the last one written."""
         self.total_bytes = 0
 
     def append(self, whole: bytes, head: Callable[[], Iterable[str]], *, sync: bool) -> None:
-        """Writes a member, down to the disk itself with ``sync``: that is for power cuts, what a process has written
-        survives its own death without. Where the member begins a file, ``head()`` are the lines at its beginning."""
+        """Write a member, with ``sync`` down to the disk itself: that is for power cuts; what a process has written
+        survives its own death without it. If the member begins a file, ``head()`` are the lines at its beginning."""
         if self._descriptor is not None and self._is_full(len(whole)):
             self.end("rotated")
         if self._descriptor is None:
@@ -112,7 +112,7 @@ class Files:
         self._write(whole, sync)
 
     def end(self, reason: str) -> None:
-        """Ends the open file, if there is one."""
+        """End the open file, if there is one."""
         if self._descriptor is not None:
             try:
                 self._write(member(encode(End(time.monotonic_ns(), time.time_ns(), reason))), True)
@@ -120,7 +120,7 @@ class Files:
                 self._close()
 
     def forget(self) -> None:
-        """In a forked child: the file is the parent's."""
+        """Close the descriptor only, in a forked child: the file is the parent's."""
         self._close()
 
     def _is_full(self, more: int) -> bool:
@@ -181,7 +181,7 @@ class Files:
         self.total_bytes += len(whole)
 
     def _undo(self, error: OSError) -> None:
-        """Takes back a part of a member: it would be damage in the middle once writing goes on."""
+        """Take back a part of a member: it would be damage in the middle once writing goes on."""
         assert self._descriptor is not None
         try:
             os.ftruncate(self._descriptor, self._size)
@@ -199,7 +199,7 @@ class Files:
 
 
 def _sync_folder(folder: str) -> None:
-    """So that a power cut does not take the whole new file. Not every system can."""
+    """Make sure that a power cut does not take the whole new file. Not every system can."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

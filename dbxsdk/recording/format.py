@@ -2,7 +2,7 @@
 
 A file is a row of gzip members (RFC 1952), one after the other, each holding whole lines: ``zcat`` reads it. A member is
 written at once and never changed, so what a crash can damage is the last one. A line is one JSON object in UTF-8,
-ended by a line feed; fields that a reader does not know are to be ignored.
+ended by a line feed; readers ignore fields that they do not know.
 
 The first line is the header::
 
@@ -17,10 +17,10 @@ wall clock when it began, the other two are the clocks when this file did. Each 
 ============ =======================================================================================================
 ``opened``   a connection: ``venue``, ``client`` (class), ``settings`` (what its protocol is made of, without secrets),
              ``endpoint`` (without query), ``owner`` (a number for each client object: its connections share it),
-             ``repeated`` (true: told again at the head of a later file)
+             ``repeated`` (true: repeated at the head of a later file)
 ``closed``   its end: ``reason``, the WebSocket close ``code`` received or null, ``retry_in``: seconds until the next try,
-             or null where there was to be none, and ``received_ns``, the monotonic time of the last byte received, or null
-``frame``    ``direction`` (``in``, ``out``); ``number`` of an outgoing text; the payload in one field that tells its kind:
+             or null if none follows, and ``received_ns``, the monotonic time of the last byte received, or null
+``frame``    ``direction`` (``in``, ``out``); ``number`` of an outgoing text; the payload in one field that names its kind:
              ``text``; ``text_base64`` (a text frame that is not UTF-8); ``binary``, ``ping``, ``pong``, ``close``, all
              base64; or ``removed``: the kind of a frame whose payload was left out because it held a secret
 ``not_sent`` the outgoing frame ``number`` was recorded and then not sent
@@ -97,7 +97,7 @@ class Closed:
 @attrs.frozen
 class Frame:
     """One WebSocket message or control frame. ``direction`` is ``"in"`` or ``"out"``; ``kind`` one of ``KINDS``;
-    ``payload`` the bytes of the wire, or None where they held a secret. ``number`` counts the connection's outgoing
+    ``payload`` the bytes of the wire, or None if they held a secret. ``number`` counts the connection's outgoing
     texts."""
 
     connection: int
@@ -140,7 +140,7 @@ class End:
 
 
 Record = Union[Opened, Closed, Frame, NotSent, Lost]
-"""What a reader gives."""
+"""A record as a reader returns it."""
 Line = Union[Header, Record, End]
 
 _TYPES: Dict[str, Any] = {"opened": Opened, "closed": Closed, "not_sent": NotSent, "lost": Lost, "end": End}
@@ -151,7 +151,7 @@ _decode = json.JSONDecoder().decode
 
 
 def encode(record: Line) -> str:
-    """The line, with its line feed. Raises ``TypeError``/``ValueError`` where ``settings`` are not JSON."""
+    """Return the line, with its line feed. Raises ``TypeError`` or ``ValueError`` if ``settings`` are not JSON."""
     if isinstance(record, Frame):
         start = frame_start(record.connection, record.direction, record.monotonic_ns, record.wall_ns)
         number = "" if record.number is None else f'"number":{record.number},'
@@ -165,12 +165,12 @@ _FRAME_START = '{"type":"frame","connection":%d,"direction":"%s","monotonic_ns":
 
 
 def frame_start(connection: int, direction: str, monotonic_ns: int, wall_ns: int) -> str:
-    """What the lines of all frames read at one moment begin with."""
+    """Return the beginning of the lines of all frames read at one moment."""
     return _FRAME_START % (connection, direction, monotonic_ns, wall_ns)
 
 
 def frame_end(kind: str, payload: Optional[bytes]) -> str:
-    """The rest of the line."""
+    """Return the rest of the line."""
     if payload is None:
         return '"removed":"%s"}\n' % kind
     if kind == "text":
@@ -186,8 +186,8 @@ def text_end(text: str) -> str:
 
 
 def decode(line: bytes, first_connection: int = 0) -> Optional[Line]:
-    """What ``encode`` made of it; None for a type of line that is not known here. ``first_connection`` is added to the
-    connection's number. Raises ``RecordingError`` for what is no line of a recording that can be read here."""
+    """Return the record of a line that ``encode`` made; None for an unknown type of line. ``first_connection`` is added to
+    the connection's number. Raises ``RecordingError`` if it is not a line of a recording that can be read here."""
     try:
         document = _decode(line.decode())
     except (ValueError, RecursionError) as error:
@@ -227,7 +227,7 @@ _JSON: Mapping[Any, Tuple[type, ...]] = {float: (float, int)}
 
 
 def _accepted(annotation: Any) -> Tuple[type, ...]:
-    """What a document may hold for a field that is annotated so, however that is spelled."""
+    """Return the types that a document may hold for a field annotated so, however that is spelled."""
     if typing.get_origin(annotation) is collections.abc.Mapping:
         return (dict,)
     found: List[type] = []

@@ -1,4 +1,4 @@
-"""Reads recordings back: files in order, records one by one, in constant memory, and what is damaged said."""
+"""Reads recordings back: files in order, records one by one, in constant memory; reports damage."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CHUNK = 256 * 1024
 _GZIP = 31
 _MAGIC = b"\x1f\x8b\x08"
 _LARGEST_MEMBER = 256 * 1024 * 1024
-"""Of lines. A recorder's are of 1 MiB; files packed anew as one member are read up to here."""
+"""Lines in one member. A recorder's are of 1 MiB; files repacked as one member are read up to here."""
 
 
 @attrs.frozen
@@ -37,18 +37,18 @@ class Torn:
 
 
 def read(path: Union[Path, Iterable[Path]]) -> "RecordingReader":
-    """The records of a recording, in the order in which they were made: ``for record in dbxsdk.recording.read(path)``.
+    """Return the records of a recording, in the order in which they were made: ``for record in dbxsdk.recording.read(path)``.
 
-    ``path`` is a file, several files in any order, or a folder whose ``*.jsonl.gz`` are taken. Where they hold several
+    ``path`` is a file, several files in any order, or a folder whose ``*.jsonl.gz`` are taken. If they hold several
     recordings (several processes, or one started again) these follow each other by the time of their beginning, and
     the numbers of connections and owners go on counting, so that each stays unique.
 
-    Heads of files are read at once, all else as it is asked for. A torn last block is logged, and told in ``torn``.
+    Heads of files are read at once, the rest during iteration. A torn last block is logged, and listed in ``torn``.
 
     Raises:
         TypeError, ValueError: ``path`` is none of these.
         RecordingError: there is no recording, the file is something else, or of a newer format version; also while
-            iterating, where a file is damaged in its middle (naming file and offset). What came before was given.
+            iterating, if a file is damaged in its middle (naming file and offset). What came before was returned.
     """
     if isinstance(path, (str, os.PathLike)):
         places = [os.fspath(path)]
@@ -67,10 +67,9 @@ class RecordingReader:
     Attributes:
         files: ``(path, Header)`` of each file, in the order of reading.
         torn: a ``Torn`` for each file whose end was not whole; grows as files are read.
-        missing: the numbers of files that lie between others of their recording and are not there, as
-            ``(recording, number)``.
+        missing: files that are missing between others of their recording, as ``(recording, number)``.
         bytes_total, bytes_read: of the files, for showing progress.
-        recording: that of the record given last. Times of two recordings cannot be compared.
+        recording: that of the record returned last. Times of two recordings cannot be compared.
     """
 
     def __init__(self, places: List[str]) -> None:
@@ -103,19 +102,19 @@ class RecordingReader:
         self.close()
 
     def close(self) -> None:
-        """Closes the file that is being read; the iteration ends."""
+        """Close the file that is being read; the iteration ends."""
         self._records.close()
 
     def opened(self) -> Iterator[Opened]:
-        """All ``Opened`` of the recording, from its beginning. Beside the iteration, and several times quicker: what lies
-        between them is inflated and not looked at."""
+        """Return all ``Opened`` of the recording, from its beginning. Independent of the iteration, and several times
+        quicker: what lies between them is inflated and not decoded."""
         scan = copy.copy(self)
         scan._ends, scan._quiet = {}, True
         return (record for record in scan._read((b'{"format"', b'{"type":"opened"')) if isinstance(record, Opened))
 
     @property
     def complete(self) -> bool:
-        """After the last record: whether every recording was ended by its recorder, and nothing is missing or torn."""
+        """After the last record: True if every recording was ended by its recorder, and nothing is missing or torn."""
         closed = all(self._ends.get(header.recording) == "closed" for _, header in self.files)
         return closed and not self.torn and not self.missing
 
@@ -130,12 +129,12 @@ class RecordingReader:
                 raise RecordingError(f"{path} and {found[key][0]} are the same file of one recording")
             found[key] = (path, header)
         if not found:
-            told = ", ".join(f"{torn.path} is {'torn' if torn.lost_bytes else 'empty'}" for torn in self.torn)
-            raise RecordingError(f"nothing was recorded: {told}")
+            message = ", ".join(f"{torn.path} is {'torn' if torn.lost_bytes else 'empty'}" for torn in self.torn)
+            raise RecordingError(f"nothing was recorded: {message}")
         return [found[key] for key in sorted(found)]
 
     def _head(self, path: str) -> Optional[Header]:
-        """The header; None where the recorder was killed before it was whole."""
+        """Return the header; None if the recorder was killed before it was whole."""
         try:
             with contextlib.closing(_members(path)) as members:
                 for _, _, content in members:
@@ -145,20 +144,20 @@ class RecordingReader:
             with open(path, "rb") as file:
                 start = file.read(len(_MAGIC))
             if not _MAGIC.startswith(start):
-                raise RecordingError(f"{path}: is no recording of dbxsdk: it is not gzip") from None
+                raise RecordingError(f"{path}: not a recording of dbxsdk: it is not gzip") from None
             torn = _torn(path, problem)
-        self._tell_torn(torn)
+        self._report_torn(torn)
         return None
 
-    def _tell_torn(self, torn: Torn) -> None:
+    def _report_torn(self, torn: Torn) -> None:
         self.torn += (torn,)
         if self._quiet:
             return
-        told = "%s: the last %d bytes, from byte %d on, are no whole block and were left out"
-        logger.warning(told, torn.path, torn.lost_bytes, torn.offset)
+        message = "%s: the last %d bytes, from byte %d on, are not a whole block and were left out"
+        logger.warning(message, torn.path, torn.lost_bytes, torn.offset)
 
     def _read(self, wanted: Tuple[bytes, ...] = ()) -> Generator[Record, None, None]:
-        """``wanted``: what a line must begin with; nothing is all."""
+        """Yield the records. ``wanted`` is what a line must begin with; empty: all lines."""
         recording = ""
         first = last = 0  # what the recording's connection numbers follow, and the highest so far
         first_owner = last_owner = 0
@@ -184,7 +183,7 @@ class RecordingReader:
                             self._ends[recording] = record.reason
                         elif isinstance(record, Opened):
                             if record.connection in known:
-                                continue  # told again at the head of a later file
+                                continue  # repeated at the head of a later file
                             known.add(record.connection)
                             last = max(last, record.connection)
                             owner = record.owner + first_owner
@@ -194,7 +193,7 @@ class RecordingReader:
                             yield record
                     self.bytes_read += size
             except _NotWhole as problem:
-                self._tell_torn(_torn(path, problem))
+                self._report_torn(_torn(path, problem))
                 self.bytes_read = before + os.path.getsize(path)
             except OSError as error:
                 raise RecordingError(f"{path}: {error.strerror}") from error
@@ -208,7 +207,7 @@ def _header(path: str, line: bytes) -> Header:
             raise RecordingError(f"{path}: {error}") from None
         header = None
     if not isinstance(header, Header):
-        raise RecordingError(f"{path}: is no recording of dbxsdk: it does not begin with a header")
+        raise RecordingError(f"{path}: not a recording of dbxsdk: it does not begin with a header")
     return header
 
 
@@ -221,7 +220,7 @@ class _NotWhole(Exception):
 
 
 def _members(path: str) -> Generator[Tuple[int, int, bytes], None, None]:
-    """The members of a file: offset, size, content. Raises ``_NotWhole``, and ``RecordingError`` for one that is too large."""
+    """Yield the members of a file: offset, size, content. Raises ``_NotWhole``, and ``RecordingError`` for one too large."""
     with open(path, "rb") as file:
         data = file.read(_CHUNK)
         offset = 0
@@ -237,7 +236,7 @@ def _members(path: str) -> Generator[Tuple[int, int, bytes], None, None]:
                     parts.append(inflate.decompress(data))
                     inflated += len(parts[-1])
                     if inflated > _LARGEST_MEMBER:
-                        raise RecordingError(f"{path}: the block at byte {offset} is of more than {_LARGEST_MEMBER} bytes")
+                        raise RecordingError(f"{path}: the block at byte {offset} has more than {_LARGEST_MEMBER} bytes")
                     taken += len(data) - len(inflate.unused_data)
                     data = inflate.unused_data
             except zlib.error:
@@ -248,8 +247,8 @@ def _members(path: str) -> Generator[Tuple[int, int, bytes], None, None]:
 
 
 def _torn(path: str, problem: _NotWhole) -> Torn:
-    """What is left out at the end of the file. Raises ``RecordingError`` where a whole member follows: then it is no tear,
-    but damage in the middle."""
+    """Return what is left out at the end of the file. Raises ``RecordingError`` if a whole member follows: then it is no
+    tear, but damage in the middle."""
     size = os.path.getsize(path)
     after = _whole_member_after(path, problem.offset)
     if after is not None:
@@ -300,7 +299,7 @@ def _files_of(place: str) -> List[str]:
         return [place]
     found = [os.path.join(place, name) for name in sorted(os.listdir(place)) if name.endswith(SUFFIX)]
     if not found:
-        raise RecordingError(f"{place}: no recording (*{SUFFIX}) is in this folder")
+        raise RecordingError(f"{place}: there is no recording (*{SUFFIX}) in this folder")
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a session calls for each frame of one connection."""
+"""One recorded connection: a session calls it for each frame."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RecordedConnection(Origin):
         self._numbers = itertools.count(1)  # next() on it is atomic
 
     def received(self, payloads: Sequence[Tuple[bytes, bool]], wall_ns: int, monotonic_ns: int) -> None:
-        """Messages ``(payload, binary)``, as they were read at one moment."""
+        """Record messages ``(payload, binary)`` that were read at one moment."""
         if payloads:
             size = FRAME_BYTES * len(payloads)
             for payload, _ in payloads:
@@ -28,9 +28,9 @@ class RecordedConnection(Origin):
             self._tape.put((self, tuple(payloads), monotonic_ns, wall_ns), size, len(payloads))
 
     def sent(self, text: str, *, secret: bool = False) -> int:
-        """A text frame is about to be sent. Call it before the frame is written: its answer may come before the write returns.
-        ``secret`` leaves the text out (a login), and hides what stands in it elsewhere, too.
-        Returns the frame's number, for ``not_sent``."""
+        """Record a text frame that is about to be sent; return its number, for ``not_sent``. Call this before the frame is
+        written: its answer may come before the write returns. ``secret`` leaves the text out (a login), and hides its
+        values elsewhere, too."""
         number = next(self._numbers)
         if secret:
             self.secrets.learn(text)
@@ -39,11 +39,11 @@ class RecordedConnection(Origin):
         return number
 
     def not_sent(self, number: int) -> None:
-        """The frame was not sent after all: not one byte of it left."""
+        """Record that the frame was not sent after all: not one byte of it left."""
         self._tape.put((self, NotSent(self.number, time.monotonic_ns(), time.time_ns(), number)), 0, 0)
 
     def control(self, direction: str, kind: str, payload: bytes) -> None:
-        """A control frame: ``direction`` is ``"in"`` or ``"out"``, ``kind`` ``"ping"``, ``"pong"`` or ``"close"``."""
+        """Record a control frame: ``direction`` is ``"in"`` or ``"out"``, ``kind`` ``"ping"``, ``"pong"`` or ``"close"``."""
         self._frame(direction, kind, payload, None)
 
     def closed(
@@ -53,8 +53,8 @@ class RecordedConnection(Origin):
         retry_in: Optional[float] = None,
         last_received: Optional[float] = None,
     ) -> None:
-        """The connection ended; ``code`` and ``retry_in`` as in the event ``Disconnected``, ``last_received`` when the last
-        byte was (monotonic seconds). Nothing may follow."""
+        """Record the connection's end; ``code`` and ``retry_in`` as in the event ``Disconnected``, ``last_received`` when the
+        last byte came (monotonic seconds). Nothing may follow."""
         reason = self.secrets.hide(reason)
         received_ns = None if last_received is None else int(last_received * 1e9)
         closed = Closed(self.number, time.monotonic_ns(), time.time_ns(), reason, code, retry_in, received_ns)

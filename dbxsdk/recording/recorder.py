@@ -29,25 +29,25 @@ class Recorder(ForkAware):
     writes them. Keys, tokens, signatures and login frames are left out; account data (orders, balances) are recorded, so
     the files are readable by their owner alone (mode 0600).
 
-    Where frames come faster than they can be written, or the disk is full, clients live on. What does not fit into
-    ``max_queue_bytes`` is lost, counted, logged, told as ``RecordingFailed`` and marked in the recording where it
-    is missing; recording goes on by itself as soon as it can.
+    If frames come faster than they can be written, or the disk is full, clients carry on. What does not fit into
+    ``max_queue_bytes`` is lost, counted, logged, reported as ``RecordingFailed`` and marked in the recording where it
+    is missing; recording resumes automatically as soon as it can.
 
     In a forked child the recorder makes a recording of its own (new files beside the parent's, at the child's first
     connection); what the parent had queued is the parent's to write.
 
     Args:
         path: a folder, which gets files named ``dbxsdk-<UTC time>-<recording>-<number>.jsonl.gz``; or the name of a file,
-            ending in ``.gz``, that is not there yet. Files that follow it (rotation, children) get that tail after its name.
+            ending in ``.gz``, that does not exist yet. Files that follow it (rotation, children) get that tail after its name.
         max_bytes: a file is ended before it would grow beyond this (compressed; a single block of up to 1 MiB of lines is
             never split); None (default) is no limit.
-        max_seconds: a file is ended when something is to be written and it is older than this; None (default): no limit.
+        max_seconds: a file is ended at the first write after it is older than this; None (default): no limit.
         flush_interval: seconds after which frames are in the file at the latest, as a whole block (1). With the block that
             is being written this is what a crash or a power cut may cost.
         max_queue_bytes: memory for frames that wait to be written (64 MiB).
         level: zlib's, 1 (default, fast) to 9. Level 5 makes files a fifth smaller for twice the work.
         retry_interval: seconds between two tries after the disk refused (5).
-        on_error: called with each ``RecordingFailed``, on the recorder's thread (clients tell it as an event, too).
+        on_error: called with each ``RecordingFailed``, on the recorder's thread (clients emit it as an event, too).
 
     Raises:
         TypeError, ValueError: an argument is wrong.
@@ -105,11 +105,11 @@ class Recorder(ForkAware):
         secrets: Iterable[str] = (),
         on_error: Optional[OnError] = None,
     ) -> RecordedConnection:
-        """A connection is open: what is to be called for its frames. Never raises for what the disk does.
+        """Register an open connection; return what to call for its frames. Never raises for what the disk does.
 
         ``client`` is the class, ``settings`` are JSON, what the protocol is made of; ``owner`` the client object (kept weakly),
-        so that connections of one client are known as such. ``secrets`` are replaced by asterisks wherever they stand,
-        and a binary frame that holds one is left out. ``on_error`` is told of failures as long as the connection lives.
+        so that connections of one client are known as such. ``secrets`` are replaced by asterisks in all texts,
+        and a binary frame that holds one is left out. ``on_error`` is called with failures while the connection lives.
         """
         self._check_process()
         tape = self._tape
@@ -133,7 +133,7 @@ class Recorder(ForkAware):
         return connection
 
     def stats(self) -> RecorderStats:
-        """What it has done so far."""
+        """Return counters of its work so far."""
         self._check_process()
         return self._tape.stats()
 
@@ -142,11 +142,11 @@ class Recorder(ForkAware):
         return not self._tape.is_open
 
     def close(self, timeout: float = _AT_END) -> None:
-        """Writes what is queued, ends the file and the thread, within ``timeout`` seconds. From any thread; calling it again
+        """Write what is queued, end the file and the thread, within ``timeout`` seconds. From any thread; calling it again
         does nothing. Close the clients first: what they still receive is not recorded.
 
-        When the interpreter exits, it is done by itself after all clients were closed. By a signal handler or a destructor
-        in the middle of the SDK's own code it returns at once (see ``Client.close``).
+        When the interpreter exits, this happens automatically after all clients were closed. Called by a signal handler or
+        a destructor in the middle of the SDK's own code, it returns at once (see ``Client.close``).
         """
         seconds = check_seconds("timeout", timeout, zero=True)
         self._check_process()
@@ -168,7 +168,7 @@ class Recorder(ForkAware):
 
 
 def _finish(tape: Tape) -> None:
-    """The recorder was thrown away: in a destructor, anywhere."""
+    """Finish a recorder that was thrown away: in a destructor, anywhere."""
     reentrancy.run(lambda: tape.finish(_AT_END))
 
 
@@ -181,5 +181,5 @@ def _at_exit() -> None:
         recorder._tape.finish(max(deadline - time.monotonic(), 0.0))
 
 
-# When the clients are closed: what they received to the last, and their end, is to be in the recording.
+# When the clients are closed: what they received last, and their end, belong into the recording.
 at_exit.afterwards(_at_exit)

@@ -14,7 +14,7 @@ _ZLIB_OR_GZIP = 47
 
 
 class Secrets:
-    """Known secrets, however JSON and URLs may write them."""
+    """Known secrets, in all spellings of JSON and URLs."""
 
     def __init__(self, values: Iterable[str]) -> None:
         self._spelled: Tuple[str, ...] = ()
@@ -22,7 +22,7 @@ class Secrets:
         self.add(values)
 
     def add(self, values: Iterable[str]) -> None:
-        """From now on these, too. From any thread."""
+        """Add secrets. From any thread."""
         spelled: Dict[str, None] = dict.fromkeys(self._spelled)
         for value in values:
             if not isinstance(value, str):
@@ -37,7 +37,7 @@ class Secrets:
         self._spelled, self._bytes = ordered, tuple(spelling.encode() for spelling in ordered)
 
     def learn(self, frame: str) -> None:
-        """The texts among the parameters of a login frame: the key, and the signature, which a venue may repeat in what it
+        """Add the texts among the parameters of a login frame: the key, and the signature, which a venue may repeat in its
         answers. Numbers are times."""
         try:
             document = json.loads(frame)
@@ -60,14 +60,14 @@ class Secrets:
         return len(self._spelled)
 
     def hide(self, text: str) -> str:
-        """``text`` with asterisks in the place of each secret."""
+        """Return ``text`` with asterisks in the place of each secret."""
         for spelling in self._spelled:
             if spelling in text:
                 text = text.replace(spelling, HIDDEN)
         return text
 
     def hide_in(self, document: Any) -> Any:
-        """A JSON document with each text in it hidden so."""
+        """Return a JSON document with the secrets in each of its texts hidden."""
         if isinstance(document, str):
             return self.hide(document)
         if isinstance(document, dict):
@@ -77,7 +77,7 @@ class Secrets:
         return document
 
     def within(self, payload: bytes) -> bool:
-        """Whether bytes hold a secret, plainly or compressed. What inflates to more than 16 MiB is taken to hold one."""
+        """True if bytes hold a secret, plainly or compressed. What inflates to more than 16 MiB is taken to hold one."""
         if any(spelling in payload for spelling in self._bytes):
             return True
         inflate = zlib.decompressobj(_ZLIB_OR_GZIP)

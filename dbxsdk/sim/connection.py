@@ -1,7 +1,7 @@
 """One client's connection to a local venue: a bounded queue of outbound frames, and the thread that writes them.
 
 The market and the other connections only ever put frames into the queue, which never waits, so that a client that
-stopped reading holds up nobody but itself: when its queue is full, its connection is cut.
+stopped reading holds up only itself: when its queue is full, its connection is cut.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ Frame = Union[str, bytes]
 
 
 class QuietLogger(logging.LoggerAdapter):  # type: ignore[type-arg]  # generic in typeshed, not at run time in 3.9
-    """Takes what ``websockets`` logs, and logs it as debug.
+    """Logs at debug level what ``websockets`` logs.
 
-    A local venue is cut off, mistreated and shut down on purpose all day: what a real server reports as an error
-    must not reach the stderr of somebody's test run.
+    A local venue is cut off, mistreated and shut down all day, on purpose: what a real server reports as an error
+    must not reach the stderr of a test run.
     """
 
     def __init__(self) -> None:
@@ -46,10 +46,10 @@ class QuietLogger(logging.LoggerAdapter):  # type: ignore[type-arg]  # generic i
 
 
 class Wire(ServerConnection):
-    """The WebSocket itself, which can be made mute."""
+    """The WebSocket itself, which can be muted."""
 
     mute: Optional[Callable[[], bool]] = None
-    """Asked before every write once it is set: whether what would be written is to be forgotten."""
+    """Called before every write once it is set; True discards what would be written."""
 
     def send_data(self) -> None:
         # Pongs and close frames are written by the library itself. A venue that went silent sends neither: a
@@ -60,7 +60,7 @@ class Wire(ServerConnection):
             super().send_data()
 
     def cut(self) -> None:
-        """Ends the TCP connection without a close frame, from any thread, also under a blocked write."""
+        """End the TCP connection without a close frame, from any thread, also under a blocked write."""
         # Not self.socket.shutdown(): on TLS that drops the TLS object first, and a write in another thread could
         # then go out in clear. Not close(): closing a descriptor does not wake the thread that waits on it.
         with contextlib.suppress(OSError):
@@ -84,7 +84,7 @@ class Connection:
         path: the path that the client asked for, without the query.
         query: the query text after ``?``, or ``""``.
         topics: what this connection is subscribed to, in order; the values are the venue's.
-        state: whatever else the venue remembers of this client.
+        state: what else the venue remembers of this client.
         active: the monotonic time of the last frame from or to this client.
     """
 
@@ -97,13 +97,13 @@ class Connection:
         self.active = time.monotonic()
         self.wire = wire
         self.closing = False
-        """A close frame is on its way: it goes out even where the venue is silent."""
+        """A close frame is on its way: it goes out even if the venue is silent."""
         self.overflowed = False
         self._queue_size = queue_size
         # Guards the queues and the countdown, and wakes the writer. Held for moments only, never while writing.
         self._wake = threading.Condition()
         self._queue: Deque[Tuple[float, Any]] = deque()
-        # A heap by time, then by number: frames that go out at their own times whatever was queued before them.
+        # A heap by time, then by number: frames that go out at their own times, ahead of what was queued before them.
         self._timed: List[Tuple[float, int, Frame]] = []
         self._timed_count = 0
         self._frames_left: Optional[int] = None
@@ -112,14 +112,14 @@ class Connection:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more is queued for it, though the client may not have noticed the end yet."""
+        """True if nothing more is queued for it, though the client may not have noticed the end yet."""
         return self._ended
 
     def start(self) -> None:
         self.writer.start()
 
     def put(self, frame: Frame, not_before: float = 0.0) -> None:
-        """Queues one frame. It is written after those before it, and not before the monotonic time ``not_before``."""
+        """Queue one frame. It is written after those before it, and not before the monotonic time ``not_before``."""
         with self._wake:
             if self._room():
                 self._queue.append((not_before, frame))
@@ -128,7 +128,7 @@ class Connection:
         self._cut_overflowed()
 
     def put_at(self, frame: Frame, due: float) -> None:
-        """Queues one frame for the monotonic time ``due``, whatever else is queued before or after it."""
+        """Queue one frame for the monotonic time ``due``, ahead of what is queued for later or for no time."""
         with self._wake:
             if self._room():
                 self._timed_count += 1
@@ -138,7 +138,7 @@ class Connection:
         self._cut_overflowed()
 
     def _room(self) -> bool:
-        """Whether one more frame is to be queued. Called with the lock."""
+        """True if one more frame may be queued. The caller holds the lock."""
         if self._ended:
             return False
         if len(self._queue) + len(self._timed) >= self._queue_size:
@@ -149,7 +149,7 @@ class Connection:
         return True
 
     def _count_down(self) -> None:
-        """One more frame is queued. Called with the lock."""
+        """Count one more queued frame. The caller holds the lock."""
         if self._frames_left is not None:
             self._frames_left -= 1
             if self._frames_left <= 0:
@@ -162,27 +162,27 @@ class Connection:
             self.wire.cut()
 
     def cut_after(self, frames: int) -> None:
-        """Cuts the connection after so many more frames."""
+        """Cut the connection after so many more frames."""
         with self._wake:
             self._frames_left = frames
 
     def cut(self) -> None:
-        """Ends the connection without a close frame."""
+        """End the connection without a close frame."""
         self._end(None)
         self.wire.cut()
 
     def close(self, code: int, reason: str) -> None:
-        """Sends a close frame ahead of everything queued, and does not wait for the answer."""
+        """Send a close frame ahead of everything queued; do not wait for the answer."""
         self.closing = True
         self._end(_Close(code, reason))
 
     def join(self, timeout: float) -> None:
-        """Waits for the writer. Not to be called by it."""
+        """Wait for the writer, which must not call this."""
         if self.writer.ident is not None:
             self.writer.join(timeout)
 
     def finish(self) -> None:
-        """The connection is over: the writer ends."""
+        """Mark the connection as over; the writer ends."""
         self._end(None)
 
     def _end(self, last: Optional[_Close]) -> None:

@@ -22,7 +22,7 @@ class Refusal:
 
 
 class Faults(Inspected, abc.ABC):
-    """Misbehaviour that ends when it is told to. The venue looks at it."""
+    """Misbehaviour until further notice, as the venue reads it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,12 +32,12 @@ class Faults(Inspected, abc.ABC):
 
     @abc.abstractmethod
     def _encode(self, document: Any, connection: Connection, push: bool) -> Frame:
-        """One outbound document as this venue writes it."""
+        """Return one outbound document as this venue writes it."""
 
     def drop_connections(self, code: Optional[int] = None, reason: str = "") -> int:
-        """Ends every open connection: without a close frame, or with one that says ``code`` and ``reason``.
+        """End every open connection: without a close frame, or with one that says ``code`` and ``reason``.
 
-        Returns how many there were. New connections are welcome.
+        Return how many there were. New connections are accepted.
         """
         with self._lock:
             connections = list(self._connections.values())
@@ -49,14 +49,14 @@ class Faults(Inspected, abc.ABC):
         return len(connections)
 
     def go_silent(self, seconds: Optional[float] = None) -> None:
-        """From now on, for so many seconds or until ``resume()``: connections open and frames are accepted, but
+        """Go silent for so many seconds or until ``resume()``: connections open and frames are accepted, but
         nothing is answered (and no request has an effect), nothing is pushed, no ping gets its pong."""
         with self._lock:
             self._silent_until = float("inf") if seconds is None else time.monotonic() + seconds
             self._changed()
 
     def resume(self) -> None:
-        """Ends ``go_silent()``. Trades of the silent time are lost; the next book changes cover all of it."""
+        """End ``go_silent()``. Trades of the silent time are lost; the next book changes cover all of it."""
         with self._lock:
             self._silent_until = None
             self._changed()
@@ -71,26 +71,26 @@ class Faults(Inspected, abc.ABC):
         times: Optional[int] = None,
         headers: Optional[Mapping[str, str]] = None,
     ) -> None:
-        """Answers the next ``times`` upgrade requests (None: all) with the HTTP ``status`` and these extra headers."""
+        """Answer the next ``times`` upgrade requests (None: all) with the HTTP ``status`` and these extra headers."""
         if not 200 <= status <= 599 or (times is not None and times < 1):
             raise ValueError("status must be 200 to 599, and times 1 or more")
         with self._lock:
             self._refusal = Refusal(status, times, dict(headers or {}))
 
     def accept_connections(self) -> None:
-        """Ends ``refuse_connections()``."""
+        """End ``refuse_connections()``."""
         with self._lock:
             self._refusal = None
 
     def delay(self, seconds: float) -> None:
-        """Holds every answer back for so long, and whatever is pushed after it on the same connection; 0 ends it."""
+        """Hold back every answer for so long, and pushes after it on the same connection; 0 ends it."""
         if seconds < 0:
             raise ValueError(f"seconds must be 0 or more, not {seconds}")
         with self._lock:
             self._delay = seconds
 
     def send_frame(self, frame: Union[str, bytes, Dict[str, Any], List[Any]], path: Optional[str] = None) -> int:
-        """Sends ``frame`` to every open connection (of ``path``, if given); returns to how many.
+        """Send ``frame`` to every open connection (of ``path``, if given); return to how many.
 
         A ``str`` goes out as a text frame and ``bytes`` as a binary one, verbatim; a ``dict`` or ``list`` as this
         venue encodes its pushes.
@@ -103,7 +103,7 @@ class Faults(Inspected, abc.ABC):
         return len(connections)
 
     def disconnect_after(self, frames: int) -> None:
-        """Cuts each connection that is open now, without a close frame, after so many more frames to it."""
+        """Cut each connection that is open now, without a close frame, after so many more frames to it."""
         if frames < 1:
             raise ValueError(f"frames must be 1 or more, not {frames}")
         with self._lock:

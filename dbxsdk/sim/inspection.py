@@ -16,7 +16,7 @@ _REQUESTS_KEPT = 10_000
 
 @attrs.frozen
 class ClientFrame:
-    """One frame that a client sent: its connection's path and number, the decoded document (None where it is not
+    """One frame that a client sent: its connection's path and number, the decoded document (None if it is not
     JSON), and the text or bytes as they came."""
 
     path: str
@@ -26,10 +26,10 @@ class ClientFrame:
 
 
 class Inspected:
-    """What a venue knows of its clients, and its one lock."""
+    """A venue's clients, and its one lock."""
 
     def __init__(self) -> None:
-        # Guards all that follows and whatever the venue adds to it. Reentrant, because the public readings below
+        # Guards all that follows and what the venue adds to it. Reentrant, because the public readings below
         # are also used by the venue's own code. Never held while writing to a socket or running a user's code.
         self._lock = threading.RLock()
         self._changed_condition = threading.Condition(self._lock)
@@ -64,7 +64,7 @@ class Inspected:
             return self._steps
 
     def subscriptions(self, path: Optional[str] = None) -> Tuple[str, ...]:
-        """The topics now subscribed over all connections (of ``path``, if given), sorted, each once."""
+        """Return the unique topics now subscribed over all connections (of ``path``, if given), sorted."""
         with self._lock:
             return tuple(
                 sorted(
@@ -78,7 +78,7 @@ class Inspected:
             )
 
     def wait_until(self, predicate: Callable[[], object], timeout: float = 5.0) -> bool:
-        """Waits until ``predicate()`` is true, asking again after every change of the venue; False at the timeout."""
+        """Wait until ``predicate()`` is true, asking again after every change of the venue; False at the timeout."""
         deadline = time.monotonic() + timeout
         while True:
             with self._lock:

@@ -34,7 +34,7 @@ class Listener(socket.socket):
         accepted, address = super().accept()
         if self._ssl_context is not None:
             # The TLS handshake happens at the first read, on the connection's own thread and within its time limit:
-            # here it would hold up everybody else.
+            # here it would hold up all others.
             accepted = self._ssl_context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)
         with self._accepted_lock:
             self._accepted = {sock for sock in self._accepted if sock.fileno() >= 0}
@@ -45,7 +45,7 @@ class Listener(socket.socket):
         return accepted, address
 
     def cut_all(self) -> None:
-        """Ends every accepted connection, also those still in their handshake; later ones are closed at once."""
+        """End every accepted connection, also those still in their handshake; close later ones at once."""
         with self._accepted_lock:
             self.stopping = True
             accepted = list(self._accepted)

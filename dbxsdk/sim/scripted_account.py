@@ -1,4 +1,4 @@
-"""``ScriptedAccount``: an account of a local venue that trades by itself, one small thing at a time, for ever."""
+"""``ScriptedAccount``: an account of a local venue that trades automatically, one small step at a time, for ever."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Event = TypeVar("Event")
 
 
 class ScriptedAccount(abc.ABC, Generic[Event]):
-    """A course of orders and what is told of them. They do not rest in the market's book: they are filled at their own
-    price. The balances of a venue's account follow."""
+    """A course of orders and the updates that they bring. The orders do not rest in the market's book: they are filled at
+    their own price. The balances of a venue's account follow."""
 
     balances: Any
 
@@ -25,20 +25,20 @@ class ScriptedAccount(abc.ABC, Generic[Event]):
         self._course = self._live()
 
     def act(self, now: int) -> List[Event]:
-        """The next thing that the account does, at ``now`` in the venue's unit of time."""
+        """Take the account's next step, at ``now`` in the venue's unit of time."""
         self._now = now
         return next(self._course)
 
     @abc.abstractmethod
     def _live(self) -> Iterator[List[Event]]:
-        """The course, without an end; it begins when the account first acts."""
+        """Yield at each step, without an end; begins when the account first acts."""
 
     def _price(self, symbol: str, buy: bool) -> Tuple[Instrument, Decimal]:
-        """The market, and the best price of those who wait beside an order of this side."""
+        """Return the instrument, and the best price on this side of its book."""
         market = self._market.symbols[symbol]
         side = market.book.bids if buy else market.book.asks
         return market.instrument, market.instrument.price_of(side.tick(0))
 
     def _quantity(self, instrument: Instrument) -> Decimal:
-        """The size of an order that can be filled in two equal parts."""
+        """Return the size of an order that can be filled in two equal parts."""
         return instrument.size_of(2 * self._rng.randint(50, 500))

@@ -3,8 +3,8 @@
 Threads, all named ``dbxsdk-sim-<venue>-...`` and gone after ``close()``: ``server`` accepts; each connection has one
 that reads the socket, one that carries out its requests and one that writes; ``market`` moves the market on.
 
-One lock guards everything a venue knows (market, feeds, subscriptions, connections). Under it frames are only put
-into queues, never written, so nobody waits for a client while holding it.
+One lock guards all of a venue's state (market, feeds, subscriptions, connections). Under it frames are only put
+into queues, never written, so no thread waits for a client while holding it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from dbxsdk.sim.listener import Listener
 logger = logging.getLogger(__name__)
 
 MANUAL_STEP_SECONDS = 0.2
-"""How far ``step()`` moves the market's clock where no thread does it (``rate=0``)."""
+"""How far ``step()`` moves the market's clock if no thread does it (``rate=0``)."""
 
 _OPEN_TIMEOUT = 5.0
 _CLOSE_FRAME_GRACE = 0.25
@@ -72,8 +72,8 @@ class Venue(Faults):
         clock: the wall clock, in seconds since 1970.
 
     Attributes:
-        api_key, api_secret: the credentials that the venue accepts; made up afresh unless given.
-        handler_errors: exceptions in the venue's own code, which are logged at debug level and end nothing.
+        api_key, api_secret: the credentials that the venue accepts; random unless given.
+        handler_errors: exceptions in the venue's own code, which are logged at debug level and stop nothing.
     """
 
     name: str
@@ -122,22 +122,22 @@ class Venue(Faults):
 
     @abc.abstractmethod
     def _request(self, connection: Connection, raw: Union[str, bytes], document: Any) -> None:
-        """Answers one frame of a client. ``document`` is None where ``raw`` is not JSON."""
+        """Answer one frame of a client. ``document`` is None if ``raw`` is not JSON."""
 
     @abc.abstractmethod
     def _advance(self, now_us: int) -> None:
-        """Moves the market on by one step, without telling anybody."""
+        """Move the market on by one step, without publishing it."""
 
     @abc.abstractmethod
     def _publish(self) -> None:
-        """Tells the subscribers what the last step changed. Not called while the venue is silent."""
+        """Send subscribers what the last step changed. Not called while the venue is silent."""
 
     def _patience(self, connection: Connection) -> Optional[float]:
-        """For how many seconds the next frame of this client is waited for; None: for ever. Called without the lock."""
+        """Return for how many seconds to wait for this client's next frame; None: for ever. Called without the lock."""
         return self._idle_timeout
 
     def _idle(self, connection: Connection) -> bool:
-        """Whether a client that sent nothing for so long is cut."""
+        """True if a client that sent nothing for so long is cut."""
         return True
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ class Venue(Faults):
         self.close()
 
     def start(self) -> None:
-        """Begins to serve. Done by ``with``; a venue starts once."""
+        """Begin to serve, as ``with`` does; a venue starts once."""
         with self._lock:
             if self._started:
                 raise RuntimeError("a venue starts once: make a new one")
@@ -180,9 +180,9 @@ class Venue(Faults):
                 self._spawn("market", self._run_market)
 
     def close(self) -> None:
-        """Stops serving: close frames to those who read them, then the connections are cut, then the threads end.
+        """Stop serving: send close frames to those who read them, cut the connections, end the threads.
 
-        Idempotent, from any thread but the venue's own, and done within a second whatever the clients do.
+        Idempotent, from any thread but the venue's own, and done within a second, no matter what clients do.
         """
         with self._lock:
             server, listener = self._server, self._listener
@@ -216,7 +216,7 @@ class Venue(Faults):
         thread.start()
 
     def url(self, path: Optional[str] = None) -> str:
-        """The address of ``path``; of the venue's main socket without one."""
+        """Return the address of ``path``; of the venue's main socket without one."""
         if not self._started:
             raise RuntimeError("the venue is not started: use it in a with statement")
         return f"{'wss' if self._ssl_context else 'ws'}://127.0.0.1:{self._port}{path or self.paths[0]}"
@@ -224,7 +224,7 @@ class Venue(Faults):
     # -- the market ----------------------------------------------------------------------------------------------------
 
     def step(self, n: int = 1) -> None:
-        """Moves the market on by ``n`` steps and tells the subscribers, as the market's own thread does."""
+        """Move the market on by ``n`` steps and publish each, as the market's own thread does."""
         for _ in range(n):
             with self._lock:
                 self._steps += 1
@@ -234,7 +234,7 @@ class Venue(Faults):
             self._changed()
 
     def _run_market(self) -> None:
-        # Towards due times, not from pause to pause: the rate holds whatever a step costs.
+        # Towards due times, not from pause to pause: the rate holds, however long a step takes.
         due = time.monotonic()
         while True:
             due = max(due + self._step_seconds, time.monotonic())
@@ -246,13 +246,13 @@ class Venue(Faults):
                 self._count_error("the market's step failed")
 
     def _now_us(self) -> int:
-        """The market's time: the wall clock, or where the market is moved by hand, a clock that its steps move."""
+        """Return the market's time: the wall clock or, if the market is moved by hand, a clock that its steps move."""
         if self._rate:
             return int(self._clock() * 1_000_000)
         return self._start_us + int(self._steps * self._step_seconds * 1_000_000)
 
     def _each(self, seconds: float) -> bool:
-        """Whether something that happens every so many seconds is due at this step."""
+        """True if something that happens every so many seconds is due at this step."""
         return self._steps % max(1, round(seconds / self._step_seconds)) == 0
 
     # -- connections ---------------------------------------------------------------------------------------------------
@@ -269,7 +269,7 @@ class Venue(Faults):
         return wire
 
     def _answer_upgrade(self, wire: ServerConnection, request: Request) -> Optional[Response]:
-        """None to accept the WebSocket, or an HTTP response that refuses it."""
+        """Return None to accept the WebSocket, or an HTTP response that refuses it."""
         with self._lock:
             if self._stopping.is_set():
                 return _http(503)
@@ -288,7 +288,7 @@ class Venue(Faults):
         return None
 
     def _serve_connection(self, wire: ServerConnection) -> None:
-        """The life of one connection, on its own thread."""
+        """Serve one connection, on its own thread."""
         assert isinstance(wire, Wire) and wire.request is not None
         path, _, query = wire.request.path.partition("?")
         with self._lock:
@@ -326,10 +326,10 @@ class Venue(Faults):
                 self._changed()
 
     def _opened(self, connection: Connection) -> None:
-        """A connection was made."""
+        """Handle a new connection."""
 
     def _closed(self, connection: Connection) -> None:
-        """A connection ended."""
+        """Handle the end of a connection."""
 
     def _read(self, connection: Connection) -> None:
         while True:
@@ -346,7 +346,7 @@ class Venue(Faults):
             with self._lock:
                 self._requests.append(ClientFrame(connection.path, connection.number, document, raw))
                 try:
-                    # A silent venue carries nothing out: an answer that was never given must not have an effect.
+                    # A silent venue carries nothing out: a request that is never answered must not have an effect.
                     if not self._silent():
                         self._request(connection, raw, document)
                 except Exception:
@@ -360,12 +360,12 @@ class Venue(Faults):
             self._changed()
 
     def _answer(self, connection: Connection, document: Any) -> None:
-        """Queues the answer to a request, held back as ``delay()`` says."""
+        """Queue the answer to a request, held back as ``delay()`` says."""
         not_before = time.monotonic() + self._delay if self._delay else 0.0
         connection.put(self._encode(document, connection, push=False), not_before)
 
     def _push(self, connections: Iterable[Connection], document: Any) -> None:
-        """Queues one update for every one of ``connections``, encoded once."""
+        """Queue one update for every one of ``connections``, encoded once."""
         frame: Optional[Frame] = None
         for connection in connections:
             if frame is None:
@@ -381,7 +381,7 @@ class Venue(Faults):
 
 
 def check_symbols(symbols: Collection[str]) -> Tuple[str, ...]:
-    """``symbols`` as a tuple, or a ``TypeError``/``ValueError`` that says what is wrong with them."""
+    """Return ``symbols`` as a tuple; raise a ``TypeError`` or ``ValueError`` that says what is wrong with them."""
     if isinstance(symbols, str):
         symbols = (symbols,)
     checked = tuple(symbols)

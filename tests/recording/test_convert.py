@@ -100,5 +100,5 @@ def test_bad_lines_are_named_and_leave_no_file(tmp_path: pathlib.Path, bad: Any,
 def test_bad_arguments(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ValueError, match="interval"):
         convert([], tmp_path, interval=0)
-    with pytest.raises(RecordingError, match="there is no such folder"):
+    with pytest.raises(RecordingError, match="no such folder"):
         convert([], tmp_path / "folder")

@@ -110,7 +110,7 @@ def test_a_whole_block_that_is_no_lines_is_damage(tmp_path: pathlib.Path) -> Non
         (b"", "nothing was recorded: .*x.jsonl.gz is empty"),
         (blocks(HEADER)[0][:-1], "nothing was recorded: .*x.jsonl.gz is torn"),
         (b"\x1f", "x.jsonl.gz is torn"),
-        (b'{"a": 1}\n', "x.jsonl.gz: is no recording of dbxsdk: it is not gzip"),
+        (b'{"a": 1}\n', "x.jsonl.gz: not a recording of dbxsdk: it is not gzip"),
         (bytes(100), "it is not gzip"),
         (gzip.compress(b"hello\n"), "it does not begin with a header"),
         (gzip.compress(b""), "it does not begin with a header"),
@@ -129,7 +129,7 @@ def test_what_is_no_recording_is_said_at_once(tmp_path: pathlib.Path, content: b
 def test_paths_that_are_none(tmp_path: pathlib.Path) -> None:
     with pytest.raises(RecordingError, match="nowhere.jsonl.gz: No such file"):
         read(tmp_path / "nowhere.jsonl.gz")
-    with pytest.raises(RecordingError, match=r"no recording \(\*.jsonl.gz\) is in this folder"):
+    with pytest.raises(RecordingError, match=r"no recording \(\*.jsonl.gz\) in this folder"):
         read(tmp_path)
     for wrong in (None, 1, b"x"):
         with pytest.raises(TypeError, match="path must be a path or several"):
@@ -229,7 +229,7 @@ def test_a_file_killed_before_its_header_does_not_spoil_the_folder(
 def test_a_bomb_is_refused(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dbxsdk.recording.reader._LARGEST_MEMBER", 10_000_000)
     path = write(tmp_path / "x.jsonl.gz", *blocks(HEADER), gzip.compress(bytes(20_000_000), 1))
-    with pytest.raises(RecordingError, match="is of more than 10000000 bytes"):
+    with pytest.raises(RecordingError, match="has more than 10000000 bytes"):
         list(read(path))
 
 

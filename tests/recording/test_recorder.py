@@ -443,9 +443,9 @@ def test_bad_arguments(tmp_path: pathlib.Path, arguments: Any, error: Any, messa
 def test_places_where_no_recording_can_be_made(tmp_path: pathlib.Path) -> None:
     (tmp_path / "there.jsonl.gz").write_bytes(b"precious")
     for name, message in [
-        ("there.jsonl.gz", "is there already, and recordings are never overwritten"),
-        ("folder", "there is no such folder"),
-        ("folder/x.jsonl.gz", "the folder is not there"),
+        ("there.jsonl.gz", "exists already, and recordings are never overwritten"),
+        ("folder", "no such folder"),
+        ("folder/x.jsonl.gz", "no such folder"),
     ]:
         with pytest.raises(RecordingError, match=message):
             Recorder(tmp_path / name)

@@ -17,7 +17,7 @@ _EXPIRES = re.compile(r"[0-9]{1,20}")
 
 
 class Problem(enum.Enum):
-    """What is wrong with an authentication. Each socket has its own way to say it."""
+    """The problem with an authentication. Each socket words it differently."""
 
     ARGS = "args"
     EXPIRES = "expires"
@@ -41,7 +41,7 @@ class Gate:
         self._horizon = horizon
 
     def problem(self, args: Any) -> Optional[Problem]:
-        """None where the client may come in."""
+        """Return None if the client may come in."""
         if not isinstance(args, list) or len(args) != 3:
             return Problem.ARGS
         api_key, expires, signature = args
@@ -61,9 +61,9 @@ class Gate:
 
 
 def active_seconds(query: str) -> float:
-    """How long a connection may be quiet, by its query (``max_active_time=45s`` or ``=2m``, 30 s to 600 s).
+    """Return how long a connection may be quiet, by its query (``max_active_time=45s`` or ``=2m``, 30 s to 600 s).
 
-    What the live venue does with a value that it does not know is not documented. Here it counts as not given.
+    What the live venue does with an unknown value is not documented. Here it counts as not given.
     """
     given = parse_qs(query).get("max_active_time", [""])[0]
     match = _ACTIVE_TIME.fullmatch(given)

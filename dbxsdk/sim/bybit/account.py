@@ -41,12 +41,12 @@ _PLACES = Decimal("0.00000001")
 
 
 def money(amount: Decimal) -> Decimal:
-    """``amount`` with the eight places in which coins are booked."""
+    """Round ``amount`` to the eight places in which coins are booked."""
     return amount.quantize(_PLACES)
 
 
 def coin_of(category: str, instrument: Instrument) -> str:
-    """In what a trade of ``instrument`` is settled: spot's quote coin, the margin coin of the contracts."""
+    """Return the coin in which a trade of ``instrument`` is settled: spot's quote coin, the margin coin of the contracts."""
     if category == "inverse":
         return instrument.base
     if category == "option":
@@ -55,7 +55,7 @@ def coin_of(category: str, instrument: Instrument) -> str:
 
 
 def value_of(category: str, size: Decimal, price: Decimal) -> Decimal:
-    """What ``size`` is worth at ``price``. Inverse contracts are dollars and are worth coins."""
+    """Return the value of ``size`` at ``price``. Inverse contracts are dollars and are worth coins."""
     return size / price if category == "inverse" else size * price
 
 
@@ -85,13 +85,13 @@ class Position:
 
     @property
     def margin(self) -> Decimal:
-        """What it holds of its coin. A bought option is paid for; a sold one holds its whole price."""
+        """The margin that it holds of its coin. A bought option is paid for; a sold one holds its whole price."""
         if self.category == "option":
             return money(self.cost) if self.size < 0 else ZERO
         return money(self.cost / LEVERAGE)
 
     def profit(self, size: Decimal, cost: Decimal, price: Decimal) -> Decimal:
-        """What closing ``size`` (above 0) that cost ``cost`` brings at ``price``."""
+        """Return what closing ``size`` (above 0) that cost ``cost`` brings at ``price``."""
         worth = value_of(self.category, size, price)
         rising = worth - cost if self.category != "inverse" else cost - worth
         return money(rising if self.size > 0 else -rising)
@@ -145,7 +145,7 @@ class Account:
         return self.balances.get(coin, ZERO)
 
     def locked(self, coin: str) -> Decimal:
-        """What open spot orders hold."""
+        """Return what open spot orders hold."""
         return sum((hold.amount for hold in self.holds.values() if hold.coin == coin and hold.spot), ZERO)
 
     def order_margin(self, coin: str) -> Decimal:
@@ -155,12 +155,12 @@ class Account:
         return sum((position.margin for position in self.positions.values() if position.coin == coin), ZERO)
 
     def available(self, coin: str) -> Decimal:
-        """What a new order may hold."""
+        """Return what a new order may hold."""
         held = sum((hold.amount for hold in self.holds.values() if hold.coin == coin), ZERO)
         return self.balance(coin) - held - self.position_margin(coin)
 
     def hold(self, order: str, needed: Optional[Hold]) -> None:
-        """Makes ``needed`` what the order holds; None or 0: nothing."""
+        """Set what the order holds to ``needed``; None or 0: nothing."""
         self.holds.pop(order, None)
         if needed is not None and needed.amount:
             self.holds[order] = needed
@@ -170,7 +170,7 @@ class Account:
         return ZERO if position is None else position.size
 
     def position(self, category: str, instrument: Instrument, now_ms: int) -> Position:
-        """The position, flat where there was none."""
+        """Return the position, flat if there was none."""
         key = (category, instrument.symbol)
         if key not in self.positions:
             coin = coin_of(category, instrument)
@@ -180,7 +180,7 @@ class Account:
     def book(
         self, category: str, instrument: Instrument, buy: bool, size: Decimal, price: Decimal, maker: bool, now_ms: int
     ) -> Booked:
-        """Books one fill: balances and position."""
+        """Book one fill: balances and position."""
         rate = _FEES[category][0 if maker else 1]
         value = money(value_of(category, size, price))
         coin = coin_of(category, instrument)
@@ -208,7 +208,7 @@ class Account:
     def _trade(
         self, position: Position, buy: bool, size: Decimal, price: Decimal, now_ms: int
     ) -> Tuple[Decimal, Decimal]:
-        """The profit, and the size that was closed."""
+        """Return the profit, and the size that was closed."""
         profit, closed = ZERO, ZERO
         if position.size and (position.size > 0) != buy:
             closed = min(size, abs(position.size))

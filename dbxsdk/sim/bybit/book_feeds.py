@@ -21,7 +21,7 @@ class BookFeed(Feed):
         self.seconds = BOOK_SECONDS[depth]
         self.market = market
         self.skip = 0
-        """Deltas still to be lost on purpose."""
+        """How many next deltas to lose on purpose."""
         self._window = DepthFeed(market.book, depth)
         self._update_id = floor.rng(topic).randrange(1_000_000, 50_000_000)
         self._late_type = floor.category == "spot" or depth == 1
@@ -44,7 +44,7 @@ class BookFeed(Feed):
         return [self._book_frame("delta", bids, asks)]
 
     def restart(self) -> List[Document]:
-        """The snapshot with ``u`` 1 that the venue sends after its service restarted."""
+        """Return the snapshot with ``u`` 1 that the venue sends after its service restarted."""
         self._window.advance()
         self._update_id = 1
         return self.begin()

@@ -17,7 +17,7 @@ FUTURES = ("linear", "inverse")
 
 
 class UnknownTopic(Exception):
-    """``problem`` says what of the topic is unknown."""
+    """``problem`` says which part of the topic is unknown."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -39,7 +39,7 @@ class Floor:
 
 
 class Feed:
-    """One topic. This one says nothing: the option socket accepts some topics that never deliver."""
+    """One topic. This class sends nothing: the option socket accepts some topics that never deliver."""
 
     seconds = 1.0
     """The topic's push interval."""
@@ -49,18 +49,18 @@ class Feed:
         self.topic = topic
 
     def refresh(self) -> None:
-        """Catches up where nobody has been listening."""
+        """Catch up after a time without subscribers."""
 
     def begin(self) -> List[Document]:
-        """What a new subscriber gets."""
+        """Return the frames for a new subscriber."""
         return []
 
     def advance(self) -> List[Document]:
-        """What every subscriber gets now."""
+        """Return the frames for every subscriber now."""
         return []
 
     def _frame(self, kind: str, data: Any, *, sequence: int = 0, late_type: bool = False, **more: Any) -> Document:
-        """The envelope. The order of the keys varies on the venue, and so does it here."""
+        """Wrap the data. The order of the keys varies at the venue, and so it does here."""
         now_ms = self.floor.now_ms()
         document: Document = {"topic": self.topic}
         if self.floor.category == "option":
@@ -74,7 +74,7 @@ class Feed:
 
 
 def turnover_text(floor: Floor, turnover: Decimal, volume: Decimal, price: Decimal) -> str:
-    """Inverse contracts are counted in dollars and turned over in coins, at the last price to keep it simple."""
+    """Format the turnover. Inverse contracts are counted in dollars and turned over in coins, here at the last price."""
     return value_text(floor, volume, price) if floor.category == "inverse" else format(turnover, "f")
 
 

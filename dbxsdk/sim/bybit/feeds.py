@@ -1,4 +1,4 @@
-"""Opens the feed of a topic of Bybit's public sockets, or says what of the topic is unknown."""
+"""Opens the feed of a topic of Bybit's public sockets, or says which part of the topic is unknown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DEPTHS = {"spot": (1, 50, 200, 1000), "linear": (1, 50, 200, 1000), "inverse": 
 
 
 def open_feed(floor: Floor, topic: str) -> Feed:
-    """The feed of ``topic``. Raises ``UnknownTopic`` where the category's socket has no such thing."""
+    """Return the feed of ``topic``. Raises ``UnknownTopic`` if the category's socket does not have it."""
     channel, _, rest = topic.partition(".")
     if channel in ("insurance", "adlAlert") and floor.category in FUTURES:
         if rest not in POOLS:

@@ -1,4 +1,4 @@
-"""One order of the local Bybit venue, its fills, and what changed since it was last asked."""
+"""One order of the local Bybit venue, its fills, and the changes since they were last taken."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OPEN = ("New", "PartiallyFilled")
 
 @attrs.define
 class Order:
-    """One order, as of now (as of then, in what was kept of it)."""
+    """One order, as of now; in kept copies, as of then."""
 
     id: str
     link_id: str
@@ -26,7 +26,7 @@ class Order:
     price: Decimal
     """0 for a market order."""
     size: Decimal
-    """``qty`` as asked for; in the quote coin where ``market_unit`` says so."""
+    """``qty`` as asked for; in the quote coin if ``market_unit`` says so."""
     market_unit: str
     reduce_only: bool
     created_ms: int
@@ -53,12 +53,12 @@ class Order:
 
     @property
     def in_quote(self) -> bool:
-        """Whether ``size`` is what it may spend. Such an order has no size that could be left."""
+        """True if ``size`` is the amount to spend. Such an order has no size left."""
         return self.market_unit == "quoteCoin" and self.buy
 
     @property
     def left(self) -> Decimal:
-        """What still waits to be filled."""
+        """The size not filled yet."""
         return self.size - self.filled if self.open else ZERO
 
     @property
@@ -97,7 +97,7 @@ class Execution:
 
 @attrs.define
 class Changes:
-    """What happened since it was last asked for, in order; positions and coins by name, each once."""
+    """The changes since they were last taken, in order; positions and coins by name, each once."""
 
     orders: List[Order] = attrs.field(factory=list)
     executions: List[Execution] = attrs.field(factory=list)

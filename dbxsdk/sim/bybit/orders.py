@@ -126,7 +126,7 @@ class OrderDesk:
     # -- what the market did -----------------------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Books the fills of waiting orders since the last time."""
+        """Book the fills of waiting orders since the last time."""
         for category, market in self._markets.items():
             for traded in market.symbols.values():
                 if traded.fills:
@@ -136,7 +136,7 @@ class OrderDesk:
                     self._cut_reducing(category, traded)
 
     def trade(self, category: str, symbol: str, buy: bool, size: Decimal) -> List[Trade]:
-        """Somebody else's market order."""
+        """Carry out another trader's market order."""
         market = self._markets[category].symbols[symbol]
         matches = self._markets[category].take(
             symbol, buy, self._now_us(), limit=market_limit(market, buy), lots=_lots(size, market.instrument)
@@ -146,14 +146,14 @@ class OrderDesk:
         return [match.trade for match in matches]
 
     def take_changes(self) -> Changes:
-        """What changed since the last call."""
+        """Return what changed since the last call."""
         changes, self._changes = self._changes, Changes()
         return changes
 
     # -- one order ---------------------------------------------------------------------------------------------------------
 
     def _work(self, order: Order, market: SymbolMarket, tick: int, lots: Optional[int], budget: Optional[int]) -> None:
-        """Takes what crosses, and lets the rest wait or ends it, as the time in force says."""
+        """Take what crosses, and let the rest wait or end it, as the time in force says."""
         depth = market.depth(order.buy, tick)
         if order.time_in_force == "PostOnly" and depth:
             self._end(order, "Cancelled", "EC_PostOnlyWillTakeLiquidity")
@@ -241,7 +241,7 @@ class OrderDesk:
         self._changes.coins[coin_of(category, instrument)] = None
 
     def _changed(self, order: Order) -> None:
-        """One row for the order as it is now; a contract's position and what the order holds are told with it."""
+        """Add a row for the order as it is now, with a contract's position and the order's hold."""
         self._changes.orders.append(attrs.evolve(order))
         instrument = self._markets[order.category].symbols[order.symbol].instrument
         if order.category == "spot":
@@ -254,7 +254,7 @@ class OrderDesk:
     # -- reduce-only orders ------------------------------------------------------------------------------------------------
 
     def _reducing(self, category: str, new: NewOrder) -> int:
-        """The lots of a reduce-only order: no more than there are to close."""
+        """Return the lots of a reduce-only order: no more than there are to close."""
         closable = self._closable(category, new.instrument, new.buy)
         if not closable:
             raise Refused(110017, "current position is zero, cannot fix reduce-only order qty")
@@ -266,7 +266,7 @@ class OrderDesk:
         return _lots(abs(size), instrument) if size and (size < 0) == buy else 0
 
     def _cut_reducing(self, category: str, market: SymbolMarket) -> None:
-        """Waiting reduce-only orders shrink with the position, and end with it."""
+        """Shrink waiting reduce-only orders with the position, and end them with it."""
         instrument = market.instrument
         for order in list(self._open.values()):
             if not order.reduce_only or (order.category, order.symbol) != (category, instrument.symbol):
@@ -285,7 +285,7 @@ class OrderDesk:
     # -- funds -------------------------------------------------------------------------------------------------------------
 
     def _hold(self, order: Order) -> None:
-        """Makes the account hold what a waiting order needs."""
+        """Make the account hold what a waiting order needs."""
         needed = None
         if order.open and order.type == "Limit":
             instrument = self._markets[order.category].symbols[order.symbol].instrument
@@ -293,7 +293,7 @@ class OrderDesk:
         self.account.hold(order.id, needed)
 
     def _check_funds(self, order: Order, market: SymbolMarket, tick: int, lots: Optional[int]) -> None:
-        """Refuses an order (of so many lots still to fill) for which the account has not enough."""
+        """Refuse an order (of so many lots still to fill) that the account cannot pay for."""
         instrument = market.instrument
         if lots is None:
             needed = Hold(coin_of("spot", instrument), order.size, spot=True)
@@ -326,7 +326,7 @@ class OrderDesk:
         return find_market(category, fields, self._markets[category].symbols.get)
 
     def _find(self, category: str, fields: Fields, verb: str) -> Order:
-        """The open order that ``fields`` name. ``orderId`` goes before ``orderLinkId``."""
+        """Return the open order that ``fields`` name. ``orderId`` takes precedence over ``orderLinkId``."""
         order_id, link_id = read_order_ids(fields)
         order = self._open.get(order_id or self._by_link_id.get(link_id, ""))
         if order is None or (order.category, order.symbol) != (category, fields["symbol"]):
@@ -353,7 +353,7 @@ def _tick(order: Order, instrument: Instrument) -> int:
 
 
 def _expected_price(market: SymbolMarket, buy: bool, tick: int, lots: int) -> Decimal:
-    """What a market order pays a lot, on average, in the book as it is; beyond that the worst price."""
+    """Return the average price a lot that a market order would pay; beyond the book, the worst price."""
     left, cost = lots, 0
     for level_tick, level_lots in market.depth(buy, tick):
         taken = min(left, level_lots)
@@ -366,6 +366,6 @@ def _expected_price(market: SymbolMarket, buy: bool, tick: int, lots: int) -> De
 
 
 def _own_trade_id(category: str, trade: Trade) -> str:
-    """The second id of a trade of the account with itself: both sides are executions, and no two have one id."""
+    """Return the second id of a trade of the account with itself: both sides are executions, and no two have one id."""
     own = trade_id(category, trade)
     return str(int(own) + 1_000_000_000_000_000_000) if category == "spot" else str(uuid.uuid5(_UUIDS, own))

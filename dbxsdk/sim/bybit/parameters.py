@@ -1,7 +1,7 @@
 """Reads what order requests of the local Bybit venue ask for, and refuses what the venue refuses.
 
-Codes are those of the venue's error tables. Few of their texts are known from frames; where one is not, it is worded
-here and only says what is wrong.
+Codes are those of the venue's error tables. Few of their texts are known from frames; the others are worded
+here and only say what is wrong.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
 _TIMES_IN_FORCE = ("GTC", "IOC", "FOK", "PostOnly")
 _BAND = 20  # a twentieth of the last price either way, as the feed of price limits says
 
-# What this venue does not simulate is refused, so that nobody takes an order without its stop for one with it.
+# What this venue does not simulate is refused, so that no order without its stop is taken for one with it.
 _NOT_SIMULATED = (
     "triggerPrice",
     "takeProfit",
@@ -60,7 +60,7 @@ class NewOrder:
     """The worst tick at which it may trade: its price, or the end of the price band for a market order."""
     lots: Optional[int]
     budget: Optional[int]
-    """Of a spot market order that is sized in the quote coin: ticks times lots."""
+    """The size of a spot market order in the quote coin: ticks times lots."""
     size: Decimal
     """``qty`` as it was asked for."""
     market_unit: str
@@ -69,7 +69,7 @@ class NewOrder:
 
 
 def read_new_order(category: str, fields: Fields, market: SymbolMarket) -> NewOrder:
-    """Raises ``Refused``."""
+    """Raise ``Refused``."""
     instrument = market.instrument
     _check_simulated(fields)
     buy = _one_of(fields, "side", ("Buy", "Sell")) == "Buy"
@@ -89,7 +89,7 @@ def read_new_order(category: str, fields: Fields, market: SymbolMarket) -> NewOr
         if budget < market.ticker().ask[0]:
             raise Refused(170140, "Order value exceeded lower limit.")
     elif market_unit == "quoteCoin":
-        # A sale sized in what it brings: as many lots as the best bid pays that much for.
+        # A sale sized by its proceeds: as many lots as the best bid pays that much for.
         lots = max(1, int(size / (market.ticker().last * instrument.lot_size)))
         size = instrument.size_of(lots)
     else:
@@ -110,7 +110,7 @@ def read_new_order(category: str, fields: Fields, market: SymbolMarket) -> NewOr
 
 
 def read_price(category: str, fields: Fields, market: SymbolMarket, buy: bool) -> int:
-    """The tick of ``price``. Raises ``Refused``."""
+    """Return the tick of ``price``. Raises ``Refused``."""
     instrument = market.instrument
     price = _number(fields, "price")
     tick = int(price / instrument.tick_size)
@@ -126,25 +126,25 @@ def read_price(category: str, fields: Fields, market: SymbolMarket, buy: bool) -
 
 
 def read_size(category: str, fields: Fields, instrument: Instrument) -> int:
-    """The lots of ``qty``. Raises ``Refused``."""
+    """Return the lots of ``qty``. Raises ``Refused``."""
     return _lots(category, _number(fields, "qty"), instrument)
 
 
 def market_limit(market: SymbolMarket, buy: bool) -> int:
-    """The worst tick at which anything trades now."""
+    """Return the worst tick at which anything trades now."""
     last = int(market.ticker().last / market.instrument.tick_size)
     return last + last // _BAND if buy else max(1, last - last // _BAND)
 
 
 def check_amendment(fields: Fields) -> None:
-    """Raises ``Refused`` where an amendment asks for what is not simulated, or for nothing."""
+    """Raise ``Refused`` if an amendment asks for what is not simulated, or for nothing."""
     _check_simulated(fields)
     if not fields.get("qty") and not fields.get("price"):
         raise Refused(PARAMETER_ERROR, "params error: nothing to amend")
 
 
 def read_order_ids(fields: Fields) -> Tuple[str, str]:
-    """``orderId`` and ``orderLinkId``, of which one must be given. Raises ``Refused``."""
+    """Return ``orderId`` and ``orderLinkId``, of which one must be given. Raises ``Refused``."""
     ids = []
     for name in ("orderId", "orderLinkId"):
         given = fields.get(name) or ""
@@ -157,7 +157,7 @@ def read_order_ids(fields: Fields) -> Tuple[str, str]:
 
 
 def find_market(category: str, fields: Fields, find: Callable[[str], Optional[SymbolMarket]]) -> SymbolMarket:
-    """The market of ``symbol``. Raises ``Refused``."""
+    """Return the market of ``symbol``. Raises ``Refused``."""
     symbol = fields.get("symbol")
     market = find(symbol) if isinstance(symbol, str) else None
     if market is None:
@@ -179,7 +179,7 @@ def _check_simulated(fields: Fields) -> None:
 
 def _number(fields: Fields, name: str) -> Decimal:
     given = fields.get(name)
-    # Texts only, as the venue's own reference types them: whoever sends a float has lost digits already.
+    # Texts only, as the venue's own reference types them: a float has lost digits already.
     if not isinstance(given, str) or not _NUMBER.fullmatch(given) or not Decimal(given):
         raise Refused(PARAMETER_ERROR, f"params error: {name} invalid")
     return Decimal(given)

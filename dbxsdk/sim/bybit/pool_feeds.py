@@ -1,4 +1,4 @@
-"""Liquidations, insurance pools, alerts about them, and price limits: what is made up, since no market here has it."""
+"""Liquidations, insurance pools, alerts about them, and price limits: all invented, since no market here has them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ POOLS = ("USDT", "USDC", "inverse")
 
 
 class LiquidationFeed(Feed):
-    """``allLiquidation.{symbol}``: now and then somebody's position; ``S`` is the side of that position."""
+    """``allLiquidation.{symbol}``: now and then a position; ``S`` is the side of that position."""
 
     seconds = 0.5
 
@@ -44,7 +44,7 @@ class LiquidationFeed(Feed):
 
 
 class _PoolFeed(Feed):
-    """What the insurance pools and the alerts about them share: a balance for each symbol of one pool."""
+    """Common to the insurance pools and the alerts about them: a balance for each symbol of one pool."""
 
     def __init__(self, floor: Floor, topic: str) -> None:
         super().__init__(floor, topic)
@@ -60,7 +60,7 @@ class _PoolFeed(Feed):
         return symbol[: -len("USD")] if self.pool == "inverse" else self.pool
 
     def _drift(self) -> List[str]:
-        """Some balances change; which did."""
+        """Change some balances; return which."""
         changed = [symbol for symbol in self._balances if self._rng.random() < 0.5]
         for symbol in changed:
             self._balances[symbol] += Decimal(self._rng.randint(-10_00000000, 10_00000000)).scaleb(-8)

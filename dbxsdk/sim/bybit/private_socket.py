@@ -47,7 +47,7 @@ class PrivateSession:
         self._gate = gate
 
     def answer(self, document: Any, held: Dict[str, Any], now_ms: int) -> Document:
-        """The answer to one frame. ``held`` are the connection's topics, which it changes."""
+        """Return the answer to one frame. ``held`` are the connection's topics, which it changes."""
         if not isinstance(document, dict):
             return self._reply({}, False, "Params Error")  # assumption: no answer to what is not JSON is known
         op = document.get("op")
@@ -119,7 +119,7 @@ def _conflicts(topic: str, others: Iterable[str]) -> bool:
 
 
 def envelope(topic: str, rows: List[Row], frame_id: str, now_ms: int) -> Document:
-    """One data frame. The order of the keys varies on the venue, and so does it here."""
+    """Wrap rows in a data frame. The order of the keys varies at the venue, and so it does here."""
     document: Document = {}
     if topic.startswith("execution.fast"):  # the one without an id
         return {"topic": topic, "creationTime": now_ms, "data": rows}
@@ -132,7 +132,7 @@ def envelope(topic: str, rows: List[Row], frame_id: str, now_ms: int) -> Documen
 
 
 def by_topic(channel: str, rows: List[Row], wanted: Collection[str]) -> List[Tuple[str, List[Row]]]:
-    """The rows of one channel, for each topic of it that is ``wanted``: whole, and by category."""
+    """Return the rows of one channel for each of its ``wanted`` topics: whole, and by category."""
     if not rows:
         return []
     frames = [(channel, rows)] if channel in wanted else []
@@ -144,7 +144,7 @@ def by_topic(channel: str, rows: List[Row], wanted: Collection[str]) -> List[Tup
 
 
 def frame_id(uid: int, channel: str, rows: List[Row], now_ms: int, number: int) -> str:
-    """Different in every frame, in the captured manner."""
+    """Return an id unlike all others, in the captured form."""
     first: Optional[Row] = rows[0] if rows else None
     symbol = (first or {}).get("symbol")
     return f"{uid}_{symbol if symbol and channel in ('order', 'execution') else channel}_{now_ms}{number:06d}"

@@ -15,7 +15,7 @@ UNKNOWN_TOPIC = "topic"
 UNKNOWN_SYMBOL = "symbol"
 
 Problem = Callable[[str], Optional[str]]
-"""What is wrong with a topic: ``UNKNOWN_TOPIC``, ``UNKNOWN_SYMBOL`` or None."""
+"""The problem with a topic: ``UNKNOWN_TOPIC``, ``UNKNOWN_SYMBOL`` or None."""
 
 SPOT_ARGS = 10
 
@@ -28,36 +28,36 @@ class Replies(abc.ABC):
 
     @abc.abstractmethod
     def pong(self, request: Document, now_ms: int) -> Document:
-        """The answer to ``{"op": "ping"}``."""
+        """Return the answer to ``{"op": "ping"}``."""
 
     @abc.abstractmethod
     def subscribe(
         self, request: Document, topics: List[str], problem: Problem, held: Collection[str]
     ) -> Tuple[Document, List[str]]:
-        """The answer, and the topics that become subscribed. ``held`` are those that the connection has."""
+        """Return the answer, and the topics that become subscribed. ``held`` are those that the connection has."""
 
     @abc.abstractmethod
     def unsubscribe(self, request: Document, topics: List[str]) -> Document:
-        """The answer. What happens to a topic that is not subscribed is not documented: here it is fine."""
+        """Return the answer. A topic that is not subscribed is undocumented: accepted here."""
 
     @abc.abstractmethod
     def refuse(self, request: Document, text: str) -> Document:
-        """A refusal of a whole request."""
+        """Return a refusal of a whole request."""
 
     @abc.abstractmethod
     def not_json(self, text: str) -> Document:
-        """The answer to a frame that is not a JSON object. The socket stays open."""
+        """Return the answer to a frame that is not a JSON object. The socket stays open."""
 
     def unknown_op(self, request: Document) -> Document:
         return self.refuse(request, "error:invalid op")
 
     def bad_args(self, request: Document) -> Document:
-        """``args`` that are no list of texts. Assumption: this text is known of other sockets of the venue only."""
+        """Refuse ``args`` that are no list of texts. Assumption: this text is known of other sockets of the venue only."""
         return self.refuse(request, "Params Error")
 
 
 class FuturesReplies(Replies):
-    """linear and inverse: all or nothing, and ``req_id`` is ``""`` where none was sent."""
+    """linear and inverse: all or nothing, and ``req_id`` is ``""`` if none was sent."""
 
     def _reply(self, request: Document, success: bool, text: str) -> Document:
         return {
@@ -96,7 +96,7 @@ class FuturesReplies(Replies):
 
 
 class SpotReplies(Replies):
-    """spot: ``req_id`` only where one was sent, ten topics a request."""
+    """spot: ``req_id`` only if one was sent, ten topics a request."""
 
     def _reply(self, request: Document, success: bool, text: str) -> Document:
         reply: Document = {"success": success, "ret_msg": text, "conn_id": self.connection_id}
@@ -132,11 +132,11 @@ class SpotReplies(Replies):
 
 
 class OptionReplies(Replies):
-    """option: topic lists without ``op``, ``req_id`` and ``ret_msg``; each topic is judged by itself."""
+    """option: topic lists without ``op``, ``req_id`` and ``ret_msg``; each topic is judged on its own."""
 
     def _command(self, succeeded: List[str], failed: List[str]) -> Document:
         return {
-            # What a reply with failed topics says here is not known. Assumption: false once nothing succeeded.
+            # What a reply with failed topics has here is not known. Assumption: false if nothing succeeded.
             "success": bool(succeeded) or not failed,
             "conn_id": self.connection_id,
             "data": {"failTopics": failed, "successTopics": succeeded},

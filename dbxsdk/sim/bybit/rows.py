@@ -21,7 +21,7 @@ _CENTS = Decimal("0.01")
 
 
 def text(number: Decimal) -> str:
-    """Plain, without the zeros at its end."""
+    """Format plainly, without trailing zeros."""
     plain = format(number, "f")
     if "." in plain:
         plain = plain.rstrip("0").rstrip(".")
@@ -199,7 +199,7 @@ def position_row(position: Position, mark_price: Decimal) -> Row:
 
 
 def wallet_row(account: Account, coins: Iterable[str], price: Prices, mark: Callable[[Position], Decimal]) -> Row:
-    """The account with those of its coins that changed."""
+    """Return the account, with only the coins that changed."""
     unrealised: Dict[str, Decimal] = {}
     for position in account.positions.values():
         gain = ZERO if position.category == "option" else position.unrealised(mark(position))
@@ -260,7 +260,7 @@ def _coin_row(account: Account, coin: str, price: Prices, unrealised: Decimal) -
 
 
 def greeks_rows(account: Account, bases: Iterable[str]) -> List[Row]:
-    """Crude: every option is at the money. What a test needs is that the figures follow the positions."""
+    """Return crude figures, with every option at the money: tests need only that they follow the positions."""
     rows = []
     for base in bases:
         size = delta = ZERO
@@ -281,5 +281,5 @@ def greeks_rows(account: Account, bases: Iterable[str]) -> List[Row]:
 
 
 def is_call(symbol: str) -> bool:
-    """Whether an option's symbol (``BTC-31DEC27-70000-C-USDT``) is a call's."""
+    """True if an option's symbol (``BTC-31DEC27-70000-C-USDT``) is a call's."""
     return "C" in symbol.split("-")[3:4]

@@ -14,7 +14,7 @@ _UUIDS = uuid.UUID("6d1d1f3c-5a38-5a0a-9c1f-0f8d3a4a5b6c")
 
 
 def trade_id(category: str, trade: Trade) -> str:
-    """A trade's id as the feeds show it: a long number on spot, a UUID elsewhere."""
+    """Return a trade's id as the feeds show it: a long number on spot, a UUID elsewhere."""
     if category == "spot":
         return str(2_290_000_000_000_000_000 + trade.id)
     return str(uuid.uuid5(_UUIDS, f"{category}{trade.id}"))

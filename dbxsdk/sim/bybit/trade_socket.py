@@ -47,7 +47,7 @@ _MILLISECONDS = re.compile(r"[0-9]{1,15}")
 
 @attrs.define
 class Fault:
-    """What the next order requests are answered with instead of being carried out."""
+    """The answer to the next order requests, which are not carried out."""
 
     code: int
     message: str
@@ -56,8 +56,8 @@ class Fault:
 
 
 class RateLimits:
-    """Requests (on options) or orders (elsewhere) a second, for each operation and category. They are counted always, and
-    enforced once ``per_second`` is set; the documented default is what the headers tell until then."""
+    """Requests (on options) or orders (elsewhere) a second, for each operation and category. They are always counted, and
+    enforced once ``per_second`` is set; until then the headers show the documented default."""
 
     def __init__(self) -> None:
         self.per_second: Optional[int] = None
@@ -69,7 +69,7 @@ class RateLimits:
         return 20 if category == "spot" and operation != "order.amend" else 10
 
     def spend(self, operation: str, category: str, now_ms: int) -> bool:
-        """Counts one; False where that is one too many."""
+        """Count one; return False if that is one too many."""
         began, used = self._used.get((operation, category), (0, 0))
         if not 0 <= now_ms - began < 1000:
             began, used = now_ms, 0
@@ -119,7 +119,7 @@ class TradeService:
         self._rng = random.Random(f"{seed}:traces")
 
     def answer(self, session: TradeSession, document: Any) -> Document:
-        """Carries out one frame and answers it."""
+        """Carry out one frame and answers it."""
         if not isinstance(document, dict):
             return self._refusal(session, {}, PARAMETER_ERROR, "Params Error")  # assumption
         op = document.get("op")
@@ -152,7 +152,7 @@ class TradeService:
         return self._refusal(session, request, 0, "OK")
 
     def _check(self, session: TradeSession, request: Document) -> Tuple[str, Document]:
-        """What every order request must have: its category, and the one object in ``args``.
+        """Check what every order request must have; return its category, and the one object in ``args``.
 
         That all of these are refused in the gateway's shape is an assumption; it is known of unknown operations and of
         permissions.
@@ -269,7 +269,7 @@ class TradeService:
         return reply
 
     def _refusal(self, session: TradeSession, request: Document, code: int, message: str) -> Document:
-        """The gateway's shape, which the acknowledgement of an authentication has, too."""
+        """Return a refusal of the gateway's shape, which the acknowledgement of an authentication has, too."""
         reply = _begin(request)
         reply.update(retCode=code, retMsg=message, op=request.get("op", ""), connId=session.connection_id)
         return reply
@@ -283,12 +283,12 @@ class TradeService:
 
 
 def is_order(document: Any) -> bool:
-    """Whether a frame is a request about orders."""
+    """True if a frame is a request about orders."""
     return isinstance(document, dict) and document.get("op") in (*OPERATIONS, *BATCHES)
 
 
 def batch_size(category: str) -> int:
-    """How many orders a batch may hold."""
+    """Return how many orders a batch may hold."""
     return 10 if category == "spot" else 20
 
 
@@ -302,7 +302,7 @@ def _too_many() -> Refused:
 
 
 def _milliseconds(given: Any) -> Optional[int]:
-    """A number or a text of digits: the documents have texts, clients in use send both."""
+    """Read a number or a text of digits: the documents have texts, clients in use send both."""
     if isinstance(given, int) and not isinstance(given, bool):
         given = str(given)
     return int(given) if isinstance(given, str) and _MILLISECONDS.fullmatch(given) else None

@@ -1,4 +1,4 @@
-"""The part of ``BybitVenue`` that has an account: the private and the trade socket, and what tests ask of them."""
+"""The part of ``BybitVenue`` that has an account: the private and the trade socket, and what tests use of them."""
 
 from __future__ import annotations
 
@@ -61,22 +61,22 @@ class TradingVenue(Venue):
     # -- the truth, for tests ------------------------------------------------------------------------------------------
 
     def orders(self) -> List[Order]:
-        """Every order of the account as it is now, oldest first."""
+        """Return every order of the account as it is now, oldest first."""
         with self._lock:
             return [attrs.evolve(order) for order in self._desk.orders.values()]
 
     def executions(self) -> List[Execution]:
-        """Every fill of the account's orders, oldest first."""
+        """Return every fill of the account's orders, oldest first."""
         with self._lock:
             return list(self._desk.executions)
 
     def positions(self) -> List[Position]:
-        """The positions that are not flat."""
+        """Return the positions that are not flat."""
         with self._lock:
             return [attrs.evolve(position) for position in self._account.positions.values() if position.size]
 
     def balances(self) -> Dict[str, Dict[str, Decimal]]:
-        """The account's coins: ``{coin: {"total": ..., "locked": ..., "margin": ..., "available": ...}}``.
+        """Return the account's coins: ``{coin: {"total": ..., "locked": ..., "margin": ..., "available": ...}}``.
 
         ``total`` is the pushes' ``walletBalance``; ``locked`` is held by spot orders, ``margin`` by contracts and the
         orders for them, and ``available`` is what is left.
@@ -96,19 +96,19 @@ class TradingVenue(Venue):
     # -- the account and the market, moved without a socket ------------------------------------------------------------
 
     def place_order(self, category: str = "linear", **fields: Any) -> Order:
-        """Places an order of the account as ``order.create`` would, e.g. from the venue's app. The fields are the
+        """Place an order of the account as ``order.create`` would, e.g. from the venue's app. The fields are the
         venue's (``symbol``, ``side``, ``orderType``, ``qty``, ``price``, ...), numbers as texts.
 
-        Raises ``ValueError`` with the venue's code and text where it refuses.
+        Raises ``ValueError`` with the venue's code and text if it refuses.
         """
         return self._by_hand("create", category, fields)
 
     def amend_order(self, category: str = "linear", **fields: Any) -> Order:
-        """``order.amend`` in the same way."""
+        """Amend an order as ``order.amend`` would."""
         return self._by_hand("amend", category, fields)
 
     def cancel_order(self, category: str = "linear", **fields: Any) -> Order:
-        """``order.cancel`` in the same way."""
+        """Cancel an order as ``order.cancel`` would."""
         return self._by_hand("cancel", category, fields)
 
     def _by_hand(self, what: str, category: str, fields: Dict[str, Any]) -> Order:
@@ -125,9 +125,9 @@ class TradingVenue(Venue):
             return attrs.evolve(order)
 
     def market_order(self, symbol: str, side: str, size: Union[Decimal, int, str], category: str = "linear") -> List[Trade]:
-        """Somebody else's market order: it takes from the book, and so fills what orders of the account it reaches.
+        """Carry out another trader's market order: it takes from the book, and fills the account's orders that it reaches.
 
-        The public feeds tell of its trades, which are returned, with the market's next step.
+        Return its trades. The public feeds report them with the market's next step.
         """
         if category not in CATEGORIES or side not in ("Buy", "Sell"):
             raise ValueError(f"category must be one of {', '.join(CATEGORIES)}, and side Buy or Sell")
@@ -140,10 +140,10 @@ class TradingVenue(Venue):
     # -- misbehaviour on request ---------------------------------------------------------------------------------------
 
     def clock_skew(self, seconds: float, drift: float = 0.0) -> None:
-        """Puts the clock that the venue shows, and by which it judges timestamps, so far ahead (below 0: back) of this
+        """Put the clock that the venue shows, and by which it judges timestamps, so far ahead (below 0: back) of this
         machine's. From then on it gains ``drift`` seconds in each second (below 0: it loses them).
 
-        So clients can be tried whose machine has a wrong clock. The times in pushes stay as they are.
+        This is for trying clients whose machine has a wrong clock. The times in pushes stay as they are.
         """
         if drift <= -1:
             raise ValueError(f"drift must be above -1, or time would stand still, not {drift}")
@@ -155,7 +155,7 @@ class TradingVenue(Venue):
     def fail_next(
         self, code: int, message: str = "", *, with_req_id: bool = True, with_header: bool = True, times: int = 1
     ) -> None:
-        """Answers the next ``times`` order requests with this error, and carries nothing out.
+        """Answer the next ``times`` order requests with this error, and carries nothing out.
 
         Without ``with_header`` the answer has the gateway's shape: no ``data``, no ``retExtInfo``, no ``header``.
         """
@@ -165,9 +165,9 @@ class TradingVenue(Venue):
             self._service.faults.extend([Fault(code, message, with_req_id, with_header)] * times)
 
     def limit_rate(self, per_second: Optional[int]) -> None:
-        """From now on so many orders a second for each operation and category, as the account's rate limit; None ends it.
+        """Limit each operation and category to so many orders a second, as the account's rate limit does; None ends it.
 
-        Without it the documented limits are told in the answers' headers and not enforced.
+        Otherwise the answers' headers show the documented limits, which are not enforced.
         """
         if per_second is not None and per_second < 1:
             raise ValueError(f"per_second must be 1 or more, not {per_second}")
@@ -175,7 +175,7 @@ class TradingVenue(Venue):
             self._service.limits.per_second = per_second
 
     def shuffle_answers(self, seed: int = 1, within: float = 0.1) -> None:
-        """Sends each answer to an order request at a random moment of the next ``within`` seconds; 0 ends it.
+        """Send each answer to an order request at a random moment of the next ``within`` seconds; 0 ends it.
 
         So many requests in flight are answered out of their order, each once.
         """
@@ -186,15 +186,15 @@ class TradingVenue(Venue):
             self._shuffled_within = within
 
     def hold_answers(self) -> None:
-        """Keeps the answers to order requests back, until ``release_answers()``. The orders are carried out."""
+        """Hold back the answers to order requests until ``release_answers()``. The orders are carried out."""
         with self._lock:
             if self._held is None:
                 self._held = []
 
     def release_answers(self, seed: Optional[int] = None) -> int:
-        """Sends what ``hold_answers()`` kept back: shuffled by ``seed``, or without one in the order of the requests.
+        """Send what ``hold_answers()`` held back: shuffled by ``seed``, or without one in the order of the requests.
 
-        Returns how many answers there were. Later ones are sent at once again.
+        Return how many answers there were. Later ones are sent at once again.
         """
         with self._lock:
             held, self._held = self._held or [], None
@@ -205,7 +205,7 @@ class TradingVenue(Venue):
             return len(held)
 
     def drop_after_next_request(self, executed: bool) -> None:
-        """Cuts the connection of the next order request instead of answering, once it was carried out (``executed``)
+        """Cut the connection of the next order request instead of answering, once it was carried out (``executed``)
         or without carrying it out."""
         with self._lock:
             self._drop_next = executed
@@ -213,7 +213,7 @@ class TradingVenue(Venue):
     # -- the sockets ---------------------------------------------------------------------------------------------------
 
     def _server_ms(self) -> int:
-        """The time that the venue shows."""
+        """Return the time that the venue shows."""
         gained = self._drift * (time.monotonic() - self._skewed_at)
         return int((self._clock() + self._skew + gained) * 1000)
 
@@ -264,14 +264,14 @@ class TradingVenue(Venue):
     # -- pushes --------------------------------------------------------------------------------------------------------
 
     def _advance(self, now_us: int) -> None:
-        self._desk.take_changes()  # of a step that a silent venue told nobody about
+        self._desk.take_changes()  # of a step that a silent venue did not publish
         self._desk.settle()
 
     def _publish(self) -> None:
         self._push_changes()
 
     def _push_changes(self) -> None:
-        """Tells the private sockets what changed since the last time."""
+        """Push what changed since the last time to the private sockets."""
         changes = self._desk.take_changes()
         wanted = {
             topic for connection in self._connections.values() if connection.path == PRIVATE for topic in connection.topics
@@ -306,7 +306,7 @@ class TradingVenue(Venue):
         return self._markets[position.category].symbols[position.symbol].ticker().last
 
     def _price(self, coin: str) -> Decimal:
-        """In dollars; 0 where no market here knows it."""
+        """Return the price in dollars; 0 if no market here has one."""
         if coin in ("USDT", "USDC"):
             return Decimal(1)
         for category, symbol in (("spot", coin + "USDT"), ("linear", coin + "USDT"), ("inverse", coin + "USD")):

@@ -50,7 +50,7 @@ class BybitVenue(TradingVenue):
         balances: the account's coins at the start, in place of the default ones.
         auth_horizon: how far ahead, in seconds, the ``expires`` of an authentication may be; None, as the live venue
             was seen to do: any distance.
-        active_time_scale: real seconds for a second of ``max_active_time``, so that tests need not wait half a minute.
+        active_time_scale: real seconds for a second of ``max_active_time``, to spare tests half a minute.
             ``idle_timeout`` is about the public sockets alone.
     """
 
@@ -77,19 +77,19 @@ class BybitVenue(TradingVenue):
     # -- for tests -----------------------------------------------------------------------------------------------------
 
     def symbols(self, category: str = "linear") -> Tuple[str, ...]:
-        """What is traded in ``category``."""
+        """Return what is traded in ``category``."""
         return tuple(self._floor(category).market.symbols)
 
     def book(
         self, symbol: str, category: str = "linear", depth: Optional[int] = None
     ) -> Dict[str, List[Tuple[Decimal, Decimal]]]:
-        """The true book, or its best ``depth`` levels: ``{"bids": [(price, size), ...], "asks": [...]}``, both best
+        """Return the true book, or its best ``depth`` levels: ``{"bids": [(price, size), ...], "asks": [...]}``, both best
         first."""
         with self._lock:
             return self._floor(category).market.truth(symbol, depth)
 
     def trades(self, symbol: str, category: str = "linear") -> List[Trade]:
-        """The recent trades, oldest first."""
+        """Return the recent trades, oldest first."""
         with self._lock:
             return list(self._floor(category).market.symbols[symbol].history)
 
@@ -103,8 +103,8 @@ class BybitVenue(TradingVenue):
     def client(self, category: str = ..., **kwargs: Any) -> BybitPublicClient: ...
 
     def client(self, category: str = "linear", **kwargs: Any) -> Any:
-        """A client for this venue: a ``dbxsdk.BybitPublicClient`` of ``category``, or with the venue's keys (unless others
-        are given) a ``BybitPrivateClient`` for ``"private"`` and a ``BybitTradeClient`` for ``"trade"``."""
+        """Return a client for this venue: a ``dbxsdk.BybitPublicClient`` of ``category``, or with the venue's keys (unless
+        others are given) a ``BybitPrivateClient`` for ``"private"`` and a ``BybitTradeClient`` for ``"trade"``."""
         # Imported here, because the venue is of use without the clients, too.
         if category in ("private", "trade"):
             from dbxsdk.bybit import BybitPrivateClient, BybitTradeClient
@@ -120,21 +120,21 @@ class BybitVenue(TradingVenue):
     # -- misbehaviour on request ---------------------------------------------------------------------------------------
 
     def skip_update(self, symbol: str, category: str = "linear") -> None:
-        """Loses the next delta of each of the symbol's order book topics: ``u`` jumps and books go wrong."""
+        """Lose the next delta of each of the symbol's order book topics: ``u`` jumps and books go wrong."""
         with self._lock:
             for feed in self._book_feeds(symbol, category):
                 if not isinstance(feed, TopFeed):  # that one has no deltas
                     feed.skip += 1
 
     def restart_books(self, symbol: str, category: str = "linear") -> None:
-        """Sends the snapshot with ``u`` 1 with which the venue's order books come back after a restart."""
+        """Send the snapshot with ``u`` 1 with which the venue's order books come back after a restart."""
         with self._lock:
             for feed in self._book_feeds(symbol, category):
                 for document in feed.restart():
                     self._push(self._subscribers(feed.topic, _PUBLIC + category), document)
 
     def _book_feeds(self, symbol: str, category: str) -> List[BookFeed]:
-        """The feeds of this symbol's book that somebody listens to."""
+        """Return the feeds of this symbol's book that have subscribers."""
         market = self._floor(category).market.symbols[symbol]
         return [
             feed

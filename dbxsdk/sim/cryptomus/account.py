@@ -22,7 +22,7 @@ _PART = Decimal(1) / 2
 
 @attrs.frozen
 class Event:
-    """One update of the account: its channel, the market or currency that it is of, its id, its data."""
+    """One update of the account: its channel, its market or currency, its id, its data."""
 
     channel: str
     name: str
@@ -129,5 +129,5 @@ class Account(ScriptedAccount[Event]):
 
 
 def _text(number: Decimal) -> str:
-    """With 16 places, as all numbers of the account."""
+    """Format with 16 places, like all numbers of the account."""
     return format(number, ".16f")

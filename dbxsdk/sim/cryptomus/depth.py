@@ -14,7 +14,7 @@ Levels = Tuple[List[Level], List[Level]]
 
 
 def scaled(book: Book, step: int) -> Levels:
-    """The whole book in price steps of so many ticks: bids rounded down and asks up, so that they never cross."""
+    """Return the whole book in price steps of so many ticks: bids rounded down and asks up, so that they never cross."""
     return _merged(book.bids, step, 0), _merged(book.asks, step, step - 1)
 
 
@@ -27,7 +27,7 @@ def _merged(side: Side, step: int, above: int) -> List[Level]:
 
 
 class ScaledFeed:
-    """What the subscribers of one book at one scale know: a whole book, then changes that always sum to it."""
+    """What subscribers of one book at one scale are sent: a whole book, then changes that always sum to it."""
 
     def __init__(self, book: Book, step: int) -> None:
         self._book = book
@@ -35,11 +35,11 @@ class ScaledFeed:
         self._known = scaled(book, step)
 
     def snapshot(self) -> Levels:
-        """The book as of the last ``advance``: the state to which the next changes apply."""
+        """Return the book as of the last ``advance``: the state to which the next changes apply."""
         return self._known
 
     def advance(self) -> Levels:
-        """Moves on to the present book and says what that changes; 0 lots mean that the price is gone."""
+        """Move on to the present book and return what that changes; 0 lots mean that the price is gone."""
         before, self._known = self._known, scaled(self._book, self._step)
         return _changes(before[0], self._known[0]), _changes(before[1], self._known[1])
 

@@ -1,4 +1,4 @@
-"""What the local Cryptomus venue says, as documents: updates, trades, tickers, the list of markets."""
+"""The local Cryptomus venue's documents: updates, trades, tickers, the list of markets."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def ticker_document(symbol: str, ticker: Ticker, now: int) -> Dict[str, Any]:
 
 
 def _places(number: Decimal) -> str:
-    """Decimal places, as the text that the list of markets has for them."""
+    """Return the number of decimal places, as the text that the list of markets has for it."""
     return str(max(0, -int(number.normalize().as_tuple().exponent)))
 
 

@@ -29,14 +29,14 @@ class Tokens:
         return token
 
     def use(self, token: str, now: float) -> bool:
-        """Whether ``token`` was good. It is not any more."""
+        """Use up ``token``. True if it was good."""
         if self._good_until.pop(token, now) <= now:
             return False
         self.used.append(token)
         return True
 
     def expire(self) -> int:
-        """Ends those that were not used yet; returns how many."""
+        """End the tokens that were not used yet; return how many."""
         count = len(self._good_until)
         self._good_until.clear()
         return count

@@ -53,7 +53,7 @@ class CryptomusVenue(Venue):
 
     Args, beyond those of ``Venue``:
         symbols: what is traded, as ``BASE_QUOTE``.
-        user_id: the account that gets tokens, together with ``api_key``; made up afresh unless given.
+        user_id: the account that gets tokens, together with ``api_key``; random unless given.
         token_life: seconds for which a token is good.
         repeat: what a second subscription of a channel does. The documents say only that it "will be cancelled":
             ``"replace"`` lets the new one take the place of the old one, ``"refuse"`` answers with an error,
@@ -89,7 +89,7 @@ class CryptomusVenue(Venue):
         self._tokens = Tokens(token_life)
         self._token_requests = 0
         self._planned: Dict[str, Planned] = {}
-        # One feed serves all subscribers of a book: what the last change told them is what a new one starts from.
+        # One feed serves all subscribers of a book: a new one starts from the state after the last change sent.
         self._feeds: Dict[str, ScaledFeed] = {}
 
     # -- for tests -----------------------------------------------------------------------------------------------------
@@ -100,7 +100,7 @@ class CryptomusVenue(Venue):
         return tuple(self._market.symbols)
 
     def book(self, symbol: str, scale_index: int = 0) -> Dict[str, List[Tuple[Decimal, Decimal]]]:
-        """The true book at this scale: ``{"bids": [(price, size), ...], "asks": [...]}``, both best first."""
+        """Return the true book at this scale: ``{"bids": [(price, size), ...], "asks": [...]}``, both best first."""
         with self._lock:
             market = self._market.symbols[symbol]
             bids, asks = scaled(market.book, SCALES[scale_index])
@@ -111,12 +111,12 @@ class CryptomusVenue(Venue):
             }
 
     def trades(self, symbol: str) -> List[Trade]:
-        """The recent trades, oldest first."""
+        """Return the recent trades, oldest first."""
         with self._lock:
             return list(self._market.symbols[symbol].history)
 
     def balances(self) -> Dict[str, Decimal]:
-        """The account's balances by currency."""
+        """Return the account's balances by currency."""
         with self._lock:
             return dict(self._account.balances)
 
@@ -133,7 +133,7 @@ class CryptomusVenue(Venue):
             return tuple(self._tokens.used)
 
     def expire_tokens(self) -> int:
-        """Ends all tokens that were not used yet; returns how many there were."""
+        """End all tokens that were not used yet; return how many there were."""
         with self._lock:
             return self._tokens.expire()
 
@@ -146,7 +146,7 @@ class CryptomusVenue(Venue):
         body: Union[bytes, Dict[str, Any], List[Any]] = b"",
         headers: Optional[Mapping[str, str]] = None,
     ) -> None:
-        """Answers the next ``times`` requests (None: all) to ``endpoint`` (``"token"``, ``"markets"`` or
+        """Answer the next ``times`` requests (None: all) to ``endpoint`` (``"token"``, ``"markets"`` or
         ``"depth_scales"``) with ``status``, ``body`` and ``headers``, in place of the truth."""
         if endpoint not in ENDPOINTS:
             raise ValueError(f"endpoint must be one of {', '.join(ENDPOINTS)}, not {endpoint!r}")
@@ -157,20 +157,20 @@ class CryptomusVenue(Venue):
             self._planned[ENDPOINTS[endpoint]] = Planned(status, content, dict(headers or {}), times)
 
     def accept_http(self) -> None:
-        """Ends ``answer_http()``."""
+        """End ``answer_http()``."""
         with self._lock:
             self._planned.clear()
 
     def token_url(self) -> str:
-        """Where a token is to be had."""
+        """Return the address that gives tokens."""
         return self._http_url(TOKEN_PATH)
 
     def markets_url(self) -> str:
-        """The list of markets."""
+        """Return the address of the list of markets."""
         return self._http_url(MARKETS_PATH)
 
     def depth_scales_url(self) -> str:
-        """The depth scales of a market, given as ``?symbol=``."""
+        """Return the address of a market's depth scales; the market is given as ``?symbol=``."""
         return self._http_url(DEPTH_SCALES_PATH)
 
     def _http_url(self, path: str) -> str:
@@ -258,7 +258,7 @@ class CryptomusVenue(Venue):
             self._begin(connection, name)
 
     def _carry_out(self, connection: Connection, document: Any) -> Tuple[Optional[str], Any, List[str]]:
-        """The method that the answer names, if any, its data, and the books that it starts with."""
+        """Return the method that the answer names, if any, its data, and the books that it starts with."""
         if not isinstance(document, dict) or isinstance(document.get("id"), bool) or not isinstance(document.get("id"), int):
             raise _Refused(INVALID_FORMAT, "Invalid message format: id must be an integer")
         method, params = document.get("method"), document.get("params")
@@ -317,7 +317,7 @@ class CryptomusVenue(Venue):
         return [topic for topic in connection.topics if topic.partition(".")[0] == channel]
 
     def _begin(self, connection: Connection, name: str) -> None:
-        """The whole book, to one connection. That it comes first is not documented; the sibling venue does so."""
+        """Send the whole book to one connection. That it comes first is not documented; the sibling venue does so."""
         if name not in self._feeds or not self._wanting("depth", name, but=connection):
             self._feeds[name] = self._feed(name)
         bids, asks = self._feeds[name].snapshot()
@@ -350,11 +350,11 @@ class CryptomusVenue(Venue):
             market = self._market.symbols[symbol]
             if trades:
                 rows = [trade_document(trade) for trade in trades]
-                self._tell("trade", symbol, {"symbol": symbol, "timestamp": now, "trades": rows})
+                self._push_topic("trade", symbol, {"symbol": symbol, "timestamp": now, "trades": rows})
                 price = format(trades[-1].price, "f")
-                self._tell("lastprice", symbol, {"symbol": symbol, "timestamp": now, "price": price})
+                self._push_topic("lastprice", symbol, {"symbol": symbol, "timestamp": now, "price": price})
             if trades or each_second:
-                self._tell("ticker", symbol, ticker_document(symbol, market.ticker(), now))
+                self._push_topic("ticker", symbol, ticker_document(symbol, market.ticker(), now))
         for name in self._names("depth"):
             wanting = self._wanting("depth", name)
             if wanting and name in self._feeds:
@@ -364,7 +364,7 @@ class CryptomusVenue(Venue):
         for event in self._account_events:
             self._push(self._wanting(event.channel, event.name), update_document(event.channel, event.data, event.id))
 
-    def _tell(self, channel: str, symbol: str, data: Dict[str, Any]) -> None:
+    def _push_topic(self, channel: str, symbol: str, data: Dict[str, Any]) -> None:
         self._push(self._wanting(channel, symbol), update_document(channel, data))
 
     def _depth(self, name: str, bids: List[Any], asks: List[Any], full_reload: bool) -> Dict[str, Any]:

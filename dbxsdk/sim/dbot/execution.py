@@ -1,4 +1,4 @@
-"""Carries out one account's tasks at the local DBot venue, and tells what came of them as results of trades.
+"""Carries out one account's tasks at the local DBot venue, and returns what came of them as results of trades.
 
 The venue's pages say what is asked and seldom what is answered: what is assumed here has a comment.
 """
@@ -43,7 +43,7 @@ class Execution:
         self.dev: Dict[str, Document] = {}
 
     def advance(self, now_ms: int, trades: List[PairTrade]) -> List[Document]:
-        """Carries the tasks on by one step, among the market's ``trades``. Returns the results of trades."""
+        """Carry the tasks on by one step, given the market's ``trades``. Return the results of trades."""
         self._now_ms = now_ms
         self._block += 1
         # Exits and limits first: what a swap of this step makes is looked at in the next one.
@@ -117,7 +117,7 @@ class Execution:
             self.migrate[id_] = {**common, "id": id_, "amountPercent": params["migrateSellPercent"]}
 
     def _watch(self, order: Document) -> Optional[Document]:
-        """A limit order or an exit: whether the price has come."""
+        """True if the price of a limit order or an exit has come."""
         if order["state"] != "init" or not order["enabled"]:
             return None
         if self._now_ms >= order.get("_expires", float("inf")):
@@ -143,7 +143,7 @@ class Execution:
         return self._success(head, order["pair"], order["walletId"], "sell", Decimal(1))
 
     def _copy(self, task: Document, trade: PairTrade) -> Document:
-        """A copy of a target's trade. It fails where the task was told to accept no slippage."""
+        """Copy a target's trade. The copy fails if the task accepts no slippage."""
         direction = "buy" if trade.buy else "sell"
         head = {"id": f"{task['id']}_{self._id()}", "source": "follow_order", "chain": task["chain"]}
         buying = task.get("buySettings") or {}
@@ -157,7 +157,7 @@ class Execution:
         return self._success(head, trade.pair.pair, task["walletId"], direction, Decimal("0.1"))
 
     def _guard_copy(self, task: Document, trade: PairTrade) -> None:
-        """The take profit task of a copy; out of the market's reach, so that it stays to be seen."""
+        """Make the take profit task of a copy, out of the market's reach, so that it stays visible."""
         id_ = self._id()
         self.limit[id_] = {
             "id": id_,

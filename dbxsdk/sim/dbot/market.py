@@ -1,4 +1,4 @@
-"""What DBot's data socket tells of a small market: trades by known wallets, figures of pairs, pairs that are made."""
+"""A small market as DBot's data socket shows it: trades by known wallets, figures of pairs, pairs that are made."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Pair:
 
 @attrs.frozen
 class PairTrade:
-    """One trade as the data socket tells of it."""
+    """One trade as the data socket shows it."""
 
     pair: Pair
     wallet: str
@@ -64,14 +64,14 @@ class DBotMarket:
         self._recent: Dict[str, Deque[PairTrade]] = {name: deque(maxlen=_KEPT) for name in self.pairs}
 
     def find(self, name: Any) -> Optional[Pair]:
-        """The pair of this address, or of this token's."""
+        """Return the pair of this address, or of this token's."""
         return next((pair for pair in self.pairs.values() if name in (pair.pair, pair.token)), None)
 
     def price_usd(self, pair: str) -> Decimal:
         return self._market.symbols[pair].ticker().last
 
     def step(self, now_us: int) -> List[PairTrade]:
-        """Moves the market on; the trades of the step."""
+        """Move the market on and return the trades of the step."""
         trades = [
             self._trade(trade) for several in self._market.step(now_us).trades.values() for trade in several
         ]
@@ -97,11 +97,11 @@ class DBotMarket:
         return PairTrade(pair, wallet, trade.buy, trade.price, trade.size, trade.time_us // 1000, document)
 
     def wallet_document(self, trade: PairTrade) -> Dict[str, Any]:
-        """The trade as ``walletTx`` has it."""
+        """Return the trade as ``walletTx`` has it."""
         return {**trade.document, "m": trade.pair.token, "p": trade.pair.pair, "bm": BASE_TOKEN, "bs": BASE_SYMBOL}
 
     def figures(self, name: str, now_ms: int) -> Dict[str, Any]:
-        """What ``pairInfo`` carries. Its windows begin with the venue, so they hold what was really pushed."""
+        """Return what ``pairInfo`` carries. Its windows begin with the venue, so they hold what was really pushed."""
         price = self.price_usd(name)
         document: Dict[str, Any] = {}
         for window, length in _WINDOWS_MS.items():
@@ -118,7 +118,7 @@ class DBotMarket:
         return document
 
     def new_pair(self, now_ms: int) -> Dict[str, Any]:
-        """A pair made at this moment, by a wallet that bought first."""
+        """Make a pair at this moment, by a wallet that bought first."""
         number = self._rng.randrange(10_000)
         return {
             "p": address(self._rng),
@@ -144,7 +144,7 @@ class DBotMarket:
 
 
 def address(rng: random.Random, ending: str = "") -> str:
-    """Something that looks like an address."""
+    """Return a text that looks like an address."""
     return "".join(rng.choice(_BASE58) for _ in range(44 - len(ending))) + ending
 
 

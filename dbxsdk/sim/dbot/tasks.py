@@ -68,7 +68,7 @@ class Tasks(Execution):
         return isinstance(method, str) and method in self._methods
 
     def carry_out(self, method: str, params: Any, now_ms: int) -> Any:
-        """The ``res`` of the answer, or ``Done``. Raises ``Refused``."""
+        """Return the ``res`` of the answer, or ``Done``. Raises ``Refused``."""
         self._now_ms = now_ms
         if method == "deleteAllLimitOrders":
             params = {} if params is None else params
@@ -264,7 +264,7 @@ def _ids(params: Document) -> List[Any]:
 
 
 def _delete(orders: Dict[str, Document], ids: List[Any]) -> Any:
-    """All or none, which no page says."""
+    """Delete all or none: an assumption, no page says so."""
     for id_ in ids:
         _one(orders, id_)
     for id_ in ids:

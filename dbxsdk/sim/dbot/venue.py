@@ -39,13 +39,13 @@ class DBotVenue(Venue):
     Both want the header ``x-api-key`` with ``venue.api_key`` and answer 401 otherwise. A fast trade goes from ``init``
     over ``processing`` to ``done`` in two steps of the market; with ``maxSlippage`` 0, or of an unknown pair, to
     ``fail``. Limit orders and exits trade when the market's price has come. An enabled copy trading task copies the
-    trades of those of ``venue.wallets`` that it names as targets. Every such trade is told to those who asked for its
+    trades of those of ``venue.wallets`` that it names as targets. Every such trade is pushed to those who asked for its
     type.
 
     Args, beyond those of ``Venue``:
         plan: with ``"free"`` trade results are refused, which the venue keeps for paid plans.
-        subscriptions: whether a second filter or subscription is taken in place of the first (``"replace"``) or beside
-            it (``"add"``); which of them the live venue does is not known.
+        subscriptions: ``"replace"`` takes a second filter or subscription in place of the first, ``"add"`` beside it;
+            which of them the live venue does is not known.
         unknown_methods: ``"silent"`` gives no answer to a method that does not exist, ``"error"`` says ``err: true``;
             the live venue's way is not documented.
         name_pairs: ``tx`` and ``pairInfo`` updates carry the pair, which no page shows.
@@ -94,7 +94,7 @@ class DBotVenue(Venue):
 
     @property
     def wallets(self) -> Tuple[str, ...]:
-        """The addresses of the wallets that trade on the market: whom to follow, and what to give to ``walletTx``."""
+        """The addresses of the wallets that trade on the market: targets to follow, and symbols for ``walletTx``."""
         return self._market.wallets
 
     @property
@@ -103,26 +103,26 @@ class DBotVenue(Venue):
         return tuple(self._market.pairs.values())
 
     def price_usd(self, pair: str) -> float:
-        """The last price of a pair."""
+        """Return the last price of a pair."""
         with self._lock:
             return float(self._market.price_usd(pair))
 
     def tasks(self, kind: str) -> Dict[str, Document]:
-        """The account's tasks by id: ``"swap"``, ``"limit"`` (with take profit and stop loss), ``"trailing"``,
+        """Return the account's tasks by id: ``"swap"``, ``"limit"`` (with take profit and stop loss), ``"trailing"``,
         ``"migrate"``, ``"follow"``, ``"snipe"`` or ``"dev"``."""
         _check("kind", kind, ("swap", "limit", "trailing", "migrate", "follow", "snipe", "dev"))
         with self._lock:
             return {id_: dict(task) for id_, task in getattr(self._tasks, kind).items()}
 
     def add_follow_order(self, name: str = "local", enabled: bool = True) -> str:
-        """Makes a copy trading task of one of the market's wallets. Returns its id."""
+        """Make a copy trading task of one of the market's wallets and return its id."""
         params = {"name": name, "enabled": enabled, "walletId": WALLET_IDS[0], "targetIds": [self.wallets[0]]}
         with self._lock:
             self._tasks.carry_out("createOrUpdateFollowOrder", params, self._now_us() // 1000)
             return list(self._tasks.follow)[-1]
 
     def hold_answers(self) -> None:
-        """Keeps the answers to requests of the trade socket, which are carried out, until ``release_answers()``."""
+        """Keep the answers to requests of the trade socket, which are carried out, until ``release_answers()``."""
         with self._lock:
             self._holding = True
 
@@ -133,7 +133,7 @@ class DBotVenue(Venue):
             return len(self._held)
 
     def release_answers(self, shuffled: bool = True) -> None:
-        """Sends the answers that were kept, in any order or as they came, and keeps no more."""
+        """Send the answers that were kept, in any order or as they came, and keep no more."""
         with self._lock:
             self._holding = self._shuffles
             self._release(shuffled)
@@ -173,7 +173,7 @@ class DBotVenue(Venue):
     # -- requests ------------------------------------------------------------------------------------------------------
 
     def _request(self, connection: Connection, raw: Union[str, bytes], document: Any) -> None:
-        # What is no request gets no answer: an assumption, the one that a client has most to fear from.
+        # A frame that is no request gets no answer: an assumption, the worst for a client.
         if not isinstance(document, dict):
             return
         if connection.path == TRADE:
@@ -302,7 +302,7 @@ class DBotVenue(Venue):
 
 
 def result_types(result: Document) -> List[str]:
-    """The types by which a trade result is filtered. One whose ``type`` hides its direction goes by both."""
+    """Return the types by which a trade result is filtered. One whose ``type`` hides its direction goes by both."""
     outcome = "success" if result["state"] == "done" else "fail"
     if result["subSource"]:
         return [f"{result['subSource']}_{outcome}"]
@@ -312,7 +312,7 @@ def result_types(result: Document) -> List[str]:
 
 
 def _data_topics(type_: Any, args: Any, leaving: bool) -> List[str]:
-    """What a request is about. Raises ``Refused``: the venue's own refusals are in no page."""
+    """Return the topics of a request. Raises ``Refused``: the venue's own refusals are in no page."""
     if type_ not in _TYPES or not isinstance(args, dict):
         raise Refused("type or args cannot be")
     if type_ in ("newPairInfo", "migratedPairInfo"):
@@ -332,7 +332,7 @@ def _data_topics(type_: Any, args: Any, leaving: bool) -> List[str]:
 
 
 def _count_pings(wire: Wire) -> None:
-    """Lets a ping keep the connection as a message does: ``recv`` times out only where neither came."""
+    """Let a ping keep the connection as a message does: ``recv`` times out only if neither came."""
     heard = [time.monotonic()]
     # The instance's own methods, since the shared server makes the instance.
     patched = cast(Any, wire)

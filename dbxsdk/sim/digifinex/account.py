@@ -1,4 +1,4 @@
-"""The one account of the local DigiFinex venue: it does something small now and then, and its numbers add up.
+"""The one account of the local DigiFinex venue: it trades a little now and then, and its numbers add up.
 
 A course of limit orders that are created, filled in two parts or cancelled, and of conditional orders that take
 effect; the balances follow. The orders do not rest in the market's book: they are filled at their own price.

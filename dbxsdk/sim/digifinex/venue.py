@@ -84,7 +84,7 @@ class DigiFinexVenue(Venue):
         self._account = Account(self._market, self._seed)
         self._last_step = Step({}, {})
         self._account_events: List[Event] = []
-        # One feed a symbol serves all its subscribers: what the last delta told them is what a new one starts from.
+        # One feed a symbol serves all its subscribers: a new one starts from the state after the last delta sent.
         self._feeds: Dict[str, DepthFeed] = {}
         self._methods = self._method_table()
 
@@ -96,17 +96,17 @@ class DigiFinexVenue(Venue):
         return tuple(self._market.symbols)
 
     def book(self, symbol: str) -> Dict[str, List[Tuple[Decimal, Decimal]]]:
-        """The true book: ``{"bids": [(price, size), ...], "asks": [...]}``, both best first."""
+        """Return the true book: ``{"bids": [(price, size), ...], "asks": [...]}``, both best first."""
         with self._lock:
             return self._market.truth(symbol)
 
     def trades(self, symbol: str) -> List[Trade]:
-        """The recent trades, oldest first."""
+        """Return the recent trades, oldest first."""
         with self._lock:
             return list(self._market.symbols[symbol].history)
 
     def balances(self) -> Dict[str, Dict[str, Decimal]]:
-        """The account's balances: ``{currency: {"free": ..., "used": ..., "total": ...}}``."""
+        """Return the account's balances: ``{currency: {"free": ..., "used": ..., "total": ...}}``."""
         with self._lock:
             return {
                 currency: {"free": free, "used": used, "total": free + used}
@@ -175,7 +175,7 @@ class DigiFinexVenue(Venue):
         return _SUCCESS, []
 
     def _names(self, channel: str, params: List[Any]) -> List[str]:
-        """The symbols (or currencies) in ``params``, checked."""
+        """Return the symbols (or currencies) in ``params``, checked."""
         if not all(isinstance(param, str) for param in params):
             raise _Refused(INVALID_ARGUMENT, "invalid argument: params must be texts")
         known = self._account.balances if channel == "balance" else self._market.symbols
@@ -225,7 +225,7 @@ class DigiFinexVenue(Venue):
         return unsubscribe
 
     def _begin(self, connection: Connection, topic: str) -> None:
-        """What a connection is sent right after it subscribed. Tickers and private channels send no snapshot."""
+        """Send what follows a subscription at once. Tickers and private channels send no snapshot."""
         channel, _, symbol = topic.partition(".")
         if channel == "trades":
             newest_first = list(self._market.symbols[symbol].history)[: -HISTORY_SENT - 1: -1]

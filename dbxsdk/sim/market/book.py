@@ -1,7 +1,7 @@
 """A limit order book in whole ticks and lots, and the depth feeds that are cut from it.
 
-Prices are integers of ticks and sizes integers of lots, so that nothing is ever rounded; who shows them to
-somebody multiplies by the tick and lot size once.
+Prices are integers of ticks and sizes integers of lots, so that nothing is ever rounded; venues multiply
+by the tick and lot size once, when they show them.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ class Side:
         return tick in self._lots
 
     def tick(self, index: int) -> int:
-        """The tick of the level at ``index``, 0 being the best."""
+        """Return the tick of the level at ``index``, 0 being the best."""
         return self._sign * self._keys[index]
 
     def lots(self, tick: int) -> int:
-        """The size at ``tick``, 0 where there is none."""
+        """Return the size at ``tick``, 0 if there is none."""
         return self._lots.get(tick, 0)
 
     def set(self, tick: int, lots: int) -> None:
-        """Makes ``lots`` the size at ``tick``, or what is pinned there, if that is more; 0 removes the level."""
+        """Make ``lots`` the size at ``tick``, or what is pinned there, if that is more; 0 removes the level."""
         lots = max(lots, self._pinned.get(tick, 0))
         old = self._lots.get(tick, 0)
         if lots == old:
@@ -57,14 +57,14 @@ class Side:
         self._lots[tick] = lots
 
     def pin(self, tick: int, lots: int) -> None:
-        """Adds ``lots`` (below 0: takes them away) at ``tick`` that ``set`` does not change."""
+        """Add ``lots`` (below 0: takes them away) at ``tick`` that ``set`` does not change."""
         total, pinned = self.lots(tick) + lots, self._pinned.pop(tick, 0) + lots
         if pinned:
             self._pinned[tick] = pinned
         self.set(tick, total)
 
     def pinned(self, tick: int) -> int:
-        """How much of the size at ``tick`` is pinned."""
+        """Return how much of the size at ``tick`` is pinned."""
         return self._pinned.get(tick, 0)
 
     @property
@@ -78,12 +78,12 @@ class Side:
         return next(self._sign * key for key in reversed(self._keys) if self._sign * key not in self._pinned)
 
     def levels(self, depth: Optional[int] = None) -> List[Level]:
-        """The best ``depth`` levels (None: all), best first."""
+        """Return the best ``depth`` levels (None: all), best first."""
         lots, sign = self._lots, self._sign
         return [(sign * key, lots[sign * key]) for key in self._keys[:depth]]
 
     def commit(self) -> List[Level]:
-        """What changed since the last commit, best first."""
+        """Return what changed since the last commit, best first."""
         changed = [(tick, self.lots(tick)) for tick, old in self._before.items() if self.lots(tick) != old]
         self._before.clear()
         changed.sort(key=lambda level: self._sign * level[0])
@@ -98,16 +98,16 @@ class Book:
         self.asks = Side(bids=False)
 
     def commit(self) -> Changes:
-        """What changed on both sides since the last commit."""
+        """Return what changed on both sides since the last commit."""
         return self.bids.commit(), self.asks.commit()
 
 
 class DepthFeed:
-    """What the subscribers of one depth of one book know: a snapshot, then the changes of a window.
+    """What subscribers of one depth of one book are sent: a snapshot, then the changes of a window.
 
     The window is the best ``depth`` levels a side. A level that falls out of it is reported gone and one that
     moves into it is reported with its size, so the changes always sum to the book, cut at ``depth``. A feed that
-    was not advanced for a while reports everything that happened meanwhile at once.
+    was not advanced for a while reports all changes since then at once.
     """
 
     def __init__(self, book: Book, depth: Optional[int] = None) -> None:
@@ -118,11 +118,11 @@ class DepthFeed:
         self.advance()
 
     def snapshot(self) -> Tuple[List[Level], List[Level]]:
-        """The bids and asks, best first, as of the last ``advance``: the state to which the next changes apply."""
+        """Return the bids and asks, best first, as of the last ``advance``: the state to which the next changes apply."""
         return list(self._bids.items()), list(self._asks.items())
 
     def advance(self) -> Changes:
-        """Moves on to the book's present state, and says what that changes."""
+        """Move on to the book's present state and return what that changes."""
         bids = dict(self._book.bids.levels(self._depth))
         asks = dict(self._book.asks.levels(self._depth))
         changes = _difference(self._bids, bids, best_is_high=True), _difference(self._asks, asks, best_is_high=False)

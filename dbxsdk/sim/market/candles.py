@@ -30,7 +30,7 @@ class Candle:
 
 
 def bounds(interval: str, now_ms: int) -> Tuple[int, int]:
-    """First and last millisecond of the candle of ``interval`` (minutes, or D, W, M) that holds ``now_ms``."""
+    """Return the first and last millisecond of the candle of ``interval`` (minutes, or D, W, M) that holds ``now_ms``."""
     if interval == "M":
         now = datetime.fromtimestamp(now_ms / 1000, timezone.utc)
         start = datetime(now.year, now.month, 1, tzinfo=timezone.utc)
@@ -52,7 +52,7 @@ class Candles:
         self._closed: Dict[str, Candle] = {}
 
     def add(self, now_ms: int, price: Decimal, size: Decimal) -> None:
-        """Counts one trade into every interval."""
+        """Count one trade into every interval."""
         for interval in self._open:
             candle = self.at(interval, now_ms, price)
             candle.high = max(candle.high, price)
@@ -63,7 +63,7 @@ class Candles:
             candle.time_ms = now_ms
 
     def at(self, interval: str, now_ms: int, price: Decimal) -> Candle:
-        """The candle open at ``now_ms``; where it is a new one it opens at the last close, or else at ``price``."""
+        """Return the candle open at ``now_ms``; a new one opens at the last close, or else at ``price``."""
         candle = self._open[interval]
         if candle is not None and now_ms <= candle.end_ms:
             return candle
@@ -77,5 +77,5 @@ class Candles:
         return fresh
 
     def closed(self, interval: str) -> Optional[Candle]:
-        """The last candle of ``interval`` that closed."""
+        """Return the last candle of ``interval`` that closed."""
         return self._closed.get(interval)

@@ -1,10 +1,10 @@
 """A small market, deterministic by its seed: takers consume resting liquidity and move the book, makers refill it.
 
-Somebody outside may trade in it too: ``Market.take`` is a taker's order, ``SymbolMarket.rest`` an order that waits in
+Others may trade in it, too: ``Market.take`` is a taker's order, ``SymbolMarket.rest`` an order that waits in
 the book beside those of the makers until a taker reaches it.
 
-Nothing here knows a venue, a clock or a thread. ``Market.step(now_us)`` moves every symbol on by one step and says
-what happened; the venue decides when, and who hears of it. Each symbol has a random generator of its own, seeded
+Nothing here knows a venue, a clock or a thread. ``Market.step(now_us)`` moves every symbol on by one step and returns
+what happened; the venue decides when, and to whom it is sent. Each symbol has a random generator of its own, seeded
 by the market's seed and its name, so that one symbol's course does not depend on which others are traded beside it.
 """
 
@@ -49,11 +49,11 @@ class Instrument:
         return self.lot_size * lots
 
     def price_text(self, ticks: int) -> str:
-        """The price with all the places of the tick size, never in scientific notation."""
+        """Return the price with all the places of the tick size, never in scientific notation."""
         return format(self.tick_size * ticks, "f")
 
     def size_text(self, lots: int) -> str:
-        """The size with all the places of the lot size; plain ``"0"`` for a level that is gone."""
+        """Return the size with all the places of the lot size; plain ``"0"`` for a level that is gone."""
         return format(self.lot_size * lots, "f") if lots else "0"
 
 
@@ -66,7 +66,7 @@ class Trade:
     price: Decimal
     size: Decimal
     buy: bool
-    """Whether the taker bought."""
+    """True if the taker bought."""
     time_us: int
     sequence: int
     direction: str
@@ -75,7 +75,7 @@ class Trade:
 
 @attrs.frozen
 class Match:
-    """One trade that somebody outside had a part in."""
+    """One trade that an order from outside had a part in."""
 
     trade: Trade
     maker: Optional[str]
@@ -124,7 +124,7 @@ class SymbolMarket:
         self.sequence = rng.randrange(1_000_000_000, 9_000_000_000)
         self.candles = Candles(intervals)
         self.fills: List[Match] = []
-        """The matches of resting orders from outside, until somebody takes them out of here."""
+        """The matches of resting orders from outside, until the venue takes them out of here."""
         self._rng = rng
         self._resting: Dict[Tuple[bool, int], List[_Resting]] = {}  # by side and tick, in the order of their arrival
         self._early: List[Trade] = []  # trades from outside since the last step
@@ -169,13 +169,13 @@ class SymbolMarket:
         }
 
     def candle(self, interval: str, now_ms: int) -> Candle:
-        """The candle of ``interval`` that is open at ``now_ms``."""
+        """Return the candle of ``interval`` that is open at ``now_ms``."""
         return self.candles.at(interval, now_ms, self.instrument.price_of(self._last_tick))
 
     # -- how it moves ----------------------------------------------------------------------------------------------
 
     def step(self, now_us: int, next_id: int) -> Tuple[List[Trade], Changes]:
-        """Moves on by one step: the trades and the changes of the book since the last one, those from outside too.
+        """Move on by one step; return the trades and the changes of the book since the last one, those from outside too.
 
         ``next_id`` is the id for the first of the new trades.
         """
@@ -208,8 +208,8 @@ class SymbolMarket:
     def take(
         self, buy: bool, now_us: int, next_id: int, *, limit: int, lots: Optional[int] = None, budget: Optional[int] = None
     ) -> List[Match]:
-        """Takes from the book up to the tick ``limit``: so many ``lots``, or for no more than ``budget`` (ticks times
-        lots). Makers go on quoting behind the levels that are used up, so that the book never runs empty."""
+        """Take from the book up to the tick ``limit``: so many ``lots``, or as many as ``budget`` (ticks times lots)
+        pays for. Makers go on quoting behind the levels that are used up, so that the book never runs empty."""
         side = self.book.asks if buy else self.book.bids
         matches: List[Match] = []
         while True:
@@ -233,17 +233,17 @@ class SymbolMarket:
         return matches
 
     def depth(self, buy: bool, limit: int) -> List[Level]:
-        """What a taker up to the tick ``limit`` finds, best first."""
+        """Return what a taker up to the tick ``limit`` finds, best first."""
         levels = (self.book.asks if buy else self.book.bids).levels()
         return [level for level in levels if (level[0] <= limit if buy else level[0] >= limit)]
 
     def rest(self, key: str, buy: bool, tick: int, lots: int) -> None:
-        """Puts an order from outside into the book, behind all that is at ``tick``. It must not cross."""
+        """Put an order from outside into the book, behind all that is at ``tick``. It must not cross."""
         self._resting.setdefault((buy, tick), []).append(_Resting(key, buy, tick, lots))
         (self.book.bids if buy else self.book.asks).pin(tick, lots)
 
     def withdraw(self, key: str, buy: bool, tick: int, lots: Optional[int] = None) -> None:
-        """Takes so many ``lots`` of a resting order (None: all of it) out of the book. It keeps its place."""
+        """Take so many ``lots`` of a resting order (None: all of it) out of the book. It keeps its place."""
         queue = self._resting[buy, tick]
         order = next(each for each in queue if each.key == key)
         gone = order.lots if lots is None else lots
@@ -255,7 +255,7 @@ class SymbolMarket:
         (self.book.bids if buy else self.book.asks).pin(tick, -gone)
 
     def _match(self, tick: int, wanted: int, buy: bool, now_us: int, next_id: int) -> List[Match]:
-        """A taker meets the best level: the makers' part of it first, then the orders from outside."""
+        """Let a taker meet the best level: the makers' part of it first, then the orders from outside."""
         side = self.book.asks if buy else self.book.bids
         matches: List[Match] = []
         lots = min(wanted, side.lots(tick) - side.pinned(tick))
@@ -291,7 +291,7 @@ class SymbolMarket:
         return Trade(trade_id, self.instrument.symbol, price, size, buy, now_us, self.sequence, self._direction)
 
     def _improve(self) -> None:
-        """Makers narrow the spread, from one side or the other: this is what carries the book after the trades."""
+        """Narrow the spread as makers do, from one side or the other: this is what carries the book after the trades."""
         rng, bids, asks = self._rng, self.book.bids, self.book.asks
         while True:
             room = asks.tick(0) - bids.tick(0) - 1
@@ -304,7 +304,7 @@ class SymbolMarket:
                 asks.set(asks.tick(0) - ahead, self._some_lots())
 
     def _churn(self, side: Side, outward: int) -> None:
-        """Orders that are resized, cancelled and added, mostly near the top; then the far end is made up."""
+        """Resize, cancel and add orders, mostly near the top; then make up the far end."""
         rng = self._rng
         for _ in range(rng.randrange(5)):
             tick = side.tick(min(int(rng.expovariate(0.08)), len(side) - 1))
@@ -355,7 +355,7 @@ class Market:
             self.step(start_us - number * WARM_UP_STEP_US)
 
     def step(self, now_us: int) -> Step:
-        """Moves every symbol on by one step, at the time ``now_us`` (microseconds since 1970)."""
+        """Move every symbol on by one step, at the time ``now_us`` (microseconds since 1970)."""
         trades: Dict[str, List[Trade]] = {}
         changes: Dict[str, Changes] = {}
         for symbol, market in self.symbols.items():
@@ -373,13 +373,13 @@ class Market:
         lots: Optional[int] = None,
         budget: Optional[int] = None,
     ) -> List[Match]:
-        """A taker's order from outside, as ``SymbolMarket.take`` says. The next step tells of its trades."""
+        """Carry out a taker's order from outside, as ``SymbolMarket.take`` says. The next step reports its trades."""
         matches = self.symbols[symbol].take(buy, now_us, self._next_id, limit=limit, lots=lots, budget=budget)
         self._next_id += len(matches)
         return matches
 
     def truth(self, symbol: str, depth: Optional[int] = None) -> Dict[str, List[Tuple[Decimal, Decimal]]]:
-        """A copy of the book: ``{"bids": [(price, size), ...], "asks": [...]}``, both best first."""
+        """Return a copy of the book: ``{"bids": [(price, size), ...], "asks": [...]}``, both best first."""
         return self.symbols[symbol].levels(depth)
 
 
@@ -393,6 +393,6 @@ _KNOWN = {
 
 
 def instrument(symbol: str, base: str, quote: str, *, tick_size: Optional[str] = None) -> Instrument:
-    """An instrument for ``symbol``: near its usual price where the base is a well-known coin, else near 100."""
+    """Return an instrument for ``symbol``: near its usual price if the base is a well-known coin, else near 100."""
     price, tick, lot = _KNOWN.get(base, ("100", "0.01", "0.01"))
     return Instrument(symbol, base, quote, Decimal(price), Decimal(tick_size or tick), Decimal(lot))

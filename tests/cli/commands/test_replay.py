@@ -142,7 +142,7 @@ def test_what_is_no_recording(dbx, tmp_path, recording):
     newer.write_bytes(gzip.compress(json.dumps({**json.loads(head), "version": 99}).encode() + b"\n"))
     empty.mkdir()
     for path, said in (
-        (foreign, "is no recording of dbxsdk"),
+        (foreign, "not a recording of dbxsdk"),
         (newer, "format version 99"),
         (empty, "no recording"),
         (tmp_path / "nothing.gz", "No such file"),
