@@ -5,7 +5,7 @@ Each returns the value that it was given.
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence
+from typing import Any, Iterable, Optional, Sequence
 
 MAX_SECONDS = 30_000_000
 
@@ -69,6 +69,13 @@ def check_seconds(name: str, value: Any, *, zero: bool = False) -> float:
     if not 0 <= value <= MAX_SECONDS or (value == 0 and not zero):
         raise ValueError(f"{name} must be {'0' if zero else 'above 0'} to {MAX_SECONDS} seconds, not {value}")
     return float(value)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the one of ``known`` that is spelled most like ``name``."""
+    import difflib  # for mistakes alone
+
+    return difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)[0]
 
 
 def _is_word(value: str) -> bool:

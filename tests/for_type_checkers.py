@@ -93,6 +93,11 @@ def others(
     for done in tasks.messages(dbot.TRADE_RESULTS):
         if not isinstance(done, dbxsdk.Gap):
             print(done.data.state, done.data.nothing)  # type: ignore[attr-defined]
+    tasks.create_swap_order(chain="solana", pair="P", wallet_id="w", type="buy", amount_or_percent=1, max_slippage="0.1")
+    tasks.create_swap_order(chain="solana", pair="P", type="buy", amount_or_percent=1)  # type: ignore[call-arg]
+    tasks.update_limit_order("id", max_slippage=0.1, max_slipage=0.1)  # type: ignore[call-arg]
+    tasks.update_limit_order("id", retries="1", extra={"anything": 1})  # type: ignore[arg-type]
+    tasks.list_limit_orders(page=1, token="T", tokens="T")  # type: ignore[call-arg]
     for info in data.messages(dbot.pairs_info("1m"), "PAIR:TOKEN"):
         if not isinstance(info, dbxsdk.Gap):
             return info.data

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import re
 from decimal import Decimal, InvalidOperation
-from typing import Any, Callable, Dict, List, Mapping, Optional, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, TypeVar, Union, get_type_hints
 
 from dbxsdk import codec
-from dbxsdk.arguments import check_int, check_word
+from dbxsdk.arguments import check_int, check_word, nearest
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 Number = Union[Decimal, int, float, str]
 """What is taken wherever the venue wants a number or a number as text."""
 
 Check = Callable[[str, Any], Any]
 """``check(name, value)`` returns what goes onto the wire, or raises ``TypeError``/``ValueError`` naming ``name``."""
+
+NO_EXTRA = object()
+"""For requests that take no ``extra``."""
 
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
 _MOST_DIGITS = 60
@@ -105,26 +112,60 @@ def groups(checks: Mapping[str, Check]) -> Check:
     return check
 
 
-def params(
-    checks: Mapping[str, Check], required: Mapping[str, Any], optional: Mapping[str, Any], fields: Mapping[str, Any]
-) -> Dict[str, Any]:
-    """The ``params`` object of one request.
+def checks_of(fields: type) -> Dict[str, Check]:
+    """Return the checks of a ``TypedDict``'s fields, by their names on the wire."""
+    return {wire_name(name): check for name, check in _checks(fields).items()}
 
-    ``checks`` go by the venue's names, ``required`` and ``optional`` by the names in Python. An optional one that is
-    None stays away; ``fields`` are in the venue's spelling, unknown ones go out as they are, and None as ``null``.
+
+def params(fields: Any, given: Mapping[str, Any], extra: Any = NO_EXTRA) -> Dict[str, Any]:
+    """Make the ``params`` object of one request; raises ``TypeError``/``ValueError`` naming the field.
+
+    Args:
+        fields: a ``TypedDict`` whose types are annotated with checks.
+        given: by its names, or by the venue's. An optional field that is None is left out if it has Python's name, and
+            goes out as ``null`` if it has the venue's.
+        extra: in the venue's spelling. What ``fields`` does not have goes out as it is, and None as ``null``.
     """
-    document = {wire_name(name): checks[wire_name(name)](name, value) for name, value in required.items()}
-    for name, value in optional.items():
-        if value is not None:
-            document[wire_name(name)] = checks[wire_name(name)](name, value)
-    for name, value in fields.items():
-        if "_" in name:
-            # The venue would pass over it in silence, and a limit that was meant would not hold.
-            raise TypeError(f"unexpected argument {name}: further fields go in the venue's own spelling, like maxSlippage")
-        if name in document:
-            raise TypeError(f"{name} is given twice")
-        document[name] = _checked(name, value, checks.get(name))
+    checks, on_wire, required = _checks(fields), checks_of(fields), fields.__required_keys__
+    named = {name: value for name, value in given.items() if name in checks and (value is not None or name in required)}
+    document = {wire_name(name): checks[name](name, value) for name, value in named.items()}
+    for name in given:
+        if name not in checks and name not in on_wire:
+            advice = "" if extra is NO_EXTRA else "; a field of the venue that has no name here goes into extra={...}"
+            raise TypeError(f"unexpected argument {name}: the nearest is {nearest(name, checks)}{advice}")
+    spelled = {name: _checked(name, value, on_wire[name]) for name, value in given.items() if name not in checks}
+    for more in (spelled, {} if extra in (None, NO_EXTRA) else settings(on_wire)("extra", extra)):
+        if not document.keys().isdisjoint(more):
+            raise TypeError(f"{' and '.join(sorted(document.keys() & more))} is given twice")
+        document.update(more)
+    missing = [name for name in checks if name in required and wire_name(name) not in document]
+    if missing:
+        raise TypeError(f"missing argument {' and '.join(missing)}")
     return document
+
+
+def spelled_out(fields: Any) -> Callable[[F], F]:
+    """A decorator: ``help()`` and type hints show each of ``fields`` in place of ``**fields``."""
+    types = get_type_hints(fields)
+
+    def decorate(method: F) -> F:
+        signature: Any = inspect.signature(method)
+        shown = [each for each in signature.parameters.values() if each.name != "fields"]
+        for name in sorted(types, key=lambda name: name not in fields.__required_keys__):  # those that must be given first
+            default = inspect.Parameter.empty if name in fields.__required_keys__ else None
+            shown.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=types[name]))
+        shown.sort(key=lambda each: (each.kind, each.name in ("extra", "timeout")))
+        method.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
+        del method.__annotations__["fields"]
+        method.__annotations__.update(types)
+        return method
+
+    return decorate
+
+
+@functools.lru_cache(maxsize=None)
+def _checks(fields: type) -> Dict[str, Check]:
+    return {name: hint.__metadata__[0] for name, hint in get_type_hints(fields, include_extras=True).items()}
 
 
 def wire_name(name: str) -> str:

@@ -2,135 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence
 
-from dbxsdk.arguments import check_credential, check_flag, check_text, check_word
+from dbxsdk.arguments import check_credential, check_flag, check_int, check_word
 from dbxsdk.client import Client
 from dbxsdk.dbot import models
-from dbxsdk.dbot.trade.arguments import Check, Number, choice, count, groups, identifiers, number, number_text, params, settings
+from dbxsdk.dbot.trade.arguments import choice, identifiers, params, spelled_out
 from dbxsdk.dbot.trade.protocol import DBotTradeProtocol
+from dbxsdk.dbot.trade.task_fields import (
+    Dev,
+    ExitPage,
+    Follow,
+    FollowPage,
+    Limit,
+    LimitEdit,
+    LimitPage,
+    MigratePage,
+    MultiWalletSwap,
+    Snipe,
+    Swap,
+)
 from dbxsdk.errors import ProtocolError
 from dbxsdk.options import Options
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 TRADE_URL = "wss://api-bot-v1.dbotx.com/trade/ws/"
 """The documented address. The code samples of the same pages name the host of the data socket; every client in use
 that could be found takes this one."""
 
-_LONGEST_EXPIRY_MS = 432_000_000
+Extra = Optional[Mapping[str, Any]]
 
-_EXECUTION: Dict[str, Check] = {
-    "customFeeAndTip": check_flag,
-    "priorityFee": number_text(automatic=True),
-    "gasFeeDelta": number(0),
-    "maxFeePerGas": number(0),
-    "jitoEnabled": check_flag,
-    "jitoTip": number(0),
-    "maxSlippage": number(0, 1),
-    "concurrentNodes": count(1, 3),
-    "retries": count(0, 10),
-}
-"""How a trade is carried out: the same fields in every kind of task."""
-
-_GROUP = groups({"pricePercent": number(), "amountPercent": number(0, 1), "activePricePercent": number()})
-
-_EXITS: Dict[str, Check] = {
-    "stopEarnPercent": number(0),
-    "stopLossPercent": number(0),
-    "stopEarnGroup": _GROUP,
-    "stopLossGroup": _GROUP,
-    "trailingStopGroup": _GROUP,
-    "pnlOrderExpireDelta": count(0),
-    "pnlOrderExpireExecute": check_flag,
-    "pnlOrderUseMidPrice": check_flag,
-    "pnlCustomConfigEnabled": check_flag,
-    "pnlCustomConfig": settings(_EXECUTION),
-    "migrateSellPercent": number(0, 1),
-    "minDevSellPercent": number(0, 1),
-    "devSellPercent": number(0, 1),
-}
-"""What becomes of the tokens later: take profit, stop loss, trailing stop and their like."""
-
-_SWAP: Dict[str, Check] = {
-    **_EXECUTION,
-    **_EXITS,
-    "chain": check_word,
-    "pair": check_word,
-    "walletId": check_word,
-    "walletIdList": identifiers(5),
-    "type": choice("buy", "sell"),
-    "amountOrPercent": number(above=0),
-}
-_LIMIT_SETTING: Dict[str, Check] = {
-    **_EXECUTION,
-    "enabled": check_flag,
-    "tradeType": choice("buy", "sell"),
-    "triggerPriceUsd": number_text(above=0),
-    "triggerDirection": choice("up", "down"),
-    "currencyAmountUI": number_text(above=0),
-    "expireDelta": count(0),
-    "expireExecute": check_flag,
-    "useMidPrice": check_flag,
-}
-_LIMIT: Dict[str, Check] = {
-    "chain": check_word,
-    "pair": check_word,
-    "walletId": check_word,
-    "groupId": check_word,
-    "settings": groups(_LIMIT_SETTING),
-}
-# The page that edits shows a number where the one that creates shows a text.
-_LIMIT_EDIT: Dict[str, Check] = {**_LIMIT_SETTING, "id": check_word, "groupId": check_word, "currencyAmountUI": number(above=0)}
-_FOLLOW_BUY: Dict[str, Check] = {
-    **_EXECUTION,
-    "enabled": check_flag,
-    "startHour": count(0),
-    "endHour": count(0),
-    "buyAmountType": check_word,
-}
-_FOLLOW: Dict[str, Check] = {
-    "id": check_word,
-    "enabled": check_flag,
-    "name": check_text,
-    "chain": check_word,
-    "dexFilter": identifiers(),
-    "targetIds": identifiers(),
-    "tokenBlacklist": identifiers(),
-    "walletId": check_word,
-    "groupId": check_word,
-    "buySettings": settings(_FOLLOW_BUY),
-    "sellSettings": settings({**_EXITS, "enabled": check_flag}),
-}
-_TOGGLE: Dict[str, Check] = {"id": check_word, "ids": identifiers(), "enabled": check_flag, "closePnlOrder": check_flag}
-_WALLET: Dict[str, Check] = {"ids": identifiers(), "walletId": check_word}
-_SNIPE: Dict[str, Check] = {
-    "enabled": check_flag,
-    "chain": check_word,
-    "token": check_word,
-    "walletId": check_word,
-    "expireDelta": count(0, _LONGEST_EXPIRY_MS),
-    "buySettings": settings({**_EXECUTION, "buyAmountUI": number_text(above=0)}),
-    "sellSettings": settings(_EXITS),
-}
-_DEV: Dict[str, Check] = {
-    **_EXECUTION,
-    "chain": check_word,
-    "pairType": check_word,
-    "pair": check_word,
-    "walletId": check_word,
-    "tradeType": choice("buy", "sell"),
-    "minDevSellPercent": number(0, 1),
-    "amountOrPercent": number(above=0),
-}
-_LIST: Dict[str, Check] = {
-    "page": count(0),
-    "size": count(1, 20),
-    "chain": check_word,
-    "state": check_word,
-    "groupId": check_word,
-    "token": check_word,
-    "sourceId": check_word,
-    "source": choice("swap_order", "follow_order"),
-}
+_ids = identifiers()
+_source = choice("swap_order", "follow_order")
 
 
 class DBotTradeClient(Client):
@@ -175,10 +80,10 @@ class DBotTradeClient(Client):
     * ``ProtocolError``: an answer that says neither yes nor no, or lacks what is documented: treat it like no answer.
     * ``ConnectError``, ``ClientClosed``, ``WrongThreadError``: nothing was sent.
 
-    Where a method takes ``**fields``, further fields go out as they are, in the venue's own spelling
-    (``maxBuyTimesPerToken=3``), and None as ``null`` (``jitoTip=None``: automatic). Arguments that are None are left
-    out, so that the venue's default holds. ``timeout`` is in seconds, in place of ``request_timeout``. ``call`` sends
-    any other method of the venue.
+    A keyword that is not documented is a ``TypeError`` that names the nearest one. What the venue has beside the documented
+    fields goes into ``extra``, unchecked and in its own spelling (``extra={"maxBuyTimesPerToken": 3}``), and None there as
+    ``null`` (``extra={"jitoTip": None}``: automatic). Arguments that are None are left out, so that the venue's default
+    holds. ``timeout`` is in seconds, in place of ``request_timeout``. ``call`` sends any other method of the venue.
 
     **Trade results:** ``subscribe("tradeResults", types, callback=...)``, where the symbols are the types wanted
     (``dbxsdk.dbot.TYPES``, e.g. ``"swap_buy_success"``; others are passed on as they are), and none means all.
@@ -212,34 +117,8 @@ class DBotTradeClient(Client):
 
     # -- fast trades -----------------------------------------------------------------------------------
 
-    def create_swap_order(
-        self,
-        *,
-        chain: str,
-        pair: str,
-        wallet_id: str,
-        type: str,
-        amount_or_percent: Number,
-        custom_fee_and_tip: Optional[bool] = None,
-        priority_fee: Optional[Number] = None,
-        gas_fee_delta: Optional[Number] = None,
-        max_fee_per_gas: Optional[Number] = None,
-        jito_enabled: Optional[bool] = None,
-        jito_tip: Optional[Number] = None,
-        max_slippage: Optional[Number] = None,
-        concurrent_nodes: Optional[int] = None,
-        retries: Optional[int] = None,
-        stop_earn_percent: Optional[Number] = None,
-        stop_loss_percent: Optional[Number] = None,
-        stop_earn_group: Optional[Sequence[Mapping[str, Any]]] = None,
-        stop_loss_group: Optional[Sequence[Mapping[str, Any]]] = None,
-        trailing_stop_group: Optional[Sequence[Mapping[str, Any]]] = None,
-        pnl_order_expire_delta: Optional[int] = None,
-        pnl_order_expire_execute: Optional[bool] = None,
-        pnl_order_use_mid_price: Optional[bool] = None,
-        timeout: Optional[float] = None,
-        **fields: Any,
-    ) -> Any:
+    @spelled_out(Swap)
+    def create_swap_order(self, *, extra: Extra = None, timeout: Optional[float] = None, **fields: Unpack[Swap]) -> Any:
         """Buys or sells at once (``createSwapOrder``). Returns the venue's ``res``, by its REST twin ``{"id": ...}``:
         the task was taken, not carried out. **Never send it again without asking**: see the class.
 
@@ -251,7 +130,7 @@ class DBotTradeClient(Client):
             amount_or_percent: to buy, an amount of the chain's currency; to sell, a fraction (0.5 is half).
             priority_fee: in SOL, as text on the wire; ``""`` is automatic.
             gas_fee_delta, max_fee_per_gas: in Gwei, on EVM chains.
-            jito_tip: in SOL; ``jitoTip=None`` is automatic.
+            jito_tip: in SOL; ``extra={"jitoTip": None}`` is automatic.
             max_slippage: a fraction, 0 to 1.
             concurrent_nodes: 1 to 3.
             retries: 0 to 10.
@@ -262,56 +141,11 @@ class DBotTradeClient(Client):
 
         Source: docs.dbotx.com/reference/fast-buy-sell-ws.
         """
-        _check_fraction(type, amount_or_percent)
-        required = {"chain": chain, "pair": pair, "wallet_id": wallet_id, "type": type, "amount_or_percent": amount_or_percent}
-        optional = {
-            "custom_fee_and_tip": custom_fee_and_tip,
-            "priority_fee": priority_fee,
-            "gas_fee_delta": gas_fee_delta,
-            "max_fee_per_gas": max_fee_per_gas,
-            "jito_enabled": jito_enabled,
-            "jito_tip": jito_tip,
-            "max_slippage": max_slippage,
-            "concurrent_nodes": concurrent_nodes,
-            "retries": retries,
-            "stop_earn_percent": stop_earn_percent,
-            "stop_loss_percent": stop_loss_percent,
-            "stop_earn_group": stop_earn_group,
-            "stop_loss_group": stop_loss_group,
-            "trailing_stop_group": trailing_stop_group,
-            "pnl_order_expire_delta": pnl_order_expire_delta,
-            "pnl_order_expire_execute": pnl_order_expire_execute,
-            "pnl_order_use_mid_price": pnl_order_use_mid_price,
-        }
-        return self.call("createSwapOrder", params(_SWAP, required, optional, fields), timeout=timeout)
+        return self._trade("createSwapOrder", params(Swap, fields, extra), "type", timeout)
 
+    @spelled_out(MultiWalletSwap)
     def create_swap_orders_multi_wallet(
-        self,
-        *,
-        chain: str,
-        pair: str,
-        wallet_id_list: Sequence[str],
-        type: str,
-        amount_or_percent: Number,
-        custom_fee_and_tip: Optional[bool] = None,
-        priority_fee: Optional[Number] = None,
-        gas_fee_delta: Optional[Number] = None,
-        max_fee_per_gas: Optional[Number] = None,
-        jito_enabled: Optional[bool] = None,
-        jito_tip: Optional[Number] = None,
-        max_slippage: Optional[Number] = None,
-        concurrent_nodes: Optional[int] = None,
-        retries: Optional[int] = None,
-        stop_earn_percent: Optional[Number] = None,
-        stop_loss_percent: Optional[Number] = None,
-        stop_earn_group: Optional[Sequence[Mapping[str, Any]]] = None,
-        stop_loss_group: Optional[Sequence[Mapping[str, Any]]] = None,
-        trailing_stop_group: Optional[Sequence[Mapping[str, Any]]] = None,
-        pnl_order_expire_delta: Optional[int] = None,
-        pnl_order_expire_execute: Optional[bool] = None,
-        pnl_order_use_mid_price: Optional[bool] = None,
-        timeout: Optional[float] = None,
-        **fields: Any,
+        self, *, extra: Extra = None, timeout: Optional[float] = None, **fields: Unpack[MultiWalletSwap]
     ) -> Any:
         """Buys or sells with several wallets at once (``createSwapOrdersMultiWallet``): **the amount is that of EACH
         wallet**. ``wallet_id_list`` has 1 to 5 ids, all else is as in ``create_swap_order``. Returns the venue's
@@ -319,34 +153,7 @@ class DBotTradeClient(Client):
 
         Source: docs.dbotx.com/reference/multi-fast-buy-sell-ws.
         """
-        _check_fraction(type, amount_or_percent)
-        required = {
-            "chain": chain,
-            "pair": pair,
-            "wallet_id_list": wallet_id_list,
-            "type": type,
-            "amount_or_percent": amount_or_percent,
-        }
-        optional = {
-            "custom_fee_and_tip": custom_fee_and_tip,
-            "priority_fee": priority_fee,
-            "gas_fee_delta": gas_fee_delta,
-            "max_fee_per_gas": max_fee_per_gas,
-            "jito_enabled": jito_enabled,
-            "jito_tip": jito_tip,
-            "max_slippage": max_slippage,
-            "concurrent_nodes": concurrent_nodes,
-            "retries": retries,
-            "stop_earn_percent": stop_earn_percent,
-            "stop_loss_percent": stop_loss_percent,
-            "stop_earn_group": stop_earn_group,
-            "stop_loss_group": stop_loss_group,
-            "trailing_stop_group": trailing_stop_group,
-            "pnl_order_expire_delta": pnl_order_expire_delta,
-            "pnl_order_expire_execute": pnl_order_expire_execute,
-            "pnl_order_use_mid_price": pnl_order_use_mid_price,
-        }
-        return self.call("createSwapOrdersMultiWallet", params(_SWAP, required, optional, fields), timeout=timeout)
+        return self._trade("createSwapOrdersMultiWallet", params(MultiWalletSwap, fields, extra), "type", timeout)
 
     def get_swap_order(self, order_id: str, *, timeout: Optional[float] = None) -> models.SwapOrder:
         """The state of one fast trade (``getSwapOrder``). Safe to retry.
@@ -363,22 +170,13 @@ class DBotTradeClient(Client):
 
         Source: docs.dbotx.com/reference/multi-wallet-fast-buy-sell-task-ws.
         """
-        orders = self._list("getSwapOrders", {"ids": identifiers()("ids", ids)}, timeout)
+        orders = self._list("getSwapOrders", {"ids": _ids("ids", ids)}, timeout)
         return {order.id: order for order in map(models.read_swap_order, orders)}
 
     # -- limit orders ------------------------------------------------------------------------------------
 
-    def create_limit_order(
-        self,
-        *,
-        chain: str,
-        pair: str,
-        wallet_id: str,
-        settings: Sequence[Mapping[str, Any]],
-        group_id: Optional[str] = None,
-        timeout: Optional[float] = None,
-        **fields: Any,
-    ) -> Any:
+    @spelled_out(Limit)
+    def create_limit_order(self, *, extra: Extra = None, timeout: Optional[float] = None, **fields: Unpack[Limit]) -> Any:
         """Makes limit orders (``createLimitOrder``), one for each of ``settings``. Returns the venue's ``res``, by its
         REST twin ``{"ids": [...]}``. Never send it again without asking. Limited to 60 a minute (Enterprise 150).
 
@@ -390,78 +188,37 @@ class DBotTradeClient(Client):
 
         Source: docs.dbotx.com/reference/create-limit-order-ws.
         """
-        required = {"chain": chain, "pair": pair, "wallet_id": wallet_id, "settings": settings}
-        return self.call("createLimitOrder", params(_LIMIT, required, {"group_id": group_id}, fields), timeout=timeout)
+        return self.call("createLimitOrder", params(Limit, fields, extra), timeout=timeout)
 
+    @spelled_out(LimitEdit)
     def update_limit_order(
-        self,
-        id: str,
-        *,
-        enabled: Optional[bool] = None,
-        group_id: Optional[str] = None,
-        trigger_price_usd: Optional[Number] = None,
-        trigger_direction: Optional[str] = None,
-        currency_amount_ui: Optional[Number] = None,
-        custom_fee_and_tip: Optional[bool] = None,
-        priority_fee: Optional[Number] = None,
-        gas_fee_delta: Optional[Number] = None,
-        max_fee_per_gas: Optional[Number] = None,
-        jito_enabled: Optional[bool] = None,
-        jito_tip: Optional[Number] = None,
-        max_slippage: Optional[Number] = None,
-        concurrent_nodes: Optional[int] = None,
-        retries: Optional[int] = None,
-        timeout: Optional[float] = None,
-        **fields: Any,
+        self, id: str, *, extra: Extra = None, timeout: Optional[float] = None, **fields: Unpack[LimitEdit]
     ) -> Any:
         """Edits one limit order (``updateLimitOrder``). The page does not say what becomes of fields that are left
         out: give all that you rely on. ``currency_amount_ui`` goes out as a number here, as the page has it.
 
         Source: docs.dbotx.com/reference/edit-limit-order-ws.
         """
-        optional = {
-            "enabled": enabled,
-            "group_id": group_id,
-            "trigger_price_usd": trigger_price_usd,
-            "trigger_direction": trigger_direction,
-            "currency_amount_ui": currency_amount_ui,
-            "custom_fee_and_tip": custom_fee_and_tip,
-            "priority_fee": priority_fee,
-            "gas_fee_delta": gas_fee_delta,
-            "max_fee_per_gas": max_fee_per_gas,
-            "jito_enabled": jito_enabled,
-            "jito_tip": jito_tip,
-            "max_slippage": max_slippage,
-            "concurrent_nodes": concurrent_nodes,
-            "retries": retries,
-        }
-        return self.call("updateLimitOrder", params(_LIMIT_EDIT, {"id": id}, optional, fields), timeout=timeout)
+        document = {"id": check_word("id", id), **params(LimitEdit, fields, extra)}
+        return self.call("updateLimitOrder", document, timeout=timeout)
 
+    @spelled_out(LimitPage)
     def list_limit_orders(
-        self,
-        *,
-        page: int = 0,
-        size: int = 20,
-        chain: Optional[str] = None,
-        state: Optional[str] = None,
-        group_id: Optional[str] = None,
-        token: Optional[str] = None,
-        timeout: Optional[float] = None,
+        self, *, page: int = 0, size: int = 20, timeout: Optional[float] = None, **fields: Unpack[LimitPage]
     ) -> List[Any]:
         """One page of the limit orders (``listLimitOrders``) as the venue's dicts. ``page`` counts from 0, ``size`` is
         20 at most; ``state`` e.g. ``"init"``. Safe to retry.
 
         Source: docs.dbotx.com/reference/limit-orders-ws.
         """
-        optional = {"chain": chain, "state": state, "group_id": group_id, "token": token}
-        return self._list("listLimitOrders", params(_LIST, {"page": page, "size": size}, optional, {}), timeout)
+        return self._page("listLimitOrders", page, size, params(LimitPage, fields), timeout)
 
     def delete_limit_orders(self, ids: Sequence[str], *, timeout: Optional[float] = None) -> Any:
         """Deletes limit orders (``deleteLimitOrders``); **take profit and stop loss tasks are limit orders, too**.
 
         Source: docs.dbotx.com/reference/delete-limit-orders-ws.
         """
-        return self.call("deleteLimitOrders", {"ids": identifiers()("ids", ids)}, timeout=timeout)
+        return self.call("deleteLimitOrders", {"ids": _ids("ids", ids)}, timeout=timeout)
 
     def delete_all_limit_orders(self, *, timeout: Optional[float] = None) -> Any:
         """Deletes **ALL limit orders, AND ALL take profit and stop loss tasks** of fast trades and of copy trading, in
@@ -473,22 +230,9 @@ class DBotTradeClient(Client):
 
     # -- copy trading ------------------------------------------------------------------------------------
 
+    @spelled_out(Follow)
     def create_or_update_follow_order(
-        self,
-        *,
-        id: Optional[str] = None,
-        enabled: bool,
-        name: str,
-        chain: str,
-        target_ids: Sequence[str],
-        wallet_id: str,
-        buy_settings: Optional[Mapping[str, Any]] = None,
-        sell_settings: Optional[Mapping[str, Any]] = None,
-        dex_filter: Optional[Sequence[str]] = None,
-        token_blacklist: Optional[Sequence[str]] = None,
-        group_id: Optional[str] = None,
-        timeout: Optional[float] = None,
-        **fields: Any,
+        self, *, extra: Extra = None, timeout: Optional[float] = None, **fields: Unpack[Follow]
     ) -> Any:
         """Makes a copy trading task, or **OVERWRITES a whole one** (``createOrUpdateFollowOrder``).
 
@@ -504,16 +248,7 @@ class DBotTradeClient(Client):
 
         Source: docs.dbotx.com/v1.0-dex-zh/reference/edit-copy-trading-ws.
         """
-        required = {"enabled": enabled, "name": name, "chain": chain, "target_ids": target_ids, "wallet_id": wallet_id}
-        optional = {
-            "id": id,
-            "buy_settings": buy_settings,
-            "sell_settings": sell_settings,
-            "dex_filter": dex_filter,
-            "token_blacklist": token_blacklist,
-            "group_id": group_id,
-        }
-        return self.call("createOrUpdateFollowOrder", params(_FOLLOW, required, optional, fields), timeout=timeout)
+        return self.call("createOrUpdateFollowOrder", params(Follow, fields, extra), timeout=timeout)
 
     def update_follow_order(
         self, id: str, enabled: bool, close_pnl_order: bool = False, *, timeout: Optional[float] = None
@@ -527,8 +262,7 @@ class DBotTradeClient(Client):
 
         Source: docs.dbotx.com/v1.0-dex-zh/reference/switch-copy-trading-ws.
         """
-        required = {"id": id, "enabled": enabled, "close_pnl_order": close_pnl_order}
-        return self.call("updateFollowOrder", params(_TOGGLE, required, {}, {}), timeout=timeout)
+        return self._switch("updateFollowOrder", {"id": check_word("id", id)}, enabled, close_pnl_order, timeout)
 
     def batch_toggle_follow_order(
         self, ids: Sequence[str], enabled: bool, close_pnl_order: bool = False, *, timeout: Optional[float] = None
@@ -538,8 +272,7 @@ class DBotTradeClient(Client):
 
         Source: docs.dbotx.com/reference/switch-copy-tradings-ws.
         """
-        required = {"ids": ids, "enabled": enabled, "close_pnl_order": close_pnl_order}
-        return self.call("batchToggleFollowOrder", params(_TOGGLE, required, {}, {}), timeout=timeout)
+        return self._switch("batchToggleFollowOrder", {"ids": _ids("ids", ids)}, enabled, close_pnl_order, timeout)
 
     def batch_update_follow_order(self, ids: Sequence[str], wallet_id: str, *, timeout: Optional[float] = None) -> Any:
         """**REPLACES THE WALLET** of several copy trading tasks (``batchUpdateFollowOrder``): they trade the money of
@@ -547,18 +280,18 @@ class DBotTradeClient(Client):
 
         Source: docs.dbotx.com/reference/batch-replacement-of-copy-wallets-ws.
         """
-        return self.call(
-            "batchUpdateFollowOrder", params(_WALLET, {"ids": ids, "wallet_id": wallet_id}, {}, {}), timeout=timeout
-        )
+        document = {"ids": _ids("ids", ids), "walletId": check_word("wallet_id", wallet_id)}
+        return self.call("batchUpdateFollowOrder", document, timeout=timeout)
 
+    @spelled_out(FollowPage)
     def list_follow_orders(
-        self, *, page: int = 0, size: int = 20, chain: Optional[str] = None, timeout: Optional[float] = None
+        self, *, page: int = 0, size: int = 20, timeout: Optional[float] = None, **fields: Unpack[FollowPage]
     ) -> List[Any]:
         """One page of the copy trading tasks (``listFollowOrders``) as the venue's dicts; see ``list_limit_orders``.
 
         Source: docs.dbotx.com/reference/copy-trading-tasks-ws.
         """
-        return self._list("listFollowOrders", params(_LIST, {"page": page, "size": size}, {"chain": chain}, {}), timeout)
+        return self._page("listFollowOrders", page, size, params(FollowPage, fields), timeout)
 
     def delete_follow_orders(self, ids: Sequence[str], *, timeout: Optional[float] = None) -> Any:
         """Deletes copy trading tasks (``deleteFollowOrders``).
@@ -566,30 +299,21 @@ class DBotTradeClient(Client):
         Source: docs.dbotx.com/v1.0-dex-zh/reference/delete-copy-trading-tasks-ws (its table says ``id``, its samples
         ``ids``).
         """
-        return self.call("deleteFollowOrders", {"ids": identifiers()("ids", ids)}, timeout=timeout)
+        return self.call("deleteFollowOrders", {"ids": _ids("ids", ids)}, timeout=timeout)
 
     # -- exits -------------------------------------------------------------------------------------------
 
+    @spelled_out(ExitPage)
     def list_trailing_stop_orders(
-        self,
-        source: str,
-        *,
-        page: int = 0,
-        size: int = 20,
-        chain: Optional[str] = None,
-        state: Optional[str] = None,
-        token: Optional[str] = None,
-        source_id: Optional[str] = None,
-        timeout: Optional[float] = None,
+        self, source: str, *, page: int = 0, size: int = 20, timeout: Optional[float] = None, **fields: Unpack[ExitPage]
     ) -> List[Any]:
         """One page of the trailing stops (``listTrailingStopOrders``) as the venue's dicts. ``source`` is
         ``"swap_order"`` or ``"follow_order"``, ``source_id`` the task that made them. Safe to retry.
 
         Source: docs.dbotx.com/reference/trailing-stop-tasks-ws.
         """
-        required = {"source": source, "page": page, "size": size}
-        optional = {"chain": chain, "state": state, "token": token, "source_id": source_id}
-        return self._list("listTrailingStopOrders", params(_LIST, required, optional, {}), timeout)
+        document = {"source": _source("source", source), **params(ExitPage, fields)}
+        return self._page("listTrailingStopOrders", page, size, document, timeout)
 
     def delete_all_trailing_stop_orders(self, source: str, *, timeout: Optional[float] = None) -> Any:
         """Deletes **ALL trailing stops** of ``source``, ``"swap_order"`` or ``"follow_order"``
@@ -597,62 +321,35 @@ class DBotTradeClient(Client):
 
         Source: docs.dbotx.com/reference/delete-all-trailing-stop-ws.
         """
-        return self.call("deleteAllTrailingStopOrders", params(_LIST, {"source": source}, {}, {}), timeout=timeout)
+        return self.call("deleteAllTrailingStopOrders", {"source": _source("source", source)}, timeout=timeout)
 
+    @spelled_out(ExitPage)
     def list_pnl_orders_from_follow_order(
-        self,
-        *,
-        page: int = 0,
-        size: int = 20,
-        chain: Optional[str] = None,
-        state: Optional[str] = None,
-        token: Optional[str] = None,
-        source_id: Optional[str] = None,
-        timeout: Optional[float] = None,
+        self, *, page: int = 0, size: int = 20, timeout: Optional[float] = None, **fields: Unpack[ExitPage]
     ) -> List[Any]:
         """One page of the take profit and stop loss tasks that copy trading made (``listPnlOrdersFromFollowOrder``) as
         the venue's dicts; ``source_id`` is the copy trading task. Safe to retry.
 
         Source: docs.dbotx.com/v1.0-dex-zh/reference/copy-trading-tp-sl-tasks-ws.
         """
-        optional = {"chain": chain, "state": state, "token": token, "source_id": source_id}
-        return self._list(
-            "listPnlOrdersFromFollowOrder", params(_LIST, {"page": page, "size": size}, optional, {}), timeout
-        )
+        return self._page("listPnlOrdersFromFollowOrder", page, size, params(ExitPage, fields), timeout)
 
+    @spelled_out(MigratePage)
     def list_migrate_orders(
-        self,
-        source: str,
-        *,
-        page: int = 0,
-        size: int = 20,
-        chain: Optional[str] = None,
-        state: Optional[str] = None,
-        timeout: Optional[float] = None,
+        self, source: str, *, page: int = 0, size: int = 20, timeout: Optional[float] = None, **fields: Unpack[MigratePage]
     ) -> List[Any]:
         """One page of the tasks that sell at a token's opening (``listMigrateOrders``) as the venue's dicts. ``source`` is
         ``"swap_order"`` or ``"follow_order"``. Safe to retry.
 
         Source: docs.dbotx.com/reference/opening-sell-tasks-ws.
         """
-        required = {"source": source, "page": page, "size": size}
-        return self._list("listMigrateOrders", params(_LIST, required, {"chain": chain, "state": state}, {}), timeout)
+        document = {"source": _source("source", source), **params(MigratePage, fields)}
+        return self._page("listMigrateOrders", page, size, document, timeout)
 
     # -- snipers and developers' sales ---------------------------------------------------------------------
 
-    def create_snipe_order(
-        self,
-        *,
-        enabled: bool,
-        chain: str,
-        token: str,
-        wallet_id: str,
-        expire_delta: int,
-        buy_settings: Mapping[str, Any],
-        sell_settings: Optional[Mapping[str, Any]] = None,
-        timeout: Optional[float] = None,
-        **fields: Any,
-    ) -> Any:
+    @spelled_out(Snipe)
+    def create_snipe_order(self, *, extra: Extra = None, timeout: Optional[float] = None, **fields: Unpack[Snipe]) -> Any:
         """Makes a task that buys a token as soon as it can be bought (``createSnipeOrder``). Returns the venue's
         ``res``, which no readable page shows. Never send it again without asking.
 
@@ -662,16 +359,7 @@ class DBotTradeClient(Client):
 
         Source: docs.dbotx.com/reference/create-auto-sniper-ws.
         """
-        required = {
-            "enabled": enabled,
-            "chain": chain,
-            "token": token,
-            "wallet_id": wallet_id,
-            "expire_delta": expire_delta,
-            "buy_settings": buy_settings,
-        }
-        checked = params(_SNIPE, required, {"sell_settings": sell_settings}, fields)
-        return self.call("createSnipeOrder", checked, timeout=timeout)
+        return self.call("createSnipeOrder", params(Snipe, fields, extra), timeout=timeout)
 
     def delete_snipe_order(self, id: str, *, timeout: Optional[float] = None) -> Any:
         """Deletes one sniper task (``deleteSnipeOrder``).
@@ -685,30 +373,10 @@ class DBotTradeClient(Client):
 
         Source: docs.dbotx.com/reference/delete-auto-sniper-tasks-ws.
         """
-        return self.call("deleteSnipeOrders", {"ids": identifiers()("ids", ids)}, timeout=timeout)
+        return self.call("deleteSnipeOrders", {"ids": _ids("ids", ids)}, timeout=timeout)
 
-    def create_dev_order(
-        self,
-        *,
-        chain: str,
-        pair_type: str,
-        pair: str,
-        wallet_id: str,
-        trade_type: str,
-        min_dev_sell_percent: Number,
-        amount_or_percent: Number,
-        custom_fee_and_tip: Optional[bool] = None,
-        priority_fee: Optional[Number] = None,
-        gas_fee_delta: Optional[Number] = None,
-        max_fee_per_gas: Optional[Number] = None,
-        jito_enabled: Optional[bool] = None,
-        jito_tip: Optional[Number] = None,
-        max_slippage: Optional[Number] = None,
-        concurrent_nodes: Optional[int] = None,
-        retries: Optional[int] = None,
-        timeout: Optional[float] = None,
-        **fields: Any,
-    ) -> Any:
+    @spelled_out(Dev)
+    def create_dev_order(self, *, extra: Extra = None, timeout: Optional[float] = None, **fields: Unpack[Dev]) -> Any:
         """Makes a task that trades when a token's developer sells (``createDevOrder``). Returns the venue's ``res``, which
         no readable page shows. Never send it again without asking.
 
@@ -720,28 +388,7 @@ class DBotTradeClient(Client):
 
         Source: docs.dbotx.com/reference/create-dev-sell-ws.
         """
-        _check_fraction(trade_type, amount_or_percent)
-        required = {
-            "chain": chain,
-            "pair_type": pair_type,
-            "pair": pair,
-            "wallet_id": wallet_id,
-            "trade_type": trade_type,
-            "min_dev_sell_percent": min_dev_sell_percent,
-            "amount_or_percent": amount_or_percent,
-        }
-        optional = {
-            "custom_fee_and_tip": custom_fee_and_tip,
-            "priority_fee": priority_fee,
-            "gas_fee_delta": gas_fee_delta,
-            "max_fee_per_gas": max_fee_per_gas,
-            "jito_enabled": jito_enabled,
-            "jito_tip": jito_tip,
-            "max_slippage": max_slippage,
-            "concurrent_nodes": concurrent_nodes,
-            "retries": retries,
-        }
-        return self.call("createDevOrder", params(_DEV, required, optional, fields), timeout=timeout)
+        return self._trade("createDevOrder", params(Dev, fields, extra), "tradeType", timeout)
 
     def batch_update_dev_order(self, ids: Sequence[str], enabled: bool, *, timeout: Optional[float] = None) -> Any:
         """**Switches** several developer tasks on or off (``batchUpdateDevOrder``); unlike ``batch_update_follow_order``,
@@ -749,18 +396,34 @@ class DBotTradeClient(Client):
 
         Source: docs.dbotx.com/reference/switch-dev-sells-ws.
         """
-        return self.call(
-            "batchUpdateDevOrder", params(_TOGGLE, {"ids": ids, "enabled": enabled}, {}, {}), timeout=timeout
-        )
+        document = {"ids": _ids("ids", ids), "enabled": check_flag("enabled", enabled)}
+        return self.call("batchUpdateDevOrder", document, timeout=timeout)
 
-    def _list(self, method: str, checked: Mapping[str, Any], timeout: Optional[float]) -> List[Any]:
-        items = self.call(method, checked, timeout=timeout)
+    def _trade(self, method: str, document: Mapping[str, Any], direction: str, timeout: Optional[float]) -> Any:
+        """``direction`` names the field that says whether it buys or sells."""
+        fraction = document["amountOrPercent"]
+        # Whoever writes 50 for the half of a holding must not sell by accident what the venue makes of it.
+        if document[direction] == "sell" and fraction > 1:
+            raise ValueError(f"amount_or_percent must be a fraction up to 1 to sell (0.5 is half), not {fraction}")
+        return self.call(method, document, timeout=timeout)
+
+    def _switch(
+        self, method: str, which: Mapping[str, Any], enabled: bool, close_pnl_order: bool, timeout: Optional[float]
+    ) -> Any:
+        switches = {
+            "enabled": check_flag("enabled", enabled),
+            "closePnlOrder": check_flag("close_pnl_order", close_pnl_order),
+        }
+        return self.call(method, {**which, **switches}, timeout=timeout)
+
+    def _page(
+        self, method: str, page: int, size: int, document: Mapping[str, Any], timeout: Optional[float]
+    ) -> List[Any]:
+        pages = {"page": check_int("page", page, least=0), "size": check_int("size", size, least=1, most=20)}
+        return self._list(method, {**pages, **document}, timeout)
+
+    def _list(self, method: str, document: Mapping[str, Any], timeout: Optional[float]) -> List[Any]:
+        items = self.call(method, document, timeout=timeout)
         if not isinstance(items, list):
             raise ProtocolError(f"{method} was answered with {type(items).__name__} in place of a list")
         return items
-
-
-def _check_fraction(direction: Any, amount_or_percent: Any) -> None:
-    """Whoever writes 50 for the half of a holding must not sell by accident what the venue makes of it."""
-    if direction == "sell" and number(above=0)("amount_or_percent", amount_or_percent) > 1:
-        raise ValueError(f"amount_or_percent must be a fraction up to 1 to sell (0.5 is half), not {amount_or_percent}")

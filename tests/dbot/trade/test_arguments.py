@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from decimal import Decimal
-from typing import Any, Dict
+from typing import Annotated, Any, Dict, Optional, TypedDict, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -98,24 +99,49 @@ def test_bad_is_named(check: a.Check, bad: Any, error: Any, message: str) -> Non
         check("it", bad)
 
 
-CHECKS: Dict[str, a.Check] = {"walletId": check_word, "maxSlippage": a.number(0, 1), "currencyAmountUI": a.number()}
+class Fields(TypedDict, total=False):
+    max_slippage: Annotated[Optional[a.Number], a.number(0, 1)]
+    currency_amount_ui: Annotated[Optional[a.Number], a.number()]
+
+
+class Wallet(Fields):
+    wallet_id: Annotated[str, check_word]
 
 
 def test_params() -> None:
-    document = a.params(CHECKS, {"wallet_id": "w"}, {"max_slippage": None, "currency_amount_ui": 1}, {"newField": None, "x": [2]})
+    given = {"wallet_id": "w", "max_slippage": None, "currency_amount_ui": 1}
+    document = a.params(Wallet, given, {"newField": None, "x": [2]})
     assert document == {"walletId": "w", "currencyAmountUI": Decimal(1), "newField": None, "x": [2]}
+    assert a.params(Fields, {}) == a.params(Fields, {}, None) == {}
+    assert a.params(Fields, {"maxSlippage": None}) == {"maxSlippage": None}
+    assert [*a.checks_of(Wallet)] == ["maxSlippage", "currencyAmountUI", "walletId"]
 
 
-@pytest.mark.parametrize("required, optional, fields, error, message", [
-    ({"wallet_id": None}, {}, {}, TypeError, "wallet_id must be a str"),
-    ({}, {"max_slippage": 2}, {}, ValueError, "max_slippage must be 0 to 1"),
-    ({}, {}, {"maxSlippage": "x"}, ValueError, "maxSlippage must be a number"),
-    ({}, {}, {"max_slipage": 0.1}, TypeError, "unexpected argument max_slipage"),
-    ({"wallet_id": "w"}, {}, {"walletId": "v"}, TypeError, "walletId is given twice"),
+@pytest.mark.parametrize("given, extra, error, message", [
+    ({"wallet_id": None}, {}, TypeError, "wallet_id must be a str"),
+    ({}, {}, TypeError, "missing argument wallet_id"),
+    ({"wallet_id": "w", "max_slippage": 2}, {}, ValueError, "max_slippage must be 0 to 1"),
+    ({"wallet_id": "w", "maxSlippage": "x"}, {}, ValueError, "maxSlippage must be a number"),
+    ({"wallet_id": "w", "max_slipage": 0.1}, {}, TypeError, "unexpected argument max_slipage: the nearest is max_slippage; "),
+    ({"wallet_id": "w", "walletId": "v"}, {}, TypeError, "walletId is given twice"),
+    ({"wallet_id": "w"}, {"walletId": "v"}, TypeError, "walletId is given twice"),
+    ({"wallet_id": "w"}, {"wallet_id": "v"}, TypeError, "extra: 'wallet_id' is no field of the venue"),
 ])
-def test_bad_params(required: Any, optional: Any, fields: Any, error: Any, message: str) -> None:
+def test_bad_params(given: Any, extra: Any, error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
-        a.params(CHECKS, required, optional, fields)
+        a.params(Wallet, given, extra)
+
+
+def test_each_field_is_shown_in_place_of_the_rest() -> None:
+    @a.spelled_out(Wallet)
+    def create(self: Any, id: str, *, extra: Any = None, timeout: Optional[float] = None, **fields: Any) -> int:
+        return 1
+
+    parameters = inspect.signature(create).parameters
+    assert [*parameters] == ["self", "id", "wallet_id", "max_slippage", "currency_amount_ui", "extra", "timeout"]
+    assert parameters["wallet_id"].default is inspect.Parameter.empty and parameters["max_slippage"].default is None
+    hints = get_type_hints(create)
+    assert hints["wallet_id"] is str and hints["timeout"] == Optional[float] and "fields" not in hints
 
 
 @pytest.mark.parametrize("name, wire", [
