@@ -11,7 +11,7 @@ _UNITS = {"K": 1024, "M": 1024**2, "G": 1024**3}
 
 
 def seconds(text: str) -> float:
-    """A time above 0."""
+    """Read a time above 0."""
     try:
         return check_seconds("it", float(text))
     except ValueError:
@@ -19,7 +19,7 @@ def seconds(text: str) -> float:
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
-    """A whole number within limits."""
+    """Return a reader of whole numbers within limits."""
 
     def check(text: str) -> int:
         if not (text.isascii() and text.isdigit()) or not least <= int(text) <= most:
@@ -33,7 +33,7 @@ count = whole(1, 1_000_000_000)
 
 
 def size(text: str) -> int:
-    """Bytes: ``1000000``, ``500K``, ``100M``, ``2G``."""
+    """Read a number of bytes: ``1000000``, ``500K``, ``100M``, ``2G``."""
     number, unit = (text[:-1], _UNITS[text[-1:].upper()]) if text[-1:].upper() in _UNITS else (text, 1)
     if not (number.isascii() and number.isdigit()) or not 0 < int(number) * unit < 1 << 60:
         raise argparse.ArgumentTypeError(f"must be a number of bytes like 1000000, 500K, 100M or 2G, not {text!r}")

@@ -1,10 +1,10 @@
-"""Why a command ends without having done its work, beside what the library raises; ``main`` turns them into exit codes."""
+"""Reasons why a command fails, beside the library's own errors; ``main`` turns them into exit codes."""
 
 from __future__ import annotations
 
 
 class WrongArguments(Exception):
-    """The command line is wrong, which only the command itself could tell: usage, the message, exit code 2."""
+    """The command line is wrong in a way that argparse cannot see: usage, the message, exit code 2."""
 
 
 class NotInstalled(Exception):

@@ -8,20 +8,20 @@ from typing import Any, Callable, Optional, Protocol
 from dbxsdk.cli.inbox import Inbox
 
 TICK = 0.25
-"""Seconds after which a display is drawn anew at the latest, and the clients are looked at."""
+"""Seconds after which a display is redrawn, at the latest, and the clients are checked."""
 
 
 class Display(Protocol):
     """Shows updates and events. All calls come from the main thread."""
 
     def show(self, source: str, item: Any) -> bool:
-        """Whether it was an update that counts."""
+        """Show one item. True if it was an update that counts."""
 
     def tick(self) -> None:
-        """Everything that has come so far was shown: it is to be seen now."""
+        """All items so far were shown: make them visible now."""
 
     def close(self) -> None:
-        """Leaves the terminal in order, also after an error."""
+        """Leave the terminal in order, also after an error."""
 
 
 def follow(
@@ -32,8 +32,8 @@ def follow(
     count: Optional[int] = None,
     seconds: Optional[float] = None,
 ) -> int:
-    """Returns how many updates were shown. ``look`` is called again and again: what it raises ends it, and True once
-    nothing more will come."""
+    """Return how many updates were shown. ``look`` is called again and again: it raises to end this,
+    and returns True if nothing more will come."""
     until = None if seconds is None else time.monotonic() + seconds
     shown = 0
     is_over = False
@@ -47,4 +47,4 @@ def follow(
         display.tick()
         if is_over or (until is not None and time.monotonic() >= until):
             return shown
-        is_over = look() is True  # what came meanwhile is shown still
+        is_over = look() is True  # items that came meanwhile are still shown

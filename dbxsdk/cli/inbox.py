@@ -1,4 +1,4 @@
-"""Hands what callbacks get to the main thread, which alone prints: Ctrl-C and a closed pipe are noticed there."""
+"""Passes updates from callbacks to the main thread, which alone prints: it notices Ctrl-C and a closed pipe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dbxsdk.book.order_book import OrderBook
 LIMIT = 10_000
 
 Item = Tuple[str, Any]
-"""Whose it is, as named on the command line, and what: an ``Update``, an event, or a ``BookTop``."""
+"""Its source, as named on the command line, and the item: an ``Update``, an event, or a ``BookTop``."""
 
 Level = Tuple[Any, Any]
 
@@ -34,7 +34,7 @@ class BookTop:
 
 
 class Inbox:
-    """In order. Callbacks wait where the main thread is slow, so that the client's overflow policy decides."""
+    """A queue. Callbacks wait if the main thread is slow, so that the client's overflow policy decides."""
 
     def __init__(self, limit: int = LIMIT) -> None:
         # Guards all below. Never held while printing.
@@ -44,7 +44,7 @@ class Inbox:
         self._closed = False
 
     def put(self, source: str, item: Any) -> None:
-        """From any thread but the main one."""
+        """Add an item, from any thread but the main one."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or len(self._items) < self._limit)
             if not self._closed:
@@ -52,7 +52,7 @@ class Inbox:
                 self._changed.notify_all()
 
     def take(self, timeout: float) -> List[Item]:
-        """All that has come, once there is something; nothing after ``timeout`` seconds."""
+        """Return all items, as soon as there are any; none after ``timeout`` seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self._items, timeout)
             items = list(self._items)
@@ -61,7 +61,7 @@ class Inbox:
         return items
 
     def close(self) -> None:
-        """Nobody takes any more: whoever waits to put goes on."""
+        """Stop taking items: threads that wait in ``put`` go on."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

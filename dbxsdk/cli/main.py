@@ -23,13 +23,13 @@ from dbxsdk.errors import DbxError
 
 COMMANDS = (demo, doctor, watch, call, ping, sim, record, replay, convert, completion)
 
-# What a shell reports of a program that the signal itself ended.
+# As a shell reports a program that the signal ended.
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 128 + 13
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Runs the command line ``argv`` (``sys.argv`` without it) and returns the exit code. Wrong usage exits with 2."""
+    """Run the command line ``argv`` (default: ``sys.argv``) and return the exit code. Wrong usage exits with 2."""
     arguments = _parse(argv)
     run: Callable[[argparse.Namespace], int] = arguments.run
     try:
@@ -39,21 +39,21 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         parser: argparse.ArgumentParser = arguments.parser
         parser.error(str(error))
     except BrokenPipeError:
-        _give_stdout_up()  # whoever read it has gone
+        _discard_stdout()  # the reader has gone
         return BROKEN_PIPE
     except (DbxError, OSError, NotInstalled, Failed) as error:
         complain(arguments.command, error)
         try:
             sys.stdout.flush()
-        except OSError:  # that was it: a full disk
-            _give_stdout_up()
+        except OSError:  # that was the error: a full disk
+            _discard_stdout()
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
-def _give_stdout_up() -> None:
-    """Python flushes stdout once more at its end: that must not raise again."""
+def _discard_stdout() -> None:
+    """Redirect stdout to nowhere: Python flushes it once more at its end, which must not raise again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -62,7 +62,7 @@ def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     completion.answer_shell(parser, commands)
     arguments, rest = parser.parse_known_args(argv)
     if rest:
-        # argparse gives up on positionals that come in two parts: watch VENUE CHANNEL --local SYMBOL.
+        # argparse refuses positionals that come in two parts: watch VENUE CHANNEL --local SYMBOL.
         name = getattr(arguments, "rest", None)
         if name is None or any(word.startswith("-") and word != "-" for word in rest):
             parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -72,7 +72,7 @@ def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
 
 @contextlib.contextmanager
 def _terminated_in_order() -> Iterator[None]:
-    """SIGTERM, by which services are stopped, ends a command as Ctrl-C does: a recording is closed whole."""
+    """Make SIGTERM, by which services are stopped, end a command as Ctrl-C does: a recording is closed whole."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""Which clients made a recording, and what they had subscribed, read off the requests that they sent."""
+"""The clients that made a recording, and their subscriptions, read off the requests that they sent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Iterable, List
 import attrs
 
 from dbxsdk.cli.venues import VENUES
-from dbxsdk.cli.words import Topic, Wish, Word
+from dbxsdk.cli.words import Topic, Selection, Word
 from dbxsdk.recording import Frame, Opened, RecordingReader
 
 
@@ -20,15 +20,15 @@ class Recorded:
     topics: Dict[Topic, None] = attrs.field(factory=dict)
 
     @property
-    def wishes(self) -> List[Wish]:
+    def selections(self) -> List[Selection]:
         channels: Dict[str, List[str]] = {}
         for channel, symbol in self.topics:
             channels.setdefault(channel, []).extend([symbol] if symbol else [])
-        return [Wish(self.word, channel, tuple(symbols)) for channel, symbols in channels.items()]
+        return [Selection(self.word, channel, tuple(symbols)) for channel, symbols in channels.items()]
 
 
 def recorded_clients(reader: RecordingReader, looked: Callable[[], Any]) -> List[Recorded]:
-    """The clients, in the order in which they first connected. Reads it all; calls ``looked`` for each record."""
+    """Return the clients, in the order in which they first connected. Reads it all; calls ``looked`` for each record."""
     owners: Dict[int, Recorded] = {}
     connections: Dict[int, Recorded] = {}
     for record in reader:
@@ -48,7 +48,7 @@ def _word(record: Opened) -> Word:
 
 
 def _topics(word: Word, payload: bytes) -> Iterable[Topic]:
-    """What one request subscribes. What is no such request, or not as a client of ours writes it, is passed over."""
+    """Return what one request subscribes. Other requests, and those not written as our clients do, are skipped."""
     try:
         return list(VENUES[word.venue].topics(word.socket, json.loads(payload)))
     except (ValueError, TypeError, KeyError, AttributeError):

@@ -14,7 +14,7 @@ from dbxsdk.models import Update
 
 
 def plain(value: Any) -> Any:
-    """``value`` as JSON has it."""
+    """Return ``value`` as a JSON value."""
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, dict):
@@ -38,12 +38,12 @@ def event_document(source: str, event: Any) -> Dict[str, Any]:
 
 
 def to_line(document: Any) -> str:
-    """One line of JSON."""
+    """Return one line of JSON."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def rows(update: Update[Any]) -> List[Dict[str, str]]:
-    """The update's data as texts by field, one row an item; what is absent is left out."""
+    """Return the update's data as texts by field, one row an item, without absent fields."""
     data = update.data if isinstance(update.data, (list, tuple)) else (update.data,)
     documents = (each if isinstance(each, dict) else {"data": each} for each in plain(data))
     return [{name: _text(value) for name, value in each.items() if value not in (None, "")} for each in documents]
@@ -58,7 +58,7 @@ def _text(value: Any) -> str:
 
 
 def describe(event: Any) -> str:
-    """An event in a few words."""
+    """Describe an event in a few words."""
     if isinstance(event, Connected):
         return "connected again" if event.reconnects else "connected"
     if isinstance(event, Disconnected):
@@ -75,5 +75,5 @@ def one_line(error: BaseException) -> str:
 
 
 def clock(received_ns: int) -> str:
-    """The time of day here, to the millisecond."""
+    """Return the time of day here, to the millisecond."""
     return datetime.datetime.fromtimestamp(received_ns / 1e9).strftime("%H:%M:%S.%f")[:-3]

@@ -28,26 +28,26 @@ Keys are read from the environment, where no list of processes shows them, and n
   dbot:trade, dbot:data       DBOT_API_KEY
 
 With --local a local venue is started for the command, which needs no network, no account and no keys. What it
-trades is what "dbxsdk sim VENUE" lists; its account trades a little by itself, so that there is something to see.
+trades is what "dbxsdk sim VENUE" lists; its account trades a little automatically, so that there is something to see.
 """
 
 PAPER = tuple(Word(name, socket) for name, venue in VENUES.items() for socket in venue.paper_sockets)
-"""The sockets that are there for paper trading, too."""
+"""The sockets that exist for paper trading, too."""
 
 EXIT_CODES = """\
 exit codes: 0 done; 1 the venue or the network said no (one line on stderr); 2 wrong arguments; 130 Ctrl-C before it
-was done. Where nothing but Ctrl-C ends the command, Ctrl-C is how it is done.
+was done. A command that only Ctrl-C ends is done then: 0.
 """
 
 
 def add_connection(parser: Any) -> None:
-    """The options that ``Venues`` reads."""
+    """Add the options that ``Venues`` reads."""
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--local", action="store_true", help="a local venue, started for this command")
     where.add_argument("--url", help="another address of the venue's socket (a regional host, a local venue)")
     where.add_argument("--testnet", action="store_true", help="Bybit's test network, which has keys of its own")
     where.add_argument("--demo", action="store_true", help="bybit:private of Bybit's paper trading")
-    parser.add_argument("--token-url", metavar="URL", help="with --url, for Cryptomus: where its one-time tokens are")
+    parser.add_argument("--token-url", metavar="URL", help="with --url, for Cryptomus: the address of its one-time tokens")
     parser.add_argument(
         "--timeout", type=seconds, default=10.0, metavar="N", help="seconds for the connection and each answer (default 10)"
     )
@@ -66,7 +66,7 @@ class Venues:
         self._local: Dict[str, Any] = {}
         self._lively_until = 0.0
         if arguments.url is not None and len(set(words)) > 1:
-            raise WrongArguments("argument --url: is one socket's address, and several are asked for")
+            raise WrongArguments("argument --url: one socket's address, and several sockets are named")
         if arguments.token_url is not None and (arguments.url is None or not VENUES[words[0].venue].has_token_url):
             those = ", ".join(name for name, venue in VENUES.items() if venue.has_token_url)
             raise WrongArguments(f"argument --token-url: goes with --url, for {those}")
@@ -77,7 +77,7 @@ class Venues:
                 raise WrongArguments(f"argument --demo: {each} has no paper trading; {', '.join(map(str, PAPER))} has")
         self._settings = {each: self._settings_of(each) for each in words}
         if arguments.local:
-            local_classes()  # an extra that is not installed is told before anything else is done
+            local_classes()  # reports an extra that is not installed before all else
 
     def __enter__(self) -> "Venues":
         return self
@@ -87,11 +87,11 @@ class Venues:
 
     @property
     def clients(self) -> List[Client]:
-        """Those made so far."""
+        """The clients made so far."""
         return list(self._clients.values())
 
     def client(self, which: Word, recorder: Optional[Recorder] = None) -> Client:
-        """The client of a socket, made at the first call. It connects at its first use."""
+        """Return the client of a socket; make it at the first call. It connects at its first use."""
         client = self._clients.get(which)
         if client is None:
             timeout = self._arguments.timeout
@@ -113,8 +113,7 @@ class Venues:
         return venue.client_class(which.socket)(*venue.positional(which.socket), **settings)
 
     def liven(self) -> None:
-        """Moves the accounts of local venues on, once a second at most: nobody else trades there, and what is watched
-        would be empty."""
+        """Let the accounts of local venues trade, once a second at most: otherwise there would be nothing to watch."""
         now = time.monotonic()
         if now < self._lively_until:
             return
@@ -123,7 +122,7 @@ class Venues:
             VENUES[which.venue].liven(which.socket, self._local[which.venue])
 
     def _settings_of(self, which: Word) -> Dict[str, Any]:
-        """The keyword arguments of a socket's client."""
+        """Return the keyword arguments of a socket's client."""
         if self._arguments.local:
             return {}
         venue = VENUES[which.venue]
@@ -146,7 +145,7 @@ class Venues:
 
 
 def local_classes() -> Dict[str, Any]:
-    """The classes of the local venues, by name. Raises ``NotInstalled`` without the extra that they need."""
+    """Return the classes of the local venues, by name. Raises ``NotInstalled`` without the extra that they need."""
     try:
         return {name: venue.local_class() for name, venue in VENUES.items()}
     except ImportError:

@@ -1,4 +1,4 @@
-"""The words of a command line: a venue's socket, and what is asked of it."""
+"""The words of a command line: a venue's socket, and a channel of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Topic = Tuple[str, str]
 
 @attrs.frozen
 class Word:
-    """A venue as it is named on the command line: ``bybit:linear``; ``socket`` is ``""`` where the venue has one."""
+    """A venue as it is named on the command line: ``bybit:linear``; ``socket`` is ``""`` if the venue has one."""
 
     venue: str
     socket: str
@@ -22,8 +22,8 @@ class Word:
 
 
 @attrs.frozen
-class Wish:
-    """What is to be subscribed: a channel of a venue, and its symbols, if any."""
+class Selection:
+    """A channel of a venue to subscribe, and its symbols, if any."""
 
     word: Word
     channel: str

@@ -1,21 +1,21 @@
 """Makes a recording of frames that were kept as lines of JSON, one frame a line.
 
-A line is an object. What is read of it:
+A line is an object. Its fields that are read:
 
 ============== =====================================================================================================
 ``venue``      the venue's name; required
 ``direction``  ``"in"`` or ``"out"``; required
-``frame``      the frame: a JSON document, which is taken over letter by letter (no number is changed); or a JSON text, for a
+``frame``      the frame: a JSON document, which is copied letter by letter (no number is changed); or a JSON text, for a
                frame that is not JSON; required
-``kind``       words about the frame (``"data.orderbook.50.snapshot"``, ``"subscribe.ok.spot"``); what begins with
-               ``REST`` came over HTTP and is skipped
-``client``,    the client class (``"BybitPublicClient"``) and its settings (``{"category": "spot"}``); where they are
-``settings``   not there, ``client_of`` tells them
-``wall_ns``    when it was (ns since 1970); where it is not there, ``interval`` after the line before
+``kind``       words about the frame (``"data.orderbook.50.snapshot"``, ``"subscribe.ok.spot"``); a line whose kind begins
+               with ``REST`` came over HTTP and is skipped
+``client``,    the client class (``"BybitPublicClient"``) and its settings (``{"category": "spot"}``); if they are
+``settings``   missing, ``client_of`` gives them
+``wall_ns``    the time (ns since 1970); if it is missing, ``interval`` after the line before
 ============== =====================================================================================================
 
-Everything else (``provenance``, ``source``) is for people. Each client becomes one connection of the
-recording, of which nobody knows the end.
+All else (``provenance``, ``source``) is for people. Each client becomes one connection of the
+recording, whose end is not known.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from dbxsdk.recording.format import DIRECTIONS, Frame, Opened, encode
 
 Line = Mapping[str, Any]
 ClientOf = Callable[[Line], Tuple[str, Mapping[str, Any]]]
-"""Tells the client class and its settings that a line's frame belongs to."""
+"""Returns the client class, and its settings, that a line's frame belongs to."""
 
 _MEMBER_BYTES = 1024 * 1024
 _START_NS = 1_000_000_000
@@ -45,7 +45,7 @@ _decoder = json.JSONDecoder()
 
 @attrs.frozen
 class Converted:
-    """What became of the lines: frames in the recording, lines skipped, and the file."""
+    """The result: frames in the recording, lines skipped, and the file."""
 
     frames: int
     skipped: int
@@ -59,7 +59,7 @@ def convert(
     interval: float = 0.001,
     client_of: Optional[ClientOf] = None,
 ) -> Converted:
-    """Writes the frames of ``lines`` as a recording to ``path`` (a folder, or a new file's name), one ``interval``
+    """Write the frames of ``lines`` as a recording to ``path`` (a folder, or a new file's name), one ``interval``
     (seconds) after the other. Login frames are written without their text. Empty lines are skipped.
 
     Raises:
@@ -109,7 +109,7 @@ class _Conversion:
         self.frames = self.skipped = 0
 
     def records(self, line: Union[str, bytes]) -> str:
-        """The recording's lines for one line."""
+        """Return the recording's lines for one line."""
         fields, spans = _members(line)
         if not fields or str(fields.get("kind", "")).startswith("REST"):
             self.skipped += 1
@@ -150,7 +150,7 @@ class _Conversion:
 
 
 def _members(line: Union[str, bytes]) -> Tuple[Dict[str, Any], Dict[str, str]]:
-    """The members of the line's object, as values and as they are written."""
+    """Return the members of the line's object, as values and as they are written."""
     values: Dict[str, Any] = {}
     texts: Dict[str, str] = {}
     try:
@@ -158,7 +158,7 @@ def _members(line: Union[str, bytes]) -> Tuple[Dict[str, Any], Dict[str, str]]:
         if not text:
             return values, texts
         if not isinstance(_decoder.decode(text), dict):
-            raise ValueError("no object")
+            raise ValueError("another value")
         at = _skip(text, 1)
         while text[at] != "}":
             name, at = _decoder.raw_decode(text, at)
@@ -169,12 +169,12 @@ def _members(line: Union[str, bytes]) -> Tuple[Dict[str, Any], Dict[str, str]]:
             if text[at] == ",":
                 at = _skip(text, at + 1)
     except (ValueError, RecursionError) as error:
-        raise RecordingError(f"it is no object of JSON: {error}") from error
+        raise RecordingError(f"not a JSON object: {error}") from error
     return values, texts
 
 
 def _skip(text: str, at: int) -> int:
-    """Over what JSON takes for blank."""
+    """Skip JSON's blanks; return the next place."""
     while text[at] in " \t\r\n":
         at += 1
     return at

@@ -6,7 +6,7 @@ import pytest
 
 from dbxsdk.cli.targets import Venues
 from dbxsdk.cli.venues import ALL_WORDS, VENUES, word
-from dbxsdk.cli.words import Wish, Word
+from dbxsdk.cli.words import Selection, Word
 from dbxsdk.sim import BybitVenue, CryptomusVenue, DigiFinexVenue
 from tests.cli.conftest import KEYS
 
@@ -133,12 +133,12 @@ def test_options_that_do_not_fit(dbx, options, said):
 
 def test_one_address_is_one_sockets(dbx, tmp_path):
     done = dbx("record", str(tmp_path), "digifinex", "all_ticker", "+", "bybit", "tickers", "BTCUSDT", "--url", "ws://x")
-    assert done.code == 2 and "argument --url: is one socket's address, and several are asked for" in done.err
+    assert done.code == 2 and "argument --url: one socket's address, and several sockets are named" in done.err
 
 
 def test_books():
     def books(name, channel, *symbols):
-        return VENUES[word(name).venue].books_of(Wish(word(name), channel, symbols))
+        return VENUES[word(name).venue].books_of(Selection(word(name), channel, symbols))
 
     assert books("bybit", "orderbook.200", "A", "B") == [{"symbol": "A", "depth": 200}, {"symbol": "B", "depth": 200}]
     assert books("bybit", "orderbook.50.BTCUSDT") == [{"symbol": "BTCUSDT", "depth": 50}]

@@ -77,10 +77,10 @@ def test_a_deep_line_is_converted_or_named(tmp_path: pathlib.Path, depth: int) -
 @pytest.mark.parametrize(
     "bad, message",
     [
-        ("{", "line 2: it is no object of JSON"),
-        ("[1]", "line 2: it is no object of JSON"),
-        ("{}x", "line 2: it is no object of JSON"),
-        (b"\xff", "line 2: it is no object of JSON"),
+        ("{", "line 2: not a JSON object"),
+        ("[1]", "line 2: not a JSON object"),
+        ("{}x", "line 2: not a JSON object"),
+        (b"\xff", "line 2: not a JSON object"),
         ('{"venue": "bybit", "direction": "in"}', "line 2: it needs a venue, a direction"),
         (line("{}", direction="up"), "line 2: it needs a venue, a direction"),
         (line("{}", "kraken"), "line 2: the client of venue 'kraken' is not known"),

@@ -31,7 +31,7 @@ object. "-" reads it from stdin.
 EPILOG = f"""\
 with --json, the result is one line.
 
-Where a request was sent and not answered, the message says that it may have been carried out: ask the venue before
+If a request was sent and not answered, the message says that it may have been carried out: ask the venue before
 you try again.
 
 {EXIT_CODES}"""
@@ -81,11 +81,11 @@ def _read(text: str) -> Any:
     try:
         return json.loads(text, parse_float=_exact, parse_constant=_refuse, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        raise WrongArguments(f"argument PARAMS: is no JSON: {error}") from None
+        raise WrongArguments(f"argument PARAMS: not JSON: {error}") from None
 
 
 def _exact(text: str) -> float:
-    """What cannot be kept must not be sent: the venue would read another number than the one that was typed."""
+    """Read a number; refuse one that a float changes: the venue would read another number than the one that was typed."""
     number = float(text)
     if Decimal(repr(number)) != Decimal(text):
         raise ValueError(f"{text} has more digits than a JSON number keeps: write it as a text")
@@ -93,7 +93,7 @@ def _exact(text: str) -> float:
 
 
 def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is none")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _once(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:

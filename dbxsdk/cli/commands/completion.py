@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def answer_shell(parser: argparse.ArgumentParser, commands: Iterable[argparse.ArgumentParser]) -> None:
-    """Print the completions and exit, if this is the script's question."""
+    """Print the completions and exit, if the shell's script asks for them."""
     if "_ARGCOMPLETE" not in os.environ:
         return
     import argcomplete
@@ -58,13 +58,13 @@ def answer_shell(parser: argparse.ArgumentParser, commands: Iterable[argparse.Ar
         **dict.fromkeys(("PATH", "LINES", "RECORDING"), files),
         "VENUE": _venues,
         "CHANNEL": lambda parsed_args, **_: _channels(parsed_args.venue),
-        "VENUE CHANNEL [SYMBOL ...]": lambda parsed_args, **_: _next(parsed_args.wishes or []),
+        "VENUE CHANNEL [SYMBOL ...]": lambda parsed_args, **_: _next(parsed_args.selections or []),
     }
     for command in commands:
         for action in command._actions:
             if action.choices is None and action.metavar in completers:
                 action.completer = completers[str(action.metavar)]  # type: ignore[attr-defined]
-    # Symbols and numbers are nobody's to complete.
+    # Symbols and numbers cannot be completed.
     argcomplete.autocomplete(parser, always_complete_options=False, default_completer=SuppressCompleter())
 
 

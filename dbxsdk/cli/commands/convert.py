@@ -23,8 +23,8 @@ Makes a recording, for "dbxsdk replay", of frames that were kept as lines of JSO
   {"venue": "bybit", "direction": "in", "frame": {...}}
 
 frame is the frame itself, as JSON or as a text; "client" (a class of the SDK, "BybitPublicClient"), "settings"
-({"category": "spot"}), "wall_ns" (when it was) and "kind" are read where they are there, and guessed where not. What is
-skipped: lines whose kind begins with REST. The whole description is in dbxsdk.recording.convert.
+({"category": "spot"}), "wall_ns" (when it was) and "kind" are read if present, and guessed if not. Lines whose kind begins
+with REST are skipped. The whole description is in dbxsdk.recording.convert.
 """
 
 
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         file = sys.stdin.buffer if arguments.lines == "-" else stack.enter_context(open(arguments.lines, "rb"))
         progress = Progress()
         stack.callback(progress.close)
-        done = convert(_told(file, progress), arguments.path, interval=arguments.interval, client_of=default_client)
+        done = convert(_shown(file, progress), arguments.path, interval=arguments.interval, client_of=default_client)
     if arguments.json:
         print(to_line(attrs.asdict(done)), flush=True)
     else:
@@ -58,10 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _told(file: BinaryIO, progress: Progress) -> Iterator[bytes]:
+def _shown(file: BinaryIO, progress: Progress) -> Iterator[bytes]:
     total = os.fstat(file.fileno()).st_size if file is not sys.stdin.buffer else 0
     read = 0
     for line in file:
         read += len(line)
-        progress.tell(f"{read:,} bytes" + (f" of {total:,}" if total else ""))
+        progress.show(f"{read:,} bytes" + (f" of {total:,}" if total else ""))
         yield line

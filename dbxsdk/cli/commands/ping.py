@@ -16,7 +16,7 @@ from dbxsdk.cli.venues import word
 from dbxsdk.errors import AuthError, DbxError
 
 DESCRIPTION = f"""\
-Connects, logs in where there is a key, and measures round trips by the venue's own ping.
+Connects, logs in if there is a key, and measures round trips by the venue's own ping.
 
 {VENUES_HELP}"""
 
@@ -25,7 +25,7 @@ with --json, each line is one document: {{"type": "connected", "ms"}}; {{"type":
 {{"type": "ping", "number", "error"}}; at the end {{"type": "summary", "sent", "answered", "min_ms", "median_ms", "max_ms"}}.
 
 {EXIT_CODES}
-A ping without an answer makes the exit code 1; the others are made all the same. Ctrl-C prints the summary of those made.
+A ping without an answer makes the exit code 1; the others are sent nevertheless. Ctrl-C prints the summary of those sent.
 """
 
 
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         started = time.monotonic()
         client.open()
         took = (time.monotonic() - started) * 1000
-        _tell(arguments, {"type": "connected", "ms": round(took, 3)}, f"{arguments.venue}: connected in {took:.2f} ms")
+        _print(arguments, {"type": "connected", "ms": round(took, 3)}, f"{arguments.venue}: connected in {took:.2f} ms")
         times: List[float] = []
         sent = 0
         pause = threading.Event()
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
                 sent += 1
                 _ping(arguments, client, sent, times)
         finally:
-            _tell_summary(arguments, sent, times)
+            _print_summary(arguments, sent, times)
     return 0 if len(times) == sent else 1
 
 
@@ -76,21 +76,21 @@ def _ping(arguments: argparse.Namespace, client: Any, number: int, times: List[f
         raise  # the client has ended
     except DbxError as error:
         reason = one_line(error)
-        _tell(arguments, {**head, "error": reason}, f"{number}: {reason}", failed=True)
+        _print(arguments, {**head, "error": reason}, f"{number}: {reason}", failed=True)
     else:
         times.append(milliseconds)
-        _tell(arguments, {**head, "ms": round(milliseconds, 3)}, f"{number}: {milliseconds:.2f} ms")
+        _print(arguments, {**head, "ms": round(milliseconds, 3)}, f"{number}: {milliseconds:.2f} ms")
 
 
-def _tell_summary(arguments: argparse.Namespace, sent: int, times: List[float]) -> None:
+def _print_summary(arguments: argparse.Namespace, sent: int, times: List[float]) -> None:
     figures = {"min": min(times), "median": statistics.median(times), "max": max(times)} if times else {}
     document = {"type": "summary", "sent": sent, "answered": len(times)}
     document.update({f"{name}_ms": round(figure, 3) for name, figure in figures.items()})
-    told = " / ".join(f"{name} {figure:.2f}" for name, figure in figures.items())
-    _tell(arguments, document, f"{sent} sent, {len(times)} answered" + (f": {told} ms" if told else ""))
+    figures_text = " / ".join(f"{name} {figure:.2f}" for name, figure in figures.items())
+    _print(arguments, document, f"{sent} sent, {len(times)} answered" + (f": {figures_text} ms" if figures_text else ""))
 
 
-def _tell(arguments: argparse.Namespace, document: Dict[str, Any], line: str, failed: bool = False) -> None:
+def _print(arguments: argparse.Namespace, document: Dict[str, Any], line: str, failed: bool = False) -> None:
     if arguments.json:
         print(to_line(document), flush=True)
     else:

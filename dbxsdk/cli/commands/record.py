@@ -16,7 +16,7 @@ from dbxsdk.cli.inbox import Inbox
 from dbxsdk.cli.rendering import describe, event_document, to_line
 from dbxsdk.cli.targets import EXIT_CODES, VENUES_HELP, Venues, add_connection
 from dbxsdk.cli.venues import VENUES, word
-from dbxsdk.cli.words import Wish
+from dbxsdk.cli.words import Selection
 from dbxsdk.recording import Recorder
 
 DESCRIPTION = f"""\
@@ -26,13 +26,13 @@ file's name that ends in .gz. "dbxsdk replay" and "dbxsdk.replay" play it; the f
   dbxsdk record day/ bybit:linear orderbook.50 BTCUSDT ETHUSDT --max-bytes 100M
   dbxsdk record all.jsonl.gz bybit:spot publicTrade BTCUSDT + digifinex trades BTC_USDT + bybit:spot tickers BTCUSDT
 
-A "+" by itself begins another VENUE CHANNEL [SYMBOL ...]; those of one venue's socket share a connection.
+A "+" begins another VENUE CHANNEL [SYMBOL ...]; those of one venue's socket share a connection.
 
 {VENUES_HELP}"""
 
 EPILOG = f"""\
 On a terminal, stderr shows frames, bytes and seconds as it goes. Ctrl-C, --seconds and SIGTERM end the recording whole.
-A full disk ends nothing: it is told, what is lost is counted and marked in the recording, and the exit code is 1.
+A full disk ends nothing: it is reported, lost frames are counted and marked in the recording, and the exit code is 1.
 
 with --json, each line is one document: {{"type": "progress" (once a second), "seconds", "frames", "lost", "raw_bytes",
 "file_bytes", "files", "path"}}, at the end the same as "summary"; {{"type": "event", venue, event, ...}} as for watch.
@@ -50,21 +50,21 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("path", metavar="PATH")
-    parser.add_argument("wishes", nargs="*", metavar="VENUE CHANNEL [SYMBOL ...]")
+    parser.add_argument("selections", nargs="*", metavar="VENUE CHANNEL [SYMBOL ...]")
     add_connection(parser)
     parser.add_argument("--seconds", type=seconds, metavar="N", help="end after so many seconds")
     parser.add_argument("--max-bytes", type=size, metavar="SIZE", help="begin a new file before one grows beyond 500K, 100M, 2G")
     parser.add_argument("--max-seconds", type=seconds, metavar="N", help="begin a new file after so many seconds")
     parser.add_argument("--level", type=whole(1, 9), default=1, metavar="N", help="of compression, 1 (default, fast) to 9")
     add_json(parser)
-    parser.set_defaults(run=run, parser=parser, rest="wishes")
+    parser.set_defaults(run=run, parser=parser, rest="selections")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    wishes = read_wishes(arguments.wishes)
-    for wish in wishes:
-        VENUES[wish.word.venue].check_wish(wish)
-    venues = Venues(arguments, [wish.word for wish in wishes])
+    selections = read_selections(arguments.selections)
+    for selection in selections:
+        VENUES[selection.word.venue].check_selection(selection)
+    venues = Venues(arguments, [selection.word for selection in selections])
     recorder = Recorder(
         arguments.path, max_bytes=arguments.max_bytes, max_seconds=arguments.max_seconds, level=arguments.level
     )
@@ -74,8 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with recorder, venues:
             try:
-                for wish in wishes:
-                    _subscribe(venues, recorder, wish, inbox)
+                for selection in selections:
+                    _subscribe(venues, recorder, selection, inbox)
                 begun = True
                 follow(inbox, display, look=functools.partial(_look, venues), seconds=arguments.seconds)
             finally:
@@ -93,8 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def read_wishes(words: List[str]) -> List[Wish]:
-    """VENUE CHANNEL [SYMBOL ...], and so on behind each +. Raises ``WrongArguments``."""
+def read_selections(words: List[str]) -> List[Selection]:
+    """Read VENUE CHANNEL [SYMBOL ...], and so on behind each +. Raises ``WrongArguments``."""
     groups: List[List[str]] = [[]]
     for each in words:
         if each == "+":
@@ -105,19 +105,19 @@ def read_wishes(words: List[str]) -> List[Wish]:
         where = ", also behind each +" if len(groups) > 1 else ""
         raise WrongArguments(f"the following arguments are required: VENUE, CHANNEL{where}")
     try:
-        return [Wish(word(group[0]), group[1], tuple(group[2:])) for group in groups]
+        return [Selection(word(group[0]), group[1], tuple(group[2:])) for group in groups]
     except argparse.ArgumentTypeError as error:
         raise WrongArguments(f"argument VENUE: {error}") from None
 
 
-def _subscribe(venues: Venues, recorder: Recorder, wish: Wish, inbox: Inbox) -> None:
+def _subscribe(venues: Venues, recorder: Recorder, selection: Selection, inbox: Inbox) -> None:
     known = venues.clients
-    client = venues.client(wish.word, recorder)
+    client = venues.client(selection.word, recorder)
     if client not in known:
-        client.on_event(functools.partial(inbox.put, str(wish.word)))
+        client.on_event(functools.partial(inbox.put, str(selection.word)))
     try:
-        # What comes is in the recording before anybody reads it.
-        client.subscribe(wish.channel, wish.symbols, callback=_nothing, raw=True)
+        # The recording has it before a callback does.
+        client.subscribe(selection.channel, selection.symbols, callback=_nothing, raw=True)
     except (TypeError, ValueError) as error:
         raise WrongArguments(str(error)) from None
 
@@ -133,14 +133,14 @@ def _look(venues: Venues) -> None:
 
 
 class _Display:
-    """Events and figures of the recording."""
+    """Shows events and figures of the recording."""
 
     def __init__(self, as_json: bool, recorder: Recorder) -> None:
         self._json = as_json
         self._recorder = recorder
         self._progress = Progress()
         self._started = time.monotonic()
-        self._told = self._started
+        self._shown = self._started
 
     def show(self, source: str, item: Any) -> bool:
         if self._json:
@@ -152,9 +152,9 @@ class _Display:
 
     def tick(self) -> None:
         if not self._json:
-            self._progress.tell(self._line())
-        elif time.monotonic() - self._told >= 1:
-            self._told = time.monotonic()
+            self._progress.show(self._line())
+        elif time.monotonic() - self._shown >= 1:
+            self._shown = time.monotonic()
             print(to_line({"type": "progress", **self._figures()}), flush=True)
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any, List, Optional, Tuple
 
 from dbxsdk.book.order_book import OrderBook
 from dbxsdk.cli.arguments import add_json, count, whole
-from dbxsdk.cli.commands.record import read_wishes
+from dbxsdk.cli.commands.record import read_selections
 from dbxsdk.cli.commands.watch import make_display, subscribe
 from dbxsdk.cli.display.progress import Progress
 from dbxsdk.cli.errors import Failed, WrongArguments
@@ -22,14 +22,14 @@ from dbxsdk.cli.recorded_clients import Recorded, recorded_clients
 from dbxsdk.cli.rendering import plain, to_line
 from dbxsdk.cli.targets import EXIT_CODES
 from dbxsdk.cli.venues import VENUES
-from dbxsdk.cli.words import Wish
+from dbxsdk.cli.words import Selection
 from dbxsdk.playback import Replay, Replayed, replay
 from dbxsdk.recording import read
 
 DESCRIPTION = """\
 Plays a recording through clients like those that made it, and shows the updates as "dbxsdk watch" does: a live screen on
 a terminal, else lines. PATH is a file, or a folder of a recording's files. All that was subscribed is shown, or what
-is named:
+you name:
 
   dbxsdk replay day/
   dbxsdk replay day/ --speed max --json | gzip > updates.jsonl.gz
@@ -46,7 +46,7 @@ On a terminal, stderr shows how far it has come.
 
 {EXIT_CODES}
 What cannot be read at the end of a file (it was being written when the power failed), missing files and frames that were
-lost while recording are told on stderr once all else was played, with exit code 1.
+lost while recording are reported on stderr once all else was played, with exit code 1.
 """
 
 
@@ -60,7 +60,7 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("path", metavar="PATH")
-    parser.add_argument("wishes", nargs="*", metavar="VENUE CHANNEL [SYMBOL ...]")
+    parser.add_argument("selections", nargs="*", metavar="VENUE CHANNEL [SYMBOL ...]")
     parser.add_argument(
         "--speed", type=_speed, default=1.0, metavar="N", help="1 (default) as recorded, 10 ten times as fast, or max"
     )
@@ -69,18 +69,18 @@ def add_parser(subparsers: Any) -> None:
         "--levels", type=whole(1, 1000), default=12, metavar="N", help="of a ladder, a side (default 12, and as they fit)"
     )
     add_json(parser)
-    parser.set_defaults(run=run, parser=parser, rest="wishes")
+    parser.set_defaults(run=run, parser=parser, rest="selections")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    wishes = read_wishes(arguments.wishes) if arguments.wishes else []
-    for wish in wishes:
-        VENUES[wish.word.venue].check_wish(wish)
+    selections = read_selections(arguments.selections) if arguments.selections else []
+    for selection in selections:
+        VENUES[selection.word.venue].check_selection(selection)
     started = time.monotonic()
     progress = Progress()
     try:
         with replay(arguments.path, speed=arguments.speed) as playing:
-            done, shown = _play(arguments, playing, wishes, progress)
+            done, shown = _play(arguments, playing, selections, progress)
     finally:
         progress.close()
     if done is None:
@@ -98,11 +98,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _play(
-    arguments: argparse.Namespace, playing: Replay, wishes: List[Wish], progress: Progress
+    arguments: argparse.Namespace, playing: Replay, selections: List[Selection], progress: Progress
 ) -> Tuple[Optional[Replayed], int]:
-    """What was played, None where ``--count`` ended it, and how many updates were shown."""
+    """Return what was played (None if ``--count`` ended it) and how many updates were shown."""
     recorded = _look_through(arguments.path, progress)
-    chosen = _choose(recorded, wishes)
+    chosen = _choose(recorded, selections)
     if not chosen:
         raise Failed("nothing was subscribed in this recording; say what to play: VENUE CHANNEL [SYMBOL ...]")
     inbox = Inbox()
@@ -112,14 +112,14 @@ def _play(
             client = playing.clients[index]
             client.on_event(functools.partial(inbox.put, str(recorded[index].word)))
         books: List[Tuple[str, OrderBook]] = []
-        for index, wish in chosen:
+        for index, selection in chosen:
             try:
-                books += subscribe(playing.clients[index], wish, inbox, as_books=not arguments.json)
+                books += subscribe(playing.clients[index], selection, inbox, as_books=not arguments.json)
             except WrongArguments as error:
-                if wishes:
+                if selections:
                     raise
-                # Others than clients of ours may have asked for it, where frames were converted.
-                print(f"{wish.word} {wish.channel}: not played: {error}", file=sys.stderr, flush=True)
+                # In converted frames it may have been subscribed by other clients than ours.
+                print(f"{selection.word} {selection.channel}: not played: {error}", file=sys.stderr, flush=True)
         display = make_display(os.path.basename(os.path.abspath(arguments.path)), arguments, books)
         progress.close()
         playing.start()
@@ -135,29 +135,29 @@ def _play(
 def _look_through(path: str, progress: Progress) -> List[Recorded]:
     with read(path) as reader:
         return recorded_clients(
-            reader, lambda: progress.tell(f"looking through {_percent(reader.bytes_read, reader.bytes_total)}")
+            reader, lambda: progress.show(f"looking through {_percent(reader.bytes_read, reader.bytes_total)}")
         )
 
 
-def _choose(recorded: List[Recorded], wishes: List[Wish]) -> List[Tuple[int, Wish]]:
-    """What is played, by the number of its client."""
-    if not wishes:
-        return [(index, wish) for index, each in enumerate(recorded) for wish in each.wishes]
+def _choose(recorded: List[Recorded], selections: List[Selection]) -> List[Tuple[int, Selection]]:
+    """Return the selections to play, each with the number of its client."""
+    if not selections:
+        return [(index, selection) for index, each in enumerate(recorded) for selection in each.selections]
     known = sorted({str(each.word) for each in recorded})
-    for wish in wishes:
-        if str(wish.word) not in known:
-            raise WrongArguments(f"argument VENUE: {wish.word} is not in the recording, which has {', '.join(known)}")
-    return [(index, wish) for wish in wishes for index, each in enumerate(recorded) if each.word == wish.word]
+    for selection in selections:
+        if str(selection.word) not in known:
+            raise WrongArguments(f"argument VENUE: {selection.word} is not in the recording, which has {', '.join(known)}")
+    return [(index, selection) for selection in selections for index, each in enumerate(recorded) if each.word == selection.word]
 
 
 def _look(playing: Replay, display: Display, progress: Progress) -> bool:
-    """Tells how far it has come; whether it is over."""
+    """Show how far it has come. True if it is over."""
     now = playing.progress
     line = f"{_percent(now.bytes_read, now.bytes_total)}, {now.frames:,} frames, {now.seconds:.0f} s"
     if hasattr(display, "status"):
-        display.status = line  # a screen has a place of its own for it
+        display.status = line  # a screen has its own place for it
     elif not sys.stdout.isatty():
-        progress.tell(line)
+        progress.show(line)
     return playing.wait(0) is not None
 
 
@@ -165,7 +165,7 @@ def _what_is_missing(done: Replayed) -> str:
     missing = [f"{torn.path}: the last {torn.lost_bytes} bytes cannot be read" for torn in done.torn]
     missing += [f"file {number} of recording {recording} is missing" for recording, number in done.missing]
     missing += [f"{done.lost:,} frames were lost while recording"] if done.lost else []
-    return "played, but not all is there: " + ("; ".join(missing) or "the recording was not ended by its recorder")
+    return "played, but incomplete: " + ("; ".join(missing) or "the recording was not ended by its recorder")
 
 
 def _percent(part: int, whole_: int) -> str:

@@ -1,4 +1,4 @@
-"""``dbxsdk sim``: serves local venues for programs that want to be tried without a network."""
+"""``dbxsdk sim``: serves local venues, to try programs without a network."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from dbxsdk.cli.words import Word
 
 DESCRIPTION = """\
 Serves local venues on 127.0.0.1 until Ctrl-C: the venue's documented protocol, a small market of its own and one account.
-Prints the addresses, what is traded, and the keys that the venue takes, as lines for a shell; they are made up afresh
-each time and are good for nothing else.
+Prints the addresses, what is traded, and the keys that the venue takes, as lines for a shell; they are random
+each time and good for nothing else.
 """
 
 EPILOG = f"""\

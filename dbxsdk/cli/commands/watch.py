@@ -1,4 +1,4 @@
-"""``dbxsdk watch``: what a channel tells, live."""
+"""``dbxsdk watch``: a channel's updates, live."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from dbxsdk.cli.follow import Display, follow
 from dbxsdk.cli.inbox import BookTop, Inbox
 from dbxsdk.cli.targets import EXIT_CODES, VENUES_HELP, Venues, add_connection
 from dbxsdk.cli.venues import VENUES, word
-from dbxsdk.cli.words import Wish
+from dbxsdk.cli.words import Selection
 
 DESCRIPTION = f"""\
-Shows what a channel tells: on a terminal a live table, for order books a ladder; elsewhere a line for each update, for
+Shows a channel's updates: on a terminal a live table, for order books a ladder; elsewhere a line for each update, for
 order books one for each change of the best prices. Channels and symbols are those of the SDK:
 
   dbxsdk watch bybit:linear orderbook.50 BTCUSDT        dbxsdk watch digifinex trades BTC_USDT ETH_USDT
@@ -33,7 +33,7 @@ with --json, each line is one document: {{"type": "update", venue, channel, symb
 as the SDK's Update has them, of order books the changes as they come; or {{"type": "event", venue, event, ...}} for
 Connected, Disconnected, Gap and the other events. Prices and sizes are texts.
 
---count ends it after so many updates, --seconds after that time. With both, fewer updates than --count are a failure.
+--count ends it after so many updates, --seconds after so many seconds. With both, fewer updates than --count are a failure.
 
 {EXIT_CODES}"""
 
@@ -60,18 +60,18 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    wish = Wish(arguments.venue, arguments.channel, tuple(arguments.symbols))
-    VENUES[wish.word.venue].check_wish(wish)
-    venues = Venues(arguments, [wish.word])
+    selection = Selection(arguments.venue, arguments.channel, tuple(arguments.symbols))
+    VENUES[selection.word.venue].check_selection(selection)
+    venues = Venues(arguments, [selection.word])
     inbox = Inbox()
     display = None
     try:
         with venues:
-            client = venues.client(wish.word)
+            client = venues.client(selection.word)
             try:
-                client.on_event(functools.partial(inbox.put, str(wish.word)))
-                books = subscribe(client, wish, inbox, as_books=not arguments.json)
-                display = make_display(f"{wish.word} {wish.channel}", arguments, books)
+                client.on_event(functools.partial(inbox.put, str(selection.word)))
+                books = subscribe(client, selection, inbox, as_books=not arguments.json)
+                display = make_display(f"{selection.word} {selection.channel}", arguments, books)
                 shown = follow(
                     inbox, display, look=functools.partial(_look, venues), count=arguments.count, seconds=arguments.seconds
                 )
@@ -84,23 +84,23 @@ def run(arguments: argparse.Namespace) -> int:
             raise
         return 0
     if arguments.count and shown < arguments.count:
-        raise Failed(f"{shown} of {arguments.count} updates came within {arguments.seconds:g} s")
+        raise Failed(f"{shown} of {arguments.count} updates came in {arguments.seconds:g} s")
     return 0
 
 
-def subscribe(client: Any, wish: Wish, inbox: Inbox, *, as_books: bool) -> List[Tuple[str, OrderBook]]:
-    """Subscribes the wish; what comes goes into the inbox. Returns the books, where it is about books, and whose they are."""
-    put: Callable[[Any], None] = functools.partial(inbox.put, str(wish.word))
-    wanted = VENUES[wish.word.venue].books_of(wish) if as_books else None
+def subscribe(client: Any, selection: Selection, inbox: Inbox, *, as_books: bool) -> List[Tuple[str, OrderBook]]:
+    """Subscribe the selection; its updates go into the inbox. Return the books, if it is about books, each with its source."""
+    put: Callable[[Any], None] = functools.partial(inbox.put, str(selection.word))
+    wanted = VENUES[selection.word.venue].books_of(selection) if as_books else None
     try:
         if wanted is None:
-            client.subscribe(wish.channel, wish.symbols, callback=put)
+            client.subscribe(selection.channel, selection.symbols, callback=put)
         books = [client.order_book(**each) for each in wanted or ()]
     except (TypeError, ValueError) as error:
         raise WrongArguments(str(error)) from None
     for book in books:
         book.on_update(lambda changed: put(BookTop.of(changed)))
-    return [(str(wish.word), book) for book in books]
+    return [(str(selection.word), book) for book in books]
 
 
 def make_display(title: str, arguments: argparse.Namespace, books: List[Tuple[str, OrderBook]]) -> Display:
@@ -109,7 +109,7 @@ def make_display(title: str, arguments: argparse.Namespace, books: List[Tuple[st
     if not sys.stdout.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
         return PlainLines(sys.stdout)
     try:
-        # The one place that needs rich: without a terminal nobody has to have it.
+        # The one place that needs rich: without a terminal it is not needed.
         from dbxsdk.cli.display.screen import Screen
     except ImportError:
         raise NotInstalled("the live screen (--json and a pipe do without)", "cli") from None
@@ -118,5 +118,5 @@ def make_display(title: str, arguments: argparse.Namespace, books: List[Tuple[st
 
 def _look(venues: Venues) -> None:
     for client in venues.clients:
-        client.wait(0)  # raises what has ended it
+        client.wait(0)  # raises the error that ended it
     venues.liven()

@@ -17,7 +17,7 @@ DESCRIPTION = """\
 Starts all four local venues on this machine, subscribes market data and the account's streams with callbacks, and
 makes blocking requests beside them: pings, orders at Bybit, fast trades and a follow order at DBot. One connection of
 each venue is pulled on the way: the gap is announced, the client reconnects and subscribes again. Bybit's is pulled in
-the middle of an order, whose outcome nobody knows then: the demo does not send it again, but asks the venue (its own
+the middle of an order, whose outcome is unknown then: the demo does not send it again, but asks the venue (its own
 list; a program would ask over REST) and says what it found. At the end it says what was sent, delivered, lost and
 recovered, compared with the venues' own records.
 
@@ -39,7 +39,7 @@ with --json, each line is one document; "type" says which, "at" is in seconds si
            callback_errors}, checked (found right) and in_gap (made in an announced gap and not sent later): {trades,
            books, fills}, pulled, recovered, offline_seconds, requests (orders included), answered, cut_off (requests
            whose connection was pulled), failed, orders, accepted, asked (orders without an answer, about which the
-           venue was asked), carried_out (of these), unknown (orders whose outcome nobody knows), round_trip_ms (median)
+           venue was asked), carried_out (of these), unknown (orders whose outcome is not known), round_trip_ms (median)
 """
 
 
@@ -73,7 +73,7 @@ def _display(as_json: bool) -> "Lines":
         return JsonLines()
     if not sys.stdout.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
         return Lines()
-    # The one place that needs rich: without a terminal nobody has to have it.
+    # The one place that needs rich: without a terminal it is not needed.
     from dbxsdk.cli.demo.screen import Screen
 
     return Screen()

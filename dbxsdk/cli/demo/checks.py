@@ -21,7 +21,7 @@ class Stream:
 
     Args:
         kind: "trades" or "fills".
-        record: the venue's own items of late, oldest first, each as something that tells it from the others.
+        record: the venue's own recent items, oldest first, each as a key that distinguishes it.
         keys: the same of the items of an update.
     """
 

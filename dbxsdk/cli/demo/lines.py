@@ -66,7 +66,7 @@ def event_text(event: Any) -> str:
 
 
 def standing_text(row: Document) -> str:
-    """What there is to see on a connection, in a few words."""
+    """Return the state of a connection in a few words."""
     if row["state"] != "ready":
         return str(row["state"])
     if row["bid"] is not None and row["ask"] is not None:
@@ -75,7 +75,7 @@ def standing_text(row: Document) -> str:
 
 
 def summary_lines(summary: Document) -> List[str]:
-    """The summary for people; the last line is the verdict."""
+    """Return the summary for people; the last line is the verdict."""
     numbers = {name: f"{value:,}" if isinstance(value, (int, float)) else value for name, value in summary.items()}
     checked = ", ".join(f"{kind} {count:,}" for kind, count in summary["checked"].items())
     missed = ", ".join(f"{kind} {count:,}" for kind, count in summary["in_gap"].items() if count)

@@ -38,7 +38,7 @@ class Screen(Lines):
     def __init__(self) -> None:
         # highlight: rich would colour every number otherwise.
         self._console = Console(highlight=False)
-        # No thread of rich's own: what is shown changes only when we say so.
+        # No thread of rich's own: the screen changes only when we update it.
         self._live = Live(console=self._console, auto_refresh=False)
         self._at = self._seconds = 0.0
         self._rows: Sequence[Document] = ()

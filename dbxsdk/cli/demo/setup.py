@@ -20,7 +20,7 @@ LocalVenue = Tuple[Venue, Callable[[], List[Link]]]
 
 
 def local_venues() -> List[LocalVenue]:
-    """All of them, in the order in which their connections are pulled."""
+    """Return all four, in the order in which their connections are pulled."""
     # No more symbols than are shown: each one's market costs time. The seed is for other prices than DigiFinex's.
     bybit = BybitVenue(symbols={"linear": ("BTCUSDT", ORDERED), "spot": ("BTCUSDT",), "inverse": ("BTCUSD",)})
     digifinex, cryptomus, dbot = DigiFinexVenue(), CryptomusVenue(seed=2), DBotVenue()

@@ -17,7 +17,7 @@ WIDTH = 36
 
 
 def ladder(title: str, bids: Sequence[Level], asks: Sequence[Level], levels: int, stale: Optional[str] = None) -> Table:
-    """The best ``levels`` of both sides (best first). A book that is ``stale`` says why and is dimmed."""
+    """Return the best ``levels`` of both sides (best first). A book that is ``stale`` says why and is dimmed."""
     bids, asks = bids[:levels], asks[:levels]
     largest = max((size for _, size in (*bids, *asks)), default=Decimal(0))
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold cyan")

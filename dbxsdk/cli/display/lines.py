@@ -1,4 +1,4 @@
-"""Updates and events as lines of text, for people and for programs, where the output is no terminal."""
+"""Updates and events as lines of text, for people and for programs, for output that is not a terminal."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class JsonLines:
         is_update = isinstance(item, Update)
         try:
             document = update_document(item) if is_update else event_document(source, item)
-        except ProtocolError as error:  # fields are read when they are looked at
+        except ProtocolError as error:  # fields are decoded on first access
             is_update, document = False, event_document(source, BadFrame(error))
         self._stream.write(to_line(document) + "\n")
         return is_update
 
     def tick(self) -> None:
-        # Also how a reader that has gone is noticed.
+        # This also notices a reader that has gone.
         self._stream.flush()
 
     def close(self) -> None:
@@ -84,5 +84,5 @@ def _top_line(top: BookTop) -> str:
 
 
 def complain(command: str, error: BaseException) -> None:
-    """The one line on stderr that says why a command ends."""
+    """Print the one line on stderr that says why a command ends."""
     print(f"dbxsdk {command}: {one_line(error) or type(error).__name__}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Updates on a terminal, live: a table of them, or ladders of order books. With ``ladder`` all that imports ``rich``."""
+"""Updates on a terminal, live: a table of them, or ladders of order books. Imports ``rich``."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ _STANDING = (
     "tickers",
     "wallet",
 )
-"""Channels that tell how something stands: the newest is what counts. All others tell what happened: each counts."""
+"""Channels of states, of which only the newest counts. All others are channels of events, of which each counts."""
 
 _NAMES = ("symbol", "currency", "coin", "pair", "token", "interval")
-"""Fields that say whose row it is."""
+"""Fields that identify a row."""
 
 _FIRST = (
     *_NAMES,
@@ -85,18 +85,18 @@ Row = Dict[str, str]
 
 
 class Screen:
-    """A table of what came, newest first, or ladders; below it the last events."""
+    """A table of updates, newest first, or ladders; below it the last events."""
 
     def __init__(
         self, title: str, levels: int, books: Sequence[Tuple[str, OrderBook]] = (), console: Optional[Console] = None
     ) -> None:
         # highlight: rich would colour every number otherwise.
         self._console = console or Console(highlight=False)
-        # No thread of rich's own: what is shown changes only when we say so.
+        # No thread of rich's own: the screen changes only when we update it.
         self._live = Live(console=self._console, auto_refresh=False)
         self._title = title
         self.status = ""
-        """More for the first line: how far a replay has come."""
+        """An addition to the first line: how far a replay has come."""
         self._levels = levels
         self._started = time.monotonic()
         self._drawn = 0.0
@@ -158,8 +158,8 @@ class Screen:
         header = Table.grid(expand=True)
         header.add_column()
         header.add_column(justify="right")
-        told = self.status or f"{self._count:,} updates in {self._drawn - self._started:.0f} s, Ctrl-C ends it"
-        header.add_row(Text(self._title, style="bold"), Text(told, style="dim"))
+        status = self.status or f"{self._count:,} updates in {self._drawn - self._started:.0f} s, Ctrl-C ends it"
+        header.add_row(Text(self._title, style="bold"), Text(status, style="dim"))
         self._live.update(Group(header, Text(""), *parts, *events), refresh=True)
 
     def _ladders(self, levels: int) -> RenderableType:
@@ -184,7 +184,7 @@ class Screen:
 
 
 def _listing(row: Row, room: int) -> Table:
-    """One row, upright: it has room for all its fields."""
+    """Return one row, upright: it has room for all its fields."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, show_header=False)
     table.add_column(style="bold cyan", no_wrap=True)
     table.add_column(no_wrap=True)
@@ -200,7 +200,7 @@ def _in_order(found: Sequence[Row]) -> List[str]:
 
 
 def _fitting(found: Sequence[Row], width: int) -> List[str]:
-    """The fields for which there is room, the first of them always."""
+    """Return the fields for which there is room; always the first."""
     fitting: List[str] = []
     for name in _in_order(found):
         width -= max(len(name), *(len(row.get(name, "")) for row in found)) + 2

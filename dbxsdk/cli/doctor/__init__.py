@@ -1,4 +1,4 @@
-"""``dbxsdk doctor``: what stands between this machine and the venues, step by step, and what to do about it."""
+"""``dbxsdk doctor``: checks the way from this machine to the venues, step by step, and says what to do about faults."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from dbxsdk.recording import Recorder
 DESCRIPTION = f"""\
 Examines this machine, and each VENUE's socket from the proxy to the clock: is the name found, does the connection stand,
 is the certificate trusted, does the venue take the key and answer, is this machine's clock right? One line a check, with
-what to do where it failed. Without VENUE: all sockets that need no key, and those whose keys are in the environment.
+what to do if it failed. Without VENUE: all sockets that need no key, and those whose keys are in the environment.
 
 Nothing is ordered and nothing subscribed. Each socket is connected twice: once step by step, once by its client.
 
@@ -38,7 +38,7 @@ Nothing is ordered and nothing subscribed. Each socket is connected twice: once 
 
 EPILOG = """\
 with --json, each line is one document: {"type": "check", "venue" (null: this machine), "check", "outcome" (ok, warning,
-failed, skipped), "told", "cause" (one word), "advice", "figures": {...}}; at the end {"type": "summary", "ok", "warning",
+failed, skipped), "message", "cause" (one word), "advice", "figures": {...}}; at the end {"type": "summary", "ok", "warning",
 "failed", "skipped"}.
 
 exit codes: 0 nothing failed; 1 something did; 2 wrong arguments; 130 Ctrl-C before it was done. Keys, tokens and passwords
@@ -51,7 +51,7 @@ _SHORTEST_HIDDEN = 4
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "doctor",
-        help="what stands between here and the venues",
+        help="check the way from here to the venues",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _keys(which: Word, local: bool) -> Tuple[Optional[Check], Dict[str, str]]:
-    """What ``examine_keys`` says; of a local venue its own keys are good."""
+    """Return what ``examine_keys`` says; a local venue's own keys are good."""
     if local and variables(which):
         return skipped("key", "a local venue makes its own"), {argument: "" for argument in variables(which)}
     return examine_keys(which)
@@ -116,7 +116,7 @@ def _proxy(text: str) -> str:
 
 
 class _Clients(Venues):
-    """Those of the command line, with a stand-in for each key that is no good: all but the login can be examined."""
+    """The command line's clients, with a stand-in for each bad key: all but the login can be examined."""
 
     def __init__(self, arguments: argparse.Namespace, words: Sequence[Word], good: Mapping[Word, Dict[str, str]]) -> None:
         self._good = good
@@ -146,7 +146,7 @@ class _Clients(Venues):
 
 
 class _Patient:
-    """A socket that is examined on a thread of its own, while others are; its checks are told in their order."""
+    """A socket that is examined on a thread of its own, beside others; its checks are reported in their order."""
 
     def __init__(
         self, which: Word, client: Client, arguments: argparse.Namespace, key: Optional[Check], keys: Dict[str, str]
@@ -162,13 +162,13 @@ class _Patient:
             timeout=arguments.timeout,
             has_keys=bool(keys),
             needs_keys=bool(variables(which)) and not VENUES[which.venue].keys_are_optional,
-            tell=self._checks.put,
+            report=self._checks.put,
         )
         # A daemon: Ctrl-C does not wait for a name look-up.
         self._thread = threading.Thread(target=self._run, name=f"dbxsdk-doctor-{which}", daemon=True)
         try:
             self._thread.start()
-        except RuntimeError:  # the machine's checks tell what to do
+        except RuntimeError:  # the machine's checks say what to do
             self._checks.put(skipped("connection", "without threads no client can work"))
             self._checks.put(None)
 
@@ -183,7 +183,7 @@ class _Patient:
             check = self._checks.get()
             if check is None:
                 if self._thread.ident is not None:
-                    self._thread.join()  # that was its last word
+                    self._thread.join()  # that was its last check
                 return
             yield attrs.evolve(check, venue=str(self._which))
 
@@ -198,15 +198,15 @@ class _Display:
 
     def __call__(self, check: Check) -> None:
         self._counts[check.outcome] += 1
-        told, advice = self._hide(check.told), self._hide(check.advice)
+        message, advice = self._hide(check.message), self._hide(check.advice)
         if self._as_json:
             document = {"type": "check", "venue": check.venue or None, "check": check.name, "outcome": check.outcome}
-            print(to_line({**document, "told": told, "cause": check.cause or None, "advice": advice or None,
+            print(to_line({**document, "message": message, "cause": check.cause or None, "advice": advice or None,
                            "figures": self._hide(check.figures)}), flush=True)
         else:
             more = f". {advice}" if advice else ""
-            line = f"{check.venue or 'this machine':14} {check.outcome:7}  {check.name:11}  {told}{more}"
-            # What peers say may be meant for the terminal.
+            line = f"{check.venue or 'this machine':14} {check.outcome:7}  {check.name:11}  {message}{more}"
+            # Peers may send escape sequences for the terminal.
             print("".join(each if each.isprintable() else "?" for each in line), flush=True)
 
     def end(self) -> int:
@@ -218,7 +218,7 @@ class _Display:
         return 1 if counts["failed"] else 0
 
     def _hide(self, value: Any) -> Any:
-        """A venue, or a proxy, may put into its words what it was sent."""
+        """Replace secrets: a venue, or a proxy, may repeat in its words what it was sent."""
         if isinstance(value, str):
             for secret in self._secrets:
                 value = value.replace(secret, "***")
@@ -230,7 +230,7 @@ class _Display:
 
 
 def _secrets(arguments: argparse.Namespace) -> List[str]:
-    """What must not be printed: keys, the addresses' queries, proxies' users and passwords. The longest first."""
+    """Return the texts that must not be printed: keys, queries of addresses, users and passwords of proxies; longest first."""
     found = [os.environ.get(name, "") for venue in VENUES.values() for name in venue.variables.values()]
     urls = [value if "://" in value else f"//{value}" for name, value in os.environ.items() if name.lower().endswith("_proxy")]
     for url in (arguments.url, arguments.token_url, arguments.proxy, *urls):

@@ -1,4 +1,4 @@
-"""Reads the certificate that a peer shows, whatever is wrong with it: who issued it to whom, and when it holds."""
+"""Reads a peer's certificate, even an invalid one: who issued it to whom, and when it holds."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _NAME_PARTS = {b"\x55\x04\x03": "CN", b"\x55\x04\x0a": "O"}
 
 
 def read_certificate(der: bytes) -> Optional[Certificate]:
-    """What people want to know of a certificate in DER; None where it cannot be read. Python itself reads those alone
-    that were checked."""
+    """Read the facts for people in a DER certificate; None if it cannot be read. Python itself reads only checked
+    ones."""
     try:
         fields = _parts(_parts(_parts(der)[0][1])[0][1])
-        if fields[0][0] == 0xA0:  # the version, where it is not the first one
+        if fields[0][0] == 0xA0:  # the version, if it is not the first one
             fields = fields[1:]
         _, _, (_, issuer), (_, validity), (_, subject) = fields[:5]
         begin, end = (_time(tag, text) for tag, text in _parts(validity))
@@ -36,7 +36,7 @@ def read_certificate(der: bytes) -> Optional[Certificate]:
 
 
 def _parts(data: bytes) -> List[Tuple[int, bytes]]:
-    """The tags and contents that stand one behind the other."""
+    """Return the tags and contents of the elements in ``data``."""
     parts = []
     while data:
         tag, length, start = data[0], data[1], 2

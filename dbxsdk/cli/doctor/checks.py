@@ -1,4 +1,4 @@
-"""What the doctor finds: one check, its outcome, and what to do where it is bad."""
+"""The doctor's findings: one check, its outcome, and what to do if it is bad."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ OUTCOMES = ("ok", "warning", "failed", "skipped")
 
 ADVICE: Mapping[str, str] = {
     "bad_proxy": "Set the variable to http://host:port, or give --proxy",
-    "name_not_found": "Check the name for slips of the hand, and whether this network's DNS knows it",
+    "name_not_found": "Check the name for typing errors, and whether this network's DNS knows it",
     "dns_failed": "The DNS server gives no answer: check this machine's network and /etc/resolv.conf",
     "dns_timed_out": "The DNS server gives no answer: check this machine's network and /etc/resolv.conf",
-    "refused": "The machine is there and nothing listens on that port: check the port, or whether the server runs",
-    "timed_out": "Something swallows what is sent: check firewall and network, or try a larger --timeout",
-    "unreachable": "This machine has no way there: check its network, its routes and its firewall",
-    "ended": "Something between here and the venue hangs up: check firewall and proxy, and try again later",
-    "proxy_needs_password": "Put the right user and password into the proxy's URL: http://user:password@host:port",
+    "refused": "The machine answers, but nothing listens on that port: check the port, and whether the server runs",
+    "timed_out": "Something drops the packets: check firewall and network, or try a larger --timeout",
+    "unreachable": "This machine has no route there: check its network, its routes and its firewall",
+    "ended": "Something between here and the venue closes the connection: check firewall and proxy, and try again later",
+    "proxy_needs_password": "Put the correct user and password into the proxy's URL: http://user:password@host:port",
     "proxy_refused": "Ask who runs the proxy to let CONNECT through to this host and port",
     "proxy_failed": "Check the proxy's address, and that it is a proxy",
-    "tls_failed": "Check that the port speaks TLS (else it is ws://), and whether a firewall ends what it does not allow",
-    "certificate_expired": "Check this machine's date; if it is right, the server's certificate has to be renewed",
+    "tls_failed": "Check that the port speaks TLS (else it is ws://), and whether a firewall closes such connections",
+    "certificate_expired": "Check this machine's date; if it is right, the server's certificate must be renewed",
     "certificate_not_yet_valid": "This machine's clock is probably behind: set it (timedatectl set-ntp true)",
-    "certificate_of_another_host": "The server is another one than asked for: check the host name, the DNS and the proxy",
+    "certificate_of_another_host": "The server is not the one asked for: check the host name, the DNS and the proxy",
     "certificate_not_trusted": (
         "If the issuer is your company's, its proxy reads the traffic: set SSL_CERT_FILE to its root certificate; else "
         "update the package ca-certificates, and do not go on if you do not know the issuer"
     ),
-    "no_websocket": "Check that the URL is a WebSocket's, and that no proxy takes its headers away",
+    "no_websocket": "Check that the URL is a WebSocket's, and that no proxy removes its headers",
     "login_refused": "Check that key and secret belong together, are of this network (test or real), and allow this address",
     "token_refused": "Check that user id and key belong together, and that the key is one of the personal account",
-    "token_host_failed": "Tokens come from another host than the socket's: check that firewall and proxy let it be reached",
+    "token_host_failed": "Tokens come from another host than the socket's: check that firewall and proxy allow it",
     "no_python_socks": "Install it: pip install python-socks",
     "venue_failed": "Try again later, and look at the venue's status page",
     "no_answer": "The connection stands and the venue does not answer: try again later, or try a larger --timeout",
@@ -42,9 +42,9 @@ ADVICE: Mapping[str, str] = {
 
 
 def status_advice(status: int) -> str:
-    """What to do about a handshake that was answered with this HTTP status."""
+    """Return the advice for a handshake that was answered with this HTTP status."""
     if status == 401:
-        return "The venue does not take the key: check it, or make a new one"
+        return "The venue does not accept the key: check it, or make a new one"
     if status == 403:
         return "The venue refuses the key or this address: check the key's list of addresses, and whether it serves this country"
     if status == 404:
@@ -53,7 +53,7 @@ def status_advice(status: int) -> str:
         return "Too many connections from here: wait, and close what connects again and again"
     if status >= 500:
         return "The venue is down or being maintained: try again later, and look at its status page"
-    return "This is no WebSocket's answer: check the URL"
+    return "This is not a WebSocket's answer: check the URL"
 
 
 @attrs.frozen
@@ -62,19 +62,19 @@ class Check:
 
     name: str
     outcome: str
-    told: str
+    message: str
     cause: str = ""
     advice: str = ""
     figures: Dict[str, Any] = attrs.field(factory=dict)
     venue: str = ""
 
 
-def failed(name: str, cause: str, told: str, advice: str = "", **figures: Any) -> Check:
-    return Check(name, "failed", told, cause, advice or ADVICE[cause], figures)
+def failed(name: str, cause: str, message: str, advice: str = "", **figures: Any) -> Check:
+    return Check(name, "failed", message, cause, advice or ADVICE[cause], figures)
 
 
-def ok(name: str, told: str, **figures: Any) -> Check:
-    return Check(name, "ok", told, figures=figures)
+def ok(name: str, message: str, **figures: Any) -> Check:
+    return Check(name, "ok", message, figures=figures)
 
 
 def skipped(name: str, why: str) -> Check:

@@ -1,4 +1,4 @@
-"""Whether the keys in the environment look like keys, without a word of what they are, their length included."""
+"""Checks that keys look plausible; prints neither keys nor their lengths."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ADVICE = "Copy it once more from the venue's page into the environment variable
 
 
 def variables(which: Word) -> Mapping[str, str]:
-    """The environment variables of a socket's keys, by the client's argument; empty where it takes none."""
+    """Return the environment variables of a socket's keys, by the client's argument; empty if it takes none."""
     return VENUES[which.venue].variables_of(which.socket)
 
 
@@ -26,7 +26,7 @@ def some_are_set(which: Word) -> bool:
 
 
 def examine_keys(which: Word) -> Tuple[Optional[Check], Dict[str, str]]:
-    """The check (None where the socket takes no keys), and the keys to use: none where they are missing or no good."""
+    """Return the check (None if the socket takes no keys), and the keys to use: none if they are missing or bad."""
     names = variables(which)
     if not names:
         return None, {}
@@ -35,8 +35,8 @@ def examine_keys(which: Word) -> Tuple[Optional[Check], Dict[str, str]]:
     keys = {argument: os.environ.get(name, "") for argument, name in names.items()}
     missing = [names[argument] for argument, value in keys.items() if not value]
     if missing:
-        told = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set"
-        return Check("key", "failed", told, "key_missing", "Set it in the environment, or leave this venue out"), {}
+        message = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set"
+        return Check("key", "failed", message, "key_missing", "Set it in the environment, or leave this venue out"), {}
     for argument, value in keys.items():
         found = _flaw(value)
         if found:
@@ -45,17 +45,17 @@ def examine_keys(which: Word) -> Tuple[Optional[Check], Dict[str, str]]:
         return Check("key", "failed", f"{' and '.join(names.values())} hold the same", "key_malformed", _ADVICE), {}
     for argument, value in keys.items():
         if argument == "user_id" and not _UUID.fullmatch(value):
-            told = f"{names[argument]} is no UUID, as the venue's are"
-            return Check("key", "warning", told, "key_unusual", _ADVICE), keys
+            message = f"{names[argument]} is not a UUID, as the venue's are"
+            return Check("key", "warning", message, "key_unusual", _ADVICE), keys
         if len(value) < _SHORTEST:
             return Check("key", "warning", f"{names[argument]} is shorter than keys are", "key_unusual", _ADVICE), keys
     return ok("key", f"{' and '.join(names.values())} {'are' if len(names) > 1 else 'is'} set and well formed"), keys
 
 
 def _flaw(value: str) -> str:
-    """What is wrong with a key at first sight; ``""`` for nothing."""
+    """Return the obvious fault of a key; ``""`` if there is none."""
     if "-----BEGIN" in value:
-        return "holds a whole key file, and not an API key's text; RSA keys are used in programs, by signer="
+        return "holds a whole key file instead of an API key's text; RSA keys work in programs, by signer="
     if value != value.strip():
         return "has blanks or a line end around it, which were copied along"
     if value[0] in _QUOTES or value[-1] in _QUOTES:
@@ -65,5 +65,5 @@ def _flaw(value: str) -> str:
     if not (value.isascii() and value.isprintable()):
         return "has characters in it that no key has"
     if set(value.lower()) <= set("x*.-_") or "your" in value.lower() or value[0] == "<":
-        return "is an example's stand-in, and no key"
+        return "is a placeholder from an example, not a key"
     return ""

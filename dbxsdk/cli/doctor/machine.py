@@ -14,7 +14,7 @@ from dbxsdk.cli.doctor.checks import Check, ok
 
 PACKAGES = ("websocket-client", "requests", "attrs")
 FEW_DESCRIPTORS = 64
-"""A handful of clients, log files and a database fit into these."""
+"""Enough for a handful of clients, log files and a database."""
 
 
 def examine_machine() -> Iterator[Check]:
@@ -28,10 +28,10 @@ def examine_machine() -> Iterator[Check]:
 
 def _packages() -> Check:
     versions = {name: _version(name) for name in (*PACKAGES, "orjson")}
-    told = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    message = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
     if versions["orjson"] is None:
-        told += '; without orjson, which reads JSON faster: pip install "dbxsdk[fast]"'
-    return ok("packages", told, **versions)
+        message += '; without orjson, which reads JSON faster: pip install "dbxsdk[fast]"'
+    return ok("packages", message, **versions)
 
 
 def _version(name: str) -> Optional[str]:
@@ -61,7 +61,7 @@ def _roots() -> Check:
 
 
 def examine_threads() -> Check:
-    """Whether one more thread can be started: the limit of processes may be reached, and some hosts allow none."""
+    """Check that one more thread can be started: the limit of processes may be reached, and some hosts allow none."""
     try:
         thread = threading.Thread(target=lambda: None, name="dbxsdk-doctor-trial", daemon=True)
         thread.start()
@@ -76,7 +76,7 @@ def _descriptors() -> Check:
     try:
         import resource
     except ImportError:
-        return Check("descriptors", "skipped", "this system has no limit of open files that could be read")
+        return Check("descriptors", "skipped", "this system has no limit of open files that can be read")
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if limit == resource.RLIM_INFINITY:
         return ok("descriptors", "open files are not limited")
@@ -86,5 +86,5 @@ def _descriptors() -> Check:
         in_use = 0
     if limit - in_use >= FEW_DESCRIPTORS:
         return ok("descriptors", f"{limit} open files are allowed", limit=limit)
-    told = f"{limit} open files are allowed, and {in_use} are in use here"
-    return Check("descriptors", "warning", told, "few_descriptors", "Raise the limit: ulimit -n 1024", {"limit": limit})
+    message = f"{limit} open files are allowed, and {in_use} are in use here"
+    return Check("descriptors", "warning", message, "few_descriptors", "Raise the limit: ulimit -n 1024", {"limit": limit})

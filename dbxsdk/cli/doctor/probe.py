@@ -1,7 +1,7 @@
-"""Makes one connection step by step, so that what stands in its way can be named: for ``dbxsdk doctor``.
+"""Makes one connection step by step, to name the obstacle: for ``dbxsdk doctor``.
 
-The steps are those of ``connect``, by its own parts, and the handshake is websocket-client's: what is looked at is what
-the clients do.
+The steps are those of ``connect``, by its own parts, and the handshake is websocket-client's: what is examined is what
+clients do.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _OTHER_NAME = (62, 64)
 
 
 class Obstacle(Exception):
-    """What stands in the way: ``cause`` is one word, the message says it, ``figures`` are what was seen."""
+    """An obstacle to a connection: ``cause`` is one word, ``figures`` are what was seen."""
 
     def __init__(self, cause: str, message: str, **figures: Any) -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ class Obstacle(Exception):
 
 @attrs.frozen
 class Tls:
-    """What was agreed on."""
+    """The agreed TLS parameters."""
 
     version: str
     cipher: str
@@ -54,7 +54,7 @@ class Tls:
 
 @attrs.frozen
 class Answer:
-    """The answer to a WebSocket handshake. ``date`` is the peer's clock in seconds since 1970, where it told it, and
+    """The answer to a WebSocket handshake. ``date`` is the peer's clock in seconds since 1970, if it was sent, and
     ``asked`` and ``answered`` are this machine's at both ends of the wait."""
 
     status: int
@@ -71,7 +71,7 @@ class Probe:
     """
 
     def __init__(self, address: Address, proxy: Optional[str], timeout: float) -> None:
-        """``proxy`` as in ``Options``."""
+        """Prepare; ``proxy`` as in ``Options``."""
         self._address = address
         self._given = proxy
         self._proxy = ""
@@ -82,7 +82,7 @@ class Probe:
         self._wire: Optional[Wire] = None
 
     def close(self) -> None:
-        """Gives back whatever is open."""
+        """Close what is open."""
         if self._wire is not None:
             self._wire.release()
         if self._raw is not None:
@@ -91,7 +91,7 @@ class Probe:
     # -- the steps -----------------------------------------------------------------------------------
 
     def find_proxy(self) -> Tuple[str, str]:
-        """The proxy, without its password (``""`` for none), and what says so."""
+        """Return the proxy, without its password (``""`` for none), and where it is set."""
         if self._given is None:
             with self._named():
                 self._proxy = _proxy_for(self._address)
@@ -111,7 +111,7 @@ class Probe:
         return shown, source
 
     def look_up(self) -> List[str]:
-        """The addresses of the venue, or of the proxy where there is one (which then looks the venue up)."""
+        """Look up the addresses of the venue, or of the proxy if there is one (which then looks up the venue)."""
         host, port = self._next_peer()
         found: List[Any] = []
 
@@ -121,12 +121,12 @@ class Probe:
             except OSError as error:
                 found.append(error)
 
-        # Nobody can interrupt the resolver: it has a thread that may be left behind.
+        # The resolver cannot be interrupted: it has a thread that may be left behind.
         asking = threading.Thread(target=ask, name="dbxsdk-doctor-resolver", daemon=True)
         asking.start()
         asking.join(self._left())
         if not found:
-            raise Obstacle("dns_timed_out", f"{host}: the name look-up did not end in time")
+            raise Obstacle("dns_timed_out", f"{host}: the DNS lookup did not end in time")
         if isinstance(found[0], OSError):
             cause = "dns_failed" if getattr(found[0], "errno", 0) == socket.EAI_AGAIN else "name_not_found"
             raise Obstacle(cause, f"{host}: {found[0].strerror or found[0]}")
@@ -134,7 +134,7 @@ class Probe:
         return list(dict.fromkeys(str(target[4][0]) for target in self._targets))
 
     def tcp(self) -> str:
-        """Connects to the first address that answers, and returns it."""
+        """Connect to the first address that answers, and return it."""
         host, port = self._next_peer()
         with self._named():
             self._raw = reach(self._targets, self._deadline, lambda raw: None)
@@ -142,7 +142,7 @@ class Probe:
         return f"[{name}]:{number}" if ":" in name else f"{name}:{number}"
 
     def tunnel(self) -> None:
-        """Through the proxy to the venue."""
+        """Connect through the proxy to the venue."""
         with self._named():
             self._raw = self._tunnelled(self._raw)
 
@@ -151,7 +151,7 @@ class Probe:
         return self._address.secure
 
     def tls(self) -> Tls:
-        """The TLS handshake, with the certificate checked."""
+        """Make the TLS handshake, with the certificate checked."""
         try:
             wire = self._encrypted(ssl.create_default_context())
         except ssl.SSLCertVerificationError as error:
@@ -167,13 +167,13 @@ class Probe:
         return Tls(version or "", cipher[0] if cipher else "", read_certificate(wire._tls.getpeercert(True) or b""))
 
     def handshake(self, address: Address) -> Answer:
-        """The WebSocket handshake at ``address``: the same host, with the key or token where one is needed. A status other
+        """Make the WebSocket handshake at ``address``: the same host, with the key or token if one is needed. A status other
         than 101 is an answer, too."""
         if self._wire is None:
             assert self._raw is not None
             self._wire, self._raw = Wire(self._raw), None
         wire = self._wire
-        wire.deadline = time.monotonic() + self._timeout  # anew: a token may have been waited for
+        wire.deadline = time.monotonic() + self._timeout  # restarted: a token may have been waited for
         redaction.watch(address)
         ws = websocket.WebSocket()
         headers = [f"{name}: {value}" for name, value in address.headers.items()]
@@ -192,11 +192,11 @@ class Probe:
             except websocket.WebSocketConnectionClosedException:
                 raise
             except (ValueError, IndexError):
-                raise Obstacle("no_websocket", "the answer is not HTTP's") from None
+                raise Obstacle("no_websocket", "the answer is not HTTP") from None
             except websocket.WebSocketException as error:
                 response = ws.handshake_response
                 if response is None or response.status == 101:
-                    raise Obstacle("no_websocket", f"the answer is no WebSocket handshake's: {error}") from None
+                    raise Obstacle("no_websocket", f"the answer is not a WebSocket handshake: {error}") from None
                 status, fields = response.status, dict(response.headers or {})
         answered = time.time()
         if status == 101:
@@ -214,10 +214,10 @@ class Probe:
         return (parts.hostname or "", parts.port or 80) if self._proxy else (self._address.host, self._address.port)
 
     def _tunnelled(self, raw: Optional[socket.socket]) -> socket.socket:
-        """``raw`` is connected to the proxy. Returns a socket that is connected to the venue."""
+        """Return a socket that is connected to the venue; ``raw`` is connected to the proxy."""
         if urlsplit(self._proxy).scheme.startswith("socks"):
             if raw is not None:
-                raw.close()  # its package connects by itself
+                raw.close()  # its package makes its own connection
             if importlib.util.find_spec("python_socks") is None:
                 raise Obstacle("no_python_socks", "a SOCKS proxy needs the package python-socks")
             return _through_socks(self._address, self._proxy, self._deadline, lambda raw: None)
@@ -241,8 +241,8 @@ class Probe:
         return wire
 
     def _unchecked(self) -> Optional[Certificate]:
-        """The certificate that was refused, by a second connection, over which nothing is sent: its issuer tells whether a
-        proxy reads the traffic."""
+        """Read the refused certificate, by a second connection, over which nothing is sent: its issuer shows whether a proxy
+        reads the traffic."""
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -256,7 +256,7 @@ class Probe:
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:
-        """What the network raises, as an ``Obstacle``; a refused certificate goes through."""
+        """Turn what the network raises into an ``Obstacle``, but for a refused certificate."""
         try:
             yield
         except ssl.SSLCertVerificationError:
@@ -294,12 +294,12 @@ def _is_set(address: Address) -> bool:
 
 
 def _named_by(proxy: str, address: Address) -> str:
-    """The environment variable that holds the proxy; it may also be one of the system's settings (macOS, Windows)."""
+    """Return the environment variable that holds the proxy; it may also be one of the system's settings (macOS, Windows)."""
     return next((_variable(name) for name in _names(address) if _variable(name)), "") or "the system's settings"
 
 
 def _variable(name: str) -> str:
-    """How the environment spells a variable that is set; ``""`` where it is not."""
+    """Return the environment's spelling of a variable that is set; ``""`` if it is not."""
     return next((spelled for spelled in (name, name.upper()) if os.environ.get(spelled)), "")
 
 
@@ -314,15 +314,12 @@ def _date(text: Optional[str]) -> Optional[float]:
 
 
 def openssl() -> Tuple[str, Tuple[int, ...]]:
-    """Its version, in words and in numbers."""
+    """Return its version, in words and in numbers."""
     return ssl.OPENSSL_VERSION, ssl.OPENSSL_VERSION_INFO[:3]
 
 
 def roots() -> Tuple[int, str]:
-    """How many root certificates a connection trusts, as far as that is known, and where they come from. Those in a folder
-    are read when they are needed: they do not count."""
+    """Return how many root certificates a connection trusts, as far as known, and where they come from. Those in a
+    folder are read when needed: they do not count."""
     paths = ssl.get_default_verify_paths()
     return len(ssl.create_default_context().get_ca_certs()), paths.cafile or paths.capath or ""
-
-
-# -- a certificate, whether it was checked or not ----------------------------------------------------

@@ -1,4 +1,4 @@
-"""The doctor's checks of one venue's socket, from the proxy to the clock, each only where those before it let it be."""
+"""The doctor's checks of one venue's socket, from the proxy to the clock, each only if those before it succeeded."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from dbxsdk.transport import Address
 
 PINGS = 3
 NOTABLE_MS = 1000
-"""A clock that is so wrong lets orders fail at some venues."""
+"""A clock wrong by so much makes orders fail at some venues."""
 BROKEN_MS = 10_000
-"""A clock that is so wrong lets logins fail, and with other programs, too."""
+"""A clock wrong by so much makes logins fail, and with other programs, too."""
 
 
 _TIMED = ("dns", "tcp", "tunnel", "tls", "token", "handshake", "login")
 
 
 class _Pointless(Exception):
-    """The step, and those after it, cannot be: the message says why."""
+    """The step, and those after it, are impossible: the message says why."""
 
 
 class Examination:
-    """One socket's checks, told one by one. Whoever made the client closes it."""
+    """One socket's checks, reported one by one. It does not close the client."""
 
     def __init__(
         self,
@@ -45,9 +45,9 @@ class Examination:
         timeout: float,
         has_keys: bool,
         needs_keys: bool,
-        tell: Callable[[Check], None],
+        report: Callable[[Check], None],
     ) -> None:
-        """``has_keys``: the client has good ones, else stand-ins or none."""
+        """Prepare; ``has_keys``: the client has good ones, else stand-ins or none."""
         self._which = which
         self._venue = VENUES[which.venue]
         self._client = client
@@ -57,13 +57,13 @@ class Examination:
         self._probe = Probe(self._address, proxy, timeout)
         self._has_keys = has_keys
         self._needs_keys = needs_keys
-        self._tell = tell
+        self._report = report
         self._proxy = ""
         self._answer: Optional[Answer] = None
         self._ready = False
 
     def run(self) -> None:
-        """All the checks. Does not raise."""
+        """Make all checks. Never raises."""
         try:
             why = ""
             for name, step in self._steps():
@@ -72,10 +72,10 @@ class Examination:
             self._probe.close()
 
     def _take(self, name: str, step: Callable[[], Check], why: str) -> str:
-        """Tells the step's check. Returns why those after it are pointless, ``""`` where they are not."""
-        # A clock may be told by an answer that says no.
+        """Report the step's check. Return why the steps after it are pointless, ``""`` if they are not."""
+        # A refusal, too, shows the venue's clock.
         if why and not (name == "clock" and self._answer is not None):
-            self._tell(skipped(name, why))
+            self._report(skipped(name, why))
             return why
         started = time.monotonic()
         try:
@@ -87,9 +87,9 @@ class Examination:
         except DbxError as error:
             cause = "no_answer" if isinstance(error, OutcomeUnknown) else "venue_failed"
             check = failed(name, cause, one_line(error))
-        except Exception as error:  # whatever it is, the other venues are examined
+        except Exception as error:  # any error: the other venues are examined nevertheless
             check = failed(name, "unexpected", f"{type(error).__name__}: {one_line(error)}")
-        self._tell(_shown(check, (time.monotonic() - started) * 1000))
+        self._report(_shown(check, (time.monotonic() - started) * 1000))
         return f"not tried, since {name} failed" if check.outcome == "failed" else why
 
     def _steps(self) -> Iterator[Tuple[str, Callable[[], Check]]]:
@@ -109,15 +109,15 @@ class Examination:
 
     @property
     def _logs_in(self) -> bool:
-        """By a frame of its own; elsewhere the key is in the handshake, or there is none."""
+        """True if the client logs in by a frame of its own; otherwise the key is in the handshake, or there is none."""
         return self._venue.logs_in(self._which.socket, self._has_keys)
 
     # -- the steps -----------------------------------------------------------------------------------
 
     def _find_proxy(self) -> Check:
         self._proxy, source = self._probe.find_proxy()
-        told = f"{self._proxy} by {source}" if self._proxy else f"none: {source}"
-        return ok("proxy", told, proxy=self._proxy or None, source=source)
+        message = f"{self._proxy} by {source}" if self._proxy else f"none: {source}"
+        return ok("proxy", message, proxy=self._proxy or None, source=source)
 
     def _look_up(self) -> Check:
         addresses = self._probe.look_up()
@@ -157,12 +157,12 @@ class Examination:
             self._want_keys()
         self._answer = answer = self._probe.handshake(self._address)
         if answer.status == 101:
-            return ok("handshake", "the venue takes WebSocket connections", status=101)
-        told = f"the venue answered HTTP {answer.status}"
+            return ok("handshake", "the venue accepts WebSocket connections", status=101)
+        message = f"the venue answered HTTP {answer.status}"
         if answer.retry_after is not None:
-            told += f" and wants to be left alone for {answer.retry_after:.0f} s"
+            message += f" and asks for a pause of {answer.retry_after:.0f} s"
         advice = status_advice(answer.status)
-        return failed("handshake", f"http_{answer.status}", told, advice, status=answer.status, retry_after=answer.retry_after)
+        return failed("handshake", f"http_{answer.status}", message, advice, status=answer.status, retry_after=answer.retry_after)
 
     def _log_in(self) -> Check:
         self._want_keys()
@@ -170,14 +170,14 @@ class Examination:
             self._client.open()
         except AuthError as error:
             return failed("login", "login_refused", one_line(error), code=error.code)
-        return ok("login", "the venue takes the key")
+        return ok("login", "the venue accepts the key")
 
     def _ping(self) -> Check:
         self._client.open()
         times = sorted(self._client.ping() * 1000 for _ in range(PINGS))
         self._ready = True
-        told = f"round trips by the venue's own ping: {', '.join(f'{each:.1f}' for each in times)}"
-        return ok("ping", f"{told} ms", ms=round(statistics.median(times), 3))
+        message = f"round trips by the venue's own ping: {', '.join(f'{each:.1f}' for each in times)}"
+        return ok("ping", f"{message} ms", ms=round(statistics.median(times), 3))
 
     def _clock(self) -> Check:
         source, venue_ms, unit_ms, asked, answered = self._read_clock()
@@ -186,33 +186,33 @@ class Examination:
         figures: Dict[str, Any] = {"skew_ms": round(skew), "within_ms": round(within), "source": source}
         if abs(skew) < NOTABLE_MS:
             return ok("clock", f"it agrees with the venue's to {within / 1000:.2f} s ({source})", **figures)
-        told = f"this machine's is {amount(skew)} ({source})"
+        message = f"this machine's is {amount(skew)} ({source})"
         if abs(skew) >= BROKEN_MS:
-            return failed("clock", "clock_off", told, **figures)
-        return Check("clock", "warning", told, "clock_off", ADVICE["clock_off"], figures)
+            return failed("clock", "clock_off", message, **figures)
+        return Check("clock", "warning", message, "clock_off", ADVICE["clock_off"], figures)
 
     # -- below ---------------------------------------------------------------------------------------
 
     def _want_keys(self) -> None:
         if self._needs_keys and not self._has_keys:
-            raise _Pointless("it needs a key, and there is no good one")
+            raise _Pointless("it needs a key, and no plausible one is set")
 
     def _read_clock(self) -> Tuple[str, float, float, float, float]:
-        """What told it, the time in ms and its unit in ms, and when it was asked for and answered by this machine's clock."""
+        """Return the source, the time in ms and its unit in ms, and this machine's time before and after."""
         if self._ready:
             asked = time.time()
-            told = self._venue.read_time(self._which.socket, self._client)
-            if told is not None:
-                return (*told, asked, time.time())
+            message = self._venue.read_time(self._which.socket, self._client)
+            if message is not None:
+                return (*message, asked, time.time())
         if self._answer is None or self._answer.date is None:
-            raise _Pointless("the venue did not tell its time")
+            raise _Pointless("the venue did not send its time")
         return "HTTP's Date", self._answer.date * 1000, 1000, self._answer.asked, self._answer.answered
 
 
 def _shown(check: Check, took_ms: float) -> Check:
-    """The same with its time, and its certificate as text."""
+    """Return the check with its duration, and its certificate as text."""
     if check.outcome == "ok" and check.name in _TIMED:
-        check = attrs.evolve(check, told=f"{check.told}, {took_ms:.1f} ms")
+        check = attrs.evolve(check, message=f"{check.message}, {took_ms:.1f} ms")
     check.figures.setdefault("ms", round(took_ms, 3))
     certificate: Optional[Certificate] = check.figures.pop("certificate", None)
     if certificate is None:
@@ -220,12 +220,12 @@ def _shown(check: Check, took_ms: float) -> Check:
     begin, end = (f"{moment:%Y-%m-%d %H:%M} UTC" for moment in (certificate.valid_from, certificate.valid_until))
     names = {"subject": certificate.subject, "issuer": certificate.issuer}
     figures = {**check.figures, **names, "valid_from": begin, "valid_until": end}
-    told = f"certificate of {certificate.subject or 'nobody'}, issued by {certificate.issuer or 'nobody'}"
+    message = f"certificate of {certificate.subject or 'unknown'}, issued by {certificate.issuer or 'unknown'}"
     if check.outcome == "ok":
-        told = f"{check.told}; {told}, good until {end}"
+        message = f"{check.message}; {message}, good until {end}"
     else:
-        told = f"{check.told}: {told}, good from {begin} to {end}; this machine's clock says {_now()}"
-    return attrs.evolve(check, told=told, figures=figures)
+        message = f"{check.message}: {message}, good from {begin} to {end}; this machine's clock says {_now()}"
+    return attrs.evolve(check, message=message, figures=figures)
 
 
 def _now() -> str:

@@ -18,11 +18,11 @@ VENUES: Mapping[str, VenueTools] = {
 }
 ALL_WORDS = tuple(str(Word(name, socket)) for name, venue in VENUES.items() for socket in venue.sockets or ("",))
 SHORT_WORDS = tuple(name for name, venue in VENUES.items() if venue.sockets)
-"""Venues of several sockets, whose first is meant by the venue's name alone."""
+"""Venues of several sockets, whose name alone means their first."""
 
 
 def word(text: str) -> Word:
-    """The argument VENUE."""
+    """Read the argument VENUE."""
     name, _, socket = text.partition(":")
     venue = VENUES.get(name)
     if venue is None or (":" in text and socket not in venue.sockets):
@@ -31,8 +31,8 @@ def word(text: str) -> Word:
 
 
 def default_client(line: Mapping[str, Any]) -> Tuple[str, Mapping[str, Any]]:
-    """The client class that a line's frame belongs to, for ``recording.convert``. Where a frame fits several (a Bybit ticker
-    of linear or inverse contracts), a guess: say it in the line instead."""
+    """Return the client class that a line's frame belongs to, for ``recording.convert``. If a frame fits several (a Bybit
+    ticker of linear or inverse contracts), it is a guess: say it in the line instead."""
     name, frame = line["venue"], line["frame"]
     venue = VENUES.get(name)
     if venue is None:

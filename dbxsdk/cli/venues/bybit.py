@@ -12,7 +12,7 @@ from dbxsdk.bybit.public.book import DEPTHS, check_depth
 from dbxsdk.bybit.public.channels import CATEGORIES, CHANNELS, Route, route
 from dbxsdk.cli.errors import WrongArguments
 from dbxsdk.cli.venues.tools import Moment, VenueTools
-from dbxsdk.cli.words import Topic, Wish
+from dbxsdk.cli.words import Topic, Selection
 from dbxsdk.client import Client
 
 _RETIRED = ("liquidation", "kline_lt", "tickers_lt", "lt")
@@ -55,12 +55,12 @@ class BybitTools(VenueTools):
         klines = [f"kline.{interval}" for interval in _INTERVALS]
         return [*depths, *klines, *(each for each in CHANNELS if each not in ("orderbook", "kline", *_RETIRED))]
 
-    def check_wish(self, wish: Wish) -> None:
+    def check_selection(self, selection: Selection) -> None:
         # The clients leave that to the venue, since any native topic may be one; a command line is more often a slip of
         # the hand.
-        which, channel = wish.word, wish.channel
+        which, channel = selection.word, selection.channel
         if which.socket in CATEGORIES:
-            for found in _routes(wish):
+            for found in _routes(selection):
                 kind, _, depth = found.channel.partition(".")
                 if kind == "orderbook" and depth.isdecimal():
                     try:
@@ -68,15 +68,15 @@ class BybitTools(VenueTools):
                     except ValueError as error:
                         raise WrongArguments(f"argument CHANNEL: {channel}: {error}") from None
         elif which.socket == "private":
-            for topic in [f"{channel}.{symbol}" for symbol in wish.symbols] or [channel]:
+            for topic in [f"{channel}.{symbol}" for symbol in selection.symbols] or [channel]:
                 if channel_of(topic) is None:
                     known = ", ".join(PRIVATE_CHANNELS)
                     raise WrongArguments(f"argument CHANNEL: {topic!r} is none of {which}, which has {known}")
 
-    def books_of(self, wish: Wish) -> Optional[List[Dict[str, Any]]]:
-        if wish.word.socket not in CATEGORIES:
+    def books_of(self, selection: Selection) -> Optional[List[Dict[str, Any]]]:
+        if selection.word.socket not in CATEGORIES:
             return None
-        cut = [(found.symbol, *found.channel.partition(".")[::2]) for found in _routes(wish)]
+        cut = [(found.symbol, *found.channel.partition(".")[::2]) for found in _routes(selection)]
         if not all(kind == "orderbook" and depth.isdecimal() for _, kind, depth in cut):
             return None
         return [{"symbol": symbol, "depth": int(depth)} for symbol, _, depth in cut]
@@ -113,7 +113,7 @@ class BybitTools(VenueTools):
         elif any(symbol.endswith("USD") for symbol in symbols):
             category = "inverse"
         else:
-            category = "linear"  # or inverse: a ticker alone does not tell
+            category = "linear"  # or inverse: a ticker alone does not say which
         return "BybitPublicClient", {"category": category}
 
     # -- local venues ------------------------------------------------------------------------------------
@@ -147,15 +147,15 @@ class BybitTools(VenueTools):
         return None if venue_ms is None else ("the venue's pong", venue_ms, 1)
 
 
-def _routes(wish: Wish) -> List[Route]:
+def _routes(selection: Selection) -> List[Route]:
     routes = []
-    for topic in [f"{wish.channel}.{symbol}" for symbol in wish.symbols] or [wish.channel]:
-        found = route(wish.word.socket, topic)
+    for topic in [f"{selection.channel}.{symbol}" for symbol in selection.symbols] or [selection.channel]:
+        found = route(selection.word.socket, topic)
         if found is None:
-            if not wish.symbols and route(wish.word.socket, f"{wish.channel}.SYMBOL") is not None:
-                raise WrongArguments(f"argument SYMBOLS: the channel {wish.channel!r} needs one")
+            if not selection.symbols and route(selection.word.socket, f"{selection.channel}.SYMBOL") is not None:
+                raise WrongArguments(f"argument SYMBOLS: the channel {selection.channel!r} needs one")
             known = ", ".join(_with_parts(name, channel.parts) for name, channel in CHANNELS.items())
-            raise WrongArguments(f"argument CHANNEL: {wish.channel!r} is none of {wish.word}, which has {known}")
+            raise WrongArguments(f"argument CHANNEL: {selection.channel!r} is none of {selection.word}, which has {known}")
         routes.append(found)
     return routes
 

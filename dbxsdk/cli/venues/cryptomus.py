@@ -6,7 +6,7 @@ import argparse
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from dbxsdk.cli.venues.tools import VenueTools
-from dbxsdk.cli.words import Topic, Wish
+from dbxsdk.cli.words import Topic, Selection
 from dbxsdk.client import Client
 from dbxsdk.cryptomus.protocol import CHANNELS
 
@@ -29,9 +29,9 @@ class CryptomusTools(VenueTools):
     def channels(self, socket: str) -> Iterable[str]:
         return CHANNELS
 
-    def books_of(self, wish: Wish) -> Optional[List[Dict[str, Any]]]:
-        cut = [symbol.partition(":") for symbol in wish.symbols]
-        if wish.channel != "depth" or not cut or not all(scale.isdecimal() for _, _, scale in cut):
+    def books_of(self, selection: Selection) -> Optional[List[Dict[str, Any]]]:
+        cut = [symbol.partition(":") for symbol in selection.symbols]
+        if selection.channel != "depth" or not cut or not all(scale.isdecimal() for _, _, scale in cut):
             return None
         return [{"symbol": symbol, "scale_index": int(scale)} for symbol, _, scale in cut]
 

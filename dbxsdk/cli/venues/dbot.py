@@ -62,4 +62,4 @@ class DBotTools(VenueTools):
 
     def begin(self, socket: str, local: Any) -> None:
         if socket == "trade":
-            local.add_follow_order()  # copies trades from now on, whose results the channel tells
+            local.add_follow_order()  # copies trades from now on, whose results the channel pushes

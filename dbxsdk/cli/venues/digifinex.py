@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from dbxsdk.cli.venues.tools import Moment, VenueTools
-from dbxsdk.cli.words import Topic, Wish
+from dbxsdk.cli.words import Topic, Selection
 from dbxsdk.client import Client
 from dbxsdk.digifinex.protocol import CHANNELS
 
@@ -25,8 +25,10 @@ class DigiFinexTools(VenueTools):
     def channels(self, socket: str) -> Iterable[str]:
         return CHANNELS
 
-    def books_of(self, wish: Wish) -> Optional[List[Dict[str, Any]]]:
-        return [{"symbol": symbol} for symbol in wish.symbols] if wish.channel == "depth" and wish.symbols else None
+    def books_of(self, selection: Selection) -> Optional[List[Dict[str, Any]]]:
+        if selection.channel != "depth" or not selection.symbols:
+            return None
+        return [{"symbol": symbol} for symbol in selection.symbols]
 
     def topics(self, socket: str, document: Any) -> Iterable[Topic]:
         channel, _, action = document["method"].rpartition(".")

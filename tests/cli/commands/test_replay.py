@@ -59,8 +59,8 @@ def test_what_was_subscribed_is_read_off_the_recording(recording):
     with read(recording) as reader:
         clients = recorded_clients(reader, lambda: None)
     assert [str(client.word) for client in clients] == ["bybit:spot", "bybit:private", "digifinex", "cryptomus", "dbot:trade"]
-    wishes = [(wish.channel, wish.symbols) for client in clients for wish in client.wishes]
-    assert wishes == [
+    selections = [(selection.channel, selection.symbols) for client in clients for selection in client.selections]
+    assert selections == [
         ("publicTrade", ("BTCUSDT", "ETHUSDT")),
         ("orderbook.50", ("BTCUSDT",)),
         ("execution", ()),
@@ -159,7 +159,7 @@ def test_a_torn_end_is_told_after_the_rest(dbx, tmp_path, recording):
     torn.write_bytes(whole[: members[-1] + 10])
     done = dbx("replay", str(torn), "--speed", "max", "--json")
     assert done.code == 1 and len(done.of("update")) > 20
-    assert done.err == f"dbxsdk replay: played, but not all is there: {torn}: the last 10 bytes cannot be read\n"
+    assert done.err == f"dbxsdk replay: played, but incomplete: {torn}: the last 10 bytes cannot be read\n"
 
 
 def test_what_is_not_in_the_recording(dbx, recording):

@@ -90,7 +90,7 @@ def test_seconds_are_the_end(dbx):
 def test_too_few_updates_in_time(dbx):
     done = dbx("watch", "digifinex", "order", "BTC_USDT", "--local", "--json", "--count", "1000", "--seconds", "0.05")
     assert done.code == 1
-    assert done.err.endswith(" of 1000 updates came within 0.05 s\n") and done.err.startswith("dbxsdk watch: ")
+    assert done.err.endswith(" of 1000 updates came in 0.05 s\n") and done.err.startswith("dbxsdk watch: ")
 
 
 @pytest.mark.parametrize("option", ["--count=0", "--count=x", "--seconds=-1", "--seconds=nan", "--levels=0", "--levels=1001"])

@@ -114,7 +114,7 @@ def test_lines_for_people(dbx):
     lines = done.out.splitlines()
     assert done.code == 0 and done.err == ""
     assert lines[0].startswith("this machine   ok       python       ")
-    assert any(line.startswith("digifinex      ok       handshake    the venue takes WebSocket connections, ") for line in lines)
+    assert any(line.startswith("digifinex      ok       handshake    the venue accepts WebSocket connections, ") for line in lines)
     assert lines[-1].endswith(" ok, 0 warning, 0 failed, 2 skipped")
 
 
@@ -134,7 +134,7 @@ def test_no_venue_named_means_those_that_can_be_examined(doctor, monkeypatch):
     monkeypatch.setenv("BYBIT_API_KEY", HUSH)  # half a pair is told, too
     found = doctor("--proxy", closed_proxy(), "--timeout", "3", code=1)
     assert {check["venue"] for check in found.checks} == {None, *ALL_WORDS} - {"cryptomus"}
-    assert found.of("bybit:private")["key"]["told"] == "BYBIT_API_SECRET is not set"
+    assert found.of("bybit:private")["key"]["message"] == "BYBIT_API_SECRET is not set"
     assert found.of("dbot:trade")["key"]["outcome"] == "ok" and "key" not in found.of("bybit:spot")
     found = doctor("--testnet", "--proxy", closed_proxy(), code=1)
     assert {(check["venue"] or "bybit").partition(":")[0] for check in found.checks} == {"bybit"}
@@ -146,7 +146,7 @@ def test_no_venue_named_means_those_that_can_be_examined(doctor, monkeypatch):
 def test_a_name_that_is_not_found(doctor):
     found = doctor("digifinex", "--url", "ws://venue.invalid/", code=1)
     assert found.causes() in ({"dns": "name_not_found"}, {"dns": "dns_failed"})  # the latter where there is no DNS at all
-    assert found["tcp"]["told"] == "not tried, since dns failed"
+    assert found["tcp"]["message"] == "not tried, since dns failed"
     assert found.skipped() == ["key", "tcp", "tls", "handshake", "ping", "clock"]
 
 
@@ -228,15 +228,15 @@ def test_through_a_proxy(doctor, monkeypatch):
         url = f"http://me:{HUSH}@127.0.0.1:{between.port}"
         shown = f"http://***@127.0.0.1:{between.port}"
         given = doctor("digifinex", "--url", "ws://venue.invalid/ws/v1/", "--proxy", url)
-        assert given["proxy"]["told"] == f"{shown} by --proxy" and given["tunnel"]["outcome"] == "ok"
+        assert given["proxy"]["message"] == f"{shown} by --proxy" and given["tunnel"]["outcome"] == "ok"
         assert given["ping"]["outcome"] == "ok"
         monkeypatch.setenv("HTTP_PROXY", url)
         monkeypatch.setenv("no_proxy", "other.example")
         told = doctor("digifinex", "--url", "ws://venue.invalid/ws/v1/")
-        assert told["proxy"]["told"] == f"{shown} by HTTP_PROXY" and told["ping"]["outcome"] == "ok"
+        assert told["proxy"]["message"] == f"{shown} by HTTP_PROXY" and told["ping"]["outcome"] == "ok"
         monkeypatch.setenv("no_proxy", "venue.invalid")
-        assert doctor("digifinex", "--url", "ws://venue.invalid/", code=1)["proxy"]["told"] == "none: no_proxy"
-        assert doctor("digifinex", "--url", "ws://venue.invalid/", "--proxy", "", code=1)["proxy"]["told"] == "none: --proxy"
+        assert doctor("digifinex", "--url", "ws://venue.invalid/", code=1)["proxy"]["message"] == "none: no_proxy"
+        assert doctor("digifinex", "--url", "ws://venue.invalid/", "--proxy", "", code=1)["proxy"]["message"] == "none: --proxy"
 
 
 @pytest.mark.parametrize("answer, cause", [
@@ -254,7 +254,7 @@ def test_a_proxy_that_is_not_there_or_no_url(doctor, monkeypatch):
     assert doctor("bybit", "--proxy", closed_proxy(), code=1).causes() == {"tcp": "refused"}
     monkeypatch.setenv("https_proxy", f"ftp://me:{HUSH}@host:1")
     found = doctor("bybit", code=1)
-    assert found.causes() == {"proxy": "bad_proxy"} and "the proxy of https_proxy cannot be used" in found["proxy"]["told"]
+    assert found.causes() == {"proxy": "bad_proxy"} and "the proxy of https_proxy cannot be used" in found["proxy"]["message"]
 
 
 def test_a_socks_proxy_without_its_package(doctor):
@@ -282,7 +282,7 @@ def test_over_tls(doctor, authority):
     figures = found["tls"]["figures"]
     assert figures["version"] in ("TLSv1.2", "TLSv1.3") and figures["cipher"]
     assert "Company of Tests" in figures["issuer"] and figures["valid_until"] == f"{until:%Y-%m-%d %H:%M} UTC"
-    assert f"good until {until:%Y-%m-%d %H:%M} UTC" in found["tls"]["told"]
+    assert f"good until {until:%Y-%m-%d %H:%M} UTC" in found["tls"]["message"]
     assert found.of(None)["roots"]["figures"]["count"] == 1
 
 
@@ -309,7 +309,7 @@ def test_a_certificate_that_is_refused(doctor, authority, tmp_path, monkeypatch,
         found = doctor("digifinex", "--url", server.url, *more, code=1)
     assert found.causes() == {"tls": cause} and advice in found["tls"]["advice"]
     assert "Company of Tests" in found["tls"]["figures"]["issuer"], "whoever issued it is told, trusted or not"
-    assert "this machine's clock says" in found["tls"]["told"] and found["handshake"]["outcome"] == "skipped"
+    assert "this machine's clock says" in found["tls"]["message"] and found["handshake"]["outcome"] == "skipped"
 
 
 def test_certificates_are_read_as_python_reads_them(monkeypatch):
@@ -344,7 +344,7 @@ def keys(monkeypatch: pytest.MonkeyPatch, **values: Any) -> None:
 
 
 @pytest.mark.parametrize("status, advice", [
-    (401, "does not take the key"),
+    (401, "does not accept the key"),
     (403, "refuses the key or this address"),
     (404, "check the URL"),
     (429, "Too many connections"),
@@ -360,7 +360,7 @@ def test_a_handshake_that_is_refused(doctor, monkeypatch, status, advice):
         assert server.accepted == 1
     assert found.causes() == {"handshake": f"http_{status}"} and advice in found["handshake"]["advice"]
     assert found["handshake"]["figures"]["status"] == status
-    assert "for 7 s" in found["handshake"]["told"]
+    assert "a pause of 7 s" in found["handshake"]["message"]
     assert found.skipped() == ["tls", "ping"] and found["clock"]["outcome"] == "ok", "a refusal has a date, too"
 
 
@@ -370,7 +370,7 @@ def test_a_login_that_is_refused(doctor, monkeypatch, which, path):
     with BybitVenue() as venue:
         found = doctor(which, "--url", venue.url(path), code=1)
     assert found.causes() == {"login": "login_refused"} and "key and secret" in found["login"]["advice"]
-    assert found["ping"]["told"] == "not tried, since login failed" and found["clock"]["outcome"] == "ok"
+    assert found["ping"]["message"] == "not tried, since login failed" and found["clock"]["outcome"] == "ok"
 
 
 def test_a_venue_that_repeats_the_key_in_its_words(doctor, monkeypatch):
@@ -388,7 +388,7 @@ def test_a_venue_that_repeats_the_key_in_its_words(doctor, monkeypatch):
 
     with Server(refuse) as server:
         found = doctor("digifinex", "--url", server.url, code=1)
-    assert found.causes() == {"login": "login_refused"} and "no such key: ***" in found["login"]["told"]
+    assert found.causes() == {"login": "login_refused"} and "no such key: ***" in found["login"]["message"]
 
 
 def test_a_token_that_is_refused(doctor, monkeypatch):
@@ -420,7 +420,7 @@ def test_a_clock_that_is_off_by_the_venues_pong(doctor, monkeypatch, seconds, ou
     with BybitVenue(api_key=HUSH, api_secret=HUSH + "-2") as venue:
         venue.clock_skew(seconds)
         found = doctor("bybit:trade", "--url", venue.url("/v5/trade"), code=1 if outcome == "failed" else 0)
-    assert found["clock"]["outcome"] == outcome and told in found["clock"]["told"]
+    assert found["clock"]["outcome"] == outcome and told in found["clock"]["message"]
     assert found["login"]["outcome"] == "ok", "the client signs with the venue's time"
     assert abs(found["clock"]["figures"]["skew_ms"] - seconds * 1000) < 300
 
@@ -428,16 +428,16 @@ def test_a_clock_that_is_off_by_the_venues_pong(doctor, monkeypatch, seconds, ou
 def test_a_clock_that_is_off_by_server_time(doctor):
     with DigiFinexVenue(clock=lambda: time.time() + 5) as venue:
         found = doctor("digifinex", "--url", venue.url())
-    assert found["clock"]["outcome"] == "warning" and "behind the venue's (server.time)" in found["clock"]["told"]
+    assert found["clock"]["outcome"] == "warning" and "behind the venue's (server.time)" in found["clock"]["message"]
 
 
 def test_a_clock_that_is_off_by_a_refusals_date(doctor):
     with Server(lambda peer: peer.answer("503 Closed", "Date: Tue, 15 Nov 1994 08:12:31 GMT")) as server:
         found = doctor("digifinex", "--url", server.url, code=1)
     assert found.causes() == {"handshake": "http_503", "clock": "clock_off"}
-    assert "ahead of the venue's (HTTP's Date)" in found["clock"]["told"]
+    assert "ahead of the venue's (HTTP's Date)" in found["clock"]["message"]
     with Server(lambda peer: peer.answer("503 Closed", "Date: never")) as server:
-        assert doctor("digifinex", "--url", server.url, code=1)["clock"]["told"] == "the venue did not tell its time"
+        assert doctor("digifinex", "--url", server.url, code=1)["clock"]["message"] == "the venue did not send its time"
 
 
 # -- keys ------------------------------------------------------------------------------------------------------------
@@ -453,8 +453,8 @@ def test_a_clock_that_is_off_by_a_refusals_date(doctor):
     (f"{HUSH}\r\nmore", "has blanks or line ends in it"),
     (f"{HUSH}\u200b", "has characters in it that no key has"),
     (f"-----BEGIN PRIVATE KEY-----\n{HUSH}", "holds a whole key file"),
-    ("your-api-key", "is an example's stand-in"),
-    ("xxxxxxxx", "is an example's stand-in"),
+    ("your-api-key", "is a placeholder from an example"),
+    ("xxxxxxxx", "is a placeholder from an example"),
 ], ids=["unset", "before", "after", "quoted", "half quoted", "blank", "two lines", "no ASCII", "PEM", "yours", "xxx"])
 def test_keys_that_do_not_look_like_keys(doctor, monkeypatch, value, told):
     monkeypatch.setenv("DBOT_API_KEY", value)
@@ -463,17 +463,17 @@ def test_keys_that_do_not_look_like_keys(doctor, monkeypatch, value, told):
         found = doctor("dbot", "--url", server.url, code=1)
         assert server.finished.acquire(timeout=5)
     assert received == [b""], "what is no key goes to nobody"
-    assert found["key"]["outcome"] == "failed" and found["key"]["told"].startswith(f"DBOT_API_KEY {told}")
+    assert found["key"]["outcome"] == "failed" and found["key"]["message"].startswith(f"DBOT_API_KEY {told}")
     assert found["tcp"]["outcome"] == "ok", "the way to the venue is examined all the same"
-    assert found["handshake"]["told"] == found["ping"]["told"] == "it needs a key, and there is no good one"
+    assert found["handshake"]["message"] == found["ping"]["message"] == "it needs a key, and no plausible one is set"
 
 
 def test_pairs_of_keys(monkeypatch):
     keys(monkeypatch, bybit=(HUSH, HUSH), cryptomus=("me", HUSH), digifinex=(HUSH, "short"))
     told = {name: examine_keys(word(name))[0] for name in ("bybit:trade", "cryptomus", "digifinex", "dbot")}
-    assert told["bybit:trade"].outcome == "failed" and told["bybit:trade"].told.endswith("_SECRET hold the same")
-    assert told["cryptomus"].outcome == "warning" and "no UUID" in told["cryptomus"].told
-    assert (told["digifinex"].outcome, told["digifinex"].told) == ("warning", "DIGIFINEX_API_SECRET is shorter than keys are")
+    assert told["bybit:trade"].outcome == "failed" and told["bybit:trade"].message.endswith("_SECRET hold the same")
+    assert told["cryptomus"].outcome == "warning" and "not a UUID" in told["cryptomus"].message
+    assert (told["digifinex"].outcome, told["digifinex"].message) == ("warning", "DIGIFINEX_API_SECRET is shorter than keys are")
     assert HUSH not in repr(told)
 
 
@@ -490,7 +490,7 @@ def test_without_a_key_the_rest_is_examined(doctor):
 @pytest.mark.parametrize("arguments, said", [
     (["binance"], "argument VENUE: must be one of bybit:linear"),
     (["--url", "ws://127.0.0.1:1/"], "argument --url: name the VENUE"),
-    (["bybit", "digifinex", "--url", "ws://127.0.0.1:1/"], "argument --url: is one socket's address"),
+    (["bybit", "digifinex", "--url", "ws://127.0.0.1:1/"], "argument --url: one socket's address"),
     (["digifinex", "--url", "http://127.0.0.1:1/"], "url must be a ws:// or wss:// URL"),
     (["digifinex", "--testnet"], "argument --testnet: digifinex has no test network"),
     (["--local", "--proxy", "http://127.0.0.1:1"], "argument --proxy: a local venue needs none"),
@@ -509,7 +509,7 @@ def test_a_machine_that_starts_no_more_threads(doctor, monkeypatch):
     monkeypatch.setattr(threading.Thread, "start", refuse)
     found = doctor("bybit", code=1)
     assert found.of(None)["threads"]["cause"] == "no_threads"
-    assert found["connection"]["told"] == "without threads no client can work"
+    assert found["connection"]["message"] == "without threads no client can work"
 
 
 @pytest.fixture
