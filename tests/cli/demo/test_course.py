@@ -167,9 +167,9 @@ def test_a_request_that_the_venue_refuses_is_reported():
     local = venues()
     display = Notes()
     bybit = local[1][0]
-    display.at, display.do = Connected, lambda: bybit.fail_next(10006, "Too many visits!")
+    display.at, display.do = Connected, lambda: bybit.fail_next(10006, "Too many visits!", times=3)
     summary = Course(local, SECONDS, display).run()
-    assert summary["failed"] == 1 and summary["lost"] == 0 and not summary["ok"]
+    assert summary["failed"] >= 1 and summary["lost"] == 0 and not summary["ok"]
     assert [each.name for each in display.happenings if getattr(each, "name", "") == "RequestFailed"]
 
 
