@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any, Optional
 from urllib.parse import urlsplit
 
@@ -62,6 +63,17 @@ def _recorder(_: Any, attribute: Any, value: Any) -> None:
         raise TypeError(f"{attribute.name} must be a Recorder, not {type(value).__name__}")
 
 
+def _source_address(_: Any, attribute: Any, value: Any) -> None:
+    if value is None:
+        return
+    if not isinstance(value, str):
+        raise TypeError(f"{attribute.name} must be a str, not {type(value).__name__}")
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        raise ValueError(f"{attribute.name} must be an IP address of this machine, like 192.0.2.1, not {value!r}") from None
+
+
 def _without_password(proxy: Optional[str]) -> str:
     if not proxy:
         return repr(proxy)
@@ -101,6 +113,9 @@ class Options:
             package python-socks); None (default) takes the environment's (``https_proxy``, ``no_proxy`` ...) as
             requests does, but for loopback addresses; ``""`` is none.
         ssl_context: an ``ssl.SSLContext`` in place of the default one.
+        source_address: the IP address of this machine to connect from, such as ``"192.0.2.7"``, also to a proxy and for HTTP
+            requests: for keys that are bound to an address, and for limits that venues keep for each address. Only targets of
+            the same family, IPv4 or IPv6, are connected to. None (default) leaves it to the system.
         recorder: a ``Recorder``, which writes every frame of the client, both ways and without secrets, to a file that
             ``dbxsdk.replay`` plays again; None (default) records nothing. One recorder may serve many clients.
 
@@ -121,4 +136,5 @@ class Options:
     max_message_size: int = attrs.field(default=32 * 1024 * 1024, validator=_count(1))
     proxy: Optional[str] = attrs.field(default=None, validator=_proxy, repr=_without_password)
     ssl_context: Optional[Any] = attrs.field(default=None, validator=_ssl_context)
+    source_address: Optional[str] = attrs.field(default=None, validator=_source_address)
     recorder: Optional[Any] = attrs.field(default=None, validator=_recorder)

@@ -17,6 +17,7 @@ import pytest
 
 import dbxsdk
 from dbxsdk import AuthError, Options, VenueError
+from dbxsdk.runtime import clock
 from dbxsdk.sim import BybitVenue
 from tests.waiting import PATIENCE, eventually
 
@@ -26,7 +27,7 @@ ROOT = pathlib.Path(dbxsdk.__file__).parent
 
 READS = {
     "bybit/venue_clock.py:wall": "signatures, until the venue's clock was measured; and how far this one is off it",
-    "session/clock.py:Clock": "when a frame came, as users and recordings are told; a login's time",
+    "runtime/clock.py:": "when a frame came, as users and recordings see it; a login's time",
     "recording/recorded_connection.py:RecordedConnection._frame": "when it was, in a record",
     "recording/recorded_connection.py:RecordedConnection.closed": "when it was, in a record",
     "recording/recorded_connection.py:RecordedConnection.not_sent": "when it was, in a record",
@@ -42,6 +43,20 @@ READS = {
 }
 """Module and place, and what for."""
 
+BY_THE_SYSTEMS_MONOTONIC_CLOCK = {
+    "runtime/clock.py": "where there is no better one",
+    "session/": "deadlines of requests and threads, and the watch over a connection; should go by runtime/clock.py",
+    "recording/": "times in records, and how long a file may be; should go by runtime/clock.py",
+    "playback/schedule.py": "the speed of a playback",
+    "book/": "how long a call may wait, and the age of a book that no session keeps",
+    "bybit/trade/client.py": "how long a call may wait",
+    "runtime/exit.py": "how long an exit may take",
+    "sim/": "local venues",
+    "cli/": "programs that show seconds",
+}
+"""The modules, or folders of them, that may still call ``time.monotonic``, which stands still while the machine sleeps."""
+
+_MONOTONIC = {"time.monotonic", "time.monotonic_ns", "time.CLOCK_MONOTONIC"}
 _OF_TIME = {"time", "time_ns"}
 _OF_TIME_WITHOUT_ARGUMENT = {"localtime", "gmtime", "ctime", "asctime"}
 _OF_DATETIME = {"now", "utcnow", "today"}
@@ -99,6 +114,15 @@ def reads(tree: ast.Module) -> Set[str]:
     return {where for where, node in places(tree) if _is_read(node)}
 
 
+def reads_monotonic(tree: ast.Module) -> List[int]:
+    """Lines that read the clock that stands still while the machine sleeps, or hand it on."""
+    return sorted(
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and _dotted(node) in _MONOTONIC
+    )
+
+
 def waits_by_it(tree: ast.Module) -> List[int]:
     """Lines where something that waits is given the wall clock's time, or what was reckoned from it."""
     found = []
@@ -136,7 +160,8 @@ def _mentions(node: ast.AST, tainted: Set[str]) -> bool:
 
 
 _CLOCKS = re.compile(
-    r"time\.time\b|time_ns|from time|datetime|wall(_ns)?\b|_now_ms|[mlc]time\(|strftime|CLOCK_|uuid1|formatdate|\.localtime"
+    r"time\.(time\b|monotonic)|time_ns|from time|datetime|wall(_ns)?\b|_now_ms|[mlc]time\(|strftime|CLOCK_|uuid1|formatdate"
+    r"|\.localtime"
 )
 
 
@@ -160,6 +185,41 @@ def test_nothing_waits_by_the_wall_clock() -> None:
     assert {module: lines for module, tree in modules().items() if (lines := waits_by_it(tree))} == {}
 
 
+def test_everything_else_goes_by_the_clock_that_counts_while_the_machine_sleeps() -> None:
+    found = {name: lines for name, tree in modules().items() if (lines := reads_monotonic(tree))}
+    allowed = tuple(BY_THE_SYSTEMS_MONOTONIC_CLOCK)
+    assert {name: lines for name, lines in found.items() if not name.startswith(allowed)} == {}
+    assert "runtime/clock.py" in found
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="the clock that counts has another name, or there is none")
+def test_the_clock_is_the_one_that_counts_while_the_machine_sleeps() -> None:
+    before = time.clock_gettime(time.CLOCK_BOOTTIME)
+    now = clock.monotonic()
+    assert before <= now <= time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert clock.MACHINE.monotonic is clock.monotonic and clock.MACHINE.wall_ns is clock.wall_ns
+    assert abs(clock.wall_ns() - time.time_ns()) < 10**9 * PATIENCE
+
+
+def test_a_system_without_that_clock_has_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(number: int) -> float:
+        raise OSError("a sandbox")
+
+    monkeypatch.setattr(time, "clock_gettime", refuse)
+    assert clock._boot_time() is time.monotonic
+    monkeypatch.delattr(time, "CLOCK_BOOTTIME", raising=False)
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert clock._boot_time() is time.monotonic
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_MONOTONIC"), reason="not on this system")
+def test_on_macos_it_is_the_one_that_counts_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(time, "clock_gettime", lambda number: asked.append(number) or 5.0)
+    assert clock._boot_time()() == 5.0 and set(asked) == {time.CLOCK_MONOTONIC}
+
+
 @pytest.mark.parametrize("source, where", [
     ("import time\ndef f(): return time.time()", "f"), ("import time\nclass A:\n  now: object = time.time_ns", "A"),
     ("import time\ndef f(): time.gmtime()", "f"), ("import time\ndef f(): time.strftime('%H')", "f"),
@@ -169,6 +229,14 @@ def test_nothing_waits_by_the_wall_clock() -> None:
 ], ids=range(7))
 def test_the_audit_sees(source: str, where: str) -> None:
     assert where in reads(ast.parse(source))
+
+
+@pytest.mark.parametrize("source", [
+    "time.monotonic()", "x = time.monotonic", "time.monotonic_ns()", "time.clock_gettime(time.CLOCK_MONOTONIC)",
+])
+def test_the_audit_sees_the_monotonic_clock(source: str) -> None:
+    assert reads_monotonic(ast.parse(source)) == [1]
+    assert _CLOCKS.search(source)
 
 
 @pytest.mark.parametrize("source, lines", [

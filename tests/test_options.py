@@ -29,6 +29,7 @@ def test_the_defaults() -> None:
     assert (options.backoff_initial, options.backoff_max, options.max_reconnects) == (1.0, 30.0, None)
     assert (options.queue_size, options.overflow, options.dispatch) == (10_000, "block", "thread")
     assert options.heartbeat_interval is options.silence_timeout is options.proxy is options.ssl_context is None
+    assert options.source_address is None
 
 
 def test_frozen_and_keywords_only() -> None:
@@ -142,6 +143,20 @@ def test_ssl_context() -> None:
     for wrong in (True, "path", {}):
         with pytest.raises(TypeError, match="ssl_context"):
             Options(ssl_context=wrong)
+
+
+@pytest.mark.parametrize("value", [None, "192.0.2.7", "127.0.0.2", "::1", "2001:db8::7", "fe80::1%eth0", "0.0.0.0"])
+def test_source_addresses(value: Any) -> None:
+    assert Options(source_address=value).source_address == value
+
+
+@pytest.mark.parametrize("value", ["", "localhost", "192.0.2", "192.0.2.7:80", "[::1]", " 127.0.0.1", "192.0.2.0/24", "1"])
+def test_what_is_no_source_address_names_the_field(value: str) -> None:
+    with pytest.raises(ValueError, match="^source_address must be an IP address of this machine, like 192.0.2.1, not "):
+        Options(source_address=value)
+    for wrong in (5, b"127.0.0.1", ("127.0.0.1", 0)):
+        with pytest.raises(TypeError, match="^source_address must be a str"):
+            Options(source_address=wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("wrong", [{}, "options", 5])

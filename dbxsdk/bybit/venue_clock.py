@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import collections
-import functools
 import logging
 import time
 from typing import Callable, Deque, Hashable, Optional, Tuple
 
 from dbxsdk.clock_skew import bounds, in_words
+from dbxsdk.runtime.clock import monotonic
 
 logger = logging.getLogger(__name__)
 
@@ -23,22 +23,8 @@ NOTABLE_MS = 1000
 
 _PINGS_KEPT = 1000
 
-
-def _unsteppable() -> Callable[[], float]:
-    """Seconds since whenever, by a clock that nobody sets and that goes on while the machine sleeps: with
-    ``time.monotonic`` a laptop's measured times would be behind by its sleep on Linux and macOS."""
-    for name in ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"):  # the second one is macOS's, which has no first
-        number = getattr(time, name, None)
-        if number is not None:
-            try:
-                time.clock_gettime(number)
-            except OSError:  # a sandbox that does not have it
-                continue
-            return functools.partial(time.clock_gettime, number)
-    return time.monotonic
-
-
-steady = _unsteppable()
+steady = monotonic
+"""Seconds by a clock that nobody sets and that goes on while the machine sleeps."""
 
 
 def wall() -> float:

@@ -14,9 +14,9 @@ from dbxsdk.events import Connected, Disconnected, Event, Silent
 from dbxsdk.options import Options
 from dbxsdk.playback.handoff import Ended, Feed, Marker, Moment, Received
 from dbxsdk.protocol import Protocol, Reply, Request
+from dbxsdk.runtime.clock import Clock
 from dbxsdk.session.books import BookFeed
 from dbxsdk.session.callbacks import Callbacks
-from dbxsdk.session.clock import Clock
 from dbxsdk.session.dispatch import UpdateQueue
 from dbxsdk.session.intake import Intake
 from dbxsdk.session.requests import new_future

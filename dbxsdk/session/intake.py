@@ -10,8 +10,8 @@ from dbxsdk import codec
 from dbxsdk.errors import ProtocolError, UnreadableReply
 from dbxsdk.options import Options
 from dbxsdk.protocol import Inbound, Protocol, Push, Reply
+from dbxsdk.runtime.clock import Clock
 from dbxsdk.session.callbacks import Callbacks
-from dbxsdk.session.clock import Clock
 from dbxsdk.session.gap import GapTracker
 from dbxsdk.session.pending import PendingRequests
 from dbxsdk.session.recorded import Recorded

@@ -10,7 +10,7 @@ from typing import Any, Callable, Deque, Optional
 from dbxsdk.errors import ConnectError, DbxError, VenueError
 from dbxsdk.options import Options
 from dbxsdk.protocol import Protocol, Reply, Request
-from dbxsdk.session.clock import Clock
+from dbxsdk.runtime.clock import Clock
 from dbxsdk.session.pending import Entry
 from dbxsdk.session.requests import SEND_TIMEOUT, Requests, send
 from dbxsdk.transport import NotSent, SendFailed

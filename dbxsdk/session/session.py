@@ -32,12 +32,12 @@ from dbxsdk.events import Connected, Disconnected, Event
 from dbxsdk.options import Options
 from dbxsdk.protocol import Protocol, Request
 from dbxsdk.runtime import exit as at_exit
+from dbxsdk.runtime.clock import MACHINE, Clock
 from dbxsdk.runtime.fork import first_use
 from dbxsdk.runtime.hosting import threads_survive_forks, warn_where_threads_cannot_run
 from dbxsdk.session.backoff import Backoff, budget
 from dbxsdk.session.books import BookFeed, feeds
 from dbxsdk.session.callbacks import Callbacks
-from dbxsdk.session.clock import MACHINE, Clock
 from dbxsdk.session.dispatch import UpdateQueue
 from dbxsdk.session.heartbeat import Heartbeat
 from dbxsdk.session.intake import Intake

@@ -1,7 +1,8 @@
 """The network: the only package that imports ``websocket``, ``socket`` and ``ssl``."""
 
 from dbxsdk.transport.address import Address, parse_url
-from dbxsdk.transport.connection import Connection, Ending, NotSent, SendFailed
+from dbxsdk.transport.connection import Connection
 from dbxsdk.transport.frames import INVALID_PAYLOAD, Batch, Message
+from dbxsdk.transport.outcome import Ending, NotSent, SendFailed
 
 __all__ = ["INVALID_PAYLOAD", "Address", "Batch", "Connection", "Ending", "Message", "NotSent", "SendFailed", "parse_url"]

@@ -2,24 +2,26 @@
 
 websocket-client makes the handshake and owns the connection's life; what happens between the handshake and the end is
 the read loop below, in its dispatcher: a read of the network, the messages in it, their delivery as one batch.
+
+Nothing here waits for a peer that does not read, but ``close`` for a moment: ``offer`` takes a frame or refuses it, and ``push``
+hands on what of it the kernel had no room for.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import ssl
 import threading
-import time
 from typing import Any, Callable, List, Optional, Tuple, Union
 
-import attrs
-import websocket
-
-from dbxsdk.errors import AuthError, ConnectError, DbxError
+from dbxsdk.errors import ConnectError, DbxError
 from dbxsdk.options import Options
 from dbxsdk.protocol import SecretText
+from dbxsdk.runtime.clock import monotonic
 from dbxsdk.transport.address import Address
+from dbxsdk.transport.app import App, handshake_error
 from dbxsdk.transport.connect import connect
 from dbxsdk.transport.frames import (
     BINARY,
@@ -36,42 +38,20 @@ from dbxsdk.transport.frames import (
     encode_close,
     read_close,
 )
+from dbxsdk.transport.outcome import Ending, NotSent, SendFailed
 from dbxsdk.transport.redaction import redaction, secrets
-from dbxsdk.transport.retry_after import retry_after
 from dbxsdk.transport.wire import NotWritten, PartlyWritten, Wire
 
 logger = logging.getLogger(__name__)
 
 _CLOSE_WAIT = 0.1
+"""Seconds that a close frame waits for the frame before it to leave."""
 _LINGER = 0.5
-_PONG_TIMEOUT = 5.0
 _CONTROL = {PING: "ping", PONG: "pong", CLOSE: "close"}
 
 
-class NotSent(Exception):
-    """The frame did not leave this machine: not one byte of it. Where the socket is ``broken`` it takes nothing any more,
-    and the reader sees the end as soon as it reads on."""
-
-    def __init__(self, reason: str, broken: bool = False) -> None:
-        super().__init__(reason)
-        self.broken = broken
-
-
-class SendFailed(Exception):
-    """Part of the frame may have left; the connection is of no use any more."""
-
-
-@attrs.frozen
-class Ending:
-    """How a connection ended. ``error`` is set where it never opened; ``code`` is the close code received."""
-
-    reason: str
-    code: Optional[int] = None
-    error: Optional[DbxError] = None
-
-
 class Connection:
-    """One connection, used once. ``run`` blocks until it ended; everything else may be called by any thread."""
+    """One connection, used once. ``run`` blocks until it has ended; everything else may be called by any thread."""
 
     def __init__(
         self,
@@ -100,19 +80,25 @@ class Connection:
         self._failure: Optional[BaseException] = None
         self._opened = False
         self._last_sent: Optional[float] = None
+        # Of the peer's pings only the newest unanswered one has to be answered (RFC 6455, 5.5.3).
+        self._pong: Optional[bytes] = None
+        self._pong_lock = threading.Lock()
+        self.received_message_at: Optional[float] = None
+        """Monotonic time when the last whole data message, or pong, was read. Half a message and the peer's pings do not count:
+        they come from a venue, or from what stands before it, that answers nothing any more, too."""
         self.recorded: Any = None
-        """Told of all that is sent and of every control frame, where somebody has put it here in ``on_open``: see
-        ``recording.RecordedConnection``. Messages that are received are for ``on_messages`` to tell."""
+        """Records all that is sent and every control frame, if it was put here in ``on_open``: see
+        ``recording.RecordedConnection``. Messages that are received are recorded by ``on_messages``."""
 
     # -- the reader thread ---------------------------------------------------------------------------
 
     def run(self) -> Ending:
-        """Connects and reads until the end. Never raises; leaves no descriptor."""
+        """Connect and read until the end. Never raises; leaves no descriptor."""
         try:
             return self._run()
         except DbxError as error:
             return self._not_opened(error)
-        except Exception as error:  # whatever it is, the thread that reconnects must live
+        except Exception as error:  # the thread that reconnects must live
             logger.exception("unexpected error on the connection to %s", self._address.endpoint)
             return self._not_opened(ConnectError(f"{self._address.endpoint}: unexpected error: {error!r}"))
         finally:
@@ -122,24 +108,25 @@ class Connection:
     def _run(self) -> Ending:
         if self._prepare is not None:
             self._address = self._prepare(self._address, self._publish)
-        deadline = time.monotonic() + self._options.connect_timeout
-        wire = connect(self._address, deadline, self._options.proxy, self._options.ssl_context, self._publish)
+        deadline = monotonic() + self._options.connect_timeout
+        proxy, context, source_address = self._options.proxy, self._options.ssl_context, self._options.source_address
+        wire = connect(self._address, deadline, proxy, context, self._publish, source_address)
         wire.deadline = deadline
         self._wire = wire
         redaction.watch(self._address)
-        app = _App(self, wire)
+        app = App(self._address, wire, self._open, self._note, self._read)
         wire.before_close = lambda: self._refuse_redirect(app.sock)
         app.run_forever(skip_utf8_validation=True, suppress_origin=True, reconnect=0)
         if not self._opened:
-            return self._not_opened(self._handshake_error(self._failure))
+            return self._not_opened(handshake_error(self._address.endpoint, self._failure))
         if self._ending is None and self._failure is not None:
-            # Callbacks do not raise; whatever it is, it must not go by unseen.
+            # Callbacks do not raise; what did all the same must not go by unseen.
             logger.error("unexpected error on the connection to %s", self._address.endpoint, exc_info=self._failure)
         return self._ending or Ending(self._stopped or "the connection ended")
 
     def _refuse_redirect(self, ws: Any) -> None:
-        """Before it follows a redirect, which would carry the key in the headers to another host, websocket-client
-        closes its socket: the one moment to stop it before it looks the other host up."""
+        """Stop websocket-client before it follows a redirect, which would carry the key in the headers to another host. It
+        closes its socket first: the one moment before it looks the other host up."""
         response = getattr(ws, "handshake_response", None)
         if not self._opened and self._failure is None and getattr(response, "status", 0) // 100 == 3:
             self._failure = ConnectError(
@@ -147,6 +134,10 @@ class Connection:
                 f"Check the URL"
             )
             raise self._failure
+
+    def _note(self, error: BaseException) -> None:
+        if self._failure is None:
+            self._failure = error
 
     def _publish(self, raw: Any) -> None:
         with self._lock:
@@ -162,16 +153,16 @@ class Connection:
         return Ending(str(error), error=error)
 
     def _open(self) -> None:
-        """The handshake is done."""
+        """Begin to work: the handshake is done."""
         assert self._wire is not None
         self._wire.deadline = None
-        self._last_sent = time.monotonic()
+        self._last_sent = monotonic()
         self._opened = True
         if self._stopped is None:
             self._on_open()
 
     def _read(self, ws: Any) -> None:
-        """The read loop, on the thread of ``run``."""
+        """Read until the end, on the thread of ``run``."""
         wire = self._require_wire()
         frames = FrameReader(self._options.max_message_size)
         read, on_messages = wire.read, self._on_messages
@@ -180,6 +171,7 @@ class Connection:
             while self._stopped is None or self._close_sent:
                 messages = frames.read(data)
                 if messages:
+                    self.received_message_at = wire.last_read
                     on_messages(messages)
                     if self._ending is not None:  # one of them was not to be: see ``fail``
                         self._linger()
@@ -200,10 +192,10 @@ class Connection:
             ws.connected = False
 
     def _linger(self) -> None:
-        """After the close frame that tells the peer its fault: lets the peer close TCP first, as the protocol wants it. A
+        """Let the peer close TCP first, as the protocol wants it, after a close frame that names the peer's fault. A
         socket closed while the peer still sends is reset, and most peers then never read that frame."""
         wire = self._require_wire()
-        wire.deadline = time.monotonic() + _LINGER
+        wire.deadline = monotonic() + _LINGER
         try:
             while wire.read():
                 pass
@@ -211,21 +203,21 @@ class Connection:
             pass  # in time or not, that was the end
 
     def _handle(self, stop: Union[Control, FrameError]) -> bool:
-        """What is no message. False where it ends the connection."""
+        """Handle a control frame or a framing error. Returns False if the connection is over."""
         try:
             if isinstance(stop, FrameError):
                 raise stop
             self._record("in", stop.opcode, stop.payload)
             if stop.opcode == PING:
-                if not self._close_sent:  # nothing may follow our close frame
-                    self._record("out", PONG, stop.payload)
-                    self._require_wire().write(encode(PONG, stop.payload), _PONG_TIMEOUT)
+                self._pong = stop.payload
+                self._answer_ping(self._require_wire())
             elif stop.opcode == PONG:
+                self.received_message_at = self._require_wire().last_read
                 self._on_pong(stop.payload)
             else:
                 code, reason = read_close(stop.payload)
-                told = f"the peer closed the connection with code {code}" if code else "the peer closed the connection"
-                self._end(f"{told}: {reason}" if reason else told, code)
+                ended = f"the peer closed the connection with code {code}" if code else "the peer closed the connection"
+                self._end(f"{ended}: {reason}" if reason else ended, code)
                 self._send_close(code)
                 return False
         except FrameError as error:
@@ -241,57 +233,82 @@ class Connection:
         self._stop(reason)  # nothing is sent from now on
 
     def fail(self, code: int, reason: str) -> None:
-        """On the thread of ``run``: what a message held breaks the protocol. Ends the connection with that close code."""
+        """End the connection with that close code, on the thread of ``run``: what a message held breaks the protocol."""
         self._end(f"the peer broke the WebSocket protocol: {reason}")
         self._send_close(code)
 
     # -- any thread ----------------------------------------------------------------------------------
 
-    def send(self, text: str, timeout: float) -> None:
-        """Sends a text frame. Raises ``NotSent`` or ``SendFailed``."""
+    def offer(self, text: str, *, ping: bool = False) -> bool:
+        """Send a text frame, or a WebSocket ping with this payload, without waiting. A ping's pong goes to ``on_pong``.
+
+        Return True if it was taken: it has left, or leaves with later calls of ``push``. Return False if there is no room for it
+        now, since an earlier frame has not left yet: nothing of it was taken. Raise ``NotSent`` if it was not taken and the
+        connection takes nothing any more, or has no memory for it; ``SendFailed`` if the connection broke in the middle of it.
+        """
+        wire = self._wire
+        if self._stopped is not None or not self._opened or wire is None:
+            raise self._not_open()
+        if (wire.rest or self._pong is not None) and not self._has_room(wire):
+            return False
         recorded = self.recorded
         # Before it is written: its answer may be read before the write returns.
-        number = None if recorded is None else recorded.sent(text, secret=isinstance(text, SecretText))
+        number = None if recorded is None else _record_sent(recorded, text, ping)
         try:
-            self._send(TEXT, text.encode(), timeout)
-        except NotSent:
-            if number is not None:
-                recorded.not_sent(number)
-            raise
+            taken = wire.offer(encode(PING if ping else TEXT, text.encode()))
+        except (NotWritten, PartlyWritten) as error:
+            raise self._failed(error, recorded, number) from error
+        if taken:
+            self._last_sent = monotonic()
+        elif number is not None:  # another thread was quicker
+            recorded.not_sent(number)
+        return taken
+
+    def push(self) -> bool:
+        """Send more of what was taken, and of the answer to the peer's last ping, without waiting. Return True when nothing is
+        left. Raise ``SendFailed`` if the connection breaks."""
+        wire = self._wire
+        if wire is None:
+            return True
+        try:
+            return wire.push() and self._answer_ping(wire)
+        except PartlyWritten as error:
+            raise self._broke(error) from error
+
+    @property
+    def stuck_since(self) -> Optional[float]:
+        """Return the monotonic time since when something taken has waited without any progress; None if nothing waits."""
+        return None if self._wire is None else self._wire.stuck_since
+
+    def send(self, text: str, timeout: float) -> None:
+        """Send a text frame. Raise ``NotSent`` or ``SendFailed``."""
+        recorded = self.recorded
+        self._write(TEXT, text.encode(), timeout, recorded, None if recorded is None else _record_sent(recorded, text))
 
     def send_bytes(self, data: bytes, timeout: float) -> None:
-        """Sends a binary frame. Raises ``NotSent`` or ``SendFailed``."""
-        self._send(BINARY, data, timeout)
+        """Send a binary frame. Raise ``NotSent`` or ``SendFailed``."""
+        self._write(BINARY, data, timeout)
 
     def ping(self, payload: str, timeout: float) -> None:
-        """Sends a WebSocket ping frame; its pong goes to ``on_pong``. Raises ``NotSent`` or ``SendFailed``."""
+        """Send a WebSocket ping frame; its pong goes to ``on_pong``. Raise ``NotSent`` or ``SendFailed``."""
         self._record("out", PING, payload.encode())
-        self._send(PING, payload.encode(), timeout)
-
-    def _send(self, opcode: int, payload: bytes, timeout: float) -> None:
-        if self._stopped is not None or not self._opened:
-            raise NotSent(self._stopped or "the connection is not open")
-        try:
-            self._require_wire().write(encode(opcode, payload), timeout)
-            self._last_sent = time.monotonic()
-        except NotWritten as error:
-            raise NotSent(str(error), error.broken) from error
-        except (PartlyWritten, ssl.SSLError) as error:
-            self.abort(f"a frame could not be sent: {error}")
-            raise SendFailed(str(error)) from error
+        self._write(PING, payload.encode(), timeout)
 
     def close(self) -> None:
-        """Says goodbye: the peer's answer ends ``run``. Does not wait; ``abort`` follows where none comes."""
+        """Say goodbye: the peer's answer ends ``run``, and ``abort`` if none comes. Waits for a frame that is on its way, for
+        ``_CLOSE_WAIT`` at most."""
         self._stop("closed")
         if not self._opened or not self._send_close(NORMAL):
             self.abort("closed")
 
     def abort(self, reason: str) -> None:
-        """Ends ``run`` at once, whatever it waits for (the name look-up alone cannot be interrupted)."""
+        """End ``run`` at once, in the middle of any wait (the name look-up alone cannot be interrupted)."""
         self._stop(reason)
         with self._lock:
             raw, self._close_sent = self._socket, False
-        if raw is not None:
+        if self._wire is not None:
+            self._wire.shutdown()
+        elif raw is not None:
             try:
                 # The TCP socket's own shutdown: it wakes the reader and every writer, and touches no TLS state.
                 socket.socket.shutdown(raw, socket.SHUT_RDWR)
@@ -299,42 +316,43 @@ class Connection:
                 pass  # not connected (any more)
 
     def forget(self) -> None:
-        """In a forked child: closes the bare descriptor and nothing else; the parent's connection lives on."""
+        """In a forked child: close the bare descriptor and nothing else; the parent's connection lives on."""
         if self._wire is not None:
             self._wire.forget()
         elif self._socket is not None:
             Wire(self._socket).forget()
 
     def silent_for(self, now: float) -> float:
-        """For how many seconds the reader has been waiting for the network without receiving anything."""
+        """Return the seconds that the reader has been waiting for the network without receiving anything. ``now`` is by
+        ``runtime.clock.monotonic``, as all times here."""
         wire = self._wire
         since = wire.waiting_since if wire is not None else None
         return 0.0 if since is None else now - since
 
     def seen_until(self, now: float) -> float:
-        """The last moment of which it is certain that all that had come by then was read and taken in."""
+        """Return the last moment of which it is certain that all that had come by then was read and taken in."""
         wire = self._wire
         return now if wire is None or wire.waiting_since is not None else wire.caught_up
 
     @property
     def secrets(self) -> Tuple[str, ...]:
-        """The keys and tokens that it was opened with."""
+        """Return the keys and tokens that it was opened with."""
         return tuple(secrets(self._address))
 
     @property
     def stopped(self) -> bool:
-        """Whether it was told to end, or is ending."""
+        """True if it was asked to end, or is ending."""
         return self._stopped is not None
 
     @property
     def last_received(self) -> Optional[float]:
-        """Monotonic time of the last bytes received."""
+        """Return the monotonic time of the last bytes received."""
         return None if self._wire is None else self._wire.last_read
 
     @property
     def last_sent(self) -> Optional[float]:
-        """Monotonic time of the last request or ping sent, or of the opening. Pongs do not count: venues want to hear
-        of the client by itself."""
+        """Return the monotonic time of the last request or ping sent, or of the opening. Pongs do not count: venues want
+        the client to speak without being asked."""
         return self._last_sent
 
     # -- below ---------------------------------------------------------------------------------------
@@ -348,6 +366,59 @@ class Connection:
             if self._stopped is None:
                 self._stopped = reason
 
+    def _not_open(self) -> NotSent:
+        return NotSent(self._stopped or "the connection is not open")
+
+    def _has_room(self, wire: Wire) -> bool:
+        """Send what is to leave before the next frame. Return True if there is room for that one, then."""
+        try:
+            return wire.push() and self._answer_ping(wire)
+        except PartlyWritten as error:  # another frame's part
+            self._broke(error)
+            raise NotSent(str(error), broken=True) from error
+
+    def _failed(self, error: OSError, recorded: Any = None, number: Optional[int] = None) -> Exception:
+        """Return the error to raise for the wire's ``error`` about a frame that was recorded under this number."""
+        if not isinstance(error, NotWritten):
+            return self._broke(error)
+        if number is not None:
+            recorded.not_sent(number)
+        return NotSent(str(error), error.broken)
+
+    def _broke(self, error: OSError) -> SendFailed:
+        """End the connection, which can carry nothing any more. Return the error to raise."""
+        self.abort(f"a frame could not be sent: {error}")
+        return SendFailed(str(error))
+
+    def _answer_ping(self, wire: Wire) -> bool:
+        """Answer the peer's last ping if there is room. Return True if nothing waits then."""
+        with self._pong_lock:
+            payload = self._pong
+            if payload is None or self._close_sent:  # nothing may follow our close frame
+                return not wire.rest
+            try:
+                if not wire.offer(encode(PONG, payload)):
+                    return False
+            except NotWritten:
+                return True  # the connection ends, or has no memory: the next ``push`` tries again
+            self._pong = None
+        self._record("out", PONG, payload)
+        return not wire.rest
+
+    def _write(
+        self, opcode: int, payload: bytes, timeout: float, recorded: Any = None, number: Optional[int] = None
+    ) -> None:
+        try:
+            if self._stopped is not None or not self._opened:
+                raise NotWritten(self._stopped or "the connection is not open")
+            self._require_wire().write(encode(opcode, payload), timeout)
+        except (NotWritten, PartlyWritten) as error:
+            raise self._failed(error, recorded, number) from error
+        self._last_sent = monotonic()
+        if self._pong is not None:
+            with contextlib.suppress(SendFailed):  # this frame has left; the connection's end is the reader's to see
+                self.push()
+
     def _send_close(self, code: Optional[int]) -> bool:
         with self._lock:
             if self._close_sent or self._wire is None:
@@ -355,9 +426,9 @@ class Connection:
             self._close_sent = True
         self._record("out", CLOSE, b"" if code is None else code.to_bytes(2, "big"))
         try:
-            self._wire.write(encode_close(code), _CLOSE_WAIT)
+            self._wire.write(encode_close(code), _CLOSE_WAIT, last=True)
             return True
-        except (OSError, ssl.SSLError):
+        except OSError:
             return False
 
     def _require_wire(self) -> Wire:
@@ -365,60 +436,11 @@ class Connection:
             raise NotWritten("the connection is not open")
         return self._wire
 
-    def _handshake_error(self, error: Optional[BaseException]) -> DbxError:
-        where = self._address.endpoint
-        if isinstance(error, DbxError):
-            return error
-        if isinstance(error, websocket.WebSocketBadStatusException):
-            status = error.status_code
-            if status in (401, 403):
-                return AuthError(
-                    f"{where}: the venue refused the connection with HTTP {status}. Check the key, and whether the venue "
-                    f"serves this address",
-                    code=status,
-                )
-            return ConnectError(
-                f"{where}: the WebSocket handshake was answered with HTTP {status}. Check the URL's path; 429 and 5xx pass",
-                retry_after=retry_after(error.resp_headers or {}),
-            )
-        if isinstance(error, (socket.timeout, websocket.WebSocketTimeoutException)):
-            return ConnectError(f"{where}: the WebSocket handshake was not answered in time. Check that it is a WebSocket port")
-        if isinstance(error, websocket.WebSocketConnectionClosedException):
-            return ConnectError(f"{where}: the peer closed the connection during the WebSocket handshake")
-        return ConnectError(f"{where}: the WebSocket handshake failed: {error}. Check that the URL is a WebSocket's")
 
-
-class _App(websocket.WebSocketApp):
-    """websocket-client's application, with our read loop and our writes in its dispatcher."""
-
-    def __init__(self, connection: Connection, wire: Wire) -> None:
-        self._connection = connection
-        headers = [f"{name}: {value}" for name, value in connection._address.headers.items()]
-        super().__init__(
-            connection._address.url,
-            header=headers,
-            on_open=lambda app: connection._open(),
-            on_error=self._note,
-            socket=wire,  # type: ignore[arg-type]
-        )
-
-    def _note(self, _: Any, error: Any) -> None:
-        if isinstance(error, BaseException) and self._connection._failure is None:
-            self._connection._failure = error
-
-    def create_dispatcher(self, *args: Any, **kwargs: Any) -> Any:
-        return _Dispatcher(self, self._connection)
-
-
-class _Dispatcher:
-    """What websocket-client calls for the read loop, and for what it writes itself: nothing, with our loop."""
-
-    def __init__(self, app: _App, connection: Connection) -> None:
-        self._app = app
-        self._connection = connection
-
-    def read(self, sock: Any, read_callback: Any, check_callback: Any) -> None:
-        self._connection._read(self._app.sock)
-
-    def send(self, sock: Any, data: bytes) -> int:
-        return len(data)
+def _record_sent(recorded: Any, text: str, ping: bool = False) -> Optional[int]:
+    """Return the frame's number, for ``not_sent``; a ping has none."""
+    if ping:
+        recorded.control("out", "ping", text.encode())
+        return None
+    number: int = recorded.sent(text, secret=isinstance(text, SecretText))
+    return number

@@ -21,12 +21,12 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 NORMAL, PROTOCOL_ERROR, INVALID_PAYLOAD, TOO_BIG = 1000, 1002, 1007, 1009
 
 Message = Tuple[bytes, bool]
-"""A message's payload, and whether it is binary."""
+"""A message's payload, and True if it is binary."""
 
 
 class Batch(List[Message]):
     """The messages of one read. ``source`` are bytes that have each of them whole, for what is cheaper to find out about
-    all at once; None where there are no such bytes."""
+    all at once; None if there are no such bytes."""
 
     __slots__ = ("source",)
 
@@ -36,6 +36,7 @@ class Batch(List[Message]):
 
 _WHOLE_TEXT, _WHOLE_BINARY = 0x80 | TEXT, 0x80 | BINARY
 _FRAGMENTED = -1  # no first byte of a frame
+_from_bytes = int.from_bytes
 _utf8_decoder = codecs.getincrementaldecoder("utf-8")
 
 
@@ -47,7 +48,7 @@ class Control(NamedTuple):
 
 
 class FrameError(Exception):
-    """The peer broke the protocol. ``code`` is the close code that tells it so."""
+    """The peer broke the protocol. ``code`` is the close code that says so."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -70,7 +71,7 @@ class FrameReader:
         """What ended the last ``read`` before the end of the bytes: ``read(b"")`` goes on behind a control frame."""
 
     def read(self, data: bytes) -> Batch:
-        """Takes ``data`` in. Returns the messages that are whole now, up to the first control frame or fault, which
+        """Take ``data`` in. Return the messages that are whole now, up to the first control frame or fault, which
         is then in ``stop``."""
         messages = Batch()
         self.stop = None
@@ -137,7 +138,7 @@ class FrameReader:
         return messages
 
     def _check(self, first: int, length: int) -> None:
-        """What a frame's first bytes alone can say against it."""
+        """Validate the frame header."""
         opcode = first & 0x0F
         if first & 0x70:
             raise FrameError(PROTOCOL_ERROR, "reserved bits are set, and no extension was agreed on")
@@ -157,7 +158,7 @@ class FrameReader:
             raise FrameError(TOO_BIG, f"a message of {size} bytes; max_message_size is {self._limit}")
 
     def _unusual(self, first: int, payload: bytes) -> Optional[Message]:
-        """A checked frame that is no whole message; returns the message that it completes."""
+        """Handle a control frame or a fragment; returns the message it completes, if any."""
         opcode, final = first & 0x0F, bool(first & 0x80)
         if opcode in (CLOSE, PING, PONG):
             self.stop = Control(opcode, payload)
@@ -180,7 +181,7 @@ class FrameReader:
 
 
 def read_close(payload: bytes) -> Tuple[Optional[int], str]:
-    """The code and the reason of a close frame, None where there is no code. Raises ``FrameError``."""
+    """Return the code and the reason of a close frame, None if there is no code. Raises ``FrameError``."""
     if not payload:
         return None, ""
     if len(payload) == 1:
@@ -196,22 +197,22 @@ def read_close(payload: bytes) -> Tuple[Optional[int], str]:
 
 
 def encode_close(code: Optional[int], reason: str = "") -> bytes:
-    """A close frame; ``reason`` is cut to what fits."""
+    """Return a close frame; ``reason`` is cut to what fits."""
     if code is None:
         return encode(CLOSE, b"")
     return encode(CLOSE, code.to_bytes(2, "big") + reason.encode()[:120].decode("utf-8", "ignore").encode())
 
 
 def encode(opcode: int, payload: bytes) -> bytes:
-    """A client's frame, whole and masked."""
+    """Return a client's frame, whole and masked."""
     length = len(payload)
     if length < 126:
         header = bytes((0x80 | opcode, 0x80 | length))
     elif length < 65536:
-        header = bytes((0x80 | opcode, 0x80 | 126)) + length.to_bytes(2, "big")
+        header = bytes((0x80 | opcode, 0x80 | 126, length >> 8, length & 0xFF))
     else:
         header = bytes((0x80 | opcode, 0x80 | 127)) + length.to_bytes(8, "big")
     mask = os.urandom(4)
     # One long number against another: the fastest exclusive or that Python has.
-    mask_value = int.from_bytes((mask * (length // 4 + 1))[:length], "little")
-    return header + mask + (int.from_bytes(payload, "little") ^ mask_value).to_bytes(length, "little")
+    mask_value = _from_bytes((mask * (length // 4 + 1))[:length], "little")
+    return header + mask + (_from_bytes(payload, "little") ^ mask_value).to_bytes(length, "little")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import threading
-import time
-from typing import Any, Callable, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional
 from urllib.parse import urlsplit
 
 import attrs
@@ -15,8 +13,9 @@ import attrs
 from dbxsdk import codec
 from dbxsdk.errors import ConnectError, ProtocolError
 from dbxsdk.options import Options
+from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.fork import importing
-from dbxsdk.transport.connect import is_loopback
+from dbxsdk.transport.connect import SourceError, check_source, is_loopback
 from dbxsdk.transport.retry_after import retry_after
 
 LARGEST_BODY = 16 * 1024 * 1024
@@ -24,11 +23,13 @@ LARGEST_BODY = 16 * 1024 * 1024
 
 _PIECE = 64 * 1024
 _ENDLESS = "HTTP: the answer does not end. Check the address and the network"
+_FAILED = "HTTP: the request failed. Check the address and the network"
+_FAILED_FROM = "HTTP: the request from source_address {} failed. Check that the host has an address of that family"
 
 
 @attrs.frozen
 class HttpAnswer:
-    """``document`` is None where the body is not JSON; ``retry_after`` has the header's seconds."""
+    """An HTTP answer. ``document`` is None if the body is not JSON; ``retry_after`` has the header's seconds."""
 
     status: int
     document: Any = attrs.field(repr=False)
@@ -36,7 +37,7 @@ class HttpAnswer:
 
 
 def parse_http_url(name: str, url: Any) -> str:
-    """``url``, or a ``TypeError``/``ValueError`` that names the argument ``name``."""
+    """Return ``url``, or raise a ``TypeError``/``ValueError`` that names the argument ``name``."""
     if not isinstance(url, str):
         raise TypeError(f"{name} must be a str, not {type(url).__name__}")
     parts = urlsplit(url)
@@ -54,7 +55,7 @@ def get(
     headers: Optional[Mapping[str, str]] = None,
     publish: Optional[Callable[[Any], None]] = None,
 ) -> HttpAnswer:
-    """Sends a GET request; redirects are not followed, since they would carry the headers to another host.
+    """Send a GET request; redirects are not followed, since they would carry the headers to another host.
 
     ``timeout`` (seconds) bounds each wait for the network, and twice it the whole, however slowly bytes may drip (not so the
     look-up of the name, and each of a host's addresses has its own); ``LARGEST_BODY`` bounds the body, inflated. ``publish``
@@ -67,11 +68,16 @@ def get(
         import requests.adapters
 
     host = urlsplit(url).hostname or ""
+    if options.source_address is not None:
+        try:
+            check_source(options.source_address)
+        except SourceError as error:
+            raise ConnectError(f"{host}: HTTP: {error}") from error
     with requests.Session() as session:
         session.trust_env = options.proxy is None and not is_loopback(host)
         proxies = {"http": options.proxy, "https": options.proxy} if options.proxy else None
         limit = _Limit(2 * timeout)
-        adapter = _adapter(options.ssl_context, limit, publish)
+        adapter = _adapter(options, limit, publish)
         session.mount("http://", adapter)
         session.mount("https://", adapter)
         try:
@@ -88,8 +94,10 @@ def get(
                 reason = "the proxy refused. Check its address and rights"
             elif isinstance(error, requests.exceptions.Timeout):
                 reason = "HTTP: no answer in time. Check the address and the network"
+            elif options.source_address is not None:
+                reason = _FAILED_FROM.format(options.source_address)
             else:
-                reason = "HTTP: the request failed. Check the address and the network"
+                reason = _FAILED
             raise ConnectError(f"{host}: {reason}") from _bare(error)
     try:
         document = codec.decode(content)
@@ -99,11 +107,11 @@ def get(
 
 
 class _Limit:
-    """Of one request, as ``with``: when its time is up its sockets are shut down, since no read ends a wait for bytes that do
-    come, one by one. On a thread, since the waiting one is within the read."""
+    """Context manager: total deadline of one request. Shuts its sockets down when time is up; a per-read timeout does not stop
+    a peer that drips bytes. On a thread of its own, since the waiting one is within the read."""
 
     def __init__(self, seconds: float) -> None:
-        self._deadline = time.monotonic() + seconds
+        self._deadline = monotonic() + seconds
         self._timer = threading.Timer(seconds, self._pass)
         self._timer.daemon = True
         self._timer.name = "dbxsdk-http"
@@ -121,7 +129,7 @@ class _Limit:
 
     @property
     def passed(self) -> bool:
-        return time.monotonic() >= self._deadline
+        return monotonic() >= self._deadline
 
     def watch(self, raw: Any) -> None:
         with self._lock:
@@ -141,7 +149,7 @@ def _shut(raw: Any) -> None:
 
 
 def _body(answer: Any, host: str, limit: _Limit) -> bytes:
-    """Piece by piece: a few bytes may inflate to gigabytes, and some hosts never end."""
+    """Read the body piece by piece: a few bytes may inflate to gigabytes, and some hosts never end."""
     parts = []
     length = 0
     for part in answer.iter_content(_PIECE):
@@ -157,12 +165,18 @@ def _body(answer: Any, host: str, limit: _Limit) -> bytes:
 
 
 def _bare(error: BaseException) -> Exception:
-    """The cause without its text and its request, which hold URLs and headers."""
+    """Return the cause without its text and its request, which hold URLs and headers."""
     return OSError(type(error).__name__)
 
 
-def _adapter(context: Optional[ssl.SSLContext], limit: _Limit, publish: Optional[Callable[[Any], None]]) -> Any:
+def _adapter(options: Options, limit: _Limit, publish: Optional[Callable[[Any], None]]) -> Any:
     from requests.adapters import HTTPAdapter
+
+    settings: Dict[str, Any] = {}
+    if options.ssl_context is not None:
+        settings["ssl_context"] = options.ssl_context
+    if options.source_address is not None:
+        settings["source_address"] = (options.source_address, 0)
 
     def publishing(pool_class: Any) -> Any:
         class Connection(pool_class.ConnectionCls):  # type: ignore[misc]
@@ -193,15 +207,11 @@ def _adapter(context: Optional[ssl.SSLContext], limit: _Limit, publish: Optional
 
     class Adapter(HTTPAdapter):
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-            if context is not None:
-                kwargs["ssl_context"] = context
-            super().init_poolmanager(*args, **kwargs)
+            super().init_poolmanager(*args, **{**kwargs, **settings})
             prepare(self.poolmanager)
 
         def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:
-            if context is not None:
-                kwargs["ssl_context"] = context
-            manager = super().proxy_manager_for(proxy, **kwargs)
+            manager = super().proxy_manager_for(proxy, **{**kwargs, **settings})
             prepare(manager)
             return manager
 

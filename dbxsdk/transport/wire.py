@@ -1,37 +1,49 @@
-"""The byte stream below a WebSocket: a TCP socket, with TLS or without, read in large pieces.
+"""The byte stream below a WebSocket: a TCP socket, read in large pieces. ``tls`` has the same over TLS.
 
-websocket-client, which makes the handshake, sees an object with the few socket methods that it uses. Three things are
+websocket-client, which makes the handshake, sees an object with the few socket methods that it uses. Two things are
 different here:
 
 * Reads are large: one system call brings up to 64 KiB, be it hundreds of frames or hundreds of TLS records.
-* Writes never block for longer than the caller allows, and say whether any byte left.
-* TLS runs through memory buffers. Python's own TLS sockets take two system calls and a hand-over of the GIL for each
-  record, and venues send a record for each frame. Also, OpenSSL's objects must not be read and written by two
-  threads at the same time, and a reader that waits inside ``SSL_read`` would either race with a writer or keep it
-  out; here the TLS object is only touched under a lock that is never held while waiting for the network.
+* Writes never wait. The kernel takes what it has room for; what it does not take is the wire's *rest*, at most one frame's,
+  and leaves before anything else.
+
+A user's signal handler may raise between any two steps of the main thread. So every lock is held by ``with`` alone (safe from
+Python 3.10 on), and never over a wait; and how much of a frame has left is known at each moment. ``list.extend(map(send, ...))``
+is one step for a signal handler, which only runs between two instructions of Python: ``send``'s result is in the list before a
+handler can run. What an interruption leaves is therefore always one of these values of ``rest``:
+
+* ``[]``: nothing waits.
+* ``[data]``: not a byte of ``data`` has left. Of a plain wire, it was interrupted and is dropped; TLS's records must all leave.
+* ``[data, count, ...]``: the kernel has taken as many bytes of it as the counts come to, the others must follow.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import select
 import socket
-import ssl
 import threading
-import time
-from typing import Callable, List, Optional
+from typing import Any, Callable, Iterator, List, Optional
+
+from dbxsdk.runtime.clock import monotonic
 
 _READ_SIZE = 65536
-_RECORD_SIZE = 16384  # the longest plaintext of one TLS record
-# Without it (Windows) a full send buffer blocks until the watchdog shuts the connection down.
+# Where it is missing (Windows) the socket itself must not wait, and readers ask ``select`` first.
 _DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
-_NO_MEMORY = (errno.ENOBUFS, errno.ENOMEM)  # for this write; the connection lives
+_FLAGS = (_DONT_WAIT,)
+_LOOK = 0.25
+"""Seconds between a reader's looks there: nothing promises that ``select`` sees a shutdown by this process."""
+_NO_ROOM = (BlockingIOError, InterruptedError)
+NO_MEMORY = (errno.ENOBUFS, errno.ENOMEM)  # for this write; the connection lives
+_PAUSES = (0.0005, 0.001, 0.002, 0.005, 0.01)
+"""Seconds between the looks of a ``write`` that waits for room."""
 
 
 class NotWritten(OSError):
-    """No byte of the data left this machine, and none ever will where the socket is ``broken``; else there was no room in
+    """No byte of the data left this machine, and none ever will if the socket is ``broken``; else there was no room in
     time."""
 
     def __init__(self, reason: str, broken: bool = False) -> None:
@@ -44,22 +56,35 @@ class PartlyWritten(OSError):
 
 
 class Wire:
-    """A connected TCP socket with buffered reads and bounded writes."""
+    """A connected TCP socket with buffered reads and writes that never wait."""
+
+    _must_leave = False
+    """True of TLS: what is encrypted must leave, also if nothing of it has left when it is given up."""
 
     def __init__(self, raw: socket.socket) -> None:
         self._raw = raw
-        # gevent's socket waits by itself, without a limit, where the system's would have: not so the one within.
-        self._send = getattr(raw, "_sock", raw).send
+        if not _DONT_WAIT:
+            raw.setblocking(False)
+        # gevent's socket waits on its own, without a limit, where the system's would not: not so the one within.
+        self._send: Callable[[Any, int], int] = getattr(raw, "_sock", raw).send
         self._buffer = b""
         self._position = 0
-        self._write_lock = threading.Lock()  # keeps the bytes of two writers apart
+        self._write_lock = threading.Lock()  # guards what follows, and the descriptor; never held while waiting
+        self.rest: List[Any] = []
+        """See above. Without the lock: not empty if something waits, or another thread is in the middle of an ``offer``."""
+        self._owner: Optional[bytes] = None
+        """The data offered last, while part of it is in the rest; still so if that part could not leave."""
+        self._stuck_since: Optional[float] = None
+        self._refusal = ""
+        """Why nothing more is taken."""
+        self._broken = False
         self.deadline: Optional[float] = None
         """Monotonic time after which reads fail; for the handshake. None: reads wait for ever."""
         self.before_close: Callable[[], None] = lambda: None
         """Called before websocket-client closes the socket; may raise."""
         self.waiting_since: Optional[float] = None
         """Since when the reader waits for the network; None while it is at work."""
-        self.last_read = self.caught_up = self._mark = time.monotonic()
+        self.last_read = self.caught_up = self._mark = monotonic()
         # ``caught_up``: what had come by then was read, and its reader has come back for more. A read that is not full takes
         # all that is there; a full one leaves the socket's buffer at most, which ``_unread`` bytes more will have emptied.
         self._unread = 0
@@ -67,7 +92,7 @@ class Wire:
     # -- what websocket-client calls -----------------------------------------------------------------
 
     def recv(self, size: int) -> bytes:
-        """Up to ``size`` bytes; ``b""`` at the end of the stream."""
+        """Return up to ``size`` bytes; ``b""`` at the end of the stream."""
         if self._position >= len(self._buffer):
             self._buffer = self.read()
             self._position = 0
@@ -77,7 +102,7 @@ class Wire:
         return piece
 
     def send(self, data: bytes) -> int:
-        """Writes all of ``data`` within what is left of the handshake's time, or 5 s."""
+        """Write all of ``data`` within what is left of the handshake's time, or 5 s."""
         self.write(data, self._remaining() or 5.0)
         return len(data)
 
@@ -85,20 +110,18 @@ class Wire:
         return self._remaining()
 
     def settimeout(self, timeout: Optional[float]) -> None:
-        """websocket-client may set what it likes: time limits here are ``deadline`` and ``write``'s argument."""
+        """Ignore websocket-client's wish: time limits here are ``deadline`` and ``write``'s argument."""
 
     def fileno(self) -> int:
         return self._raw.fileno()
 
     def shutdown(self, how: int = socket.SHUT_RDWR) -> None:
-        """Wakes every thread that waits on this socket. From any thread; the descriptor stays."""
-        try:
-            self._raw.shutdown(how)
-        except OSError:
-            pass  # not connected any more: nobody waits
+        """Wake every thread that waits on this socket. From any thread; the descriptor stays."""
+        with self._write_lock:  # a descriptor that is being closed may be somebody else's the next moment
+            self._shut(how)
 
     def close(self) -> None:
-        """What websocket-client calls."""
+        """End the connection; what websocket-client calls."""
         self.before_close()
         self.release()
 
@@ -106,82 +129,215 @@ class Wire:
     def _closed(self) -> bool:  # websocket-client looks at this attribute of sockets
         return self._raw.fileno() < 0
 
-    # -- what the connection calls -------------------------------------------------------------------
+    # -- reading -------------------------------------------------------------------------------------
 
     def take_buffered(self) -> bytes:
-        """What was read and not yet given out by ``recv``."""
+        """Return what was read and not yet given out by ``recv``."""
         rest, self._buffer, self._position = self._buffer[self._position:], b"", 0
         return rest
 
     def read(self) -> bytes:
-        """All that one read of the network brings; ``b""`` at the end of the stream."""
+        """Return all that one read of the network brings; ``b""`` at the end of the stream."""
         return self._read_raw()
 
-    def write(self, data: bytes, timeout: float) -> None:
-        """Writes all of ``data``. Raises ``NotWritten`` or ``PartlyWritten``."""
-        deadline = time.monotonic() + timeout
-        if not self._write_lock.acquire(timeout=timeout):
-            raise NotWritten("another frame could not be written in time: the peer does not read")
+    # -- writing, from any thread --------------------------------------------------------------------
+
+    def offer(self, data: bytes, last: bool = False) -> bool:
+        """Hand ``data`` to the kernel as far as it has room now; the rest leaves with later calls of ``push``.
+
+        Return False, and take nothing of it, while another frame's rest is still here. Nothing is taken after data that was
+        the ``last``. Raise ``NotWritten``, or ``PartlyWritten`` where the stream broke in the middle of ``data``.
+        """
+        with self._write_lock:
+            if self._refusal:
+                raise NotWritten(self._refusal, broken=True)
+            if self.rest and not self._make_way():
+                return False
+            try:  # all in one piece: a call costs a tenth of a frame's way to the kernel
+                if self._must_leave:
+                    rest = self._encrypted(data)
+                else:
+                    self.rest = rest = [data]
+                try:
+                    rest.extend(map(self._send, (rest[0],), _FLAGS))
+                except OSError as error:
+                    self._none_left(rest, error)
+                if rest[1] == len(rest[0]):
+                    self.rest = []
+                else:
+                    self._owner, self._stuck_since = data, monotonic()
+                    if rest[1]:
+                        self._push()
+            except (NotWritten, PartlyWritten):
+                raise
+            except BaseException:  # a signal handler's
+                self._interrupted(data)
+                raise
+            if last:
+                self._refusal = "the close frame was sent"
+            return True
+
+    def push(self) -> bool:
+        """Hand more of the rest to the kernel. Return True when nothing is left. Raise ``PartlyWritten`` if the stream breaks."""
+        with self._write_lock:
+            return self._push()
+
+    @property
+    def stuck_since(self) -> Optional[float]:
+        """Return the monotonic time since when a rest has waited without any progress; None if none waits."""
+        with self._write_lock:
+            if not self._left():
+                return None
+            if self._stuck_since is None:  # an interruption left it
+                self._stuck_since = monotonic()
+            return self._stuck_since
+
+    def write(self, data: bytes, timeout: float, last: bool = False) -> None:
+        """Offer ``data`` and wait until all of it has left. Raise ``NotWritten`` or ``PartlyWritten``."""
+        deadline = monotonic() + timeout
         try:
-            self._write_locked(data, deadline)
+            if not self.offer(data, last):
+                self._wait_to_offer(data, last, deadline)
+            if self._owner is data:
+                self._wait_to_leave(data, deadline)
         except NotWritten:
             raise
-        except BaseException:
-            self.shutdown()  # an exception of a signal's, too, may leave half a frame: nothing can follow it
+        except BaseException:  # a signal handler's, too: nobody would push what is left
+            with contextlib.suppress(NotWritten, PartlyWritten):
+                self._take_back(data, "a frame was given up in the middle")
             raise
-        finally:
-            self._write_lock.release()
+
+    # -- the end -------------------------------------------------------------------------------------
 
     def release(self) -> None:
-        """Gives the descriptor back. Only for the thread that reads: a descriptor closed under a waiting
+        """Give the descriptor back. Only for the thread that reads: a descriptor closed under a waiting
         thread may be handed to somebody else while that thread still waits on its number."""
-        self.shutdown()
-        with self._write_lock:  # a writer, woken just now, must not go on with somebody else's descriptor
+        with self._write_lock:
+            self._shut()
+            self._refusal, self._broken, self.rest = self._refusal or "the connection is closed", True, []
             self._raw.close()
 
     def forget(self) -> None:
-        """In a forked child: gives up the descriptor alone, so that the parent's connection lives on."""
+        """In a forked child: close the bare descriptor alone, so that the parent's connection lives on."""
         try:
             os.close(self._raw.detach())
         except OSError:
             pass  # closed before the fork
 
-    # -- below ---------------------------------------------------------------------------------------
+    # -- below; under the write lock -----------------------------------------------------------------
 
-    def _write_locked(self, data: bytes, deadline: float) -> None:
-        self._write_raw(data, deadline)
+    def _make_way(self) -> bool:
+        """Push for a new frame. Return True if there is a free way for it."""
+        try:
+            return self._push()
+        except PartlyWritten as error:  # another frame's part: nothing of the new one has left
+            raise NotWritten(str(error), broken=True) from error
 
-    def _write_raw(self, data: bytes, deadline: float) -> None:
-        written = 0
-        while True:
+    def _encrypted(self, data: bytes) -> List[Any]:
+        """Return TLS's records of ``data``, which are the rest now."""
+        raise NotImplementedError
+
+    def _none_left(self, rest: List[Any], error: OSError) -> None:
+        """Decide what becomes of new data of which the kernel took nothing."""
+        if len(rest) > 1 or error.errno is None:
+            raise error  # a signal handler's: the kernel's say which, and come alone
+        if isinstance(error, _NO_ROOM):
+            rest.append(0)
+        else:
+            self._refused(rest, error)
+
+    def _refused(self, rest: List[Any], error: OSError) -> None:
+        """The kernel takes nothing of new data, for another reason than want of room."""
+        self.rest = []
+        raise NotWritten(error.strerror or str(error), broken=error.errno not in NO_MEMORY) from error
+
+    def _interrupted(self, data: bytes) -> None:
+        """A signal handler raised in the middle of ``offer``. What has not begun to leave never will: its caller gives it up."""
+        if len(self._left()) in (0, len(data)):
+            self.rest, self._owner = [], None
+
+    def _push(self) -> bool:
+        if self._broken:
+            return True
+        left = self._left()
+        while left:
+            # A list of its own for each try, so that the counts do not pile up.
+            self.rest = rest = [left, 0]
             try:
-                written += self._send(data[written:] if written else data, _DONT_WAIT)
-                if written >= len(data):
-                    return
-            except (BlockingIOError, InterruptedError):
-                pass
+                rest.extend(map(self._send, (left,), _FLAGS))
             except OSError as error:
-                broken = error.errno not in _NO_MEMORY
-                raise _write_error(written, str(error.strerror or error), broken) from error
-            if not _wait_writable(self._raw, deadline - time.monotonic()):
-                raise _write_error(written, "timed out: the peer does not read")
+                if len(rest) > 2 or error.errno is None:
+                    raise  # as in ``_none_left``
+                if isinstance(error, _NO_ROOM) or error.errno in NO_MEMORY:
+                    return False
+                raise self._break(error.strerror or str(error)) from error
+            if not rest[-1]:
+                return False
+            self._stuck_since = monotonic()
+            left = left[rest[-1]:]
+        self.rest, self._owner, self._stuck_since = [], None, None
+        return True
+
+    def _left(self) -> Any:
+        """Return what still has to leave."""
+        rest = self.rest
+        if not rest or (len(rest) == 1 and not self._must_leave):
+            return b""
+        return memoryview(rest[0])[sum(rest[1:]):]
+
+    def _break(self, reason: str) -> PartlyWritten:
+        """End the stream, whose next bytes will never come. Return the error to raise."""
+        self._refusal, self._broken = reason, True
+        self._shut()
+        self.rest = []
+        return PartlyWritten(reason)
+
+    def _shut(self, how: int = socket.SHUT_RDWR) -> None:
+        try:
+            self._raw.shutdown(how)
+        except OSError:
+            pass  # not connected any more: nobody waits
+
+    # -- below; without a lock -----------------------------------------------------------------------
+
+    def _wait_to_offer(self, data: bytes, last: bool, deadline: float) -> None:
+        attempts = looks(deadline)
+        while not self.offer(data, last):
+            if not next(attempts):
+                raise NotWritten("another frame could not be written in time: the peer does not read")
+
+    def _wait_to_leave(self, data: bytes, deadline: float) -> None:
+        attempts = looks(deadline)
+        while not self.push() and self._owner is data:
+            if not next(attempts):
+                self._take_back(data, "timed out: the peer does not read")
+        if self._broken and self._owner is data:
+            raise PartlyWritten(self._refusal)
+
+    def _take_back(self, data: bytes, reason: str) -> None:
+        """Give up what of ``data`` is still here, if anything. Raise ``NotWritten`` if that is all of it, else ``PartlyWritten``:
+        nothing can follow half a frame."""
+        with self._write_lock:
+            if self._owner is not data or self._broken:
+                return
+            if len(self._left()) == len(data) and not self._must_leave:
+                self.rest, self._owner, self._stuck_since = [], None, None
+                raise NotWritten(reason)
+            raise self._break(reason)
 
     def _read_raw(self) -> bytes:
-        if self.deadline is not None:
-            remaining = self.deadline - time.monotonic()
-            if remaining <= 0:
-                raise socket.timeout("timed out")
-            self._raw.settimeout(remaining)
         if self._unread <= 0:
             self.caught_up = self._mark
-        self.waiting_since = time.monotonic()
+        self.waiting_since = monotonic()
         try:
-            data = self._raw.recv(_READ_SIZE)
+            if self.deadline is not None or not _DONT_WAIT:
+                # Not by a timeout of the socket's, for which writers would wait, too.
+                data = _receive(self._raw, self.deadline)
+            else:
+                data = self._raw.recv(_READ_SIZE)
         finally:
             self.waiting_since = None
-            if self.deadline is not None:
-                self._raw.settimeout(None)
-        self.last_read = now = time.monotonic()
+        self.last_read = now = monotonic()
         if len(data) < _READ_SIZE:
             self._unread, self._mark = 0, now
         elif self._unread > 0:
@@ -192,129 +348,35 @@ class Wire:
 
     def _remaining(self) -> Optional[float]:
         # Never 0: websocket-client takes that for a socket that must not wait.
-        return None if self.deadline is None else max(self.deadline - time.monotonic(), 0.001)
+        return None if self.deadline is None else max(self.deadline - monotonic(), 0.001)
 
 
-class TlsWire(Wire):
-    """The same over TLS, through memory buffers."""
-
-    def __init__(self, raw: socket.socket, context: ssl.SSLContext, host: str, deadline: float) -> None:
-        super().__init__(raw)
-        self.deadline = deadline
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
-        self._tls_lock = threading.Lock()  # guards the TLS object and both of its buffers; never held while waiting
-        self._ended = False
-        self._error: Optional[OSError] = None
-        self._shake_hands()
-
-    def read(self) -> bytes:
-        data: Optional[bytes] = None
-        # What came with the handshake's last bytes, or half a record, is here already.
-        if not self._incoming.pending and not self._ended:
-            data = self._read_raw()
-        while True:
-            with self._tls_lock:
-                if data:
-                    self._incoming.write(data)
-                elif data is not None:
-                    self._incoming.write_eof()
-                pieces = self._decrypt()
-                speaks = self._outgoing.pending
-            if speaks:
-                try:
-                    self._speak()
-                except OSError as error:
-                    self._ended, self._error = True, self._error or error
-            if pieces:
-                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            if self._error is not None:
-                raise self._error
-            if self._ended:
-                return b""
-            data = self._read_raw()
-
-    def _decrypt(self) -> List[bytes]:
-        """The plaintext of all whole records that are here. Under the TLS lock."""
-        pieces: List[bytes] = []
-        read, incoming = self._tls.read, self._incoming
-        try:
-            while not self._ended:
-                piece = read(_RECORD_SIZE)
-                if not piece:
-                    self._ended = True
-                    break
-                pieces.append(piece)
-                if not incoming.pending:
-                    break  # asking OpenSSL again would raise, which costs more than a record
-        except ssl.SSLWantReadError:
-            pass
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-            self._ended = True  # with a word of farewell, or without: the WebSocket has a farewell of its own
-        except ssl.SSLError as error:
-            self._ended, self._error = True, error  # told when what came before it has been given out
-        return pieces
-
-    def _shake_hands(self) -> None:
-        while True:
-            done, failure = False, None
-            with self._tls_lock:
-                try:
-                    self._tls.do_handshake()
-                    done = True
-                except ssl.SSLWantReadError:
-                    pass
-                except ssl.SSLError as error:
-                    failure = error
-            if failure is not None:
-                with contextlib.suppress(OSError):
-                    self._speak()  # the alert that tells the peer why
-                raise failure
-            self._speak()
-            if done:
-                return
-            data = self._read_raw()
-            if not data:
-                raise ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the peer closed the connection during the TLS handshake")
-            self._incoming.write(data)
-
-    def _speak(self) -> None:
-        """Sends what TLS itself has to say: handshake messages, key updates, alerts. Found under the TLS lock, where no
-        writer's record can be there: waiting for that one's way out would keep this thread from reading."""
-        self._flush(time.monotonic() + (self._remaining() or 5.0))
-
-    def _flush(self, deadline: float) -> None:
-        with self._write_lock:
-            with self._tls_lock:
-                data = self._outgoing.read()
-            if data:
-                self._write_raw(data, deadline)
-
-    def _write_locked(self, data: bytes, deadline: float) -> None:
-        # Under the write lock: records must leave in the order in which they were encrypted.
-        with self._tls_lock:
-            written = 0
-            while written < len(data):  # one record holds 16 KiB
-                written += self._tls.write(data[written:])
-            record = self._outgoing.read()
-        try:
-            self._write_raw(record, deadline)
-        except OSError:
-            # The peer would miss a record: nothing that is written later could be read.
-            self.shutdown()
-            raise
+def looks(deadline: Optional[float]) -> Iterator[bool]:
+    """Yield True after a pause, again and again; False when the time is up."""
+    # Not by ``select``, whose descriptor the reader may close meanwhile: then its number may be somebody else's.
+    pause = threading.Event()
+    for number in itertools.count():
+        left = 1.0 if deadline is None else deadline - monotonic()
+        if left > 0:
+            pause.wait(min(_PAUSES[min(number, len(_PAUSES) - 1)], left))
+        yield left > 0
 
 
-def _write_error(written: int, reason: str, broken: bool = False) -> OSError:
-    return PartlyWritten(reason) if written else NotWritten(reason, broken)
+def _receive(raw: socket.socket, deadline: Optional[float]) -> bytes:
+    """Read from a socket that does not have to wait. Raise ``socket.timeout`` when the time is up."""
+    while True:
+        remaining = None if deadline is None else deadline - monotonic()
+        if remaining is not None and remaining <= 0:
+            raise socket.timeout("timed out")
+        if raw.fileno() >= 0 and not _is_readable(raw, remaining) and _DONT_WAIT:
+            continue  # the time is up
+        with contextlib.suppress(*_NO_ROOM):
+            return raw.recv(_READ_SIZE)
 
 
-def _wait_writable(raw: socket.socket, timeout: float) -> bool:
-    if timeout <= 0 or raw.fileno() < 0:
-        return False
+def _is_readable(raw: socket.socket, timeout: Optional[float]) -> bool:
     if not hasattr(select, "poll"):  # Windows
-        return bool(select.select([], [raw], [], timeout)[1])
+        return bool(select.select([raw], [], [], _LOOK if timeout is None else min(timeout, _LOOK))[0])
     poll = select.poll()
-    poll.register(raw, select.POLLOUT)
-    return bool(poll.poll(min(timeout, 1e6) * 1000))
+    poll.register(raw, select.POLLIN)
+    return bool(poll.poll(None if timeout is None else min(timeout, 1e6) * 1000))

@@ -137,7 +137,7 @@ def test_half_a_frame_is_followed_by_nothing(interrupt: Any, tls: Dict[str, Any]
         scene.proxy.stop_reading()
         wire = client._session._connection._wire
         # When the write stands still, at the end of what all buffers take.
-        waiting = Background(lambda: eventually(wire._write_lock.locked) and threading.Event().wait(0.3) or interrupt())
+        waiting = Background(lambda: eventually(lambda: wire.stuck_since) and threading.Event().wait(0.3) or interrupt())
         with pytest.raises(TimeLimit):
             client.call("server.time", ["x" * (1 << 23)], timeout=20.0)
         waiting.result()

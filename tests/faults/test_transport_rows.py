@@ -410,7 +410,7 @@ def test_e8_close_while_a_request_is_written_to_a_peer_that_stops_reading(scene:
     client.open()
     scene.proxy.stop_reading()
     blocked = Background(client.call, "server.time", ["x" * (1 << 23)], timeout=30)
-    eventually(lambda: client._session._connection._wire._write_lock.locked())
+    eventually(lambda: client._session._connection.stuck_since)
     clock = Clock()
     client.close()
     assert clock.seconds < AT_ONCE and ours() == []

@@ -24,6 +24,8 @@ ELSEWHERE = {"sim", "cli", "playback"}
 """Not for a child to go on with: servers, programs, and replays, which are of their process."""
 OF_THE_CHILD = {"_after_fork", "after_fork_in_child", "renew_lock", "forget", "first_use"}
 """What makes locks in a child only."""
+OF_ONE_CALL = {"looks"}
+"""What makes locks that no other thread sees."""
 
 # ``argv``: the venues' addresses, the certificate, a folder, and whether the library's fork hooks run.
 SCRIPT = """
@@ -141,7 +143,7 @@ def locks_in_the_source() -> Iterator[Tuple[str, int]]:
         if inner.split("/")[0] in ELSEWHERE:
             continue
         for function in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(function, ast.FunctionDef) and function.name not in OF_THE_CHILD:
+            if isinstance(function, ast.FunctionDef) and function.name not in OF_THE_CHILD | OF_ONE_CALL:
                 for node in ast.walk(function):
                     if isinstance(node, ast.Call) and makes_a_lock(node):
                         yield inner, node.lineno

@@ -13,14 +13,15 @@ import ssl
 import struct
 import subprocess
 import threading
-import time
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple, cast
 
 import attrs
 import pytest
 import trustme
 
-from dbxsdk.transport.wire import NotWritten, TlsWire, Wire
+from dbxsdk.runtime.clock import monotonic
+from dbxsdk.transport.tls import TlsWire
+from dbxsdk.transport.wire import NotWritten, Wire
 from tests.transport.running import Running
 from tests.transport.servers import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Peer, Records, Server, frame, relay
 from tests.waiting import PATIENCE, Background
@@ -396,7 +397,7 @@ def wire_and_records(
         far.settimeout(PATIENCE)
         raw.sizes = iter(sizes) if sizes is not None else itertools.repeat(65536)
         accepting = Background(Records, far, server_context)
-        wire = TlsWire(raw, client_context, "127.0.0.1", time.monotonic() + PATIENCE)
+        wire = TlsWire(raw, client_context, "127.0.0.1", monotonic() + PATIENCE)
         yield wire, accepting.result()
 
 
@@ -684,7 +685,7 @@ def test_when_all_that_had_come_was_read_and_seen_to() -> None:
     while raw.coming:
         wire.read()
         caught_up.append(read_at.index(wire.caught_up))
-        while time.monotonic() == wire.last_read:
+        while monotonic() == wire.last_read:
             pass  # each has a time of its own
         read_at.append(wire.last_read)
     assert caught_up == [0, 1, 2, 2, 2, 3, 3, 7, 7, 9]

@@ -22,12 +22,14 @@ import websocket
 
 from dbxsdk.cli.doctor.certificate import Certificate, read_certificate
 from dbxsdk.errors import ConnectError
+from dbxsdk.runtime.clock import monotonic
 from dbxsdk.transport.address import Address
 from dbxsdk.transport.connect import Target, _proxy_for, _through_socks, ask_proxy, is_loopback, look_up, reach
 from dbxsdk.transport.frames import NORMAL, encode_close
 from dbxsdk.transport.redaction import redaction
 from dbxsdk.transport.retry_after import retry_after
-from dbxsdk.transport.wire import TlsWire, Wire
+from dbxsdk.transport.tls import TlsWire
+from dbxsdk.transport.wire import Wire
 
 _EXPIRED, _NOT_YET_VALID = 10, 9
 _OTHER_NAME = (62, 64)
@@ -76,7 +78,7 @@ class Probe:
         self._given = proxy
         self._proxy = ""
         self._timeout = timeout
-        self._deadline = time.monotonic() + timeout
+        self._deadline = monotonic() + timeout
         self._targets: List[Target] = []
         self._raw: Optional[socket.socket] = None
         self._wire: Optional[Wire] = None
@@ -173,7 +175,7 @@ class Probe:
             assert self._raw is not None
             self._wire, self._raw = Wire(self._raw), None
         wire = self._wire
-        wire.deadline = time.monotonic() + self._timeout  # restarted: a token may have been waited for
+        wire.deadline = monotonic() + self._timeout  # restarted: a token may have been waited for
         redaction.watch(address)
         ws = websocket.WebSocket()
         headers = [f"{name}: {value}" for name, value in address.headers.items()]
@@ -207,7 +209,7 @@ class Probe:
     # -- below ---------------------------------------------------------------------------------------
 
     def _left(self) -> float:
-        return max(self._deadline - time.monotonic(), 0.001)
+        return max(self._deadline - monotonic(), 0.001)
 
     def _next_peer(self) -> Tuple[str, int]:
         parts = urlsplit(self._proxy)

@@ -1,0 +1,31 @@
+"""What becomes of a frame that is to be sent, and of a connection."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import attrs
+
+from dbxsdk.errors import DbxError
+
+
+class NotSent(Exception):
+    """The frame did not leave this machine: not one byte of it. If the socket is ``broken`` it takes nothing any more,
+    and the reader sees the end as soon as it reads on."""
+
+    def __init__(self, reason: str, broken: bool = False) -> None:
+        super().__init__(reason)
+        self.broken = broken
+
+
+class SendFailed(Exception):
+    """Part of the frame may have left; the connection is of no use any more."""
+
+
+@attrs.frozen
+class Ending:
+    """How a connection ended. ``error`` is set if it never opened; ``code`` is the close code received."""
+
+    reason: str
+    code: Optional[int] = None
+    error: Optional[DbxError] = None
