@@ -23,7 +23,6 @@ RECOVERY_TIMEOUT = 30.0
 PATIENCE = 10.0
 """Seconds within which a callback must have got what the venue did: far more than a loaded machine takes."""
 
-NOTE_EVERY = 1.0
 TICK = 0.05
 
 
@@ -36,7 +35,7 @@ class Course:
         # A SimpleQueue, because its put() may interrupt its get() in the same thread: Ctrl-C puts None.
         self._inbox: "queue.SimpleQueue[Optional[Arrived]]" = queue.SimpleQueue()
         self._interrupted = False
-        self._started = self._next_standing = self._next_note = time.monotonic()
+        self._started = self._next_standing = time.monotonic()
 
     def run(self) -> Document:
         """Run it to its end, or to Ctrl-C, and return the summary. Leaves no thread and no socket."""
@@ -95,10 +94,6 @@ class Course:
             now = time.monotonic()
             if now >= until:
                 return
-            if now >= self._next_note:
-                self._next_note = now + NOTE_EVERY
-                for source in (source for link in self._links for source in link.sources):
-                    source.note()
             if now >= self._next_standing:
                 self._next_standing = now + self._display.interval
                 self._show_standing()
@@ -117,6 +112,8 @@ class Course:
             self._display.happened(round(at - self._started, 3), link.name, event)
 
     def _show_standing(self) -> None:
+        for source in (source for link in self._links for source in link.sources):
+            source.note()
         self._display.standing(self._now(), [link.standing() for link in self._links])
 
     def _settle(self) -> Document:

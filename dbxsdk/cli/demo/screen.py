@@ -73,7 +73,7 @@ class Screen(Lines):
         header.add_column(no_wrap=True)
         header.add_column(ratio=1)
         header.add_column(justify="right", no_wrap=True)
-        done = ProgressBar(total=self._seconds, completed=min(self._at, self._seconds))
+        done = ProgressBar(self._seconds, min(self._at, self._seconds), style="dim", complete_style="cyan", finished_style="cyan")
         title = Text("dbxsdk demo: local venues, no network", style="bold")
         header.add_row(title, done, Text(f"{self._at:.1f} of {self._seconds:g} s, Ctrl-C ends it", style="dim"))
         shown = max(FEWEST_EVENTS, min(MOST_EVENTS, self._console.height - _OTHER_LINES - len(self._rows)))
