@@ -248,7 +248,7 @@ class DBotScene(Scene):
         fields: Dict[str, Any] = {"chain": "solana", "pair": self.venue.pairs[0].pair, "wallet_id": self.venue.wallet_ids[0]}
         self.calls.make(
             "create_swap_order",
-            lambda: watched.client.create_swap_order(**fields, type="buy", amount_or_percent="0.1", note=mark),
+            lambda: watched.client.create_swap_order(**fields, type="buy", amount_or_percent="0.1", extra={"note": mark}),
             REQUEST_TIMEOUT,
             mark,
         )
