@@ -159,6 +159,8 @@ def test_wss(capfd: pytest.CaptureFixture[str]) -> None:
     trustme = pytest.importorskip("trustme")
     authority = trustme.CA()
     server_context, client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    # The peer's library writes while another thread of it may be reading a ticket, which OpenSSL does not bear.
+    server_context.num_tickets = 0
     authority.issue_cert("127.0.0.1").configure_cert(server_context)
     authority.configure_trust(client_context)
     with DigiFinexVenue(rate=0, ssl_context=server_context) as venue:
