@@ -48,10 +48,12 @@ if TYPE_CHECKING:
         BadFrame,
         CallbackFailed,
         Connected,
+        ConnectFailed,
         Disconnected,
         Dropped,
         Event,
         Gap,
+        LateReply,
         RecordingFailed,
         Refused,
         Silent,
@@ -78,6 +80,7 @@ __all__ = [
     "Client",
     "ClientClosed",
     "ConnectError",
+    "ConnectFailed",
     "Connected",
     "ConnectionLost",
     "CryptomusClient",
@@ -89,6 +92,7 @@ __all__ = [
     "Dropped",
     "Event",
     "Gap",
+    "LateReply",
     "Messages",
     "Options",
     "OrderBook",
@@ -120,7 +124,7 @@ __all__ = [
     "replay",
 ]
 
-# The library prints nothing by itself; what it logs is the application's to show.
+# The library prints nothing; the application decides what of its log is shown.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 # Only what is used is loaded: one venue of four, mostly, and the import is a matter of milliseconds.
@@ -140,7 +144,7 @@ _HOMES = {
         "WrongThreadError"
     ),
     "dbxsdk.events": (
-        "BadFrame CallbackFailed Connected Disconnected Dropped Event Gap RecordingFailed Refused Silent"
+        "BadFrame CallbackFailed ConnectFailed Connected Disconnected Dropped Event Gap LateReply RecordingFailed Refused Silent"
     ),
     "dbxsdk.models": "Update",
     "dbxsdk.options": "Options",
@@ -152,4 +156,5 @@ _HOMES = {
 }
 
 if not TYPE_CHECKING:  # type checkers know the names from above, and no others
-    __getattr__, __dir__ = on_demand(__name__, _HOMES)
+    _SHOWN = ("bybit", "cryptomus", "dbot", "digifinex", "errors", "events", "recording", "sim")
+    __getattr__, __dir__ = on_demand(__name__, _HOMES, _SHOWN)

@@ -11,7 +11,7 @@ MAX_SECONDS = 30_000_000
 
 
 def check_text(name: str, value: Any) -> str:
-    """Any text that is not empty."""
+    """Accept any text that is not empty."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {type(value).__name__}")
     if not value.strip():
@@ -20,30 +20,31 @@ def check_text(name: str, value: Any) -> str:
 
 
 def check_word(name: str, value: Any) -> str:
-    """A symbol, an id, a word of a venue's vocabulary: no blanks, nothing that cannot be printed."""
+    """Accept a symbol, an id, a word of a venue's vocabulary: no blanks, nothing that cannot be printed."""
     word = check_text(name, value)
     if not _is_word(word):
-        raise ValueError(f"{name} must not be empty and not hold blanks: {value!r}")
+        raise ValueError(f"{name} must not contain blanks or control characters: {value!r}")
     return word
 
 
 def check_credential(name: str, value: Any) -> str:
-    """A key or a secret, fit for a header. The value is in no message."""
+    """Accept a key or a secret, fit for a header. The value is in no message."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {type(value).__name__}")
     if not value or not value.isascii() or not _is_word(value):
-        raise ValueError(f"{name} must not be empty and hold printable ASCII alone, without blanks or line breaks")
+        raise ValueError(f"{name} must not be empty, and must be printable ASCII without blanks or line breaks")
     return value
 
 
 def check_flag(name: str, value: Any) -> bool:
-    """A real boolean: a text like ``"false"`` may well count as true at a venue."""
+    """Accept a real boolean only: a venue may take a text like ``"false"`` for true."""
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be a bool, not {type(value).__name__}")
     return value
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
+    """Accept one of ``choices``."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {type(value).__name__}")
     if value not in choices:
@@ -52,7 +53,7 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
 
 
 def check_int(name: str, value: Any, *, least: Optional[int] = None, most: Optional[int] = None) -> int:
-    """A whole number from ``least`` to ``most``, where these are given. A boolean is none."""
+    """Accept a whole number from ``least`` to ``most``, as far as these are given, and no boolean."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be an int, not {type(value).__name__}")
     if least is not None and value < least or most is not None and value > most:
@@ -62,10 +63,10 @@ def check_int(name: str, value: Any, *, least: Optional[int] = None, most: Optio
 
 
 def check_seconds(name: str, value: Any, *, zero: bool = False) -> float:
-    """A time, above 0 (``zero``: or 0)."""
+    """Accept a time above 0, or 0 as well if ``zero``."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    # What is beyond the limit, infinity included, the operating system's waits would not take.
+    # The operating system's waits do not take more, let alone infinity.
     if not 0 <= value <= MAX_SECONDS or (value == 0 and not zero):
         raise ValueError(f"{name} must be {'0' if zero else 'above 0'} to {MAX_SECONDS} seconds, not {value}")
     return float(value)
@@ -73,7 +74,7 @@ def check_seconds(name: str, value: Any, *, zero: bool = False) -> float:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the one of ``known`` that is spelled most like ``name``."""
-    import difflib  # for mistakes alone
+    import difflib  # only needed for mistakes
 
     return difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)[0]
 

@@ -15,14 +15,15 @@ from dbxsdk.models import Data, Update
 from dbxsdk.options import OVERFLOW_POLICIES, Options
 from dbxsdk.protocol import Protocol, Request
 from dbxsdk.runtime import reentrancy
-from dbxsdk.session import Messages, Prepare, Session, State, Stats, Subscription
-from dbxsdk.session.books import BookFeed
+from dbxsdk.session import NETWORK, Connector, Messages, Prepare, Session, State, Stats, Subscription
 from dbxsdk.transport import parse_url
 
 C = TypeVar("C", bound="Client")
 
 Symbols = Union[str, Iterable[str]]
 AnyChannel = Union[Channel[Any], str]
+
+ON_SILENCE = ("tell", "resubscribe", "reconnect")
 
 
 class Client:
@@ -39,6 +40,8 @@ class Client:
     ``import dbxsdk``, which can still use them.
     """
 
+    _connector: Connector = NETWORK
+
     def __init__(
         self,
         protocol: Protocol,
@@ -48,7 +51,7 @@ class Client:
         headers: Optional[Mapping[str, str]] = None,
         prepare: Optional[Prepare] = None,
     ) -> None:
-        """``headers`` go into the handshake; ``prepare`` makes the address of each connection (``session.Prepare``)."""
+        # ``headers`` go into the handshake; ``prepare`` makes the address of each connection (``session.Prepare``).
         if options is not None and not isinstance(options, Options):
             raise TypeError(f"options must be an Options, not {type(options).__name__}")
         self._options = options or Options()
@@ -56,11 +59,12 @@ class Client:
         interval, longest = self._options.heartbeat_interval, protocol.longest_heartbeat_interval
         if interval is not None and longest is not None and interval > longest:
             raise ValueError(f"options: heartbeat_interval must be at most {longest:g} s for {protocol.venue}, not {interval:g}")
-        address = parse_url("url", url, headers or {})
-        self._session = Session(protocol, address, self._options, prepare=prepare)
+        self._address = parse_url("url", url, headers or {})
+        self._prepare = prepare
+        self._session = Session(protocol, self._address, self._options, prepare=prepare, connector=self._connector)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._session.endpoint} {self.state.value}>"
+        return f"<{type(self).__name__} {self.name} {self._session.address.endpoint} {self.state.value}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"a {type(self).__name__} cannot be pickled: make one in each process")
@@ -117,7 +121,12 @@ class Client:
     def postfork(self) -> None:
         """For pre-forking servers, in the child after the fork. Done by itself wherever Python's fork hooks run, and
         at the first use of the client otherwise; calling it anyway does no harm."""
-        self._session.after_fork_in_child()
+        self._session.check_process()
+
+    @property
+    def name(self) -> str:
+        """What distinguishes it in log lines, thread names and events: ``Options.name``, or its socket's."""
+        return self._session.name
 
     @property
     def state(self) -> State:
@@ -183,6 +192,7 @@ class Client:
         raw: bool = False,
         overflow: Optional[str] = None,
         max_silence: Optional[float] = None,
+        on_silence: str = "tell",
         timeout: Optional[float] = None,
     ) -> Subscription:
         """Subscribes and returns once the venue has acknowledged; updates reach ``callback(update)``.
@@ -197,7 +207,9 @@ class Client:
             callback: called with one ``Update``, or with the decoded document where ``raw``; one at a time, in the
                 order of arrival, on the callbacks thread. It may call every method of the client.
             overflow: an overflow policy in place of the options' one.
-            max_silence: seconds without an update of a topic after which a ``Silent`` event tells.
+            max_silence: seconds without an update of a topic after which a ``Silent`` event is emitted.
+            on_silence: what is done then beside the event: nothing (``"tell"``), ``"resubscribe"`` the topic, or
+                ``"reconnect"``.
             timeout: seconds to wait for the acknowledgement, in place of ``request_timeout``.
 
         Raises:
@@ -216,7 +228,7 @@ class Client:
             raw=check_flag("raw", raw),
             overflow=self._options.overflow if overflow is None else check_choice("overflow", overflow, OVERFLOW_POLICIES),
             max_silence=None if max_silence is None else check_seconds("max_silence", max_silence),
-            queue=None,
+            on_silence=check_choice("on_silence", on_silence, ON_SILENCE),
         )
         self._session.subscribe(subscription, _timeout(timeout))
         return subscription
@@ -269,7 +281,6 @@ class Client:
             _nothing,
             raw=check_flag("raw", raw),
             overflow=self._options.overflow,
-            max_silence=None,
             queue=queue,
         )
         messages: Messages[Any] = Messages(self._session, subscription, queue)
@@ -280,9 +291,9 @@ class Client:
         """A book of ``symbol`` out of the topic that ``name`` has in ``channel``, once the venue has acknowledged it."""
         topics = self._topics(channel, check_word("symbol", name))
         seconds = _timeout(timeout)
-        feed = BookFeed(self._session, channel, topics, symbol, rule)
-        # Afresh: of a topic that is subscribed already the venue would not send the whole book again.
-        self._session.subscribe(feed.subscription, seconds, afresh=True)
+        feed = self._session.book_feed(channel, topics, symbol, rule)
+        # Renewed: of a topic that is subscribed already the venue would not send the whole book again.
+        self._session.subscribe(feed.subscription, seconds, renew=True)
         return feed.book
 
     # -- requests ------------------------------------------------------------------------------------
@@ -290,7 +301,7 @@ class Client:
     def call(self, method: str, params: Any = None, *, timeout: Optional[float] = None) -> Any:
         """Sends the venue's own request ``method`` and returns the venue's result.
 
-        Never sent twice by itself. Whether a retry is safe is the exception's to say.
+        Never sent twice by the SDK. Whether a retry is safe is said by the exception.
 
         Raises:
             VenueError: the venue said no.
@@ -299,7 +310,11 @@ class Client:
             WrongThreadError: called on the reader thread.
         """
         seconds = _timeout(timeout)
-        return self._session.call(self._request(method, params), seconds)
+        return self._send(self._request(method, params), seconds)
+
+    def _send(self, request: Request, seconds: Optional[float]) -> Any:
+        """Send a request of a venue's own making, and return its result."""
+        return self._session.call(request, seconds)
 
     def submit(self, method: str, params: Any = None) -> "Future[Any]":
         """``call`` without blocking: a future with the same result or exception, within ``request_timeout``.
@@ -333,6 +348,14 @@ class Client:
         if channel.venue != self._protocol.venue:
             raise ValueError(f"channel {channel.name!r} is one of {channel.venue}, not of {self._protocol.venue}")
         return channel.name
+
+
+def make_client(kind: Type[C], connector: Connector, arguments: Mapping[str, Any]) -> C:
+    """Make a client whose connections come from ``connector`` in place of the network."""
+    client = kind.__new__(kind)
+    client._connector = connector  # before it is constructed: venues' constructors know nothing of it
+    client.__init__(**arguments)  # type: ignore[misc]
+    return client
 
 
 def _nothing(_: Any) -> None:

@@ -1,6 +1,6 @@
 """JSON text to documents and back, strictly: what is not JSON is an error, never a guess.
 
-Documents are decoded by orjson where it is installed (the extra ``fast``), by the standard library otherwise, or where the
+Documents are decoded by orjson if it is installed (the extra ``fast``), otherwise by the standard library; also if the
 environment variable ``DBXSDK_JSON`` is ``stdlib`` at import. The results are the same: what orjson would read in another
 way, or not at all, is left to the standard library.
 """
@@ -52,12 +52,12 @@ def _may_hold_long_integers(source: bytes) -> bool:
 
 
 def decoder(source: bytes) -> Callable[[bytes], Any]:
-    """The quickest way to decode what is part of ``source``. It raises ``ValueError`` where ``decode`` has to be asked."""
+    """Return the quickest decoder for parts of ``source``. It raises ``ValueError`` for what is left to ``decode``."""
     return decode if _loads is None or _may_hold_long_integers(source) else _loads
 
 
 def decode(payload: Union[bytes, str]) -> Any:
-    """The document in ``payload``. Raises ``ProtocolError`` where it is not UTF-8, or not JSON."""
+    """Return the document in ``payload``. Raises ``ProtocolError`` if it is not UTF-8, or not JSON."""
     if _loads is not None and type(payload) is bytes and not _may_hold_long_integers(payload):
         try:
             return _loads(payload)
@@ -72,18 +72,18 @@ def decode(payload: Union[bytes, str]) -> Any:
 
 
 def decode_object(payload: Union[bytes, str], binary: bool = False) -> Dict[str, Any]:
-    """The object in ``payload``, for sockets that speak nothing else. ``binary``: it came in a binary frame, which the socket
-    does not have. Raises ``ProtocolError``."""
+    """Return the object in ``payload``, for sockets that send nothing else. Raises ``ProtocolError``, also if it came in a
+    ``binary`` frame."""
     if binary:
-        raise ProtocolError("a binary frame on a socket that speaks JSON text")
+        raise ProtocolError("a binary frame on a socket that sends JSON text")
     document = decode(payload)
     if type(document) is not dict:
-        raise ProtocolError(f"{type(document).__name__} in place of an object")
+        raise ProtocolError(f"expected an object, not {type(document).__name__}")
     return document
 
 
 def brief(value: Any, length: int = 200) -> str:
-    """A document, or a part of one, in words for a message: no more than ``length`` characters of it."""
+    """Return a document, or a part of one, for a message: at most ``length`` characters of it."""
     try:
         text = value if isinstance(value, str) else repr(value)
     except RecursionError:  # decoding goes deeper than repr() does
@@ -92,5 +92,5 @@ def brief(value: Any, length: int = 200) -> str:
 
 
 def encode(document: Any) -> str:
-    """``document`` as compact JSON text. Raises ``TypeError``/``ValueError`` where JSON has no such thing."""
+    """Return ``document`` as compact JSON text. Raises ``TypeError``/``ValueError`` for what JSON does not have."""
     return _encode(document)

@@ -7,7 +7,7 @@ _SHORTEST_HIDDEN = 8
 
 
 def redacted(text: str, *secrets: str) -> str:
-    """``text`` with asterisks in the place of the secrets: a venue may put into its words what it was sent."""
+    """Return ``text`` with asterisks in place of the secrets: a venue may repeat in its texts what it was sent."""
     for secret in secrets:
         if len(secret) >= _SHORTEST_HIDDEN:
             text = text.replace(secret, "***")

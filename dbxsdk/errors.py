@@ -16,8 +16,8 @@
     |   +-- SubscribeError
     |   +-- RateLimited
     +-- ProtocolError             a frame that does not follow the venue's documents
-    |   +-- UnreadableField       found when somebody looked at the field
-    +-- WrongThreadError          a blocking call where it could never be answered
+    |   +-- UnreadableField       found when the field was accessed
+    +-- WrongThreadError          a blocking call on the thread that has to read its answer
     +-- RecordingError            a file that cannot be recorded to, or replayed
 
 Wrong arguments raise the built-in ``ValueError`` and ``TypeError``, before any I/O.
@@ -36,7 +36,7 @@ class DbxError(Exception):
 
 
 class TransportError(DbxError):
-    """The network, or the connection's end, stood between the caller and an answer."""
+    """No answer, because of the network or the end of the connection."""
 
 
 class ConnectError(TransportError):
@@ -45,7 +45,7 @@ class ConnectError(TransportError):
     The message says which step failed (name look-up, TCP, proxy, TLS, handshake) and what to check.
 
     Attributes:
-        retry_after: seconds that the venue asked to be left alone, or None.
+        retry_after: seconds that the venue asked the client to wait, or None.
     """
 
     def __init__(self, message: str, *, retry_after: Optional[float] = None) -> None:
@@ -62,8 +62,8 @@ class ProtocolError(DbxError):
 
 
 class UnreadableField(ProtocolError):
-    """A field of an update's model could not be read when it was looked at. Where it leaves the callback that got the
-    update, it is told as ``BadFrame``. Nothing was asked, so there is nothing to retry.
+    """A field of an update's model could not be read when it was accessed. If it leaves the callback that got the update, a
+    ``BadFrame`` reports it. There is nothing to retry.
 
     Attributes:
         model: the model that the field is of.
@@ -81,7 +81,7 @@ class OutcomeUnknown(DbxError):
 
     Attributes:
         request_id: the id that went out with the request.
-        order_link_id: the caller's own id of the order, where the request was about one; else None.
+        order_link_id: the caller's own id of the order, if the request was about one; else None.
         order_link_ids: the same of each order of a batch.
     """
 
@@ -104,20 +104,20 @@ class ConnectionLost(TransportError, OutcomeUnknown):
 
 
 class UnreadableReply(OutcomeUnknown, ProtocolError):
-    """The answer came, and says neither yes nor no in a way that the venue's documents describe.
+    """The answer came, but not in a form that the venue's documents describe: it says neither yes nor no.
 
     A retry is safe only for requests that change nothing. The message says what is wrong with the answer.
     """
 
 
 class VenueError(DbxError):
-    """The venue answered, and said no. The request had no effect (where that is not sure, the error is also an
+    """The venue answered, and said no. The request had no effect (if that is not certain, the error is also an
     ``OutcomeUnknown``); a retry will be refused again unless something changed.
 
     Attributes:
-        code: the venue's code (int or str), or None where it sends none.
+        code: the venue's code (int or str), or None if it sends none.
         message: the venue's text.
-        reply: the whole decoded reply, or None where the refusal was not a frame (HTTP).
+        reply: the whole decoded reply, or None if the refusal was not a frame (HTTP).
     """
 
     def __init__(self, message: str, *, code: Any = None, reply: Any = None) -> None:
@@ -128,18 +128,18 @@ class VenueError(DbxError):
 
 
 class AuthError(VenueError):
-    """The venue refused the credentials, or this address. A retry is useless before the key, its rights or its
-    address list were put right.
+    """The venue refused the credentials, or this address. A retry is useless before the key, its rights or its address
+    list are corrected.
 
     From a connection or a login it is final: the client ends, and every later call raises it. As the answer to a
-    single request (a key without the right to trade) it is that request's alone.
+    single request (a key without the right to trade) it concerns that request only.
     """
 
 
 class SubscribeError(VenueError):
     """The venue refused topics. The other topics of the same call stay subscribed.
 
-    A retry of the refused topics is harmless, and will be refused again unless they were put right.
+    A retry of the refused topics is harmless, and will be refused again unless they are corrected.
 
     Attributes:
         topics: tuple of the refused topics, in the venue's own names.
@@ -172,11 +172,11 @@ class WrongThreadError(DbxError):
 
 
 class RecordingError(DbxError):
-    """A recording cannot be read, or not be made there. The message names the file. A retry does not help."""
+    """A recording cannot be read, or cannot be made at that place. The message names the file. A retry does not help."""
 
 
 def fresh(error: E) -> E:
-    """A copy to raise: one instance raised again and again would grow its traceback for ever."""
+    """Return a copy to raise: one instance raised again and again would grow its traceback for ever."""
     duplicate = copy.copy(error)
     # copy() goes through the constructor, which would add the code to the message a second time.
     duplicate.args = error.args

@@ -1,8 +1,8 @@
-"""What a client tells about itself: lifecycle events, delivered in order with the data."""
+"""Lifecycle events, delivered in order with the data. Each has ``client``, the client's name."""
 
 from __future__ import annotations
 
-from typing import Optional, Tuple, Union
+from typing import Any, Optional, Tuple, Union
 
 import attrs
 
@@ -15,39 +15,70 @@ class Connected:
     """
 
     reconnects: int
+    client: str = attrs.field(default="", kw_only=True, eq=False)
 
 
 @attrs.frozen
 class Disconnected:
-    """The connection ended. ``code`` is the WebSocket close code, or None where none was received;
+    """A connection that was ready ended. ``code`` is the WebSocket close code, or None where none was received;
     ``retry_in`` the seconds until the next try, or None where there will be none."""
 
     reason: str
     code: Optional[int]
     retry_in: Optional[float]
+    client: str = attrs.field(default="", kw_only=True, eq=False)
+
+
+@attrs.frozen
+class ConnectFailed:
+    """An attempt to connect did not get through. ``attempt`` counts those in a row; ``retry_in`` is the seconds until the
+    next try, or None if there will be none."""
+
+    reason: str
+    attempt: int
+    retry_in: Optional[float]
+    client: str = attrs.field(default="", kw_only=True, eq=False)
 
 
 @attrs.frozen
 class Gap:
-    """Updates of these topics may be missing: the connection was down for ``seconds``.
+    """Updates of these topics may be missing: they were not subscribed for ``seconds``, and are again.
 
-    One per reconnect, delivered before the first new update of any of its topics.
-    ``last_received_ns`` is the wall-clock time (ns since 1970) of the last frame before the drop:
-    what the venue sent until then was delivered. Fetch what came after it over REST if it matters.
+    Whatever the reason: a dropped connection, a refusal at a reconnect, a venue that had to be unsubscribed for a moment.
+    Each hole of a topic is named by one ``Gap``, delivered before the topic's first new update. ``last_received_ns`` is the
+    wall-clock time (ns since 1970) of the last frame before: what the venue sent until then was delivered. Fetch what came
+    after it over REST if it matters.
     """
 
     topics: Tuple[str, ...]
     seconds: float
     last_received_ns: int
+    client: str = attrs.field(default="", kw_only=True, eq=False)
+
+
+@attrs.frozen
+class LateReply:
+    """The venue answered a request after its caller was given ``OutcomeUnknown``: this is what became of it.
+
+    ``result`` is what the call would have returned, ``error`` what it would have raised; one of them is None.
+    ``order_link_id`` is the caller's own id of the order, if the request was about one.
+    """
+
+    request_id: Any
+    order_link_id: Optional[str]
+    result: Any
+    error: Optional[BaseException]
+    client: str = attrs.field(default="", kw_only=True, eq=False)
 
 
 @attrs.frozen
 class Dropped:
-    """``count`` updates of ``topic`` were thrown away since the last such event: callbacks were too slow
-    and the overflow policy allows it."""
+    """``count`` updates of ``topic`` were discarded since the last such event: callbacks were too slow, and the overflow
+    policy allows it."""
 
     topic: str
     count: int
+    client: str = attrs.field(default="", kw_only=True, eq=False)
 
 
 @attrs.frozen
@@ -57,6 +88,7 @@ class Silent:
 
     topic: str
     seconds: float
+    client: str = attrs.field(default="", kw_only=True, eq=False)
 
 
 @attrs.frozen
@@ -65,6 +97,7 @@ class CallbackFailed:
 
     topic: str
     error: BaseException
+    client: str = attrs.field(default="", kw_only=True, eq=False)
 
 
 @attrs.frozen
@@ -72,28 +105,43 @@ class BadFrame:
     """A frame could not be read (``error`` is a ``ProtocolError``). It was skipped; the connection lives."""
 
     error: Exception
+    client: str = attrs.field(default="", kw_only=True, eq=False)
 
 
 @attrs.frozen
 class Refused:
-    """The venue refused topics when they were subscribed again after a reconnect. They stay wished for
+    """The venue refused topics that it had acknowledged before, when they were subscribed again. They stay wanted
     and are asked for again after the next reconnect. ``error`` is a ``SubscribeError``."""
 
     topics: Tuple[str, ...]
     error: Exception
+    client: str = attrs.field(default="", kw_only=True, eq=False)
 
 
 @attrs.frozen
 class RecordingFailed:
-    """The recorder cannot write, or cannot keep up. The client lives, and recording goes on by itself once it can.
+    """The recorder cannot write, or cannot keep up. The client carries on, and so does the recording once it can.
 
-    Told once when the trouble begins, not for each try; and once more where ``close`` had to give frames up.
-    ``error`` is the ``OSError`` of the file (disk full, ...), or a ``RecordingError`` where frames came faster than they
-    could be written. ``lost`` counts the frames lost since the recorder was made; the recording itself says where.
+    Emitted once when the trouble begins, not for each try; and once more if ``close`` had to abandon frames. ``error`` is
+    the ``OSError`` of the file (disk full, ...), or a ``RecordingError`` if frames came faster than they could be written.
+    ``lost`` counts the frames lost since the recorder was made; the recording itself says where.
     """
 
     error: Exception
     lost: int
+    client: str = attrs.field(default="", kw_only=True, eq=False)
 
 
-Event = Union[Connected, Disconnected, Gap, Dropped, Silent, CallbackFailed, BadFrame, Refused, RecordingFailed]
+Event = Union[
+    Connected,
+    ConnectFailed,
+    Disconnected,
+    Gap,
+    LateReply,
+    Dropped,
+    Silent,
+    CallbackFailed,
+    BadFrame,
+    Refused,
+    RecordingFailed,
+]

@@ -1,7 +1,7 @@
-"""How venues' models are read from wire documents, field by field.
+"""Reads venues' models from wire documents, field by field.
 
-Models of what venues send by the thousand are ``lazy``: a field costs what its conversion costs when somebody looks at
-it, and nothing before. That the required fields are there is checked before the model is given out.
+Models of what venues send by the thousand are ``lazy``: a field is converted when it is first accessed, and costs nothing
+before. That the required fields are there is checked before the model is delivered.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _LAZY = "__dbxsdk_lazy__"
 _DOCUMENT = "__dbxsdk_document__"
 
 _MOST_PLACES = 1000
-"""Before or behind the point. Beyond 10 ** 999999 sums and products raise ``decimal.Overflow``, and written out in full
-such a number fills the memory."""
+"""Digits before or after the point. Beyond 10 ** 999999 sums and products raise ``decimal.Overflow``, and written out in
+full such a number fills the memory."""
 
 
 def decimal(value: Any) -> Decimal:
-    """A price or size. Text goes straight into ``Decimal``; a JSON number by its shortest decimal text."""
+    """Read a price or size. Text goes straight into ``Decimal``; a JSON number by its shortest decimal text."""
     if type(value) is str:
         number = Decimal(value)
     elif isinstance(value, int) and not isinstance(value, bool):
@@ -33,43 +33,43 @@ def decimal(value: Any) -> Decimal:
     elif isinstance(value, float):
         number = Decimal(repr(value))
     else:
-        raise TypeError(f"{type(value).__name__} is no number")
+        raise TypeError(f"{type(value).__name__} is not a number")
     if not number.is_finite():
-        raise ValueError(f"{value!r} is no finite number")
+        raise ValueError(f"{value!r} is not a finite number")
     if not -_MOST_PLACES < number.adjusted() < _MOST_PLACES:
-        raise ValueError("the number is out of all range")
+        raise ValueError("the number has more than 1,000 digits before or after the point")
     return number
 
 
 def integer(value: Any) -> int:
-    """An id, a count or a time; some venues send them as text."""
+    """Read an id, a count or a time; some venues send them as text."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise TypeError(f"{type(value).__name__} is no integer")
+        raise TypeError(f"{type(value).__name__} is not an integer")
     return int(value)
 
 
 def text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{type(value).__name__} is no text")
+        raise TypeError(f"{type(value).__name__} is not a text")
     return value
 
 
 def boolean(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise TypeError(f"{type(value).__name__} is no boolean")
+        raise TypeError(f"{type(value).__name__} is not a boolean")
     return value
 
 
 def levels(value: Any) -> Tuple[Tuple[Decimal, Decimal], ...]:
-    """One side of a book: ``[[price, size], ...]`` in the order of the wire; an absent side is an empty one."""
-    # A text or an object would come apart in two as well.
+    """Read one side of a book: ``[[price, size], ...]`` in the order of the wire; an absent side is an empty one."""
+    # A text or an object of two parts could be unpacked as well.
     if type(value) is not list or not all(type(row) is list for row in value):
-        raise TypeError("it is no list of [price, size]")
+        raise TypeError("it is not a list of [price, size]")
     return tuple((decimal(price), decimal(size)) for price, size in value)
 
 
 def wire(name: str, convert: Callable[[Any], Any], **default: Any) -> Any:
-    """An attrs field that is read from the document's key ``name`` through ``convert``.
+    """Return an attrs field that is read from the document's key ``name`` by ``convert``.
 
     With ``default=...`` the key may be absent, null or an empty text; without it that is a ``ProtocolError``.
     """
@@ -77,8 +77,8 @@ def wire(name: str, convert: Callable[[Any], Any], **default: Any) -> Any:
 
 
 class _LazyField:
-    """Reads one field of a lazy model from its document. A non-data descriptor: what it has put into the instance's
-    ``__dict__`` is found there the next time, without it."""
+    """Reads one field of a lazy model from its document. A non-data descriptor: it stores the value in the instance's
+    ``__dict__``, where the next access finds it without the descriptor."""
 
     def __init__(self, model: str, field: Any) -> None:
         self._model = model
@@ -90,12 +90,12 @@ class _LazyField:
         if instance is None:
             return self
         values = instance.__dict__
-        if _DOCUMENT not in values:  # made by the constructor, and the constructor is at work still
+        if _DOCUMENT not in values:  # made by the constructor, which is still running
             raise AttributeError(self._field)
         value = values[_DOCUMENT].get(self._name)
         if value is None or (value == "" and self._convert is not text):
             value = self._default
-            if value is attrs.NOTHING:  # it was there: somebody has changed the document
+            if value is attrs.NOTHING:  # it was there before: the document was changed
                 raise UnreadableField(f"{self._model}: the field {self._name!r} is missing", model=instance)
         else:
             try:
@@ -108,7 +108,7 @@ class _LazyField:
 
 
 def lazy(model: Type[T]) -> Type[T]:
-    """A class decorator above ``attrs.frozen(slots=False)``: what ``reader`` makes of it is read field by field."""
+    """Make ``reader`` read the model field by field, on access. A class decorator, above ``attrs.frozen(slots=False)``."""
     for field in attrs.fields(model):  # type: ignore[arg-type]
         if _WIRE in field.metadata:
             setattr(model, field.name, _LazyField(model.__name__, field))
@@ -127,7 +127,7 @@ def _lazy_reader(model: Type[T]) -> Callable[[Any], T]:
 
     def read(document: Any) -> T:
         if type(document) is not dict:
-            raise ProtocolError(f"{model.__name__}: {type(document).__name__} in place of an object")
+            raise ProtocolError(f"{model.__name__}: expected an object, not {type(document).__name__}")
         for name, is_text in plan:
             value = document.get(name)
             if not value and (value is None or (value == "" and not is_text)):
@@ -140,8 +140,8 @@ def _lazy_reader(model: Type[T]) -> Callable[[Any], T]:
 
 
 def reader(model: Type[T]) -> Callable[[Any], T]:
-    """The function that reads one ``model`` from a wire document, raising only ``ProtocolError``: for each field that
-    cannot be read, but for lazy models, which raise ``UnreadableField`` when the field is looked at."""
+    """Return the function that reads one ``model`` from a wire document. It raises ``ProtocolError`` only, for a field that
+    is missing or cannot be read; lazy models raise ``UnreadableField`` for the latter, when the field is accessed."""
     if vars(model).get(_LAZY):
         return _lazy_reader(model)
     plan = tuple(
@@ -152,7 +152,7 @@ def reader(model: Type[T]) -> Callable[[Any], T]:
 
     def read(document: Any) -> T:
         if not isinstance(document, dict):
-            raise ProtocolError(f"{model.__name__}: {type(document).__name__} in place of an object")
+            raise ProtocolError(f"{model.__name__}: expected an object, not {type(document).__name__}")
         values = {}
         for field, name, convert, default in plan:
             value = document.get(name)
@@ -173,11 +173,11 @@ def reader(model: Type[T]) -> Callable[[Any], T]:
 
 
 def each(read: Callable[[Any], T]) -> Callable[[Any], Tuple[T, ...]]:
-    """Reads a list of documents into a tuple of models."""
+    """Return the function that reads a list of documents into a tuple of models."""
 
     def read_all(documents: Any) -> Tuple[T, ...]:
         if not isinstance(documents, list):
-            raise ProtocolError(f"{type(documents).__name__} in place of a list")
+            raise ProtocolError(f"expected a list, not {type(documents).__name__}")
         return tuple(map(read, documents))
 
     return read_all

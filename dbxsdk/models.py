@@ -16,10 +16,10 @@ class Update(Generic[Data]):
     Attributes:
         venue: ``"bybit"``, ``"digifinex"``, ...
         channel: the venue's channel, e.g. ``"orderbook.50"`` or ``"trades"``.
-        symbol: the venue's symbol, or ``""`` where the channel has none.
-        kind: ``"snapshot"`` (replaces what came before), ``"delta"`` (changes it) or ``"update"`` (stands by itself).
-        data: the channel's model, or a tuple of them; the plain document where the channel is not known.
-        venue_time_ms: the venue's time of the update in ms since 1970, or None where it sends none.
+        symbol: the venue's symbol, or ``""`` if the channel has none.
+        kind: ``"snapshot"`` (replaces what came before), ``"delta"`` (changes it) or ``"update"`` (complete in itself).
+        data: the channel's model, or a tuple of them; the plain document if the channel is not known.
+        venue_time_ms: the venue's time of the update in ms since 1970, or None if it sends none.
         received_ns: this machine's wall clock in ns since 1970 when the frame was read.
         raw: the decoded wire document, as the venue sent it. All callbacks share it, and fields of ``data`` may be
             read from it later: do not change it.
@@ -35,12 +35,12 @@ class Update(Generic[Data]):
     raw: Any = attrs.field(repr=False)
 
     def records(self) -> List[Dict[str, Any]]:
-        """A plain dict for each model in ``data``: the model's fields behind ``venue``, ``channel``, ``symbol``, ``kind``,
-        ``venue_time_ms`` and ``received_ns``. Prices stay ``Decimal``. ``csv.DictWriter`` takes them, and so does
+        """Return a plain dict for each model in ``data``: the model's fields after ``venue``, ``channel``, ``symbol``,
+        ``kind``, ``venue_time_ms`` and ``received_ns``. Prices stay ``Decimal``. ``csv.DictWriter`` takes them, and so does
         ``pandas.DataFrame(record for update in updates for record in update.records())``.
 
-        A field of the model that is called like one of the six is the one that stays. Data without a model stands under
-        its own keys where it is an object, else under ``data``.
+        A field of the model with the name of one of the six replaces it. Data without a model is stored under its own keys
+        if it is an object, else under ``data``.
 
         Raises:
             UnreadableField: a field cannot be read.
@@ -59,7 +59,7 @@ class Update(Generic[Data]):
 
 
 def _plain(value: Any) -> Any:
-    """Models in ``value`` as dicts; what else there is stays as it is."""
+    """Return ``value`` with its models as dicts; anything else stays as it is."""
     if attrs.has(type(value)):
         return {field.name: _plain(getattr(value, field.name)) for field in attrs.fields(type(value))}
     if isinstance(value, tuple) and value and attrs.has(type(value[0])):

@@ -63,6 +63,15 @@ def _recorder(_: Any, attribute: Any, value: Any) -> None:
         raise TypeError(f"{attribute.name} must be a Recorder, not {type(value).__name__}")
 
 
+def _name(_: Any, attribute: Any, value: Any) -> None:
+    if value is None:
+        return
+    if not isinstance(value, str):
+        raise TypeError(f"{attribute.name} must be a str, not {type(value).__name__}")
+    if not value or len(value) > 64 or not value.isprintable():
+        raise ValueError(f"{attribute.name} must have 1 to 64 printable characters, not {value[:80]!r}")
+
+
 def _source_address(_: Any, attribute: Any, value: Any) -> None:
     if value is None:
         return
@@ -87,13 +96,13 @@ class Options:
 
     Attributes:
         connect_timeout: bounds TCP, proxy, TLS and WebSocket handshake together (default 10). Calls that wait for a
-            connection are bounded whatever it does; only the name look-up, which the system's resolver does and
-            nobody can interrupt, may go on in the background for as long as the resolver takes.
-        request_timeout: how long a blocking call waits for its answer where the call itself says nothing (10).
+            connection are bounded in any case; only the DNS lookup, which the system's resolver does and which cannot be
+            interrupted, may go on in the background for as long as the resolver takes.
+        request_timeout: how long a blocking call waits for its answer if the call itself has no ``timeout`` (10).
         heartbeat_interval: the longest time without sending anything; None (default) is the venue's own
             (Bybit 20, DigiFinex and DBot 30, Cryptomus 40).
-        silence_timeout: a connection on which nothing was received for this long is given up and made
-            anew; None (default) is the heartbeat interval and 10 s, since a heartbeat is always answered.
+        silence_timeout: a connection on which nothing was received for this long, or a heartbeat was not answered, is
+            dropped and made again; None (default) is the heartbeat interval and 10 s, since a heartbeat is always answered.
         backoff_initial: the first delay before a reconnect is random between 0 and this (1), then doubles.
         backoff_max: the delay's upper end (30).
         max_reconnects: failed attempts in a row after which the client ends with the last error; None
@@ -101,10 +110,10 @@ class Options:
         queue_size: updates held for callbacks that are slower than the venue (10,000).
         overflow: what happens when the queue is full. ``"block"`` (default) stops reading until there is room:
             nothing is lost, and a venue may cut a client that reads too slowly. While a request waits for
-            its answer reading goes on, and the queue may grow beyond ``queue_size`` by what comes before the
-            answer. ``"drop_oldest"`` drops the oldest update; ``"latest"`` never holds more than the
-            newest update of each topic (not for deltas); ``"disconnect"`` drops the connection, so that
-            the gap is announced.
+            its answer reading goes on, and the queue may grow to twice ``queue_size`` and one read more; then the
+            connection is dropped, and a ``Gap`` is emitted. ``"drop_oldest"`` drops the oldest update; ``"latest"`` never
+            holds more than the newest update of each topic (not for deltas); ``"disconnect"`` drops the connection, so that
+            a ``Gap`` is emitted.
         dispatch: ``"thread"`` (default) runs callbacks on the callbacks thread, where blocking calls work;
             ``"inline"`` on the reader thread, the shortest way, where they raise ``WrongThreadError``.
         max_message_size: bytes that one message may have (32 MiB); a longer one ends the connection with the close
@@ -118,6 +127,8 @@ class Options:
             the same family, IPv4 or IPv6, are connected to. None (default) leaves it to the system.
         recorder: a ``Recorder``, which writes every frame of the client, both ways and without secrets, to a file that
             ``dbxsdk.replay`` plays again; None (default) records nothing. One recorder may serve many clients.
+        name: distinguishes this client from its neighbours, in ``repr``, log records, thread names and ``event.client``; None
+            (default) is its socket's (``"bybit:linear"``, ``"digifinex"``).
 
     Raises:
         TypeError, ValueError: at construction, naming the field.
@@ -138,3 +149,4 @@ class Options:
     ssl_context: Optional[Any] = attrs.field(default=None, validator=_ssl_context)
     source_address: Optional[str] = attrs.field(default=None, validator=_source_address)
     recorder: Optional[Any] = attrs.field(default=None, validator=_recorder)
+    name: Optional[str] = attrs.field(default=None, validator=_name)

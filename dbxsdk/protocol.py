@@ -1,7 +1,7 @@
-"""What a venue implements: intents to frames, frames to inbound events. Pure: no clock, no I/O, no threads.
+"""The interface that a venue implements: intents to frames, frames to inbound events. Pure: no clock, no I/O, no threads.
 
 The session owns one ``Protocol`` object for the life of a client and calls ``reset`` before each connection.
-Methods that make frames may be called by any thread; ``receive`` and ``reset`` by the reader thread alone.
+Methods that make frames may be called by any thread; ``receive`` and ``reset`` by the reader thread only.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dbxsdk.models import Update
 
 
 class SecretText(str):
-    """A frame's text that holds a key or a signature. The type marks it wherever it is handed on, and its ``repr`` hides it."""
+    """A frame's text that contains a key or a signature. The type marks it for all that handle it; its ``repr`` hides it."""
 
     def __repr__(self) -> str:
         return "'***'"
@@ -36,6 +36,8 @@ class Request:
         is_ping: True for a WebSocket ping frame; the pong with its payload is the reply, and ``frame`` is ``key``.
         alone: True if the next request of the kind must not be sent before this one was answered (subscribe and
             unsubscribe requests whose answers carry no id, or depend on their order).
+        ends: True for a subscribe request's step that only ends what the venue has, on the way to a new subscription: what
+            comes before its answer is of the old one.
         secret: True if the frame holds a key or a signature; it is kept out of recordings.
         order_link_ids: the caller's own ids of the orders that it is about.
     """
@@ -46,6 +48,7 @@ class Request:
     topics: Tuple[str, ...] = ()
     is_ping: bool = False
     alone: bool = False
+    ends: bool = False
     secret: bool = attrs.field(default=False, repr=False)
     order_link_ids: Tuple[str, ...] = ()
 
@@ -56,9 +59,9 @@ class Request:
 
 @attrs.frozen
 class Reply:
-    """The answer to a request. ``key`` is None where the venue sent no id: then ``kind``, and ``topics``
-    where the answer names them, tell which request it belongs to (no ``kind``: any). Of several such requests
-    none is answered, unless the venue is sure to answer them in order (``ordered``): then it is the oldest."""
+    """The answer to a request. ``key`` is None if the venue sent no id: then ``kind``, and ``topics`` if the answer names
+    them, say which request it belongs to (no ``kind``: any). Of several such requests none is answered, unless the venue
+    certainly answers them in order (``ordered``): then it is the oldest."""
 
     key: Optional[Hashable]
     document: Any = attrs.field(repr=False)
@@ -70,7 +73,7 @@ class Reply:
 @attrs.define
 class Push:
     """One update for one topic. ``read(payload)`` builds the typed data, or raises ``ProtocolError``;
-    it is called only where somebody wants typed data, on the thread that delivers it."""
+    it is called only if typed data is wanted, on the thread that delivers it."""
 
     # Not frozen, which would cost more than all else that is done with a frame: attrs' frozen constructors go
     # through object.__setattr__ for every field.
@@ -86,9 +89,9 @@ class Push:
 
     # The session's own:
     update: Optional[Update[Any]] = attrs.field(default=None, init=False, repr=False, eq=False)
-    """The typed form, once somebody wanted it."""
+    """The typed form, once it was wanted."""
     bad: bool = attrs.field(default=False, init=False, repr=False, eq=False)
-    """Whether it, or a field of its typed form, turned out to be unreadable, and was told."""
+    """True once it, or a field of its typed form, turned out to be unreadable and was reported."""
     received_ns: int = attrs.field(init=False, repr=False, eq=False)
 
 
@@ -98,7 +101,7 @@ Inbound = Union[Reply, Push]
 @attrs.frozen
 class Acknowledgement:
     """What a reply to a subscribe request says about each topic. Applied in this order: ``dropped``, ``accepted``,
-    ``refused``, ``retry``.
+    ``interrupted``, ``refused``, ``retry``.
 
     Attributes:
         accepted: the topics that the venue has now.
@@ -107,12 +110,15 @@ class Acknowledgement:
             topic), and for those that have to be subscribed again.
         dropped: topics that the venue had and, by this answer, does not have any more or may not have. They are not live
             from now on, until an answer names them in ``accepted``; a request for them is in ``retry`` or under way.
+        interrupted: topics that the venue has, by this answer or an earlier one, and that a request which is in ``retry`` or
+            under way may end: likewise.
     """
 
     accepted: Tuple[str, ...] = ()
     refused: Mapping[str, VenueError] = attrs.field(factory=dict)
     retry: Tuple[Request, ...] = ()
     dropped: Tuple[str, ...] = ()
+    interrupted: Tuple[str, ...] = ()
 
 
 class Protocol(abc.ABC):
@@ -131,21 +137,20 @@ class Protocol(abc.ABC):
     """The arguments of that class without which recorded frames could not be read again. JSON, and nothing secret."""
 
     granted: Mapping[str, Any] = MappingProxyType({})
-    """The document of a reply that grants one of ``subscribe``'s requests whole: what a replay answers."""
+    """The document of a reply that accepts all topics of one of ``subscribe``'s requests: a replay answers with it."""
 
     heartbeat_interval: float
     """The venue's own heartbeat interval in seconds."""
 
     longest_heartbeat_interval: Optional[float] = None
-    """Seconds after which the venue takes a client for gone: no more may be asked for. None: no page says."""
+    """Upper bound of ``Options.heartbeat_interval`` in seconds: later the venue drops the client. None: no page says."""
 
     only_heartbeats_count: bool = False
-    """Whether the venue may take a client that sends nothing but requests for an idle one: then heartbeats go out
-    beside them."""
+    """True if the venue may consider a client idle that sends requests only: then heartbeats go out beside them."""
 
     topic_key: Optional[str] = None
-    """The key of JSON text messages that names their topic, where whatever has it is an update of that one topic. Those
-    that are only wanted raw, and of which ``carries_state`` says no, may then be handed on without ``receive``."""
+    """The key of JSON text messages that names their topic, if every message with that key is an update of that one topic.
+    Those that are wanted raw only, and whose topic does not carry state, may then be delivered without ``receive``."""
 
     connection_budget: Tuple[int, float] = (300, 300.0)
     """New connections allowed to one host in so many seconds, by the whole process."""
@@ -157,70 +162,74 @@ class Protocol(abc.ABC):
 
     @abc.abstractmethod
     def reset(self) -> None:
-        """A new connection begins: forget what belonged to the last one."""
+        """Forget what belonged to the last connection: a new one begins."""
 
     def login(self, now_ms: int) -> Sequence[Request]:
-        """What must be asked, one after the other, before the connection is ready. ``now_ms`` is the wall clock."""
+        """Return the first requests of a login, sent one after the other before the connection is ready. ``now_ms`` is the
+        wall clock."""
         return ()
 
     def login_refusal(self) -> Optional[VenueError]:
-        """What a login ended with that the venue has refused, where the connection ended before that was decided."""
+        """Return the refusal of a login that was still being tried again when the connection ended, or None."""
         return None
 
     def login_answered(self, request: Request, reply: Reply, now_ms: int) -> Sequence[Request]:
-        """What the answer to a login request leads to: further requests, to be asked next, or none. Raises the
-        ``VenueError`` that it means: an ``AuthError`` ends the client, another is tried again on a new connection."""
+        """Return the requests that follow an answer to a login request, or none. Raises the ``VenueError`` that it means: an
+        ``AuthError`` ends the client, any other is tried again on a new connection."""
         self.conclude(request, reply)
         return ()
 
     @abc.abstractmethod
     def request(self, method: str, params: Any) -> Request:
-        """The raw request ``method``. Raises ``TypeError``/``ValueError`` for arguments that cannot be one."""
+        """Make the raw request ``method``. Raises ``TypeError``/``ValueError`` for arguments that cannot be sent."""
 
     @abc.abstractmethod
     def heartbeat(self) -> Request:
-        """The venue's heartbeat, which is also its ping."""
+        """Make the venue's heartbeat, which is also its ping."""
 
     @abc.abstractmethod
     def topics(self, channel: str, symbols: Sequence[str]) -> Tuple[str, ...]:
-        """The native names of the topics that ``channel`` and ``symbols`` mean, in order, without repeats.
+        """Return the native names of the topics that ``channel`` and ``symbols`` mean, in order, without repeats.
 
-        Raises ``ValueError`` naming the argument where the venue documents no such thing.
+        Raises ``ValueError`` naming the argument if the venue documents no such thing.
         """
 
     @abc.abstractmethod
     def topics_of(self, channel: str, topics: Collection[str]) -> Tuple[str, ...]:
-        """Those of ``topics`` that belong to ``channel``."""
+        """Return those of ``topics`` that belong to ``channel``."""
 
     def check_capacity(self, topics: Collection[str]) -> None:
-        """Raises ``ValueError`` where one connection cannot hold all these topics."""
+        """Raise ``ValueError`` if one connection cannot hold all these topics."""
 
     @abc.abstractmethod
     def subscribe(self, topics: Sequence[str], live: Collection[str]) -> Sequence[Request]:
-        """The requests that subscribe ``topics`` beside those that are ``live`` (subscribed, or asked for) already,
-        split as the venue's limits want it. They are sent in this order."""
+        """Make the requests that subscribe ``topics`` beside those that are ``live`` (subscribed, or asked for) already,
+        split as the venue's limits require. They are sent in this order."""
 
     @abc.abstractmethod
     def unsubscribe(self, topics: Sequence[str], live: Collection[str]) -> Sequence[Request]:
-        """The requests that end ``topics`` while those that are ``live`` stay subscribed."""
+        """Make the requests that end ``topics`` while those that are ``live`` stay subscribed.
+
+        The answer to one that names topics that stay is handed to ``acknowledge``; of the others only the arrival counts.
+        """
 
     def renewed_with(self, topic: str) -> Collection[str]:
-        """The topics, where live, that have to be unsubscribed and subscribed again so that the venue sends what it sends
+        """Return the topics that, if live, have to be unsubscribed and subscribed again so that the venue sends what it sends
         at the beginning of ``topic``."""
         return (topic,)
 
     @abc.abstractmethod
     def receive(self, payload: bytes, binary: bool) -> Sequence[Inbound]:
-        """Reads one message. Raises ``ProtocolError`` and nothing else where it cannot be read."""
+        """Read one message. Raises ``ProtocolError`` and nothing else if it cannot be read."""
 
     def carries_state(self, topic: str) -> bool:
-        """Whether ``receive`` has to see every update of ``topic``, since it remembers something of each."""
+        """True if ``receive`` has to see every update of ``topic``, since it remembers something of each."""
         return False
 
     @abc.abstractmethod
     def conclude(self, request: Request, reply: Reply) -> Any:
-        """The result that ``reply`` gives to ``request``, or the ``VenueError`` that it means, raised."""
+        """Return the result that ``reply`` gives to ``request``, or raise the ``VenueError`` that it means."""
 
     @abc.abstractmethod
     def acknowledge(self, request: Request, reply: Reply) -> Acknowledgement:
-        """What ``reply`` says to one of ``subscribe``'s requests. Never raises for what a venue may send."""
+        """Return what ``reply`` says to one of ``subscribe``'s requests. Never raises for what a venue may send."""

@@ -327,6 +327,7 @@ class Run:
 
     def _drop(self) -> None:
         self.report.count("dropped", self.book.stale("the connection dropped") and self.book.is_stale)
+        self.book.live()
         self._until_whole()
 
     def _restart(self) -> None:

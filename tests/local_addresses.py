@@ -11,11 +11,9 @@ import pytest
 
 import dbxsdk
 import dbxsdk.client
-import dbxsdk.session.session
 from dbxsdk.bybit.endpoints import MAINNET, TESTNET
 from dbxsdk.dbot import TRADE_URL
 from dbxsdk.digifinex import client as digifinex
-from dbxsdk.session.backoff import Backoff
 from dbxsdk.sim import BybitVenue, DBotVenue, DigiFinexVenue
 from tests.waiting import eventually
 
@@ -46,7 +44,7 @@ def local_venues(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalVenues]:
         keys = {"BYBIT_API_KEY": bybit.api_key, "BYBIT_API_SECRET": bybit.api_secret, "DBOT_API_KEY": dbot.api_key}
         for name, key in {**keys, "DBOT_FOLLOW_ORDER": dbot.add_follow_order()}.items():
             monkeypatch.setenv(name, key)
-        parse_url, wait = dbxsdk.client.parse_url, dbxsdk.client.Client.wait
+        parse_url, wait, init = dbxsdk.client.parse_url, dbxsdk.client.Client.wait, dbxsdk.client.Client.__init__
 
         def parse(name: str, url: str, *more: Any) -> Any:
             address, query, rest = url.partition("?")
@@ -59,10 +57,11 @@ def local_venues(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalVenues]:
                 eventually(lambda: client.stats().delivered)  # markets move all the time
             return wait(client, min(timeout or LONGEST_WAIT, LONGEST_WAIT))
 
-        def reconnect_at_once(initial: float, maximum: float) -> Backoff:
-            return Backoff(initial / 50, maximum)
+        def reconnecting_at_once(client: Any, *arguments: Any, options: Any = None, **more: Any) -> None:
+            options = options or dbxsdk.Options()
+            init(client, *arguments, options=attrs.evolve(options, backoff_initial=options.backoff_initial / 50), **more)
 
-        monkeypatch.setattr(dbxsdk.session.session, "Backoff", reconnect_at_once)
+        monkeypatch.setattr(dbxsdk.client.Client, "__init__", reconnecting_at_once)
         monkeypatch.setattr(dbxsdk.client, "parse_url", parse)
         monkeypatch.setattr(dbxsdk.client.Client, "wait", wait_briefly)
         yield LocalVenues(bybit, local_digifinex, dbot)

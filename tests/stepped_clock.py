@@ -19,7 +19,7 @@ time.time_ns = lambda: _wall_ns() + int(_offset[0] * 1e9)
 
 # After the clock was replaced: some keep the function itself.
 from dbxsdk import Disconnected, Gap, Options, RequestTimeout, Silent  # noqa: E402
-from dbxsdk.events import Connected  # noqa: E402
+from dbxsdk.events import Connected, ConnectFailed  # noqa: E402
 from dbxsdk.sim import DigiFinexVenue  # noqa: E402
 from tests.waiting import Recorder, eventually  # noqa: E402
 
@@ -89,7 +89,7 @@ def live(venue: DigiFinexVenue, client: Any) -> Dict[str, Any]:
     events.wait_for(Gap)
     found["down"] = time.monotonic() - began
     found["gap_told"] = events.of(Gap)[0].seconds
-    found["retries"] = [event.retry_in for event in events.of(Disconnected)]
+    found["retries"] = [event.retry_in for event in (*events.of(Disconnected), *events.of(ConnectFailed))]
     found["connections"] = [connections, venue.connection_count, len(events.of(Connected))]
     venue.step()
     stamps = {update.received_ns // 10**12 for update in updates.items}

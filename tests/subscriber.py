@@ -149,6 +149,7 @@ class Subscriber:
                 self.established.add(topic)
                 for call in self.calls:
                     call.undecided.discard(topic)
+        self._drop(said.interrupted)
         self.refused += said.refused
         assert all(isinstance(error, VenueError) for error in said.refused.values())
         for topic in said.refused:

@@ -48,7 +48,7 @@ BY_THE_SYSTEMS_MONOTONIC_CLOCK = {
     "session/": "deadlines of requests and threads, and the watch over a connection; should go by runtime/clock.py",
     "recording/": "times in records, and how long a file may be; should go by runtime/clock.py",
     "playback/schedule.py": "the speed of a playback",
-    "book/": "how long a call may wait, and the age of a book that no session keeps",
+    "book/order_book.py": "how long a call may wait",
     "bybit/trade/client.py": "how long a call may wait",
     "runtime/exit.py": "how long an exit may take",
     "sim/": "local venues",

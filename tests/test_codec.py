@@ -365,10 +365,10 @@ def test_values_in_few_words() -> None:
 
 
 @pytest.mark.parametrize("payload, binary, message", [
-    (b"[]", False, "list in place of an object"),
-    (b"null", False, "NoneType in place of an object"),
+    (b"[]", False, "expected an object, not list"),
+    (b"null", False, "expected an object, not NoneType"),
     (b"{", False, "not JSON"),
-    (b"{}", True, "a binary frame on a socket that speaks JSON text"),
+    (b"{}", True, "a binary frame on a socket that sends JSON text"),
 ])
 def test_where_an_object_alone_will_do(payload: bytes, binary: bool, message: str) -> None:
     assert decode_object(b'{"a":1}') == {"a": 1}

@@ -229,7 +229,7 @@ def test_an_unreadable_lazy_field_is_told_where_it_is_looked_at_each_time(bad: A
 
 @pytest.mark.parametrize("wire_text", ["1e1000", "-1e999999999", "1e-1000", "0e-999999999", "9" * 1001])
 def test_numbers_out_of_all_range(wire_text: str) -> None:
-    with pytest.raises(ValueError, match="out of all range"):
+    with pytest.raises(ValueError, match="more than 1,000 digits"):
         decimal(wire_text)
 
 

@@ -232,7 +232,7 @@ def test_trading(venues: LocalVenues) -> None:
     order: Dict[str, Any] = {"symbol": "BTCUSDT", "side": "Buy", "orderType": "Limit"}
     with dbxsdk.BybitTradeClient(venues.bybit.api_key, venues.bybit.api_secret, testnet=True) as client:
         placed = client.place_order(category="linear", **order, price="60000", qty="0.001")
-        with pytest.raises(TypeError, match="order_id is no field"):
+        with pytest.raises(TypeError, match="order_id is not a field"):
             client.amend_order(category="linear", symbol="BTCUSDT", order_id=placed.order_id, qty="0.002")
         client.amend_order(category="linear", symbol="BTCUSDT", orderId=placed.order_id, qty="0.002")
         client.cancel_order(category="linear", symbol="BTCUSDT", orderId=placed.order_id)

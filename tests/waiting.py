@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from typing import Any, Callable, List, Optional
@@ -71,6 +72,11 @@ class Background:
         self.thread = threading.Thread(target=run, name="test-background", daemon=True)
         self.thread.start()
 
+    @property
+    def waits(self) -> bool:
+        """True while it waits for another thread."""
+        return is_in("wait", self.thread) or is_in("ring", self.thread)
+
     def result(self, timeout: float = PATIENCE) -> Any:
         self.thread.join(timeout)
         assert not self.thread.is_alive(), "the call did not return in time"
@@ -90,4 +96,31 @@ class Background:
 
 def drained(client: Any) -> None:
     """Waits until every update that has come has been through its callback."""
-    eventually(lambda: client._session.callbacks.idle)
+    seen = [-1]
+
+    def settled() -> bool:
+        # Twice in a row: between the queue and its callback an update is in no number.
+        stats, before = client.stats(), seen[0]
+        seen[0] = stats.delivered + stats.dropped + stats.callback_errors + stats.bad_frames if not stats.queued else -1
+        return before == seen[0] >= 0 and not _thread_is_in("deliver", f"dbxsdk-{client.name}-callbacks")
+
+    eventually(settled)
+
+
+def held(client: Any) -> bool:
+    """True while the client's reader stands still before a full queue."""
+    return _thread_is_in("_hold", f"dbxsdk-{client.name}-reader")
+
+
+def is_in(function: str, thread: threading.Thread) -> bool:
+    """True while a thread is inside a function of that name."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    while frame is not None:
+        if frame.f_code.co_name == function:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _thread_is_in(function: str, thread_name: str) -> bool:
+    return any(is_in(function, thread) for thread in threading.enumerate() if thread.name == thread_name)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-import time
 from typing import Any, Callable, Optional, Tuple
 
 from dbxsdk.book.resync import ACROSS, EQUAL, Resync
@@ -13,15 +11,19 @@ from dbxsdk.book.side import Level, Side
 from dbxsdk.book.values import BookSnapshot, BookStats
 from dbxsdk.errors import DbxError, ProtocolError, fresh
 from dbxsdk.protocol import Push
+from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.fork import ForkAware
+from dbxsdk.runtime.log import SafeLogger
 from dbxsdk.runtime.reentrancy import calls_user_code
+from dbxsdk.runtime.waiting import Bells, ring
 
-logger = logging.getLogger(__name__)
+logger = SafeLogger(__name__)
 
 # As names of the module, since looking a member up takes a while in older Pythons.
 APPLY, REPLACE = Action.APPLY, Action.REPLACE
 
 _NOTHING_YET = "no whole book has come yet"
+_UNACKNOWLEDGED = "the venue has not acknowledged its subscription yet"
 _CLOSED = "it is closed"
 
 
@@ -54,6 +56,9 @@ class BookState(ForkAware):
         "_error",
         "_resync",
         "_callbacks",
+        "_whole",
+        "_epoch",
+        "_live",
         "_not_updates",
         "_repeats",
         "_ignored",
@@ -68,7 +73,7 @@ class BookState(ForkAware):
         rule: BookRule,
         *,
         resynchronise: Callable[[], None],
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         """``resynchronise`` asks the venue for a whole book and must not block; ``handle`` and ``ask_when_due`` call it."""
         self.symbol = symbol
@@ -78,8 +83,8 @@ class BookState(ForkAware):
         self.lock = threading.Lock()
         """Guards all below; what is one value, replaced as a whole, is read without it. Never held while user code or
         a hook runs."""
-        self._changed = threading.Condition(self.lock)
-        self.waiters = 0
+        self._changed = Bells()
+        self.waiters = False
         self.bids = Side([], bids=True)
         self.asks = Side([], bids=False)
         self.top: Tuple[Optional[Level], Optional[Level]] = (None, None)
@@ -90,6 +95,12 @@ class BookState(ForkAware):
         self._venue_time_ms: Optional[int] = None
         self.updated_at: Optional[float] = None
         self.stale_reason: Optional[str] = _NOTHING_YET
+        self._whole = False
+        """True if the levels are a whole book of this epoch, of which nothing was missed since."""
+        self._epoch = 0
+        """The topic's: it grows whenever the topic stops to be subscribed at the venue."""
+        self._live = False
+        """True while the topic is subscribed at the venue."""
         self.closed = False
         self._error: Optional[DbxError] = None
         self.is_crossed = False
@@ -100,21 +111,22 @@ class BookState(ForkAware):
 
     # -- updates -----------------------------------------------------------------------------------------
 
-    def handle(self, push: Push) -> bool:
-        """Take an update in. Return True if the book changed, so that ``notify`` is due. Runs no user code.
+    def handle(self, push: Push, epoch: int) -> bool:
+        """Take an update of the topic's ``epoch`` in. Return True if the book changed, so that ``notify`` is due. Runs no
+        user code.
 
-        Raises ``ProtocolError`` where it cannot be read: then, too, the book changed, and is stale.
+        Raises ``ProtocolError`` if it cannot be read: then, too, the book changed, and is stale.
         """
         now = self._clock()
-        stale = self.stale_reason is not None
+        whole = self._whole
         try:
-            change = self._rule.read(push, None if stale else self.update_id)
+            change = self._rule.read(push, self.update_id if whole else None)
             if change is None:
                 return False
             action, bids, asks, update_id = change
-            if action is APPLY and not stale:
+            if action is APPLY and whole:
                 with self.lock:
-                    if self.stale_reason is not None:  # closed, or renewed, by another thread
+                    if not self._whole:  # closed, or renewed, by another thread
                         return False
                     try:
                         unknown = self.bids.apply(bids) + self.asks.apply(asks)
@@ -129,11 +141,12 @@ class BookState(ForkAware):
                     self._ask(now)
                 return True
             if action is REPLACE:
-                return self._replace(Side(bids, bids=True), Side(asks, bids=False), update_id, push.venue_time_ms, now)
+                sides = Side(bids, bids=True), Side(asks, bids=False)
+                return self._replace(sides, update_id, push.venue_time_ms, now, epoch)
         except ProtocolError as error:
             self.lost(f"an update could not be read: {error}")
             raise
-        if stale:
+        if not whole:
             self._ignore(now)
             return False
         if action is Action.REPEAT:
@@ -144,21 +157,39 @@ class BookState(ForkAware):
         self.lost(f"update {update_id} does not follow {self.update_id}")
         return True
 
-    def stale(self, reason: str) -> bool:
-        """The connection dropped: a whole book comes by itself once there is another. Return True if the book changed."""
+    def live(self, epoch: int) -> bool:
+        """The topic is subscribed at the venue. Return True if the book changed."""
         with self.lock:
-            self._resync.dropped()
-            if self.closed or self.stale_reason is not None:
+            self._live, self._epoch = True, epoch
+            if self.closed:
                 return False
-            self._make_stale(reason)
+            if not self._whole:
+                self._resync.ignored(self._clock())  # it comes now; if it does not, it is asked for
+                return False
+            if self.stale_reason is None:
+                return False
+            self._change(None)
         return True
 
-    def renewed(self) -> None:
-        """The venue is about to be asked for a whole book, for another book of the topic maybe."""
+    def stale(self, epoch: int, reason: str, renewed: bool) -> bool:
+        """The topic is not subscribed at the venue any more; ``epoch`` comes next, and begins with a whole book.
+        ``renewed``: that was asked for, for another book of the topic maybe. Return True if the book changed."""
         with self.lock:
-            if self.stale_reason is None:
+            self._live, self._epoch = False, epoch
+            if not renewed:
+                self._resync.dropped()
+            elif self.stale_reason is None:
                 self._resync.renewed(self.is_crossed)
-                self._make_stale("it is subscribed anew")
+            unknown = not self._whole
+            self._whole = False
+            if self.closed:
+                return False
+            if unknown:
+                if not renewed:
+                    self.stale_reason = reason  # the newer one says more; the levels are what they were
+                return False
+            self._change(reason)
+        return True
 
     def lost(self, reason: str) -> None:
         """An update is missing, or unreadable, while the connection lives: the venue is asked for a whole book."""
@@ -174,7 +205,7 @@ class BookState(ForkAware):
     def ask_when_due(self, now: float) -> Optional[float]:
         """Ask for a whole book where the time for it has come, for a market so quiet that no update comes to do so. Return
         when to call it again, if at all."""
-        due = self._resync.due
+        due = self._resync.due if self._live else None
         if due is not None and now >= due:
             self._ask(now)
             due = self._resync.due
@@ -206,10 +237,11 @@ class BookState(ForkAware):
     def _after_fork(self) -> None:
         # The lock may be held, and the sides half changed, by a thread that the child does not have.
         self.lock = threading.Lock()
-        self._changed = threading.Condition(self.lock)
-        self.waiters = 0
+        self._changed = Bells()
+        self.waiters = False
         with self.lock:
             self._clear()
+            self._live = False
             if not self.closed:
                 self._make_stale("the process was forked")
 
@@ -281,23 +313,30 @@ class BookState(ForkAware):
 
     def wait_for(self, predicate: Callable[[], bool], seconds: Optional[float]) -> bool:
         """Block until ``predicate`` holds or the book ends; what ended it, if not ``close``, is raised."""
-        with self.lock:
-            self.waiters += 1
-            try:
-                self._changed.wait_for(lambda: self.closed or predicate(), seconds)
-            finally:
-                self.waiters -= 1
-            if self._error is not None:
-                raise fresh(self._error)
-            return not self.closed and predicate()
+        deadline = None if seconds is None else monotonic() + seconds
+        while True:
+            with self.lock:
+                left = None if deadline is None else deadline - monotonic()
+                if self.closed or predicate() or (left is not None and left <= 0):
+                    if self._error is not None:
+                        raise fresh(self._error)
+                    return not self.closed and predicate()
+                bell = self._changed.hang()
+                self.waiters = True
+            ring(bell, left)
 
     # -- within ------------------------------------------------------------------------------------------
 
-    def _replace(self, bids: Side, asks: Side, update_id: Optional[int], time_ms: Optional[int], now: float) -> bool:
+    def _replace(
+        self, sides: Tuple[Side, Side], update_id: Optional[int], time_ms: Optional[int], now: float, epoch: int
+    ) -> bool:
         with self.lock:
             if self.closed:
                 return False
-            self.bids, self.asks = bids, asks
+            if epoch != self._epoch:  # of a subscription that has ended
+                self._ignored += 1
+                return False
+            self.bids, self.asks = sides
             self._resync.replaced(self._rule.shows_locked)
             must_ask = self._commit(update_id, time_ms, now)
         if must_ask:
@@ -314,21 +353,25 @@ class BookState(ForkAware):
         self._snapshot = None
         bid, ask = top = self.bids.best(), self.asks.best()
         if self.waiters:
-            self._changed.notify_all()
+            self._changed.ring_all()
+            self.waiters = False
         # Readers without the lock: prices that cannot be trusted must not be seen before the book is stale, nor may it
         # be seen to be fresh before its new prices.
         if bid is None or ask is None or bid[0] < ask[0]:
             self.top = top
             self.is_crossed = False
             self._resync.tolerated = 0
-            self.stale_reason = None
+            self._whole = True
+            self.stale_reason = None if self._live else _UNACKNOWLEDGED
             return False
         self.is_crossed = True
         if self._resync.crossed(EQUAL if bid[0] == ask[0] else ACROSS, now):
             self.top = top
-            self.stale_reason = None
+            self._whole = True
+            self.stale_reason = None if self._live else _UNACKNOWLEDGED
             return False
         self._crossed += 1
+        self._whole = False
         self.stale_reason = f"it is crossed: bid {bid[0]}, ask {ask[0]}"
         self.top = top
         return True
@@ -342,18 +385,23 @@ class BookState(ForkAware):
     def _ask(self, now: float) -> None:
         """Ask for a whole book, if it is time to."""
         with self.lock:
-            if self.closed or not self._resync.ask(now):
+            if self.closed or not self._live or not self._resync.ask(now):
                 return
         logger.warning("%s: asking for a whole book: %s", self.symbol, self.stale_reason)
         self._resynchronise()
 
     def _make_stale(self, reason: str) -> None:
         """Lock held."""
-        self.stale_reason = reason
+        self._whole = False
+        self._change(reason)
+
+    def _change(self, stale_reason: Optional[str]) -> None:
+        """Lock held. Not by an update."""
+        self.stale_reason = stale_reason
         self.version += 1
         self._not_updates += 1
         self._snapshot = None
-        self._changed.notify_all()
+        self._changed.ring_all()
 
     def _clear(self) -> None:
         """Lock held."""

@@ -1,4 +1,4 @@
-"""Logging in to Bybit's private and order entry sockets: the signature, and what comes after a refused one.
+"""Logs in to Bybit's private and order entry sockets: the signature, and what follows a refused one.
 
 Source: https://bybit-exchange.github.io/docs/v5/ws/connect (Authentication).
 """
@@ -25,7 +25,7 @@ upper limit is known."""
 
 
 class Credentials:
-    """An API key, and what signs for it."""
+    """An API key, and its secret or signer."""
 
     def __init__(self, api_key: str, api_secret: Optional[str], signer: Optional[Signer] = None) -> None:
         check_credential("api_key", api_key)
@@ -41,8 +41,8 @@ class Credentials:
         self._last_signature = ""
 
     def sign(self, payload: str) -> str:
-        """The signature of ``payload``. Raises ``VenueError`` where the user's signer gives none: the one exception
-        that a login may end with and be tried again."""
+        """Return the signature of ``payload``. Raises ``VenueError`` if the user's signer returns none: the one exception
+        after which a login is tried again."""
         if self._signer is None:
             assert self._secret is not None
             signature = hmac.new(self._secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
@@ -52,13 +52,13 @@ class Credentials:
         return signature
 
     def redact(self, text: str) -> str:
-        """``text`` without the key, the secret or the last signature."""
+        """Return ``text`` without the key, the secret and the last signature."""
         return redacted(text, self._last_signature, self._secret or "", self.api_key)
 
 
 class Login:
-    """One client's login: signs afresh for each connection, and once more with the venue's time where the refusal may
-    mean that this machine's clock is wrong. Belongs to the reader thread.
+    """One client's login: signs for each connection, and once more with the venue's time if the refusal may mean that this
+    machine's clock is wrong. Used by the reader thread only.
     """
 
     def __init__(
@@ -70,8 +70,8 @@ class Login:
         *,
         needs_time: bool = False,
     ) -> None:
-        """``window``: seconds for which a signature holds. ``request(op, args)`` makes a request of the socket.
-        ``needs_time``: the venue's clock is asked for before the first connection is ready."""
+        """``window``: seconds for which a signature is valid. ``request(op, args)`` makes a request of the socket.
+        ``needs_time``: ask for the venue's clock before the first connection is ready."""
         self._credentials = credentials
         self._window_ms = int(check_seconds("auth_window", window) * 1000)
         if self._window_ms < 1:
@@ -80,36 +80,36 @@ class Login:
         self._request = request
         self._needs_time = needs_time
         self._refusal: Optional[VenueError] = None
-        """Of a login after which the venue was asked for its time, until it is decided what it means."""
+        """The refusal after which the venue was asked for its time, until its meaning is decided."""
         self._unsigned: Optional[VenueError] = None
         self._asks_first = False
-        """Whether the connection began with the question for the venue's time."""
+        """True if the connection began with the question for the venue's time."""
 
     def undecided(self) -> Optional[VenueError]:
-        """The refusal of the login before, where the venue does not tell its time when asked first thing either."""
-        return self._told(self._refusal) if self._refusal is not None and self._asks_first else None
+        """Return the refusal of the previous login, if the venue does not say its time before a login either; else None."""
+        return self._explained(self._refusal) if self._refusal is not None and self._asks_first else None
 
     def start(self) -> Tuple[Request, ...]:
-        """The first request on a new connection."""
+        """Return the first request on a new connection."""
         self._unsigned = None
         if self._refusal is not None and not self._asks_first:
-            # The venue hung up on the question for its time: before the login it may answer.
+            # The venue closed the connection upon the question for its time: before a login it may answer.
             self._asks_first = True
             return (self._request("ping", None),)
         self._refusal, self._asks_first = None, False
         try:
             return (self._auth(),)
         except VenueError as error:
-            # Only the answer to a login request may end a login: ask for anything, and raise it then.
+            # Only the answer to a login request may end a login: send any request, and raise upon its answer.
             self._unsigned = error
             return (self._request("ping", None),)
 
     def answered(
         self, request: Request, document: Any, refusal: Optional[VenueError], about_time: bool
     ) -> Tuple[Request, ...]:
-        """What comes after an answer: nothing where all is well, or one more request. Raises what ended the login.
+        """Return the request that follows an answer, or none once the login is done. Raises what ended the login.
 
-        ``refusal`` is what the answer means, None for a yes; ``about_time`` whether it may mean that the time was wrong.
+        ``refusal`` is what the answer means, None for a yes; ``about_time`` is True if it may mean that the time was wrong.
         """
         if self._unsigned is not None:
             raise self._unsigned
@@ -121,24 +121,24 @@ class Login:
         if about_time and asked is None:
             self._refusal = refusal
             return (self._request("ping", None),)
-        raise refusal if asked is None else self._told(refusal)
+        raise refusal if asked is None else self._explained(refusal)
 
     def _auth(self) -> Request:
         expires = self._clock.now_ms() + self._window_ms
         return self._request("auth", [self._credentials.api_key, expires, self._credentials.sign(f"GET/realtime{expires}")])
 
     def _measured(self, document: Any) -> Tuple[Request, ...]:
-        """The clock has taken the time out of the pong already, like out of every other one."""
+        # ``VenueClock`` was already updated from this pong, as from every pong.
         if self._refusal is None:
             return ()
         if pong_time_ms(document) is None:
             refusal, self._refusal = self._refusal, None
-            raise self._told(refusal)
+            raise self._explained(refusal)
         self._asks_first = False
         return (self._auth(),)
 
-    def _told(self, refusal: VenueError) -> VenueError:
-        """A login that is refused although the venue's clock was asked for."""
+    def _explained(self, refusal: VenueError) -> VenueError:
+        """Return the error for a login that is refused although the venue's clock was asked for."""
         if not isinstance(refusal, AuthError):
             return refusal
         skew_ms = self._clock.skew_ms() if self._clock.is_known else None
@@ -149,7 +149,7 @@ def _signed(signer: Signer, payload: str) -> str:
     try:
         signature = signer(payload)
     except Exception as error:
-        # Its text is not ours to show: it may hold what must not be shown.
+        # Its text is left out: it may contain a secret.
         raise VenueError(f"no login was sent: the signer raised {type(error).__name__}") from error
     if not isinstance(signature, str) or not signature:
         raise VenueError(f"no login was sent: the signer must return a text, not {type(signature).__name__}")

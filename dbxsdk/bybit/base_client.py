@@ -1,4 +1,4 @@
-"""What users of pybit know of every client: ``is_connected`` and ``exit``."""
+"""The methods that pybit has on every client: ``is_connected`` and ``exit``."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from dbxsdk.session import State
 Data = TypeVar("Data")
 
 Callback = Union[Callable[[Update[Data]], Any], Callable[[Dict[str, Any]], Any]]
-"""What a ``..._stream`` method calls: with an ``Update``, or with the decoded frame where ``raw``."""
+"""The callback of a ``..._stream`` method: gets an ``Update``, or with ``raw=True`` the decoded frame."""
 
 
 class BybitClient(Client):
     """One of Bybit's sockets. Use one of the classes made from it."""
 
     def is_connected(self) -> bool:
-        """Whether the connection is open and ready now."""
+        """Return True if the connection is open and ready now."""
         return self.state is State.READY
 
     def exit(self) -> None:
-        """The same as ``close()``."""
+        """Do the same as ``close()``."""
         self.close()

@@ -1,4 +1,4 @@
-"""Where Bybit's sockets are: hosts, and the query parameter that private ones take."""
+"""The addresses of Bybit's sockets: hosts, and the query parameter of the private ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dbxsdk.transport import parse_url
 MAINNET = "stream.bybit.com"
 TESTNET = "stream-testnet.bybit.com"
 DEMO = "stream-demo.bybit.com"
-"""Paper trading with keys made in the demo mode of the mainnet: the private socket and no other."""
+"""Paper trading with keys made in the demo mode of the mainnet: it has the private socket only."""
 
 _ACTIVE_SECONDS = range(30, 601)
 _ACTIVE_TIME = "max_active_time"
@@ -26,7 +26,7 @@ def private_url(
     url: Optional[str] = None,
     max_active_time: Optional[Union[int, str]] = None,
 ) -> str:
-    """The address of a socket that logs in. Raises ``TypeError``/``ValueError`` naming the argument."""
+    """Return the address of a socket that logs in. Raises ``TypeError``/``ValueError`` naming the argument."""
     for name, flag in (("testnet", testnet), ("demo", demo)):
         check_flag(name, flag)
     if testnet and demo:
@@ -51,6 +51,6 @@ def _active_time(value: Any) -> str:
 def _with_active_time(url: str, value: str) -> str:
     parse_url("url", url)
     parts = urlsplit(url)
-    # The rest of the query stays as it was written, which parsing and writing it again would not promise.
+    # Not parsed and written again, which might change the rest of the query.
     others = [pair for pair in parts.query.split("&") if pair and pair.partition("=")[0] != _ACTIVE_TIME]
     return urlunsplit(parts._replace(query="&".join([*others, f"{_ACTIVE_TIME}={value}"])))

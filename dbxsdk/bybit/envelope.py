@@ -1,4 +1,4 @@
-"""The envelope of Bybit's replies: what all its sockets have in common, under the names that each gives it.
+"""The envelope of Bybit's replies: the fields that all its sockets have, under each socket's own names.
 
 Public and private sockets write ``req_id``, ``success`` and ``ret_msg``, the order entry socket ``reqId``,
 ``retCode`` and ``retMsg``.
@@ -14,7 +14,7 @@ from dbxsdk.protocol import Reply
 
 
 def check_name(name: str, value: Any) -> None:
-    """Raises ``TypeError``/``ValueError``, naming the argument, for what can be no channel and no symbol."""
+    """Raise ``TypeError``/``ValueError``, naming the argument, for what cannot be a channel or a symbol."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str{' or strs' if name == 'symbols' else ''}, not {type(value).__name__}")
     if not value:
@@ -31,7 +31,7 @@ def check_method(method: Any) -> None:
 
 
 def whole_number(value: Any) -> Optional[int]:
-    """A time or a code, be it a number or a text; None where it is neither."""
+    """Return a time or a code that is a number or a text; None if it is neither."""
     try:
         return integer(value)
     except (TypeError, ValueError):
@@ -39,7 +39,7 @@ def whole_number(value: Any) -> Optional[int]:
 
 
 def time_ms(value: Any) -> Optional[int]:
-    """What the venue's clock shows, in ms since 1970; None where it is no time between 2001 and 2286."""
+    """Return the time of the venue's clock in ms since 1970; None if it is not between 2001 and 2286."""
     found = whole_number(value)
     return found if found is not None and 10**12 <= found < 10**13 else None
 
@@ -51,7 +51,7 @@ def is_pong(document: Dict[str, Any]) -> bool:
 
 
 def pong_time_ms(document: Dict[str, Any]) -> Optional[int]:
-    """The venue's clock in a pong of the private socket (``args``) or the order entry socket (``data``); else None."""
+    """Return the venue's time in a pong of the private socket (``args``) or the order entry socket (``data``); else None."""
     stamps = document.get("args", document.get("data"))
     return time_ms(stamps[0]) if isinstance(stamps, list) and stamps else None
 
@@ -61,7 +61,7 @@ def is_zero(code: Any) -> bool:
 
 
 def request_id(document: Dict[str, Any], name: str) -> Optional[str]:
-    """The request's id. Linear and inverse send an empty one where there was none, the others no key."""
+    """Return the request's id, or None. If the request had none, linear and inverse send an empty one, the others no key."""
     key = document.get(name)
     if key is None or key == "":
         return None
@@ -71,20 +71,20 @@ def request_id(document: Dict[str, Any], name: str) -> Optional[str]:
 
 
 def checked(reply: Reply) -> Reply:
-    """``reply``, or a ``ProtocolError`` where nothing tells which request it answers."""
+    """Return ``reply``. Raises ``ProtocolError`` if nothing says which request it answers."""
     if reply.key is None and reply.kind is None:
-        raise ProtocolError(f"a reply to nobody knows what: {words(reply.document)}")
+        raise ProtocolError(f"a reply that matches no request: {words(reply.document)}")
     return reply
 
 
 def words(document: Dict[str, Any]) -> str:
-    """The venue's words, or an empty text."""
+    """Return the venue's text, or an empty one."""
     text = document.get("ret_msg", document.get("retMsg"))
     return text if isinstance(text, str) else ""
 
 
 def code(document: Dict[str, Any]) -> Any:
-    """The venue's code, or None. Public and private sockets send none; the order entry socket at a wrong address does."""
+    """Return the venue's code, or None. Public and private sockets send none; the order entry socket does."""
     found = document.get("retCode", document.get("ret_code"))
     return found if isinstance(found, (int, str)) and not isinstance(found, bool) else None
 

@@ -3,6 +3,7 @@
 from dbxsdk.cryptomus.client import DEPTH_SCALES_URL, MARKETS_URL, TOKEN_URL, URL, CryptomusClient
 from dbxsdk.cryptomus.models import Balance, Deal, Depth, DepthScale, LastPrice, Market, Order, Ticker, Trade
 from dbxsdk.cryptomus.protocol import BALANCES, DEALS, DEPTH, LAST_PRICES, ORDERS, TICKERS, TRADES
+from dbxsdk.runtime.lazy_import import listing
 
 __all__ = [
     "BALANCES",
@@ -27,3 +28,5 @@ __all__ = [
     "Trade",
     "URL",
 ]
+
+__dir__ = listing(__name__)

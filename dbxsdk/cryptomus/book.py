@@ -1,7 +1,7 @@
-"""Cryptomus's rule for ``depth``: ``full_reload`` tells a whole book from a change; a book a market and scale. Nothing is
-numbered, so nothing tells a lost update but a crossed book.
+"""Cryptomus's rule for ``depth``: ``full_reload`` distinguishes a whole book from a change; each market has a book for each
+scale. Updates are not numbered, so the only sign of a lost one is a crossed book.
 
-Source: doc.cryptomus.com, "exchange/websockets". What comes first after a subscription is not on the page.
+Source: doc.cryptomus.com, "exchange/websockets". The page does not say what comes first after a subscription.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from dbxsdk.protocol import Push
 
 
 LARGEST_INDEX = 10**9 - 1
-"""No page limits them; the venue's own are 0 and a few more."""
+"""No page has a limit; the venue's own indexes are 0 and a few more."""
 
 
 def check_scale_index(scale_index: object) -> int:
-    """``scale_index``, or a ``TypeError``/``ValueError``, naming it, where it cannot be one."""
+    """Return ``scale_index``. Raises ``TypeError``/``ValueError``, naming it, if it cannot be one."""
     return check_int("scale_index", scale_index, least=0, most=LARGEST_INDEX)
 
 
 class CryptomusBookRule(BookRule):
     """The rule of the books at one scale: ``full_reload`` (which made ``Push.kind``) true: the whole book; false: a
-    change. Updates at other scales are other books. The rows come in no documented order."""
+    change. Updates at other scales belong to other books. The order of the rows is not documented."""
 
     def __init__(self, scale_index: int) -> None:
         self._scale_index = scale_index
@@ -33,7 +33,7 @@ class CryptomusBookRule(BookRule):
     def read(self, push: Push, last: Optional[int]) -> Optional[Change]:
         depth = push.payload
         if not isinstance(depth, dict):
-            raise ProtocolError(f"{type(depth).__name__} in place of a book")
+            raise ProtocolError(f"expected a book, not {type(depth).__name__}")
         if depth.get("scale_index") != self._scale_index:
             return None
         bids, asks = depth.get("bids"), depth.get("asks")

@@ -1,8 +1,8 @@
 """What one channel has subscribed at the venue, and the steps that change it.
 
-The page says: repeated subscription of the same data type will be cancelled. Whether the repeat replaces the earlier
-subscription (so in the sibling venue whose pages have the same sentence), is refused, or adds to it, no page says, nor
-whether a refused request ends what was subscribed before it. What is done here is right in all these cases:
+The page says: repeated subscription of the same data type will be cancelled. No page says whether the repeat replaces the
+earlier subscription (as at the sibling venue whose pages have the same sentence), is refused, or adds to it, nor whether a
+refused request ends what was subscribed before it. What is done here is right in all these cases:
 
 * Every subscribe request names all that the channel is to have, the new and the old. Replaced or added to, nothing is
   silent for a moment.
@@ -68,6 +68,7 @@ class Outcome:
     refused: Tuple[str, ...] = ()
     next: Tuple[Step, ...] = ()
     dropped: Tuple[str, ...] = ()
+    interrupted: Tuple[str, ...] = ()
 
 
 Make = Callable[..., Step]
@@ -87,7 +88,7 @@ class ChannelUnion:
         self._wanted: Dict[str, None] = {}
         """Asked for or subscribed."""
         self._accepted: Dict[str, None] = {}
-        """The wanted topics that the venue has taken. Whether it has them still is another question: see ``_is_sure``."""
+        """The wanted topics that the venue has taken, and may have ended since: see ``_is_sure``."""
         self._held: Dict[str, None] = {}
         """What the venue has by its last answer."""
         self._certain = True
@@ -128,7 +129,7 @@ class ChannelUnion:
             # A venue that takes no repeats would refuse the rest, unless everything has ended.
             whole = self._everything in topics or self._takes_repeats is False
             names = (ALL,) if whole else tuple(map(_name, topics))
-            # And the rest once more: the sibling venue ends everything, whatever an unsubscribe request names.
+            # And the rest once more: at the sibling venue an unsubscribe request ends everything, also what it does not name.
             return self._leave(topics, names), self._subscribe(((),), tuple(self._wanted))
 
     def left(self, step: Step, success: bool) -> None:
@@ -162,7 +163,7 @@ class ChannelUnion:
     # -- under the lock ------------------------------------------------------------------------------
 
     def _close(self, step: Step) -> None:
-        """Requests are answered in order: what an older one did that has no answer is unknown."""
+        """Note that ``step`` is answered. Answers come in order: it is unknown what an older request did that has none."""
         self._open.pop(step.key, None)
         for older in [older for older in self._open.values() if older.key < step.key]:  # type: ignore[operator]  # ids of ours
             del self._open[older.key]
@@ -219,11 +220,12 @@ class ChannelUnion:
         refused: Tuple[str, ...] = (),
         dropped: Tuple[str, ...] = (),
     ) -> Outcome:
-        # What a request on its way may end is not live: the one behind that names it.
+        doubtful = tuple(topic for topic in self._accepted if not self._is_sure((topic,)))
+        accepted = tuple(dict.fromkeys(topic for topic in accepted if topic not in doubtful))
+        # What a request on its way may end is live until then: the request behind it names it.
         ending = any(step.action in (Action.CLEAR, Action.LEAVE) for step in self._open.values())
-        doubtful = tuple(topic for topic in self._accepted if ending or not self._is_sure((topic,)))
-        accepted = () if ending else tuple(dict.fromkeys(topic for topic in accepted if topic not in doubtful))
-        return Outcome(accepted, refused, next_, tuple(dict.fromkeys((*dropped, *doubtful))))
+        interrupted = tuple(topic for topic in self._accepted if topic not in doubtful) if ending else ()
+        return Outcome(accepted, refused, next_, tuple(dict.fromkeys((*dropped, *doubtful))), interrupted)
 
     def _next(self, groups: Groups, sound: bool = False) -> Tuple[Step, ...]:
         """Make the request for the first group. An empty one stands for what the venue has taken before."""
@@ -239,7 +241,7 @@ class ChannelUnion:
         return (self._subscribe(groups, tuple(dict.fromkeys((*self._accepted, *groups[0]))), sound=sound),)
 
     def _undecided(self, groups: Groups) -> Groups:
-        """``groups`` without the topics that nobody wants any more, and those that the venue has."""
+        """Return ``groups`` without the topics that are not wanted any more, and without those that the venue has."""
         decided = {topic for topic in self._accepted if self._is_sure((topic,))}
         both = [(group, tuple(t for t in group if t in self._wanted and t not in decided)) for group in groups]
         return tuple(still for group, still in both if still or not group)
@@ -276,7 +278,7 @@ class ChannelUnion:
         return self._step(Action.NOTHING, (), groups, topics)
 
     def _step(self, action: Action, names: Sequence[str], groups: Groups, topics: Iterable[str], **fields: Any) -> Step:
-        """``topics`` are those that it may end, beside those that it asks for."""
+        """Make a step. ``topics`` are those that it may end, beside those that it asks for."""
         decides = tuple(dict.fromkeys((*topics, *(topic for group in groups for topic in group))))
         step = self._make(self._channel, action, names, groups=groups, topics=decides, **fields)
         self._open[step.key] = step

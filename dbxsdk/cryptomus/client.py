@@ -1,4 +1,4 @@
-"""``CryptomusClient``: what users call."""
+"""``CryptomusClient``: the exchange's market data, and the account's orders, balances and deals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ DEPTH_SCALES_URL = "https://exchange-ws.cryptomus.com/api/v2/symbol-scales"
 class CryptomusClient(Client):
     """Cryptomus's exchange: market data, and the account's orders, balances and deals.
 
-    Channels for ``subscribe`` (markets like ``"BTC_USDT"``; lower case is put into upper case):
+    Channels for ``subscribe`` (markets like ``"BTC_USDT"``; lower case is put into upper case), each with a typed constant in
+    ``dbxsdk.cryptomus`` (``TRADES``, ``DEPTH`` ...):
 
     ============= ======================= ================== ======================================================
     channel       symbols                 ``Update.data``    ``Update.kind``
@@ -39,35 +40,36 @@ class CryptomusClient(Client):
     ``deal``      markets                 ``Deal``           ``update`` (private)
     ============= ======================= ================== ======================================================
 
-    ``"all"`` in place of symbols means all there are; ``Update.symbol`` says which one an update is of. Beside ``"all"``
+    ``"all"`` in place of symbols means all of them; ``Update.symbol`` says which one an update is about. Beside ``"all"``
     the same channel may be subscribed for single symbols by other calls, and each gets its updates; single symbols that
-    are added then are not checked by the venue, which has them already.
+    are added then are not checked by the venue, which sends them already.
 
     The venue lets a connection have one subscription of each channel: "repeated subscription will be cancelled for the
-    same data type", without a word on whether the first or the second is. So every request names all symbols of the
-    channel that are wanted, old and new. Where the venue replaces or adds, the old ones do not pause; ``depth`` may begin
-    again with a snapshot. Where it refuses repeats, the channel is unsubscribed and subscribed anew: all its symbols
-    pause for one round trip, and updates of that time are not sent again. After an unsubscription, likewise, the
-    symbols that stay are asked for once more. Use one call with many symbols rather than many calls.
-    A refused symbol is found by halving the new ones, and the others stay. Do not send the venue's ``..._subscribe``
-    and ``..._unsubscribe`` by ``call``: they would undo this.
+    same data type". It does not say which one, the first or the second. So every request names all symbols of the channel
+    that are wanted, old and new. If the venue replaces or adds, the old ones do not pause; ``depth`` may begin again with a
+    snapshot. If it refuses repeats, the channel is unsubscribed and subscribed again: all its symbols pause for one round
+    trip, and updates of that time are not sent again. After an unsubscription, likewise, the symbols that stay are asked
+    for once more. A refused symbol is found by halving the new ones; the others stay, and are asked for once more after
+    each refusal, which may have ended them. Whenever symbols may have paused, a ``Gap`` says so, and their books are stale
+    meanwhile. Use one call with many symbols rather than many calls. Do not send the venue's ``..._subscribe`` and
+    ``..._unsubscribe`` by ``call``: they would undo this.
 
-    Each connection, also each reconnect, gets a one-time token by HTTPS first, which counts in ``open``'s timeout.
+    Each connection, also each reconnect, gets a one-time token by HTTPS first, within ``open``'s timeout.
 
     Args:
         user_id: the account's id (a UUID).
         api_key: a key of the personal account, not one of the payment API.
         url, token_url, markets_url, depth_scales_url: addresses in place of ``URL``, ``TOKEN_URL``, ``MARKETS_URL``
             and ``DEPTH_SCALES_URL``; the venue has four hosts. A query in ``url`` is kept, the token is added to it.
-        options: see ``Options``. The venue closes a connection 60 s after the last request: ``heartbeat_interval``,
-            40 s where it is None, should not be above 50.
+        options: see ``Options``. The venue closes a connection 60 s after the last request: ``heartbeat_interval`` is
+            40 s unless given, and 50 s at most.
 
     Raises:
         ValueError, TypeError: an argument is wrong; nothing has been sent.
 
-    Besides what ``Client.open`` says: it raises ``AuthError`` where the venue gives no token to this user and key (HTTP
-    401, 403 or 404), which is final; and ``ConnectError`` where the token's host cannot be reached, fails, or answers
-    without a token. After a connection was lost, the latter are tried again.
+    In addition to what ``Client.open`` says, it raises ``AuthError`` if the venue gives no token to this user and key (HTTP
+    401, 403 or 404), which is final; and ``ConnectError`` if the token's host cannot be reached, fails, or answers without
+    a token. After a connection was lost, the latter are tried again.
 
     Source: doc.cryptomus.com, "exchange/websockets" and "request-format".
     """
@@ -96,16 +98,16 @@ class CryptomusClient(Client):
         super().__init__(CryptomusProtocol(), URL if url is None else url, options=options, prepare=tokens)
 
     def order_book(self, symbol: str, *, scale_index: int = 0, timeout: Optional[float] = None) -> OrderBook:
-        """Subscribes ``depth`` of one market at one price step and keeps a book of it; see ``OrderBook``.
+        """Subscribe ``depth`` of one market at one price step and keep a book of it; see ``OrderBook``.
 
         It returns once the venue has acknowledged; the whole book (``full_reload``) follows: ``wait_ready`` of the book
-        waits for it. The venue numbers nothing, so the only sign of a lost update is a crossed book: then it is stale,
-        and subscribed anew, with ``"all"`` where that is subscribed. Other subscriptions of the same book (and of
-        ``"all"``) see the whole book that this brings, too. Books of one market are apart, at one scale or at several: each
-        has its own ``close``.
+        waits for it. Updates are not numbered, so the only sign of a lost one is a crossed book: then it is stale, and
+        subscribed again, together with ``"all"`` if that is subscribed. Other subscriptions of the same book (and of
+        ``"all"``) see the whole book that this brings, too. Books of one market are independent, at one scale or at several:
+        each has its own ``close``.
 
         Args:
-            symbol: the market alone, like ``"BTC_USDT"``.
+            symbol: the market only, like ``"BTC_USDT"``.
             scale_index: which of the market's price steps; ``depth_scales`` lists them.
             timeout: seconds to wait for the acknowledgement, in place of ``request_timeout``.
 
@@ -120,7 +122,7 @@ class CryptomusClient(Client):
         return self._order_book("depth", f"{market}:{scale_index}", market, CryptomusBookRule(scale_index), timeout)
 
     def markets(self, timeout: Optional[float] = None) -> Tuple[Market, ...]:
-        """All markets, over HTTPS: needs no connection, no key, and opens none. Safe to retry.
+        """Return all markets, over HTTPS: needs no connection and no key, and opens no connection. Safe to retry.
 
         ``timeout`` (seconds) bounds each wait for the network, in place of ``request_timeout``.
 
@@ -128,14 +130,14 @@ class CryptomusClient(Client):
             ConnectError: the host could not be reached, or failed (HTTP 5xx).
             RateLimited: HTTP 429.
             VenueError: the venue said no; ``AuthError`` for HTTP 401 and 403.
-            ProtocolError: the answer is no list of markets.
+            ProtocolError: the answer is not a list of markets.
 
         Source: "exchange/websockets", market list.
         """
         return http.fetch_markets(self._markets_url, self._options, self._seconds(timeout))
 
     def depth_scales(self, symbol: str, timeout: Optional[float] = None) -> Tuple[DepthScale, ...]:
-        """The price steps at which the book of ``symbol`` can be had; the channel ``depth`` takes their ``index``.
+        """Return the price steps of the book of ``symbol``; the channel ``depth`` takes their ``index``.
 
         Over HTTPS, like ``markets``; raises what that raises. Safe to retry.
 

@@ -1,4 +1,4 @@
-"""The venue's HTTP side: one-time tokens, the list of markets, depth scales."""
+"""The venue's HTTP requests: one-time tokens, the list of markets, depth scales."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dbxsdk.transport.http import HttpAnswer, get
 
 
 def signature(api_key: str, body: bytes = b"") -> str:
-    """The ``sign`` header: the MD5 of the body in base64 and the key, one behind the other."""
+    """Return the ``sign`` header: the MD5 of the body in base64 followed by the key."""
     return hashlib.md5(base64.b64encode(body) + api_key.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -42,8 +42,8 @@ class TokenSource:
         if answer.status in (401, 403, 404):
             # 404 is documented as "user not found".
             raise AuthError(
-                f"{host}: the venue gave no token (HTTP {answer.status}). Check user_id and api_key, that the key is one of the "
-                f"personal account, and token_url",
+                f"{host}: the venue gave no token (HTTP {answer.status}). Check user_id, api_key (it has to be a key of the "
+                f"personal account) and token_url",
                 code=answer.status,
                 reply=answer.document,
             )
@@ -51,7 +51,7 @@ class TokenSource:
             raise _passing(f"{host}: the request for a token", answer)
         token = answer.document.get("token") if isinstance(answer.document, dict) else None
         if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token.strip():
-            raise ConnectError(f"{host}: the answer to the request for a token holds no usable token. Check token_url")
+            raise ConnectError(f"{host}: the answer to the request for a token has no usable token. Check token_url")
         return token
 
 
@@ -64,7 +64,7 @@ def fetch_depth_scales(url: str, symbol: str, options: Options, timeout: float) 
 
 
 def _document(url: str, answer: HttpAnswer) -> Any:
-    """The answer's document, or what its status means, raised."""
+    """Return the answer's document, or raise what its status means."""
     host, status, document = urlsplit(url).hostname, answer.status, answer.document
     code, message = status, f"{host}: HTTP {status}"
     if isinstance(document, dict):
@@ -79,7 +79,7 @@ def _document(url: str, answer: HttpAnswer) -> Any:
         raise RateLimited(message if wait is None else f"{message}: try again in {wait:.0f} s", code=code, reply=document)
     if status in (401, 403):
         raise AuthError(message, code=code, reply=document)
-    # Both forms of a refusal have come with 200, too: {"message", "state": 1} and {"status": "error", ...}.
+    # Both forms of a refusal came with 200, too: {"message", "state": 1} and {"status": "error", ...}.
     refused = isinstance(document, dict) and (document.get("state", 0) != 0 or document.get("status", "success") != "success")
     if status != 200 or refused:
         raise VenueError(message, code=code, reply=document)
@@ -88,6 +88,6 @@ def _document(url: str, answer: HttpAnswer) -> Any:
 
 def _passing(what: str, answer: HttpAnswer) -> ConnectError:
     return ConnectError(
-        f"{what} was answered with HTTP {answer.status}. Check the address; 429 and 5xx pass",
+        f"{what} was answered with HTTP {answer.status}. Check the address; 429 and 5xx are temporary",
         retry_after=answer.retry_after,
     )

@@ -1,4 +1,4 @@
-"""Cryptomus's updates and lists as frozen values. Source: doc.cryptomus.com, "exchange/websockets".
+"""The models of Cryptomus's updates and lists, as frozen values. Source: doc.cryptomus.com, "exchange/websockets".
 
 Prices and amounts are ``Decimal``; ``symbol`` is ``BASE_QUOTE`` in upper case; times are whole seconds since 1970, as
 the venue sends them. Texts with few values (directions, states, types) are kept as the venue writes them: its page
@@ -29,11 +29,11 @@ class LastPrice:
 
 @attrs.frozen(kw_only=True)
 class Depth:
-    """One update of ``depth``: the whole book where ``full_reload`` (``Update.kind`` is ``"snapshot"``), else what changed.
+    """One update of ``depth``: the whole book if ``full_reload`` (``Update.kind`` is ``"snapshot"``), else what changed.
 
-    Rows are ``(price, amount)`` in the order of the wire, which is in no document: sort them. In a change an amount of 0
-    deletes the price. Books of one market at several scales are books of their own: keep them by ``symbol`` and
-    ``scale_index``. There is no sequence number; a change before the first whole book is of no use.
+    Rows are ``(price, amount)`` in the order of the wire, which is not documented: sort them. In a change an amount of 0
+    deletes the price. Books of one market at several scales are separate books: keep them by ``symbol`` and
+    ``scale_index``. There is no sequence number; a change before the first whole book is useless.
     """
 
     symbol: str = wire("symbol", text)
@@ -75,13 +75,13 @@ class Trade:
 
 @attrs.frozen(kw_only=True)
 class Order:
-    """What happened to one of the account's orders (``order``).
+    """One event of one of the account's orders (``order``).
 
     Attributes:
         type: ``"created"``, ``"updated"`` or ``"finished"``.
         order_type, direction: e.g. ``"limit"``; ``"buy"`` or ``"sell"``.
-        price, quantity, value: as ordered; ``value`` is price times quantity. None where the venue sends none.
-        filled_quantity, filled_value: of all fills so far together.
+        price, quantity, value: as ordered; ``value`` is price times quantity. None if the venue sends none.
+        filled_quantity, filled_value: sums of all fills so far.
         client_oid: the caller's own id (``clientOrderId`` over HTTP), or None.
         create_ts, update_ts, finish_ts: None before it happened. Do not compare them with each other: the page's
             own example finishes an order before its update.
@@ -108,7 +108,7 @@ class Order:
 
 @attrs.frozen(kw_only=True)
 class Balance:
-    """One change of one currency of the account (``balance``). ``amount`` has no sign: ``change`` has."""
+    """One change of one currency of the account (``balance``). ``amount`` has no sign; ``change`` has one."""
 
     wallet_id: str = wire("walletId", text)
     currency_code: str = wire("currencyCode", text)
@@ -118,13 +118,13 @@ class Balance:
 
     @property
     def change(self) -> Decimal:
-        """New less old balance: below 0 where the account was charged."""
+        """The new balance minus the old one: below 0 if the account was charged."""
         return self.new_balance - self.old_balance
 
 
 @attrs.frozen(kw_only=True)
 class Deal:
-    """One execution of one of the account's orders (``deal``). The venue does not say of which order.
+    """One execution of one of the account's orders (``deal``). The venue does not say which order.
 
     Attributes:
         filled_value: ``filled_price`` times ``filled_quantity``.
@@ -170,18 +170,18 @@ class Market:
 
 @attrs.frozen(kw_only=True)
 class DepthScale:
-    """One price step at which a market's book can be had: ``depth`` takes its ``index``."""
+    """One price step of a market's book: ``depth`` takes its ``index``."""
 
     scale: Decimal = wire("scale", decimal)
     index: int = wire("index", integer)
 
 
 def _within(key: str, read: Callable[[Any], T]) -> Callable[[Any], T]:
-    """Reads what ``read`` reads out of the document's key ``key``."""
+    """Return a function that applies ``read`` to the value of the document's key ``key``."""
 
     def read_within(document: Any) -> T:
         if not isinstance(document, dict):
-            raise ProtocolError(f"{type(document).__name__} in place of an object")
+            raise ProtocolError(f"expected an object, not {type(document).__name__}")
         return read(document.get(key))
 
     return read_within
@@ -191,7 +191,7 @@ _read_order = reader(Order)
 
 
 def read_order(document: Any) -> Order:
-    """An order's ``type`` stands beside its ``info``."""
+    """Read an order, whose ``type`` stands beside its ``info``."""
     info = document.get("info") if isinstance(document, dict) else None
     return _read_order({**info, "type": document.get("type")} if isinstance(info, dict) else info)
 

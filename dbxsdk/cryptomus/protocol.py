@@ -1,6 +1,6 @@
-"""Cryptomus's exchange WebSocket: requests ``{id, method, params}``, replies by id, pushes told by ``_update``.
+"""Cryptomus's exchange WebSocket: requests ``{id, method, params}``, replies by id, pushes recognised by ``_update``.
 
-Source: doc.cryptomus.com, "exchange/websockets". Where the page is silent a comment says what was assumed.
+Source: doc.cryptomus.com, "exchange/websockets". If the page says nothing, a comment says what was assumed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _METHODS = {
 
 
 class CryptomusProtocol(Protocol):
-    """The one socket of the venue, public and private. Who connects with a token is logged in."""
+    """The one socket of the venue, public and private. A connection with a token is logged in."""
 
     venue = "cryptomus"
     client = "CryptomusClient"
@@ -58,7 +58,7 @@ class CryptomusProtocol(Protocol):
 
     def reset(self) -> None:
         self._unions = {channel: ChannelUnion(channel, self._step) for channel in CHANNELS}
-        # Steps whose answers the session hands to nobody.
+        # Steps whose answers are not acknowledged.
         self._leaving: Dict[int, Step] = {}
 
     # -- intents to frames ---------------------------------------------------------------------------
@@ -80,7 +80,7 @@ class CryptomusProtocol(Protocol):
             raise ValueError(f"symbols must name {what}, or {ALL!r}, for the channel {channel!r}")
         names = [_name(channel, symbol) for symbol in symbols]
         if ALL in names:
-            names = [ALL]  # has the others in it
+            names = [ALL]  # includes the others
         return tuple(dict.fromkeys(f"{channel}.{name}" for name in names))
 
     def topics_of(self, channel: str, topics: Collection[str]) -> Tuple[str, ...]:
@@ -99,12 +99,13 @@ class CryptomusProtocol(Protocol):
         return tuple(steps)
 
     def renewed_with(self, topic: str) -> Tuple[str, ...]:
-        return topic, f"{_channel(topic)}.{ALL}"  # beside which the venue is told nothing about single ones
+        return topic, f"{_channel(topic)}.{ALL}"  # beside which single ones are not sent to the venue
 
     def _step(self, channel: str, action: Action, names: Sequence[str], **fields: Any) -> Step:
         key, frame = self._frame(_METHODS[action].format(channel), names)
-        # One at a time of a channel, whatever it does: the channel is their kind.
-        return Step(key=key, frame=frame, kind=channel, alone=True, channel=channel, action=action, **fields)
+        # One request at a time for each channel: the channel is their kind.
+        ends = action is Action.CLEAR
+        return Step(key=key, frame=frame, kind=channel, alone=True, ends=ends, channel=channel, action=action, **fields)
 
     def _frame(self, method: str, params: Sequence[Any]) -> Tuple[int, str]:
         key = next(self._ids)
@@ -114,7 +115,7 @@ class CryptomusProtocol(Protocol):
 
     def receive(self, payload: bytes, binary: bool) -> Sequence[Inbound]:
         document = codec.decode_object(payload)
-        # By the method alone: pushes have ids, too, and those of the account have had "1", "3" and "4".
+        # By the method only: pushes have ids, too, and those of the account have had "1", "3" and "4".
         method = document.get("method")
         if isinstance(method, str) and method.endswith(_UPDATE):
             return self._push(method[: -len(_UPDATE)], document)
@@ -130,10 +131,10 @@ class CryptomusProtocol(Protocol):
 
     def _push(self, channel: str, document: Any) -> List[Push]:
         if channel not in _CHANNELS:
-            raise ProtocolError(f"{channel[:40]}{_UPDATE} is no documented update")
+            raise ProtocolError(f"{channel[:40]}{_UPDATE} is not a documented update")
         data = document.get("data")
         if not isinstance(data, dict):
-            raise ProtocolError(f"{channel}{_UPDATE}: data is {type(data).__name__} in place of an object")
+            raise ProtocolError(f"{channel}{_UPDATE}: expected an object in data, not {type(data).__name__}")
         about = data.get("info") if channel in ("order", "balance", "deal") else data
         field = "currencyCode" if channel == "balance" else "symbol"
         symbol = about.get(field) if isinstance(about, dict) else None
@@ -162,11 +163,12 @@ class CryptomusProtocol(Protocol):
     def acknowledge(self, request: Request, reply: Reply) -> Acknowledgement:
         refusal = _refusal(reply.document)
         if not isinstance(request, Step):
-            return Acknowledgement()  # none of ours
+            return Acknowledgement()  # made by a raw call
         outcome = self._unions[request.channel].answered(request, refusal is None)
         code, message = refusal or (None, "")
         error = SubscribeError(message, topics=outcome.refused, code=code, reply=reply.document)
-        return Acknowledgement(outcome.accepted, dict.fromkeys(outcome.refused, error), outcome.next, outcome.dropped)
+        refused = dict.fromkeys(outcome.refused, error)
+        return Acknowledgement(outcome.accepted, refused, outcome.next, outcome.dropped, outcome.interrupted)
 
 
 def _check_channel(channel: str) -> None:
@@ -175,7 +177,7 @@ def _check_channel(channel: str) -> None:
 
 
 def _name(channel: str, symbol: str) -> str:
-    """A symbol as the venue writes it."""
+    """Return a symbol as the venue writes it."""
     if symbol == ALL:
         return symbol
     market, colon, index = symbol.partition(":")
@@ -200,7 +202,7 @@ def _by_channel(topics: Sequence[str]) -> Dict[str, List[str]]:
 
 
 def _time_ms(about: Any) -> Optional[int]:
-    """The venue's time of an update; balances have none."""
+    """Return the venue's time of an update; balances have none."""
     for field in ("timestamp", "finishTs", "updateTs", "createTs", "committedAt"):
         seconds = about.get(field)
         if isinstance(seconds, int) and not isinstance(seconds, bool) and 0 <= seconds < _SECONDS_END:
@@ -209,7 +211,7 @@ def _time_ms(about: Any) -> Optional[int]:
 
 
 def _refusal(document: Any) -> Optional[Tuple[Any, str]]:
-    """The code and text of a reply that says no. No data is no refusal: a pong has none."""
+    """Return the code and text of a reply that says no; else None. A reply without data is not a refusal: a pong has none."""
     error = document.get("error")
     if error is None:
         data = document.get("data")

@@ -23,6 +23,7 @@ from dbxsdk.dbot.models import (
 from dbxsdk.dbot.trade.client import TRADE_URL, DBotTradeClient
 from dbxsdk.dbot.trade.protocol import TRADE_RESULTS
 from dbxsdk.dbot.trade.result_types import TYPES
+from dbxsdk.runtime.lazy_import import listing
 
 __all__ = [
     "DATA_URL",
@@ -47,3 +48,5 @@ __all__ = [
     "Window",
     "pairs_info",
 ]
+
+__dir__ = listing(__name__)

@@ -1,7 +1,7 @@
 """Topics that one subscription names together, like the pairs of ``tx`` or the types of trade results.
 
-No page says whether a second subscription adds to the first or replaces it, nor what a refused one leaves of it. So each
-names all that is wanted, and what was subscribed before is subscribed again after a refusal.
+No page says whether a second subscription adds to the first or replaces it, nor whether a refused one ends it. So each names
+all that is wanted, and after a refusal what was subscribed before is subscribed again.
 """
 
 from __future__ import annotations
@@ -94,6 +94,6 @@ class TopicList:
         return request
 
     def _keep(self, topics: Iterable[str]) -> None:
-        """``topics`` are wanted, and no others: those that leave, and those whose request was not answered."""
+        """Forget all but ``topics``: those that leave, and those whose request was not answered."""
         self._wanted = dict.fromkeys(topics)
         self._accepted = {topic: None for topic in self._accepted if topic in self._wanted}

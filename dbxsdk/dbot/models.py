@@ -1,7 +1,7 @@
-"""What DBot's two sockets send, as frozen values.
+"""The models of DBot's two sockets, as frozen values.
 
-Names are the venue's in Python spelling; the data socket's one- and two-letter keys got words. Times are ms since
-1970, whatever unit the wire has. Fields with few values (states, sources, chains) are kept as texts: the venue adds
+Names are the venue's in Python spelling; the data socket's one- and two-letter keys have words. Times are ms since 1970,
+also if the wire has seconds. Fields with few values (states, sources, chains) are kept as texts: the venue adds
 values. Anything but what identifies a value may be None; the wire document is in ``Update.raw``.
 
 Sources: docs.dbotx.com/reference, its Chinese edition, and the older guide-en.dbotx.com.
@@ -23,13 +23,13 @@ INTERVALS = ("1m", "5m", "1h", "6h", "24h")
 """The windows of the pair figures, all of which come with every update."""
 
 _SECONDS_END = 100_000_000_000
-"""A time below is in seconds (it is reached in the year 5138), one above in ms (passed in 1973)."""
+"""A time below this is in seconds (it is reached in the year 5138), one above in ms (passed in 1973)."""
 _MOST_DECIMALS = 255
 """A token's decimals are one byte on every chain."""
 
 
 def milliseconds(value: Any) -> int:
-    """A time in seconds or in ms, told apart by its size: the venue's pages mix them up."""
+    """Return in ms a time that is in seconds or in ms, judged by its size: the venue's pages mix them up."""
     moment = decimal(value)
     if not 0 <= moment < _SECONDS_END * 1000:
         raise ValueError("the time is out of range")
@@ -44,20 +44,20 @@ def _decimals(value: Any) -> int:
 
 
 def _label(value: Any) -> str:
-    """A text, or a number used as one."""
+    """Read a text, or a number used as one."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else text(value)
 
 
 @attrs.frozen(kw_only=True)
 class SwapOrder:
-    """One fast buy or sell task, as ``getSwapOrder`` and ``getSwapOrders`` tell of it.
+    """One fast buy or sell task, as ``getSwapOrder`` and ``getSwapOrders`` describe it.
 
     Attributes:
         state: ``"init"``, ``"processing"``, ``"done"`` (traded), ``"fail"`` or ``"expired"``.
         trade_type: ``"buy"`` or ``"sell"``.
         tx_price_usd: the price of the trade in USD.
         swap_hash, swap_link: the transaction, and a page that shows it.
-        error_code, error_message: empty texts where nothing failed.
+        error_code, error_message: empty texts if nothing failed.
 
     Source: docs.dbotx.com/reference/fast-buy-sell-task-ws.
     """
@@ -87,7 +87,7 @@ class TokenInfo:
 
 @attrs.frozen(kw_only=True)
 class TokenAmount:
-    """An amount of a token. ``raw_amount`` is the chain's integer; ``amount`` is what people call the amount."""
+    """An amount of a token. ``raw_amount`` is the chain's integer; ``amount`` is the usual decimal amount."""
 
     raw_amount: int = wire("amount", integer)
     info: Optional[TokenInfo] = wire("info", reader(TokenInfo), default=None)
@@ -111,11 +111,11 @@ class TradeResult:
         state: ``"done"``, ``"fail"``, ...
         source: ``"swap_order"``, ``"limit_order"`` (also take profit and stop loss), ``"trailing_stop_order"``,
             ``"follow_order"``.
-        sub_source: e.g. ``"swap_take_profit"``; None where it was no take profit, stop loss or trailing stop.
+        sub_source: e.g. ``"swap_take_profit"``; None if it was not a take profit, stop loss or trailing stop.
         type: ``"buy"`` or ``"sell"``; failures were also seen with ``"fail"``.
         create_at_ms: when the task was made.
-        timestamp_ms: when the trade was executed; None where it failed.
-        send, receive: what left the wallet and what came in; None where it failed.
+        timestamp_ms: when the trade was executed; None if it failed.
+        send, receive: what left the wallet and what came in; None if it failed.
         price_usd: the token's price in USD.
         dbot_fee: the venue's fee, a raw integer of the chain's currency.
         error_code, error_message: why it failed.
@@ -156,10 +156,10 @@ class Transaction:
         dex: its ``d``.
         account: its ``ac``, the trader's wallet.
         type: its ``tt``: ``"buy"``, ``"sell"``, ``"addLiq"`` or ``"removeLiq"``.
-        base_amount: its ``s``, in the currency that was paid with; the pages do not explain it, the samples agree.
+        base_amount: its ``s``, in the currency of payment; the pages do not explain it, the samples agree.
         usd: its ``u``, the value in USD.
         quantity: its ``q``, in tokens.
-        pair: its ``p`` or ``pair``, where the venue sends one; no page shows it here.
+        pair: its ``p`` or ``pair``, if the venue sends one; no page shows it here.
 
     Source: docs.dbotx.com/reference/live-trade-alert, guide-en.dbotx.com.
     """
@@ -182,7 +182,7 @@ class WalletTransaction(Transaction):
 
     Attributes:
         token: the wire's ``m``.
-        base_token, base_symbol: its ``bm`` and ``bs``, the currency that was paid with.
+        base_token, base_symbol: its ``bm`` and ``bs``, the currency of payment.
 
     Source: docs.dbotx.com/reference/wallet-live-trades-alert.
     """
@@ -194,7 +194,7 @@ class WalletTransaction(Transaction):
 
 @attrs.frozen(kw_only=True)
 class Window:
-    """What happened to a pair within one interval.
+    """The figures of a pair within one interval.
 
     Attributes:
         interval: ``"1m"``, ``"5m"``, ``"1h"``, ``"6h"`` or ``"24h"``.
@@ -229,12 +229,12 @@ class PairInfo:
     """The figures of one pair (``pairInfo``, ``pairsInfo``).
 
     Attributes:
-        pair: the pair's address; None on ``pairInfo``, where no page shows one.
-        windows: one a time span that the venue sent figures for, shortest first.
+        pair: the pair's address; None on ``pairInfo``, for which no page shows one.
+        windows: one for each time span that the venue sent figures for, shortest first.
         token_price: the wire's ``tp``.
         token_reserve, base_reserve, currency_reserve: its ``tr``, ``sr`` and ``cr``, the pool's reserves.
-        top10_share: its ``t10``, what the ten largest holders have, a fraction.
-        burned_share: its ``blp``, how much of the liquidity is burned, a fraction.
+        top10_share: its ``t10``, the share of the ten largest holders, a fraction.
+        burned_share: its ``blp``, the share of the liquidity that is burned, a fraction.
         freeze_authority, mint_authority: its ``fa`` and ``ma``.
 
     Source: docs.dbotx.com/reference/tokens-update-alert, guide-en.dbotx.com token-details-alert.
@@ -252,13 +252,13 @@ class PairInfo:
     mint_authority: Optional[bool] = wire("ma", boolean, default=None)
 
     def window(self, interval: str) -> Optional[Window]:
-        """The figures of ``interval``, e.g. ``"1m"``; None where the venue sent none."""
+        """Return the figures of ``interval``, e.g. ``"1m"``; None if the venue sent none."""
         return next((window for window in self.windows if window.interval == interval), None)
 
 
 @attrs.frozen(kw_only=True)
 class NewPair(PairInfo):
-    """A pair that was made (``newPairInfo``) or moved to another pool (``migratedPairInfo``, whose fields no readable
+    """A pair that was created (``newPairInfo``) or moved to another pool (``migratedPairInfo``, whose fields no readable
     page lists: it is read by the same names).
 
     Attributes:
@@ -281,7 +281,7 @@ class NewPair(PairInfo):
 
 
 def _prepared(read: Callable[[Any], T], *, windows: bool) -> Callable[[Any], T]:
-    """``read`` for documents in which the pair has either name, and figures lie in one key a window."""
+    """Return ``read`` for documents in which the pair has either name, and figures have one key for each window."""
 
     def prepare(document: Any) -> T:
         if isinstance(document, dict):
@@ -306,7 +306,7 @@ read_migrated_pair = _prepared(reader(NewPair), windows=True)
 
 
 def read_new_pair(document: Any) -> NewPair:
-    """A new pair, which without its address would be of no use."""
+    """Read a new pair, which would be useless without its address."""
     new = read_migrated_pair(document)
     if new.pair is None:
         raise ProtocolError("NewPair: the field 'p' is missing")

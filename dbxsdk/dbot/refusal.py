@@ -1,4 +1,4 @@
-"""Reads the venue's "no". No page shows a single error frame: ``err`` is documented, the rest is taken as it comes."""
+"""Reads the venue's refusals. No page shows a single error frame: ``err`` is documented, the rest is read as found."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _GOOD_STATUS = (None, "ack", "ok", "success")
 
 
 def failed(document: Mapping[str, Any]) -> bool:
-    """Whether a frame says that something went wrong."""
+    """Return True if a frame says that something went wrong."""
     result = document.get("result")
     parts = (document, result) if isinstance(result, dict) else (document,)
     if any(_says_no(part.get("err")) for part in parts):
@@ -23,13 +23,13 @@ def failed(document: Mapping[str, Any]) -> bool:
 
 
 def error(document: Mapping[str, Any], what: str) -> VenueError:
-    """The exception for a frame that ``failed``. ``what`` was asked for."""
+    """Return the exception for a frame that ``failed``. ``what`` names the request."""
     code, message = _reason(document)
     return VenueError(message or f"the venue refused {what} and gave no reason", code=code, reply=document)
 
 
 def _says_no(err: Any) -> bool:
-    # Documented is true; a text or an object in its place would be a reason.
+    # Only true is documented; a text or an object in its place would be a reason.
     return err is True or bool(isinstance(err, (str, dict)) and err)
 
 

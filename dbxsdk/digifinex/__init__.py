@@ -3,6 +3,7 @@
 from dbxsdk.digifinex.client import MAINLAND_URL, URL, DigiFinexClient
 from dbxsdk.digifinex.models import AlgoOrder, Balance, Depth, Order, Ticker, Trade
 from dbxsdk.digifinex.protocol import ALGO_ORDERS, ALL_TICKERS, BALANCES, DEPTH, ORDERS, TICKERS, TRADES
+from dbxsdk.runtime.lazy_import import listing
 
 __all__ = [
     "ALGO_ORDERS",
@@ -22,3 +23,5 @@ __all__ = [
     "Trade",
     "URL",
 ]
+
+__dir__ = listing(__name__)

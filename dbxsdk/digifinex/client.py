@@ -1,4 +1,4 @@
-"""``DigiFinexClient``: what users call."""
+"""``DigiFinexClient``: spot market data, and the account's orders and balances."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ MAINLAND_URL = "wss://openapi.digifinex.vip/ws/v1/"
 
 
 class DigiFinexClient(Client):
-    """DigiFinex spot: public market data, and the account's orders and balances where a key is given.
+    """DigiFinex spot: public market data, and with a key the account's orders and balances.
 
-    Channels for ``subscribe`` (symbols like ``"BTC_USDT"``; lower case is put into upper case):
+    Channels for ``subscribe`` (symbols like ``"BTC_USDT"``; lower case is put into upper case), each with a typed constant in
+    ``dbxsdk.digifinex`` (``TRADES``, ``DEPTH`` ...):
 
     ============== ============== =========================== ====================================================
     channel        symbols        ``Update.data``              ``Update.kind``
@@ -37,7 +38,7 @@ class DigiFinexClient(Client):
     ``balance``    currencies     tuple of ``Balance``         ``update`` (private)
     ============== ============== =========================== ====================================================
 
-    The venue closes every connection after about two hours; the client reconnects and tells of the ``Gap``.
+    The venue closes every connection after about two hours; the client reconnects and emits a ``Gap``.
 
     Args:
         api_key, api_secret: both or neither. With them ``open`` logs in (``server.auth``) on each connection.
@@ -61,12 +62,12 @@ class DigiFinexClient(Client):
         super().__init__(DigiFinexProtocol(api_key, api_secret), URL if url is None else url, options=options)
 
     def order_book(self, symbol: str, *, timeout: Optional[float] = None) -> OrderBook:
-        """Subscribes ``depth`` of one symbol and keeps a book of it, all levels that the venue sends; see ``OrderBook``.
+        """Subscribe ``depth`` of one symbol and keep a book of it, with all levels that the venue sends; see ``OrderBook``.
 
         It returns once the venue has acknowledged; the whole book (``clean``) follows: ``wait_ready`` of the book waits
-        for it. The venue numbers nothing, so the only sign of a lost update is a crossed book: then it is stale, and
-        subscribed anew. Other subscriptions of the same symbol see the whole book that this brings, too. Books of one
-        symbol are apart: each has its own ``close``.
+        for it. Updates are not numbered, so the only sign of a lost one is a crossed book: then it is stale, and subscribed
+        again. Other subscriptions of the same symbol see the whole book that this brings, too. Books of one symbol are
+        independent: each has its own ``close``.
 
         ``timeout`` is how long to wait for the acknowledgement, in seconds, in place of ``request_timeout``.
 
@@ -78,9 +79,9 @@ class DigiFinexClient(Client):
         return self._order_book("depth", symbol, symbol, DigiFinexBookRule(), timeout)
 
     def server_time(self, timeout: Optional[float] = None) -> int:
-        """The venue's clock in seconds since 1970 (``server.time``). Safe to retry. Raises what ``call`` raises."""
+        """Return the venue's time in seconds since 1970 (``server.time``). Safe to retry. Raises what ``call`` raises."""
         seconds = self.call("server.time", timeout=timeout)
         # One edition of the pages types it as text, all of them show a number.
         if isinstance(seconds, bool) or not isinstance(seconds, (int, str)) or not str(seconds).isdecimal():
-            raise ProtocolError("server.time was not answered with a time")
+            raise ProtocolError("the answer to server.time is not a time")
         return int(seconds)

@@ -1,4 +1,6 @@
-"""DigiFinex's updates as frozen values. Source: the venue's spot WebSocket pages (first edition 2019, later web edition).
+"""The models of DigiFinex's updates, as frozen values.
+
+Source: the venue's spot WebSocket pages (first edition 2019, later web edition).
 
 Prices and amounts are ``Decimal`` in the symbol's own units; ``symbol`` is ``BASE_QUOTE`` in upper case.
 """
@@ -20,7 +22,7 @@ class Trade:
 
     Attributes:
         id: the venue's trade id. The history after each (re)subscription repeats trades: de-duplicate by it.
-        time: seconds since 1970, to the microsecond where the venue sends it.
+        time: seconds since 1970, to the microsecond if the venue sends it.
         price: in quote currency.
         amount: in base currency.
         type: ``"buy"`` or ``"sell"``, the taker's side.
@@ -36,10 +38,10 @@ class Trade:
 @lazy
 @attrs.frozen(slots=False)
 class Depth:
-    """One update of ``depth``: the whole book where ``Update.kind`` is ``"snapshot"``, else what changed.
+    """One update of ``depth``: the whole book if ``Update.kind`` is ``"snapshot"``, else what changed.
 
-    Rows are ``(price, amount)`` in the order of the wire: **asks come best last**, bids best first, and a delta's
-    rows in no order to rely on. Amounts are absolute; 0 deletes the level. There is no sequence number.
+    Rows are ``(price, amount)`` in the order of the wire: **asks come best last**, bids best first; do not rely on the
+    order of a delta's rows. Amounts are absolute; 0 deletes the level. There is no sequence number.
     """
 
     asks: Tuple[Tuple[Decimal, Decimal], ...] = wire("asks", levels, default=())
@@ -51,7 +53,7 @@ class Depth:
 class Ticker:
     """24-hour figures of one symbol (``ticker`` and ``all_ticker``). ``timestamp`` is in ms since 1970.
 
-    ``high_24h`` is in no document of the venue, though clients have read it: None where it is missing.
+    ``high_24h`` is in no document of the venue, though clients have read it: None if it is missing.
     """
 
     symbol: str = wire("symbol", text)
@@ -76,7 +78,7 @@ class Order:
     Attributes:
         status: 0 unfilled, 1 partly filled, 2 filled, 3 cancelled unfilled, 4 cancelled partly filled.
         filled: cumulative, in base currency.
-        amount, price: "0" for a market buy, which is told by ``notional`` (quote currency).
+        amount, price: 0 for a market buy, whose size is in ``notional`` (quote currency).
         mode: 1 spot, 2 margin.
         timestamp: ms since 1970.
     """

@@ -63,7 +63,7 @@ class DigiFinexProtocol(Protocol):
         self._login = None if api_key is None or api_secret is None else Login(api_key, api_secret, self._request)
 
     def reset(self) -> None:
-        pass  # nothing is carried from frame to frame
+        pass  # there is no state from frame to frame
 
     # -- intents to frames ---------------------------------------------------------------------------
 
@@ -76,7 +76,7 @@ class DigiFinexProtocol(Protocol):
     def login_answered(self, request: Request, reply: Reply, now_ms: int) -> Tuple[Request, ...]:
         assert self._login is not None
         if request.kind == ASK_TIME:
-            return self._login.time_told(reply.document, now_ms)
+            return self._login.time_answered(reply.document, now_ms)
         try:
             self.conclude(request, reply)
         except AuthError as error:
@@ -114,14 +114,14 @@ class DigiFinexProtocol(Protocol):
         return tuple(topic for topic in topics if _split(topic)[0] == channel)
 
     def subscribe(self, topics: Sequence[str], live: Collection[str]) -> Tuple[Request, ...]:
-        # A second subscription adds to the first: clients in use rely on it, no page says it.
+        # A second subscription adds to the first: clients in use rely on it, no page says so.
         return tuple(
             self._request(f"{channel}.subscribe", symbols, names) for channel, (symbols, names) in _by_channel(topics).items()
         )
 
     def unsubscribe(self, topics: Sequence[str], live: Collection[str]) -> Tuple[Request, ...]:
         still = {_split(topic)[0] for topic in live}
-        # An empty list ends the whole channel in every edition of the pages; a list of symbols only in the later ones.
+        # An empty list ends the whole channel in every edition of the pages; a list of symbols only in later ones.
         return tuple(
             self._request(f"{channel}.unsubscribe", symbols if channel in still else [], names)
             for channel, (symbols, names) in _by_channel(topics).items()
@@ -141,7 +141,7 @@ class DigiFinexProtocol(Protocol):
         reply_id = document.get("id")
         if reply_id is not None:
             if isinstance(reply_id, bool) or not isinstance(reply_id, int):
-                raise ProtocolError("the reply's id is no integer")
+                raise ProtocolError("the reply's id is not an integer")
             return (Reply(reply_id, document),)
         method = document.get("method")
         if type(method) is str and method in _MARKET_UPDATES:
@@ -155,9 +155,9 @@ class DigiFinexProtocol(Protocol):
     def _push(self, channel: str, document: Any) -> Sequence[Push]:
         params = document.get("params")
         if not isinstance(params, list):
-            raise ProtocolError(f"{channel}.update: params is no list")
+            raise ProtocolError(f"{channel}.update: params is not a list")
         if channel not in _CHANNELS:
-            raise ProtocolError(f"{channel}.update is no documented update")
+            raise ProtocolError(f"{channel}.update is not a documented update")
         # The pages show a flat list, live frames were reported with a second list around it.
         rows = params[0] if len(params) == 1 and isinstance(params[0], list) else params
         read = _CHANNELS[channel].read
@@ -167,7 +167,7 @@ class DigiFinexProtocol(Protocol):
         for row in rows:
             name = row.get("currency" if channel == "balance" else "symbol") if isinstance(row, dict) else None
             if not isinstance(name, str):
-                raise ProtocolError(f"{channel}.update: a row without its {'currency' if channel == 'balance' else 'symbol'}")
+                raise ProtocolError(f"{channel}.update: a row without a {'currency' if channel == 'balance' else 'symbol'}")
             groups.setdefault(name, []).append(row)
         return [
             Push(f"{channel}.{name}", channel, name, "update", document, group, read, _timestamp(group))
@@ -191,7 +191,7 @@ class DigiFinexProtocol(Protocol):
         if error is None:
             return Acknowledgement(accepted=request.topics)
         if len(request.topics) > 1:
-            # Which of them it was, or whether the others were taken, no page says: ask for each by itself.
+            # No page says which of them it was, or whether the others were taken: ask for each alone.
             return Acknowledgement(retry=tuple(self.subscribe([topic], ())[0] for topic in request.topics))
         code, message = error[0], self._redacted(error[1])
         refusal = SubscribeError(message, topics=request.topics, code=code, reply=reply.document)
@@ -207,7 +207,7 @@ def _split(topic: str) -> Tuple[str, str]:
 
 
 def _by_channel(topics: Sequence[str]) -> Dict[str, Tuple[List[str], List[str]]]:
-    """The symbols and the topic names of each channel."""
+    """Return the symbols and the topic names of each channel."""
     groups: Dict[str, Tuple[List[str], List[str]]] = {}
     for topic in topics:
         channel, symbol = _split(topic)
@@ -219,8 +219,8 @@ def _by_channel(topics: Sequence[str]) -> Dict[str, Tuple[List[str], List[str]]]
 
 
 def _inflate(payload: bytes) -> bytes:
-    """The JSON text in a binary frame: one whole zlib stream (RFC 1950) a message, in every source but the pages
-    themselves, which only say "zlib deflate". Replies were also reported as plain text frames."""
+    """Return the JSON text in a binary frame: one whole zlib stream (RFC 1950) for each message, in every source except the
+    pages themselves, which only say "zlib deflate". Replies were also reported as plain text frames."""
     if payload[:1] == b"{":
         return payload
     try:
@@ -246,7 +246,7 @@ def _push_of_market(channel: str, document: Any, params: Any) -> Push:
 
 
 def _newest(trades: Any) -> Optional[int]:
-    """The time of the newest trade in ms; the rest of the frame is checked when its model is read."""
+    """Return the time of the newest trade in ms, or None; the rest of the frame is checked when its model is read."""
     first = trades[0] if isinstance(trades, list) and trades else None
     seconds = first.get("time") if isinstance(first, dict) else None
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < 1e11:
@@ -261,7 +261,8 @@ def _timestamp(rows: Any) -> Optional[int]:
 
 
 def _refusal(document: Any) -> Optional[Tuple[Any, str]]:
-    """The code and text of an error reply. The pages type ``error`` as text, a client in use found an object."""
+    """Return the code and text of an error reply, or None. The pages type ``error`` as text, a client in use found an
+    object."""
     error = document.get("error")
     if error is None:
         if "result" not in document:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
-from dbxsdk.client import Client
+from dbxsdk.client import Client, make_client
 from dbxsdk.errors import RecordingError
-from dbxsdk.options import Options
 from dbxsdk.playback.handoff import Moment
-from dbxsdk.playback.session import ReplaySession
+from dbxsdk.playback.connector import ReplayConnector
 from dbxsdk.recording.format import Opened
 from dbxsdk.runtime.lazy_import import exported
 
@@ -19,8 +18,8 @@ _NOWHERE = "http://127.0.0.1:0/"
 """For what a client fetches beside its socket. Nobody can listen on port 0."""
 
 
-def replay_client(opened: Opened) -> Client:
-    """A client of the recorded class. Raises ``RecordingError`` where there is no such class here."""
+def replay_client(opened: Opened) -> Tuple[Client, ReplayConnector]:
+    """Make a client of the recorded class, and what feeds it. Raises ``RecordingError`` if there is no such class here."""
     kind = exported(opened.client)
     if not (isinstance(kind, type) and issubclass(kind, Client) and kind is not Client):
         raise RecordingError(f"it has a client of the class {opened.client!r:.60}, which this dbxsdk does not have")
@@ -30,10 +29,9 @@ def replay_client(opened: Opened) -> Client:
             arguments[name] = _STAND_IN
         elif name.endswith("_url"):
             arguments[name] = _NOWHERE
+    connector = ReplayConnector(opened.owner, Moment(opened.monotonic_ns, opened.wall_ns))
     try:
-        client = kind(**arguments)
+        client: Client = make_client(kind, connector, arguments)
     except (TypeError, ValueError) as error:
         raise RecordingError(f"its {opened.client} cannot be made of {dict(opened.settings)!r:.200}: {error}") from error
-    begin = Moment(opened.monotonic_ns, opened.wall_ns)
-    client._session = ReplaySession(client._protocol, Options(), opened.owner, begin)
-    return client
+    return client, connector

@@ -10,10 +10,10 @@ import attrs
 from dbxsdk.arguments import check_int, check_seconds
 from dbxsdk.client import Client
 from dbxsdk.errors import ClientClosed, fresh
+from dbxsdk.playback.connector import ReplayConnector
 from dbxsdk.playback.factory import replay_client
 from dbxsdk.playback.handoff import Ended, Item, Moment, Received
 from dbxsdk.playback.schedule import Pace, check_speed
-from dbxsdk.playback.session import ReplaySession
 from dbxsdk.recording.format import Closed, Frame, Lost, Opened, Record
 from dbxsdk.recording.reader import Path, Torn, read
 from dbxsdk.runtime.lazy_import import exported
@@ -124,16 +124,17 @@ class Replay:
         self._openings = self._reader.opened()
         self._found: Dict[int, Opened] = {}  # by owner, in their order
         self._clients: Dict[int, Client] = {}
-        # Guards the three above, and _thread with _closed: once it is started, clients are what they are.
+        self._connectors: Dict[int, ReplayConnector] = {}
+        # Guards the four above, and _thread with _closed: once it is started, clients are what they are.
         self._lock = threading.RLock()
         self._thread: Optional[threading.Thread] = None
         self._closed = False
         self._done = threading.Event()
         self._error: Optional[BaseException] = None
         # The playing thread's own, but for looking at:
-        self._sessions: Dict[int, ReplaySession] = {}  # by owner
+        self._playing: Dict[int, ReplayConnector] = {}  # by owner
         self._connections: Dict[int, int] = {}  # the owners of those that are open
-        self._last: Optional[ReplaySession] = None
+        self._last: Optional[ReplayConnector] = None
         self._chunk: List[Received] = []
         self._held = 0  # frames in it
         self._frames = self._lost = self._removed = 0
@@ -194,7 +195,8 @@ class Replay:
         if client is None:
             if self._thread is not None or self._closed:
                 raise RuntimeError("clients must be taken before the replay starts")
-            client = self._clients[opened.owner] = replay_client(opened)
+            client, self._connectors[opened.owner] = replay_client(opened)
+            self._clients[opened.owner] = client
         return client
 
     # -- playing -------------------------------------------------------------------------------------
@@ -265,9 +267,10 @@ class Replay:
         with self._lock:
             self._closed = True
             thread, clients = self._thread, list(self._clients.values())
-        self._halt()
-        for client in clients:
+        self._stop.set()
+        for client in clients:  # first: a thread in run() returns when the feeds have ended, and finds them closed
             client.close(timeout)
+        self._halt()
         if thread is None:
             self._reader.close()
         else:
@@ -281,28 +284,26 @@ class Replay:
 
     def _halt(self) -> None:
         self._stop.set()
-        for session in list(self._sessions.values()):
-            session.feed.end()
+        for connector in list(self._playing.values()):
+            connector.feed.end()
 
     # -- the playing thread --------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
             for owner, client in self._clients.items():
-                session = client._session
-                assert isinstance(session, ReplaySession)
                 try:
-                    session.open(None)
+                    client.open()
                 except ClientClosed:
                     continue
-                self._sessions[owner] = session
+                self._playing[owner] = self._connectors[owner]
             if not self._stop.is_set():
                 self._play()
         except BaseException as error:  # noqa: B036 - raised again by wait()
             self._error = error
         finally:
-            for session in self._sessions.values():
-                session.end_iterators()
+            for connector in self._playing.values():
+                connector.end_iterators()
             self._reader.close()
             self._done.set()
 
@@ -310,18 +311,18 @@ class Replay:
         try:
             for record in self._reader:
                 self._take(record)
-                if self._stop.is_set() or (self._sessions and all(each.feed.ended for each in self._sessions.values())):
+                if self._stop.is_set() or (self._playing and all(each.feed.ended for each in self._playing.values())):
                     return
         finally:  # also what came before damage
             self._hand_over()
             if self._last is not None:
                 self._last.feed.settle(_PATIENCE)
-        self._whole = not (self._stop.is_set() or any(session.feed.ended for session in self._sessions.values()))
+        self._whole = not (self._stop.is_set() or any(each.feed.ended for each in self._playing.values()))
 
     def _take(self, record: Record) -> None:
         if isinstance(record, Frame):
-            session = self._session(record.connection)
-            if session is None or record.direction == "out" or record.kind not in ("text", "binary"):
+            connector = self._connector(record.connection)
+            if connector is None or record.direction == "out" or record.kind not in ("text", "binary"):
                 return
             if record.payload is None:
                 self._removed += 1
@@ -330,24 +331,24 @@ class Replay:
             self._frames += 1
             if (
                 chunk
-                and session is self._last
+                and connector is self._last
                 and chunk[-1].monotonic_ns == record.monotonic_ns
                 and chunk[-1].wall_ns == record.wall_ns
             ):
                 chunk[-1].messages.append(message)
             else:
-                self._reach(record, session)
+                self._reach(record, connector)
                 self._chunk.append(Received(*_times(record), [message]))
             self._held += 1
             if self._held >= _CHUNK:
                 self._hand_over()
         elif isinstance(record, Opened):
-            session = self._sessions.get(record.owner)
+            connector = self._playing.get(record.owner)
             before = [number for number, owner in self._connections.items() if owner == record.owner]
             for number in before:
                 self._end(record, number, Ended(*_times(record), Ending("its end was not recorded"), 0.0, None))
             self._connections[record.connection] = record.owner
-            self._put(record, session, Moment(*_times(record)))
+            self._put(record, connector, Moment(*_times(record)))
         elif isinstance(record, Closed):
             ending = Ending(record.reason, record.code)
             self._end(record, record.connection, Ended(*_times(record), ending, record.retry_in, record.received_ns))
@@ -358,31 +359,31 @@ class Replay:
                 reason = f"{record.frames} frames are missing in the recording: {record.reason}"
                 self._end(record, record.connection, Ended(*_times(record), Ending(reason), 0.0, None))
                 self._connections[record.connection] = owner
-                self._put(record, self._sessions.get(owner), Moment(*_times(record)))
+                self._put(record, self._playing.get(owner), Moment(*_times(record)))
 
-    def _session(self, connection: int) -> Optional[ReplaySession]:
+    def _connector(self, connection: int) -> Optional[ReplayConnector]:
         owner = self._connections.get(connection)
-        return None if owner is None else self._sessions.get(owner)
+        return None if owner is None else self._playing.get(owner)
 
     def _end(self, record: Record, connection: int, ended: Ended) -> None:
-        session = self._session(connection)
+        connector = self._connector(connection)
         self._connections.pop(connection, None)
-        self._put(record, session, ended)
+        self._put(record, connector, ended)
 
-    def _put(self, record: Record, session: Optional[ReplaySession], item: Item) -> None:
-        if session is not None:
-            self._reach(record, session)
+    def _put(self, record: Record, connector: Optional[ReplayConnector], item: Item) -> None:
+        if connector is not None:
+            self._reach(record, connector)
             self._hand_over()
-            session.feed.put(item)
+            connector.feed.put(item)
 
-    def _reach(self, record: Record, session: ReplaySession) -> None:
+    def _reach(self, record: Record, connector: ReplayConnector) -> None:
         """Waits until the record is due, and for the client that the ones before it belong to."""
         ahead = self._pace.advance(self._reader.recording, record.monotonic_ns)
-        if session is not self._last:
+        if connector is not self._last:
             self._hand_over()
             if self._last is not None:
                 self._last.feed.settle()
-            self._last = session
+            self._last = connector
         if ahead > 0:
             self._hand_over()
             self._pace.wait(ahead)

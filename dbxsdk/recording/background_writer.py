@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import logging
 import os
 import threading
 import time
@@ -16,9 +15,10 @@ from dbxsdk.events import RecordingFailed
 from dbxsdk.recording.files import Files, Member
 from dbxsdk.recording.format import Closed, Frame, Lost, Opened, encode, frame_end, frame_start, text_end
 from dbxsdk.recording.redaction import Secrets
+from dbxsdk.runtime.log import SafeLogger
 from dbxsdk.runtime.reentrancy import calls_user_code
 
-logger = logging.getLogger(__name__)
+logger = SafeLogger(__name__)
 
 _MEMBER_BYTES = 1024 * 1024
 """Lines in one gzip member: what is lost with one, and what a reader must hold."""

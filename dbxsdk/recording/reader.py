@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import logging
 import os
 import zlib
 from typing import Any, Dict, Generator, Iterable, Iterator, List, Optional, Set, Tuple, Union
@@ -14,8 +13,9 @@ import attrs
 from dbxsdk.errors import RecordingError
 from dbxsdk.recording.files import SUFFIX
 from dbxsdk.recording.format import End, Header, Opened, Record, decode
+from dbxsdk.runtime.log import SafeLogger
 
-logger = logging.getLogger(__name__)
+logger = SafeLogger(__name__)
 
 Path = Union[str, "os.PathLike[str]"]
 

@@ -20,25 +20,56 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import logging
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Callable, Iterable, List, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Iterable, List, Optional, Protocol, Sequence, Tuple, TypeVar
 
-if TYPE_CHECKING:
-    from dbxsdk.session.session import Session, _Run as Run
+from dbxsdk.runtime.log import SafeLogger
 
-logger = logging.getLogger(__name__)
+logger = SafeLogger(__name__)
 
 AT_EXIT = 2.0
 """Seconds for all clients together."""
 _GOODBYE = 0.3
 """Seconds that peers have to answer our close frames."""
-_END = 1.0
-"""Seconds that threads told to end, and woken, may take."""
+JOIN_TIMEOUT = 1.0
+"""Seconds to wait for a stopped thread to exit."""
 
 _Member = TypeVar("_Member")
+
+
+class Run(Protocol):
+    """One life of a client's threads."""
+
+    @property
+    def reader(self) -> threading.Thread:
+        """The thread that reads."""
+
+    def join(self, timeout: float) -> None:
+        """Wait for the end of all."""
+
+
+class Session(Protocol):
+    """What has to be closed."""
+
+    def begin_closing(self) -> Tuple[Optional[Run], Any]:
+        """Do what waits for nothing. Returns the threads that have to end now, and the connection to be closed."""
+
+    @property
+    def has_outcomes(self) -> bool:
+        """True if there are futures whose callbacks have not begun to run."""
+
+    def settle(self) -> None:
+        """Run them."""
+
+    def finish_closing(self) -> None:
+        """The reader has ended, or was waited for long enough."""
+
+    @property
+    def threads(self) -> Sequence[threading.Thread]:
+        """The threads of the present life, or of the last one."""
+
 
 sessions: "weakref.WeakSet[Session]" = weakref.WeakSet()
 _afterwards: List[Callable[[], None]] = []
@@ -62,7 +93,7 @@ def close(ending: Iterable[Session], timeout: float) -> None:
     for run, connection in connected:
         if run.reader.is_alive():
             connection.abort("closed")
-    _join_readers(runs, min(time.monotonic() + _END, deadline))
+    _join_readers(runs, min(time.monotonic() + JOIN_TIMEOUT, deadline))
     # Where a reader could not be woken (name look-up) it ends later, by itself and alone.
     for session, _, _ in closed:
         session.finish_closing()
@@ -71,7 +102,7 @@ def close(ending: Iterable[Session], timeout: float) -> None:
     for thread in telling:
         thread.join(max(deadline - time.monotonic(), 0.0))
     for session in untold:
-        session.tell_outcomes()
+        session.settle()
 
 
 def _tell(ending: Iterable[Session]) -> Tuple[List[threading.Thread], List[Session]]:
@@ -79,7 +110,7 @@ def _tell(ending: Iterable[Session]) -> Tuple[List[threading.Thread], List[Sessi
     down. Almost always their heartbeat threads have told all."""
     telling, untold = [], []
     for session in ending:
-        thread = threading.Thread(target=session.tell_outcomes, name="dbxsdk-closing", daemon=True)
+        thread = threading.Thread(target=session.settle, name="dbxsdk-closing", daemon=True)
         try:
             thread.start()
             telling.append(thread)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from typing import Any, Optional
 
-logger = logging.getLogger(__name__)
+from dbxsdk.runtime.log import SafeLogger
+
+logger = SafeLogger(__name__)
 
 _told = False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any, Callable, List, Mapping, Tuple
+from typing import Any, Callable, Iterable, List, Mapping, Tuple
 
 from dbxsdk.runtime.fork import importing
 
@@ -15,8 +15,21 @@ def exported(name: str) -> Any:
     return getattr(package, name, None) if name in package.__all__ else None
 
 
-def on_demand(package: str, homes: Mapping[str, str]) -> Tuple[Callable[[str], Any], Callable[[], List[str]]]:
-    """``__getattr__`` and ``__dir__`` for ``package``; ``homes`` has the names (blanks between them) of each module."""
+def listing(package: str, modules: Iterable[str] = ()) -> Callable[[], List[str]]:
+    """Return the ``__dir__`` of ``package``: what it exports, and ``modules`` of it, but not what it imports."""
+
+    def names() -> List[str]:
+        own = vars(sys.modules[package])
+        return sorted({*own["__all__"], *modules, *(name for name in own if name.startswith("__"))})
+
+    return names
+
+
+def on_demand(
+    package: str, homes: Mapping[str, str], shown: Iterable[str] = ()
+) -> Tuple[Callable[[str], Any], Callable[[], List[str]]]:
+    """Return ``__getattr__`` and ``__dir__`` for ``package``. ``homes`` has the names (blanks between them) of each module;
+    ``dir()`` lists the names, and the modules that are ``shown``."""
     modules = {name: module for module, names in homes.items() for name in names.split()}
     inner = {module[len(package) + 1:].partition(".")[0] for module in homes}
 
@@ -31,7 +44,4 @@ def on_demand(package: str, homes: Mapping[str, str]) -> Tuple[Callable[[str], A
         setattr(sys.modules[package], name, value)  # the next use does not come here
         return value
 
-    def names() -> List[str]:
-        return sorted({*vars(sys.modules[package]), *modules, *inner})
-
-    return getattribute, names
+    return getattribute, listing(package, shown)

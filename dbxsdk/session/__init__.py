@@ -1,8 +1,9 @@
-"""Threads, the one lock, reconnects, requests in flight, dispatch. Knows no venue."""
+"""The session: a pure machine in ``core``, one lock round it, and the threads that drive it. Knows no venue."""
 
-from dbxsdk.session.messages import Messages
-from dbxsdk.session.session import Prepare, Session
+from dbxsdk.session.connector import NETWORK, Connector, Prepare, Receiver
+from dbxsdk.session.delivery.messages import Messages
+from dbxsdk.session.session import Session
 from dbxsdk.session.state import State, Stats
 from dbxsdk.session.subscription import Subscription
 
-__all__ = ["Messages", "Prepare", "Session", "State", "Stats", "Subscription"]
+__all__ = ["NETWORK", "Connector", "Messages", "Prepare", "Receiver", "Session", "State", "Stats", "Subscription"]

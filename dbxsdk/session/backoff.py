@@ -1,4 +1,4 @@
-"""When the next connection may be tried: exponential back-off with full jitter, and a budget per host."""
+"""When the next connection may be tried: a budget per host, and the chance by which delays are spread."""
 
 from __future__ import annotations
 
@@ -11,29 +11,7 @@ from typing import Callable, Deque, Dict, Tuple
 from dbxsdk.runtime.fork import ForkAware
 
 # By the system's chance: where fork hooks are skipped, the children of one process share ``random``'s.
-_uniform = random.SystemRandom().uniform
-
-
-class Backoff:
-    """Delays between the attempts of one client."""
-
-    def __init__(self, initial: float, maximum: float, uniform: Callable[[float, float], float] = _uniform) -> None:
-        self._initial = initial
-        self._maximum = maximum
-        self._uniform = uniform
-        self._ceiling = initial
-
-    def next(self) -> float:
-        """Seconds to wait before the next attempt: anywhere between 0 and a ceiling that doubles each time, so
-        that many clients cut off together do not come back together."""
-        ceiling = min(self._ceiling, self._maximum)
-        self._ceiling = min(self._ceiling * 2, self._maximum)
-        return self._uniform(0.0, ceiling)
-
-    def lasted(self, seconds: float) -> None:
-        """A connection lived for ``seconds``. One that fell at once is no reason to start over."""
-        if seconds > self._ceiling:
-            self._ceiling = self._initial
+uniform = random.SystemRandom().uniform
 
 
 class ConnectionBudget(ForkAware):

@@ -2,86 +2,62 @@
 
 from __future__ import annotations
 
-import logging
-import threading
-from typing import Any, Callable, Optional, Sequence, Set, Tuple
+import contextlib
+from concurrent.futures import InvalidStateError
+from typing import Any, Optional, Sequence, Set, Tuple
 
 from dbxsdk import codec
-from dbxsdk.errors import ProtocolError, UnreadableReply
-from dbxsdk.options import Options
-from dbxsdk.protocol import Inbound, Protocol, Push, Reply
-from dbxsdk.runtime.clock import Clock
-from dbxsdk.session.callbacks import Callbacks
-from dbxsdk.session.gap import GapTracker
-from dbxsdk.session.pending import PendingRequests
-from dbxsdk.session.recorded import Recorded
+from dbxsdk.errors import OutcomeUnknown, ProtocolError, UnreadableReply
+from dbxsdk.events import LateReply
+from dbxsdk.protocol import Inbound, Push, Reply, Request
+from dbxsdk.session.core.requests import Entry, Role, link_ids, name_orders
+from dbxsdk.session.core.topics import Hole
+from dbxsdk.session.delivery.queue import Room
+from dbxsdk.session.shared import Shared
 from dbxsdk.session.subscription import Subscription
-from dbxsdk.session.topics import WantedTopics
 from dbxsdk.transport import INVALID_PAYLOAD, Batch, Message
 
-logger = logging.getLogger(__name__)
-
-_UNKNOWN_TOPICS_TOLD = 100
+_UNKNOWN_TOPICS_REPORTED = 100
 
 
 class Intake:
-    """Updates go to the callbacks, answers to their requests, and what is neither is told of. One connection after
-    another."""
+    """Updates go to the dispatcher, answers to the machine, and what is neither is reported. One connection after another."""
 
-    def __init__(
-        self,
-        protocol: Protocol,
-        options: Options,
-        topics: WantedTopics,
-        callbacks: Callbacks,
-        recorded: Recorded,
-        lock: threading.Lock,
-        pending: PendingRequests,
-        clock: Clock,
-        is_over: Callable[[], bool],
-        watch_again: Callable[[], None],
-    ) -> None:
-        """``lock`` guards ``pending``. ``watch_again`` is told that a topic with a ``max_silence`` speaks again."""
-        self._protocol = protocol
-        self._options = options
-        self._topics = topics
-        self._callbacks = callbacks
-        self._recorded = recorded
-        self._lock = lock
-        self._pending = pending
-        self._clock = clock
-        self._is_over = is_over
-        self._watch_again = watch_again
-        self._told_unknown: Set[str] = set()
-        self.connection: Any = None
-        """The one whose frames these are."""
-        self.gap = GapTracker()
+    def __init__(self, shared: Shared) -> None:
+        self._protocol = shared.protocol
+        self._guard = shared.guard
+        self._machine = shared.machine
+        self._dispatcher = shared.dispatcher
+        self._recorded = shared.recorded
+        self._log = shared.log
+        self._clock = shared.clock
+        self._name = shared.name
+        self._live = shared.connector.live
+        self._unknown_topics: Set[str] = set()
         self.received = 0
         """Frames."""
-        self.last_received_ns = 0
-        """Wall clock."""
 
-    def begin(self, connection: Any) -> None:
-        """Of a new connection."""
-        self.connection = connection
-        self._told_unknown.clear()
+    def begin(self) -> None:
+        """Reset per-connection state."""
+        self._unknown_topics.clear()
 
     def messages(self, messages: Sequence[Message]) -> None:
-        """What one read of the network brought. Never raises."""
-        received_ns = self._clock.wall_ns()
+        """Handle the messages of one network read. Never raises."""
+        clock, machine, dispatcher = self._clock, self._machine, self._dispatcher
+        received_ns = clock.wall_ns()
         if self._recorded.current is not None:
             self._recorded.received(messages, received_ns)
         self.received += len(messages)
-        self.last_received_ns = received_ns
-        if self._callbacks.inline:
-            self._callbacks.deliver_waiting_events()
-        raw, key, take = self._topics.raw, self._protocol.topic_key, self._callbacks.take
-        usable = key is not None and bool(raw)
-        short = usable and not self.gap.due
+        before = machine.heard_at, machine.heard_ns
+        machine.heard_at, machine.heard_ns = clock.monotonic(), received_ns
+        if dispatcher.inline:
+            dispatcher.deliver_waiting()
+        raw, key, take = machine.topics.raw, self._protocol.topic_key, dispatcher.take
+        short = key is not None and bool(raw)
         source = messages.source if isinstance(messages, Batch) else None
-        decode = codec.decode if source is None or not usable else codec.decoder(source)
+        decode = codec.decode if source is None or not short else codec.decoder(source)
         for payload, binary in messages:
-            # The short way, for what nobody wants more of than the document. Everything else takes the other.
+            # The short way, for topics of which nobody wants more than the document. Everything else takes the other.
             if short and not binary:
                 try:
                     document = decode(payload)
@@ -94,112 +70,173 @@ class Intake:
                     continue
             if not self._message(payload, binary, received_ns):
                 break
-            short = usable and not self.gap.due  # the answer to a login makes one due, the first update ends it
-        self.flush()
+        self._flush(before)
+
+    def _flush(self, before: Tuple[float, int]) -> None:
+        """Put what was staged into the queues. ``before``: when the read before the one in hand came."""
+        room = self._dispatcher.flush()
+        if room is Room.ENOUGH:
+            return
+        size = self._machine.options.queue_size
+        if room is Room.REFUSED:
+            self._machine.cut = Hole(*before)
+            reason = f"the queue of {size} updates is full"
+        else:
+            reason = f"callbacks are too slow: twice queue_size ({size}) updates are waiting"
+        connection = self._guard.connection
+        if connection is not None:
+            connection.abort(reason)
 
     def _message(self, payload: bytes, binary: bool, received_ns: int) -> bool:
-        """False where it was the last: nothing behind what breaks the WebSocket protocol is to be looked at."""
+        """Handle one message. False if it was the last: nothing behind what breaks the WebSocket protocol is looked at."""
         try:
             inbound = self._protocol.receive(payload, binary)
             if len(inbound) == 1 and type(inbound[0]) is Push:
                 self._push(inbound[0], received_ns)
             else:
-                self._take_in(inbound, received_ns)
+                self._several(inbound, received_ns)
         except ProtocolError as error:
-            self._callbacks.bad_frame(error)
+            self._dispatcher.bad_frame(error)
             return binary or self._is_utf8(payload)
         except Exception as error:  # a defect of ours must not cost the connection
-            logger.exception("%s: a frame could not be handled", self._protocol.venue)
-            self._callbacks.bad_frame(ProtocolError(f"unexpected error: {error!r}"))
+            self._log.exception("a frame could not be handled")
+            self._dispatcher.bad_frame(ProtocolError(f"unexpected error: {error!r}"))
         return True
 
-    def flush(self) -> None:
-        if not self._callbacks.flush():
-            self.connection.abort(f"the queue of {self._options.queue_size} updates is full (overflow='disconnect')")
-
-    def _take_in(self, inbound: Sequence[Inbound], received_ns: int) -> None:
-        """All that one frame means, where that is not one update."""
-        # One document for several topics, or one value for several: whoever wants more than one gets it once.
+    def _several(self, inbound: Sequence[Inbound], received_ns: int) -> None:
+        """Handle a frame that carries a reply or several updates."""
+        # One document for several topics, or one value for several: a subscription that wants more than one gets it once.
         served: Optional[Set[Tuple[Subscription, int, str]]] = None if len(inbound) == 1 else set()
         for item in inbound:
             if isinstance(item, Push):
                 self._push(item, received_ns, served)
-            else:
-                self.flush()  # what came before it
-                self._reply(item)
+            elif self._live:
+                self._dispatcher.put_staged()  # what came before it
+                self.answer(item)
 
     def _is_utf8(self, payload: bytes) -> bool:
         """What is no JSON has still to be UTF-8, or the connection fails: the transport leaves that to the decoder."""
         try:
             payload.decode("utf-8")
         except UnicodeDecodeError as error:
-            self.connection.fail(INVALID_PAYLOAD, f"text that is not UTF-8: {error.reason}")
+            self._guard.connection.fail(INVALID_PAYLOAD, f"text that is not UTF-8: {error.reason}")
             return False
         return True
 
     def pong(self, payload: bytes) -> None:
-        """A WebSocket pong. Unasked ones are allowed, and say nothing that any other frame would not."""
+        """Handle a WebSocket pong. Unasked ones are allowed, and say nothing that any other frame would not."""
         reply = Reply(payload.decode("latin-1"), None)
-        with self._lock:
-            known = self._pending.has(reply)
+        with self._guard.lock:
+            known = self._machine.requests.knows(reply.key)
         if known:
-            self._reply(reply)
+            self.answer(reply)
 
-    def _reply(self, reply: Reply) -> None:
-        with self._lock:
-            entry = self._pending.take(reply)
-        if entry is None and self._is_over():
-            return  # close() has ended its request
+    # -- answers -------------------------------------------------------------------------------------
+
+    def answer(self, reply: Reply) -> None:
+        """Bring an answer to its request. Raises ``ProtocolError`` if there is none."""
+        entry, late = self._guard.do(self._machine.answered, reply, self._clock.monotonic())
         if entry is None:
-            raise ProtocolError(f"an answer to no request in flight (kind {reply.kind}, id {reply.key})")
-        if entry.handler is not None:
-            entry.handler(entry.request, reply)
-        if entry.future is None:
-            return
+            if late is not None:
+                self._late(late, reply)
+            elif not (self._machine.link.state.is_over or self._guard.connection is None or self._guard.connection.stopped):
+                # Else its request has ended together with the connection.
+                raise ProtocolError(f"an answer to no request in flight (kind {reply.kind}, id {reply.key})")
+        elif entry.role is Role.LOGIN:
+            self._login(entry.request, reply)
+        elif entry.role is Role.USER:
+            self._conclude(entry, reply)
+
+    def _conclude(self, entry: Entry, reply: Reply) -> None:
+        result, error = self._read(entry.request, reply)
+        # Decided already: a decision was mended meanwhile, or the process was forked.
+        with contextlib.suppress(InvalidStateError):
+            if error is None:
+                entry.future.set_result(result)
+            else:
+                entry.future.set_exception(error)
+
+    def _read(self, request: Request, reply: Reply) -> Tuple[Any, Optional[BaseException]]:
         try:
-            result = self._protocol.conclude(entry.request, reply)
+            return self._protocol.conclude(request, reply), None
         except ProtocolError as error:
             # It was carried out, or it was not: the venue knows.
-            reason = f"the answer to {entry.request.kind} cannot be read: {error}"
-            entry.future.set_exception(UnreadableReply(reason, request_id=entry.request.key))
+            unreadable = UnreadableReply(f"the answer to {request.kind} cannot be read: {error}")
+            name_orders(unreadable, request)
+            return None, unreadable
         except Exception as error:
-            entry.future.set_exception(error)
+            if isinstance(error, OutcomeUnknown):
+                name_orders(error, request)
+            return None, error
+
+    def _late(self, request: Request, reply: Reply) -> None:
+        """Report the answer to a request whose caller was told that its outcome is unknown."""
+        if request.topics:
+            return  # a subscription that was ended in the meantime, or asked for again
+        result, error = self._read(request, reply)
+        self._log.info("the answer to %s came after its timeout", request.kind)
+        link_id, _ = link_ids(request)
+        self._dispatcher.emit(LateReply(request.key, link_id, result, error, client=self._name))
+
+    # -- login ---------------------------------------------------------------------------------------
+
+    def login(self) -> None:
+        """Ask what logs the connection in. Without a lock: a signer is users' code."""
+        try:
+            requests = self._protocol.login(self._now_ms())
+        except Exception as error:  # a signer of the user's may raise anything
+            self._login_failed(error)
         else:
-            entry.future.set_result(result)
+            self._guard.do(self._machine.opened, requests, self._clock.monotonic())
+
+    def _login(self, request: Request, reply: Reply) -> None:
+        try:
+            more = self._protocol.login_answered(request, reply, self._now_ms())
+        except Exception as error:
+            self._login_failed(error)
+        else:
+            self._guard.do(self._machine.login_answered, more, self._clock.monotonic())
+
+    def _login_failed(self, error: Exception) -> None:
+        self._guard.do(self._machine.login_failed, error)
+
+    def _now_ms(self) -> int:
+        return self._clock.wall_ns() // 1_000_000
+
+    # -- updates -------------------------------------------------------------------------------------
 
     def _push(self, push: Push, received_ns: int, served: Optional[Set[Tuple[Subscription, int, str]]] = None) -> None:
-        topic = self._topics.get(push.topic)
+        topic = self._machine.topics.get(push.topic)
         if topic is None:
             self._unknown_topic(push.topic)
             return
-        if self.gap.due:
-            self.announce_gap()
+        if topic.hole is not None:
+            self._dispatcher.put_staged()  # what came before the gap
+            self._guard.do(self._machine.first_update, topic, self._clock.monotonic())
         if topic.max_silence is not None:
             if topic.silent:
-                self._watch_again()
-            topic.updated_at, topic.silent = self._clock.monotonic(), False
+                self._guard.wake_watch()
+            topic.updated_at, topic.silent = self._machine.heard_at, False
         push.received_ns = received_ns
+        for sink in topic.sinks:
+            sink.take(push, topic.present)
         if served is None:
-            self._callbacks.take(topic.subscriptions, push.topic, push)
+            if topic.queued:
+                self._dispatcher.take(topic.queued, push.topic, push)
             return
-        for subscription in topic.subscriptions:
-            # By identity: a venue's protocol gives the same object where it is the same value.
+        for subscription in topic.queued:
+            # By identity: a venue's protocol gives the same object if it is the same value.
             raw = subscription.raw
             what = (subscription, id(push.document if raw else push.payload), "" if raw else push.symbol)
             if what not in served:
                 served.add(what)
-                self._callbacks.take((subscription,), push.topic, push)
+                self._dispatcher.take((subscription,), push.topic, push)
 
     def _unknown_topic(self, topic: str) -> None:
-        # Told once a topic and connection: the venue may send it a thousand times a second.
-        tell = topic not in self._told_unknown and len(self._told_unknown) < _UNKNOWN_TOPICS_TOLD
-        if tell:
-            self._told_unknown.add(topic)
-        self._callbacks.bad_frame(ProtocolError(f"an update of {topic}, which is not subscribed"), tell=tell)
-
-    def announce_gap(self) -> None:
-        gap = self.gap.announce(self._clock.monotonic())
-        logger.warning(
-            "%s: updates of %d topics may be missing from %.3f s", self._protocol.venue, len(gap.topics), gap.seconds
-        )
-        self._callbacks.emit(gap)
+        if not self._live:
+            return  # it was subscribed then, and is not now
+        # Reported once a topic and connection: the venue may send it a thousand times a second.
+        report = topic not in self._unknown_topics and len(self._unknown_topics) < _UNKNOWN_TOPICS_REPORTED
+        if report:
+            self._unknown_topics.add(topic)
+        self._dispatcher.bad_frame(ProtocolError(f"an update of {topic}, which is not subscribed"), report=report)

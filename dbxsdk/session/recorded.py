@@ -1,25 +1,36 @@
-"""The recording of a client's connections, where the user asked for one: what fails in it costs the recording only."""
+"""The recording of a client's connections, if the user asked for one. A recorder that raises is switched off; the client
+carries on."""
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import Any, Callable, Optional, Sequence
 
 from dbxsdk.events import Event, RecordingFailed
 from dbxsdk.protocol import Protocol
+from dbxsdk.runtime.log import ClientLog
 from dbxsdk.transport import Address, Message
-
-logger = logging.getLogger(__name__)
 
 
 class Recorded:
     """One connection after another. The reader thread's own."""
 
     def __init__(
-        self, recorder: Any, protocol: Protocol, address: Address, owner: object, emit: Callable[[Event], None]
+        self,
+        recorder: Any,
+        protocol: Protocol,
+        address: Address,
+        owner: object,
+        emit: Callable[[Event], None],
+        later: Callable[[Callable[[], None]], None],
+        log: ClientLog,
+        name: str,
     ) -> None:
-        """``recorder`` is ``Options.recorder``; ``owner`` tells one client's connections from another's."""
+        """``recorder`` is ``Options.recorder``; ``owner`` distinguishes one client's connections from another's;
+        ``later`` has something called on the callbacks thread."""
+        self._later = later
+        self._log = log
+        self._name = name
         self._recorder = recorder
         self._protocol = protocol
         self._address = address
@@ -43,10 +54,17 @@ class Recorded:
                 on_error=self._emit,
             )
         except Exception as error:  # a recorder of the user's may raise anything, and the client is to live
-            logger.exception("%s: the connection cannot be recorded", self._protocol.venue)
-            self._emit(RecordingFailed(error, 0))
+            self._failed("the connection cannot be recorded", error, 0)
         else:
-            self.current = connection.recorded = _Guarded(recording, self._protocol.venue, self._emit)
+            self.current = connection.recorded = _Guarded(recording, self._failed)
+
+    def _failed(self, message: str, error: Exception, lost: int) -> None:
+        # Not here: a frame may be on its way just now, and the log's handlers are users' code.
+        self._later(lambda: self._report(message, error, lost))
+
+    def _report(self, message: str, error: Exception, lost: int) -> None:
+        self._log.error(message, exc_info=error)
+        self._emit(RecordingFailed(error, lost, client=self._name))
 
     def received(self, messages: Sequence[Message], received_ns: int) -> None:
         """What one read of the network brought. Only where there is a ``current`` one."""
@@ -64,10 +82,9 @@ class _Guarded:
     """One connection of a recorder, which may be the user's: at the first exception it is dropped, and that is told. From
     any thread."""
 
-    def __init__(self, recording: Any, venue: str, emit: Callable[[Event], None]) -> None:
+    def __init__(self, recording: Any, failed: Callable[[str, Exception, int], None]) -> None:
         self._recording = recording
-        self._venue = venue
-        self._emit = emit
+        self._failed = failed
 
     def received(self, messages: Sequence[Message], wall_ns: int, monotonic_ns: int) -> None:
         self._call(len(messages), "received", messages, wall_ns, monotonic_ns)
@@ -92,6 +109,5 @@ class _Guarded:
             return getattr(recording, name)(*arguments, **named)
         except Exception as error:
             self._recording = None
-            logger.exception("%s: the connection is recorded no further", self._venue)
-            self._emit(RecordingFailed(error, frames))
+            self._failed("the connection is recorded no further", error, frames)
             return None

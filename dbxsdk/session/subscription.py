@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import typing
 from typing import TYPE_CHECKING, Any, Callable, FrozenSet, Optional, Tuple
 
 from dbxsdk.runtime import reentrancy
 
 if TYPE_CHECKING:
-    from dbxsdk.session.dispatch import UpdateQueue
-    from dbxsdk.session.session import Session
+    from dbxsdk.session.core.effects import Sink
+
+
+class Owner(typing.Protocol):
+    """What a subscription and its iterator need of the client that they belong to."""
+
+    def unsubscribe(self, subscription: "Subscription") -> None:
+        """End it. Waits for nothing."""
+
+    def next_update(self, subscription: "Subscription", queue: Any) -> Any:
+        """The next update or ``Gap`` out of an iterator's queue; waits for it. Raises ``StopIteration`` at the end."""
 
 
 class Subscription:
@@ -30,24 +40,29 @@ class Subscription:
         "overflow",
         "lossy",
         "max_silence",
+        "on_silence",
         "queue",
-        "_session",
+        "sink",
+        "passes",
+        "_owner",
         "__weakref__",
     )
 
     def __init__(
         self,
-        session: "Session",
+        owner: Owner,
         channel: str,
         topics: Tuple[str, ...],
         callback: Callable[[Any], Any],
         *,
-        raw: bool,
-        overflow: str,
-        max_silence: Optional[float],
-        queue: Optional["UpdateQueue"],
+        raw: bool = False,
+        overflow: str = "block",
+        max_silence: Optional[float] = None,
+        on_silence: str = "tell",
+        queue: Any = None,
+        sink: Optional["Sink"] = None,
     ) -> None:
-        self._session = session
+        self._owner = owner
         self.channel = channel
         self.topics = topics
         self.active = True
@@ -58,14 +73,26 @@ class Subscription:
         self.overflow = overflow
         self.lossy = overflow in ("drop_oldest", "latest")
         self.max_silence = max_silence
+        self.on_silence = on_silence
         self.queue = queue
-        """Where its updates wait for their turn; None: the callback runs on the reader thread."""
+        """An iterator's own queue; None: its updates wait in the client's."""
+        self.passes: FrozenSet[int] = frozenset()
+        """The ``last_received_ns`` of holes that were open when it was made: their gaps are none of its own."""
+        self.sink = sink
+        """Takes the updates in place of the callback: an order book."""
 
     def unsubscribe(self) -> None:
-        """Ends it: the callback is not called again once this returned, except for a call that is running
-        now. The venue is told where no other subscription wants the topics; its answer is not waited for.
+        """End it: the callback is not called again once this returned, except for a call that is running
+        now. The venue is asked to end it if no other subscription wants the topics; its answer is not waited for.
         By any thread, a signal handler and a destructor, too (see ``Client.close``); calling it again does nothing."""
-        reentrancy.run(lambda: self._session.unsubscribe(self))
+        reentrancy.run(lambda: self._owner.unsubscribe(self))
+
+    def __dir__(self) -> "list[str]":
+        return sorted({*object.__dir__(self)} - _INTERNAL)
 
     def __repr__(self) -> str:
         return f"<Subscription {self.channel} {list(self.topics)}{'' if self.active else ' ended'}>"
+
+
+_INTERNAL = {"ended_topics", "callback", "raw", "overflow", "lossy", "max_silence", "on_silence", "queue", "sink", "passes"}
+"""Attributes that are the session's own, whatever their names look like."""

@@ -10,7 +10,6 @@ hands on what of it the kernel had no room for.
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 import ssl
 import threading
@@ -20,6 +19,7 @@ from dbxsdk.errors import ConnectError, DbxError
 from dbxsdk.options import Options
 from dbxsdk.protocol import SecretText
 from dbxsdk.runtime.clock import monotonic
+from dbxsdk.runtime.log import SafeLogger
 from dbxsdk.transport.address import Address
 from dbxsdk.transport.app import App, handshake_error
 from dbxsdk.transport.connect import connect
@@ -42,7 +42,7 @@ from dbxsdk.transport.outcome import Ending, NotSent, SendFailed
 from dbxsdk.transport.redaction import redaction, secrets
 from dbxsdk.transport.wire import NotWritten, PartlyWritten, Wire
 
-logger = logging.getLogger(__name__)
+logger = SafeLogger(__name__)
 
 _CLOSE_WAIT = 0.1
 """Seconds that a close frame waits for the frame before it to leave."""
@@ -95,7 +95,8 @@ class Connection:
     def run(self) -> Ending:
         """Connect and read until the end. Never raises; leaves no descriptor."""
         try:
-            return self._run()
+            with redaction.guarded():
+                return self._run()
         except DbxError as error:
             return self._not_opened(error)
         except Exception as error:  # the thread that reconnects must live
@@ -159,7 +160,11 @@ class Connection:
         self._last_sent = monotonic()
         self._opened = True
         if self._stopped is None:
-            self._on_open()
+            try:
+                self._on_open()
+            except BaseException:  # noqa: B036 - websocket-client would say goodbye first, and wait for the answer
+                self.abort("unexpected error")
+                raise
 
     def _read(self, ws: Any) -> None:
         """Read until the end, on the thread of ``run``."""
@@ -288,11 +293,6 @@ class Connection:
     def send_bytes(self, data: bytes, timeout: float) -> None:
         """Send a binary frame. Raise ``NotSent`` or ``SendFailed``."""
         self._write(BINARY, data, timeout)
-
-    def ping(self, payload: str, timeout: float) -> None:
-        """Send a WebSocket ping frame; its pong goes to ``on_pong``. Raise ``NotSent`` or ``SendFailed``."""
-        self._record("out", PING, payload.encode())
-        self._write(PING, payload.encode(), timeout)
 
     def close(self) -> None:
         """Say goodbye: the peer's answer ends ``run``, and ``abort`` if none comes. Waits for a frame that is on its way, for

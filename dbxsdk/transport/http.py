@@ -17,6 +17,7 @@ from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.fork import importing
 from dbxsdk.transport.connect import SourceError, check_source, is_loopback
 from dbxsdk.transport.retry_after import retry_after
+from dbxsdk.transport.redaction import redaction
 
 LARGEST_BODY = 16 * 1024 * 1024
 """Bytes; the longest list of markets has a few hundred thousand."""
@@ -81,7 +82,7 @@ def get(
         session.mount("http://", adapter)
         session.mount("https://", adapter)
         try:
-            with limit, session.get(
+            with redaction.guarded(), limit, session.get(
                 url, params=params, headers=headers, timeout=timeout, proxies=proxies, allow_redirects=False, stream=True
             ) as answer:
                 content = _body(answer, host, limit)

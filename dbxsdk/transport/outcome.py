@@ -24,8 +24,10 @@ class SendFailed(Exception):
 
 @attrs.frozen
 class Ending:
-    """How a connection ended. ``error`` is set if it never opened; ``code`` is the close code received."""
+    """How a connection ended. ``error`` is set if it never opened; ``code`` is the close code received; ``retry_in`` is
+    what a recording says of the next attempt."""
 
     reason: str
     code: Optional[int] = None
     error: Optional[DbxError] = None
+    retry_in: Optional[float] = None

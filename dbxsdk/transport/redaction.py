@@ -1,15 +1,19 @@
-"""Keeps keys and tokens out of websocket-client's log.
+"""The logs of the libraries below: no secret gets into them, and no handler of theirs ends one of our threads.
 
-At the user's wish (``websocket.enableTrace``) it logs whole handshakes, headers and query included.
+If the user wants it (``websocket.enableTrace``), websocket-client logs whole handshakes, headers and query included. It logs
+in the middle of ``run_forever``, and urllib3 in the middle of a request.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 import weakref
-from typing import Iterator
+from typing import Any, Iterator
 from urllib.parse import unquote, urlsplit
 
+from dbxsdk.runtime.log import hand_on
 from dbxsdk.transport.address import Address
 
 _HIDDEN = "***"
@@ -22,12 +26,24 @@ class Redaction(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self._addresses: "weakref.WeakSet[Address]" = weakref.WeakSet()
+        self._ours: Any = threading.local()
 
     def watch(self, address: Address) -> None:
-        """From now on, as long as ``address`` lives."""
+        """Hide what ``address`` holds, as long as it lives."""
         self._addresses.add(address)
 
+    @contextlib.contextmanager
+    def guarded(self) -> Iterator[None]:
+        """What handlers and filters raise on this thread meanwhile goes no further."""
+        before = getattr(self._ours, "active", False)
+        self._ours.active = True
+        try:
+            yield
+        finally:
+            self._ours.active = before
+
     def filter(self, record: logging.LogRecord) -> bool:
+        """Hide secrets. On a thread that is ``guarded``, hand the record on here."""
         message = record.getMessage()
         hidden = message
         for address in list(self._addresses):
@@ -35,7 +51,10 @@ class Redaction(logging.Filter):
                 hidden = hidden.replace(secret, _HIDDEN)
         if hidden is not message:
             record.msg, record.args = hidden, None
-        return True
+        if not getattr(self._ours, "active", False):
+            return True
+        hand_on(record, passing=self)
+        return False
 
 
 def secrets(address: Address) -> Iterator[str]:
@@ -47,4 +66,5 @@ def secrets(address: Address) -> Iterator[str]:
 
 
 redaction = Redaction()
-logging.getLogger("websocket").addFilter(redaction)
+for _name in ("websocket", "urllib3.connectionpool", "urllib3.util.retry"):  # a logger's filters see its own records only
+    logging.getLogger(_name).addFilter(redaction)

@@ -185,6 +185,8 @@ class Wire:
     @property
     def stuck_since(self) -> Optional[float]:
         """Return the monotonic time since when a rest has waited without any progress; None if none waits."""
+        if not self.rest:
+            return None
         with self._write_lock:
             if not self._left():
                 return None

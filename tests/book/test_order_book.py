@@ -351,19 +351,74 @@ def test_a_repeat_is_a_sign_of_life_and_no_change(fresh: Book) -> None:
     assert not fresh.snapshot(number=1)
     assert fresh.book.age == 0.0 and fresh.book.snapshot() is before and fresh.book.stats().repeats == 1
     fresh.book.stale("dropped")
+    fresh.book.live()
     assert fresh.snapshot(number=1), "it replaces a stale book, though its number is no new one"
     assert not fresh.book.is_stale
 
 
+def test_a_whole_book_of_a_subscription_that_has_ended_is_not_believed(fresh: Book) -> None:
+    """What was under way when the topic was subscribed again: the changes that follow are of another whole book."""
+    book, ended = fresh.book, fresh.book.epoch
+    book.stale("it is subscribed again", renewed=True)
+    book.live()
+    before = book.bids()
+    for epoch in (ended, 0):
+        assert not book.handle(push("snapshot", ([["5", "1"]], [["6", "1"]], 50)), epoch)
+        assert book.is_stale and book.bids() == before
+    assert book.stats().ignored == 2
+    assert fresh.snapshot() and not book.is_stale and book.best_bid == (D(9), D(1))
+
+
+def test_a_whole_book_before_the_acknowledgement_counts_from_the_acknowledgement_on(fresh: Book) -> None:
+    book = fresh.book
+    book.stale("the connection dropped")
+    assert fresh.snapshot((("5", "1"),), (("6", "1"),)) and fresh.delta((("5", "2"),))
+    assert book.best_bid == (D(5), D(2)) and "not acknowledged" in str(book.stale_reason)
+    assert book.live() and not book.is_stale and book.best_bid == (D(5), D(2))
+    assert not book.live(), "once"
+
+
+def test_nothing_is_asked_for_while_the_topic_is_not_subscribed(fresh: Book) -> None:
+    fresh.book.stale("the venue refused it")
+    fresh.clock.now = 600.0
+    fresh.delta(number=90)
+    assert fresh.book.ask_when_due(900.0) is None and fresh.asked == []
+    fresh.book.live()
+    assert fresh.book.ask_when_due(600.0) == 600.0 + PATIENCE
+    fresh.clock.now = 600.0 + PATIENCE
+    fresh.book.ask_when_due(600.0 + PATIENCE)
+    assert len(fresh.asked) == 1, "of a market so quiet that no update comes to do so"
+
+
+def test_what_another_book_of_the_topic_asked_for_is_not_asked_for_again(fresh: Book) -> None:
+    """A crossed book that was believed stays so when another renews the topic and the venue sends it crossed again."""
+    crossed = (("12", "1"),), (("10", "2"),)
+    fresh.delta(*crossed)
+    fresh.snapshot(*crossed)
+    assert fresh.book.is_crossed and not fresh.book.is_stale and len(fresh.asked) == 1
+    fresh.clock.now = 1000.0
+    fresh.book.stale("it is subscribed again", renewed=True)
+    fresh.book.live()
+    fresh.snapshot(*crossed)
+    assert not fresh.book.is_stale and len(fresh.asked) == 1
+    fresh.book.stale("the connection dropped")
+    fresh.book.live()
+    fresh.snapshot(*crossed)
+    assert fresh.book.is_stale and len(fresh.asked) == 2, "after a drop it is looked at anew"
+
+
 def test_a_dropped_connection_is_told_once_and_asks_for_nothing(fresh: Book) -> None:
     assert fresh.book.stale("the connection dropped")
-    assert not fresh.book.stale("again")
-    assert fresh.book.stale_reason == "the connection dropped" and fresh.asked == []
+    version = fresh.book.snapshot().version
+    assert not fresh.book.stale("the venue refused it")
+    assert fresh.book.stale_reason == "the venue refused it", "the newest reason, though the book is as it was"
+    assert fresh.book.snapshot().version == version and fresh.asked == []
 
 
 def test_after_a_drop_the_venue_has_time_for_its_whole_book(fresh: Book) -> None:
     fresh.book.stale("dropped")
     fresh.clock.now = 600.0
+    fresh.book.live()
     fresh.delta()
     fresh.clock.now += PATIENCE - 1
     fresh.delta()
@@ -384,7 +439,7 @@ def test_a_change_that_ends_in_the_middle_for_whatever_reason_is_no_book(fresh: 
         def __contains__(self, key: object) -> bool:
             raise KeyboardInterrupt
 
-    fresh.book._state.asks._sizes = Interrupted()
+    fresh.book.state.asks._sizes = Interrupted()
     with pytest.raises(KeyboardInterrupt):
         fresh.delta((("9", "7"),), (("10", "1"),))
     assert fresh.book.is_stale and fresh.book.bids() == []
@@ -483,7 +538,7 @@ def test_readers_never_see_a_torn_book() -> None:
         while not done.is_set():
             bids, asks = made.book.bids(), made.book.asks(2)
             assert len(bids) == len(asks) == 2 and len({size for _, size in bids}) == len({size for _, size in asks}) == 1
-            bid, ask = made.book._state.top
+            bid, ask = made.book.state.top
             assert bid is not None and ask is not None and bid[1] == ask[1]
             snapshot = made.book.snapshot()
             sizes = {size for _, size in snapshot.bids + snapshot.asks}
@@ -514,7 +569,7 @@ def test_waiting_for_the_first_whole_book() -> None:
     made = Book()
     assert not made.book.wait_ready(0) and not made.book.wait_ready(0.01)
     waiting = Background(made.book.wait_ready, 5)
-    eventually(lambda: made.book._state.waiters)
+    eventually(lambda: made.book.state.waiters)
     made.snapshot()
     assert waiting.result() is True
     assert made.book.wait_ready() and made.book.wait_ready(0)
@@ -525,7 +580,7 @@ def test_waiting_for_an_update(fresh: Book) -> None:
     assert not book.wait_update(0.01)
     for change in (lambda: fresh.delta((("9", "3"),)), lambda: book.stale("dropped"), fresh.snapshot):
         waiting = Background(book.wait_update, 5)
-        eventually(lambda: book._state.waiters)
+        eventually(lambda: book.state.waiters)
         change()  # type: ignore[no-untyped-call]
         assert waiting.result() is True
     seen = book.snapshot().version
@@ -538,7 +593,7 @@ def test_waiting_for_an_update(fresh: Book) -> None:
 def test_closing_wakes_whoever_waits(method: str) -> None:
     made = Book()
     waiting = Background(getattr(made.book, method), 5)
-    eventually(lambda: made.book._state.waiters)
+    eventually(lambda: made.book.state.waiters)
     made.book.close()
     assert waiting.result() is False
     assert getattr(made.book, method)() is False
@@ -547,7 +602,7 @@ def test_closing_wakes_whoever_waits(method: str) -> None:
 def test_what_ended_the_client_is_raised_where_somebody_waits() -> None:
     made = Book()
     waiting = Background(made.book.wait_ready, 5)
-    eventually(lambda: made.book._state.waiters)
+    eventually(lambda: made.book.state.waiters)
     made.book.end(ConnectError("no connection after 3 tries"), "the client has ended")
     assert isinstance(waiting.error(), ConnectError)
     with pytest.raises(ConnectError, match="3 tries"):
@@ -604,9 +659,10 @@ def test_asking_for_a_whole_book_is_done_without_the_lock() -> None:
 
 
 def test_after_a_fork_nothing_of_the_parents_is_relied_on(fresh: Book) -> None:
-    fresh.book._state.lock.acquire()  # by a thread that the child does not have
-    fresh.book._state._pid = 0  # the parent's
+    fresh.book.state.lock.acquire()  # by a thread that the child does not have
+    fresh.book.state._pid = 0  # the parent's
     fresh.book.check_process()
     assert fresh.book.is_stale and fresh.book.bids() == []
+    fresh.book.live()
     fresh.snapshot()
     assert not fresh.book.is_stale and fresh.book.best_bid == (D(9), D(1))

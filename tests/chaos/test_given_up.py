@@ -13,9 +13,10 @@ import pytest
 from dbxsdk import ConnectError, Connected, Options, State
 from dbxsdk.sim import DigiFinexVenue
 from dbxsdk.transport import NotSent
+from tests.connections import noted
 from tests.faults.conftest import authority, client_context, digifinex, server_context, tls  # noqa: F401
 from tests.session.fake import FakeConnection, Gate, Network
-from tests.waiting import Background, Recorder, eventually
+from tests.waiting import Background, Recorder, eventually, held
 
 
 class TimeLimit(Exception):
@@ -50,7 +51,7 @@ def test_a_call_that_was_interrupted_is_not_pending_and_holds_nothing_open(inter
             assert client.stats().pending == 0
             venue.resume()
             # Nobody waits for an answer now: a full queue holds the reader, and does not grow.
-            eventually(lambda: venue.step() or client._session.callbacks.queue.holding)
+            eventually(lambda: venue.step() or held(client))
             assert client.stats().queued == 2
             go_on.set()
             assert client.server_time() > 0
@@ -94,11 +95,11 @@ class Ending(FakeConnection):
     def stopped(self, value: bool) -> None:
         self._ends = value
 
-    def send(self, text: str, timeout: float) -> None:
+    def offer(self, text: str, *, ping: bool = False) -> bool:
         if "order" in text:
             self._ends = True
             raise NotSent("it is ending")
-        super().send(text, timeout)
+        return super().offer(text, ping=ping)
 
 
 def test_a_call_that_times_out_while_its_request_goes_from_one_connection_to_the_next_ends() -> None:
@@ -118,7 +119,7 @@ def test_a_call_that_times_out_while_its_request_goes_from_one_connection_to_the
                 connection.looked = looked
             return connection
 
-        client._session._connect = connect
+        network.connect = connect  # type: ignore[method-assign]
         network.plans.extend([None, gate])  # and there is no third
         first.end()
         assert looked.wait(5.0)
@@ -132,12 +133,15 @@ def test_a_call_that_times_out_while_its_request_goes_from_one_connection_to_the
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no such signal here")
-def test_half_a_frame_is_followed_by_nothing(interrupt: Any, tls: Dict[str, Any]) -> None:  # noqa: F811
+def test_half_a_frame_is_followed_by_nothing(
+    interrupt: Any, tls: Dict[str, Any], monkeypatch: pytest.MonkeyPatch  # noqa: F811
+) -> None:
+    network = noted(monkeypatch)
     with digifinex(tls, rate=0) as scene, scene.client() as client:
         scene.proxy.stop_reading()
-        wire = client._session._connection._wire
+        connection = network.now
         # When the write stands still, at the end of what all buffers take.
-        waiting = Background(lambda: eventually(lambda: wire.stuck_since) and threading.Event().wait(0.3) or interrupt())
+        waiting = Background(lambda: eventually(lambda: connection.stuck_since) and threading.Event().wait(0.3) or interrupt())
         with pytest.raises(TimeLimit):
             client.call("server.time", ["x" * (1 << 23)], timeout=20.0)
         waiting.result()

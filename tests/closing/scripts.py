@@ -61,7 +61,7 @@ def send(number):
             yield frame.f_globals["__name__"]
             frame = frame.f_back
     def when_it_waits():
-        while "dbxsdk.session.session" not in modules(sys._current_frames()[me]): pass
+        while not any(name.startswith("dbxsdk.session.") for name in modules(sys._current_frames()[me])): pass
         ends()
         os.kill(os.getpid(), number)
     daemon(when_it_waits)

@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 import time
+import weakref
 from typing import Any, Callable, Dict, Iterator, List, Tuple, Type
 
 import pytest
@@ -18,6 +19,7 @@ from dbxsdk import ClientClosed, ConnectionLost, CryptomusClient, DigiFinexClien
 from dbxsdk.runtime import exit as at_exit
 from dbxsdk.sim import DigiFinexVenue
 from tests.conftest import library_threads
+from tests.connections import noted
 from tests.session.fake import FakeProtocol, Network
 from tests.transport.conftest import authority, client_context, server_context  # noqa: F401
 from tests.transport.servers import Peer, Server
@@ -64,11 +66,13 @@ def stuck(step: str, port: int, context: ssl.SSLContext) -> Any:
 
 
 @pytest.mark.parametrize("step", ["TLS", "the handshake", "the token"])
-def test_during_the_opening(step: str, mute: int, client_context: ssl.SSLContext) -> None:  # noqa: F811
-    before = sockets()
+def test_during_the_opening(
+    step: str, mute: int, client_context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+) -> None:
+    before, network = sockets(), noted(monkeypatch)
     client = stuck(step, mute, client_context)
     opening, future = Background(client.open), client.submit("server.time" if step != "the token" else "ping")
-    eventually(lambda: client._session._connection is not None and client._session._connection._socket is not None)
+    eventually(lambda: network.now._socket)
     closed_at_once(client)
     assert isinstance(opening.error(), ClientClosed)
     assert isinstance(future.exception(0), ClientClosed)
@@ -146,7 +150,8 @@ def test_the_exit_closes_all_clients_at_once() -> None:
     assert {client.state for client in clients} == {State.CLOSED} and ours() == []
 
 
-def test_a_done_callback_that_blocks_holds_up_nobody_else() -> None:
+def test_a_done_callback_that_blocks_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(at_exit, "sessions", weakref.WeakSet())  # those of this test alone
     go_on, ran = threading.Event(), Recorder()
     networks = [Network(lambda connection, request: None), Network()]
     clients = [network.client(request_timeout=20.0) for network in networks]
@@ -156,7 +161,7 @@ def test_a_done_callback_that_blocks_holds_up_nobody_else() -> None:
     calling = Background(clients[0].call, "order", [2])
     eventually(lambda: len(networks[0].now.sent) == 2)
     started = time.monotonic()
-    closing = Background(at_exit.close, [client._session for client in clients], 0.5)
+    closing = Background(at_exit.close, at_exit.members(at_exit.sessions), 0.5)
     try:
         eventually(lambda: networks[0].now.ended.is_set() and networks[1].now.ended.is_set())
         assert isinstance(calling.error(), ConnectionLost)
@@ -219,17 +224,18 @@ def test_the_exit_tells_in_one_line_what_has_not_ended(caplog: pytest.LogCapture
     eventually(lambda: ours() == [])
 
 
-def test_a_dropped_client_lives_on_and_says_so() -> None:
+def test_a_dropped_client_lives_on_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(at_exit, "sessions", weakref.WeakSet())  # those of this test alone
     network, updates = Network(), Recorder()
     client = network.client()
     client.subscribe("trades", "A", callback=updates)
-    session = client._session
     with pytest.warns(ResourceWarning, match=r"dropped without close\(\): <FakeClient .* ready> lives on"):
         del client
         gc.collect()
     network.now.push({"topic": "trades.A", "n": 1})
     updates.wait()
-    session.close(5.0)
+    at_exit.close(at_exit.members(at_exit.sessions), 5.0)
+    assert ours() == [] and network.now.ended.is_set()
 
 
 def test_no_warning_without_need(recwarn: pytest.WarningsRecorder) -> None:

@@ -106,9 +106,11 @@ WAYS: Dict[str, Way] = {
     ),
     "while a token is fetched": Way(
         """
+        from tests.connections import Noting
+        Client._connector = network = Noting()
         client = CryptomusClient("user", "key", url=VENUE, token_url=MUTE.replace("ws", "http"), options=options())
         future = client.submit("ping")
-        while client._session._connection is None or client._session._connection._socket is None: pass
+        while network.now._socket is None: pass
         ends()
         """
     ),

@@ -81,7 +81,7 @@ def test_an_amount_without_decimals(info: Any) -> None:
     ({"createAt": "soon"}, "'createAt'"),
     ({"createAt": -1}, "'createAt'"),
     ({"timestamp": 10**30}, "'timestamp'"),
-    ({"send": []}, "list in place of an object"),
+    ({"send": []}, "expected an object, not list"),
     ({"send": {"info": INFO}}, "'amount' is missing"),
     ({"send": {"info": INFO, "amount": "0.5"}}, "'amount'"),
     ({"send": {"info": {**INFO, "decimals": 10**9}, "amount": "1"}}, "'decimals'"),

@@ -8,17 +8,12 @@ from typing import Any, Dict
 
 import pytest
 
+from dbxsdk.client import make_client
+from dbxsdk.digifinex import DigiFinexClient
 from dbxsdk.digifinex.protocol import DigiFinexProtocol
 from dbxsdk.errors import AuthError
 from dbxsdk.protocol import Reply
-from dbxsdk.session import Session
-from dbxsdk.transport import parse_url
 from tests.session.fake import FakeConnection, Network, fast
-
-
-def session(protocol: Any, answer: Any, **options: Any) -> "tuple[Session, Network]":
-    network = Network(answer)
-    return Session(protocol, parse_url("url", network.url), fast(**options), connect=network.connect), network
 
 
 def refuse(then: str) -> Any:
@@ -32,18 +27,16 @@ def refuse(then: str) -> Any:
     return answer
 
 
-def sent_methods(network: Network) -> Any:
-    return [request["method"] for connection in network.connections for request in connection.sent]
-
-
 @pytest.mark.parametrize("then", ["hangs up", "says nothing"])
 def test_the_first_opening_tells_the_refusal(then: str) -> None:
-    made, network = session(DigiFinexProtocol("key", "secret"), refuse(then), request_timeout=0.3)
+    network = Network(refuse(then))
+    arguments = {"api_key": "key", "api_secret": "secret", "url": network.url, "options": fast(request_timeout=0.3)}
+    client = make_client(DigiFinexClient, network, arguments)
     try:
         with pytest.raises(AuthError, match="authentication failed"):
-            made.open(None)
+            client.open()
     finally:
-        made.close(5)
+        client.close()
 
 
 KEY, SECRET = "the-api-key-4711", "the-secret-0815"

@@ -7,7 +7,17 @@ from typing import Any, Dict, List
 
 import pytest
 
-from dbxsdk import BadFrame, ConnectError, Connected, Disconnected, Gap, OutcomeUnknown, RequestTimeout, Update
+from dbxsdk import (
+    BadFrame,
+    ConnectError,
+    Connected,
+    Disconnected,
+    Gap,
+    LateReply,
+    OutcomeUnknown,
+    RequestTimeout,
+    Update,
+)
 from tests.faults.conftest import ORDER, QUICK, Scene
 from tests.waiting import Background, eventually
 
@@ -18,8 +28,10 @@ def test_an_answer_that_comes_too_late_is_given_to_nobody(scene: Scene) -> None:
         with pytest.raises(RequestTimeout) as raised:
             client.call("server.time", timeout=0.05)
         assert client.call("server.ping", timeout=3) == "pong", "not the time"
-        late = [each for each in scene.seen.of(BadFrame) if str(raised.value.request_id) in str(each.error)]
-        assert len(late) == 1 and not scene.seen.of(Disconnected)
+        late = scene.seen.wait_for(LateReply)
+        assert late.request_id == raised.value.request_id and late.result > 0 and late.error is None
+        assert len(scene.seen.of(LateReply)) == 1
+        assert not scene.seen.of(BadFrame) and not scene.seen.of(Disconnected)
 
 
 def test_frames_that_come_twice_are_told_and_confuse_nobody(scene: Scene) -> None:

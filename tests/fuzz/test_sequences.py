@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from dbxsdk.protocol import Reply, Request
-from dbxsdk.session.topics import Status
 from tests.fuzz.answers import answer
 from tests.fuzz.documents import SOCKETS, Socket
-from tests.fuzz.driver import Driver
+from tests.fuzz.driver import Driver, Status
 from tests.fuzz.running import EXAMPLES, count, limits
 from tests.fuzz.strategies import documents, frames, write
 
@@ -80,13 +79,22 @@ def machine(socket: Socket) -> Type[RuleBasedStateMachine]:
         def never_answer(self, data: st.DataObject) -> None:
             self.driver.expire(data.draw(st.sampled_from(self.driver.flight())))
 
+        @precondition(lambda self: self.driver.names)
+        @rule(data=st.data())
+        def renew(self, data: st.DataObject) -> None:
+            self.driver.renew(data.draw(st.lists(st.sampled_from(self.driver.names), min_size=1, max_size=2, unique=True)))
+
+        @rule()
+        def give_up_waiting(self) -> None:
+            self.driver.give_up_waiting()
+
         @rule()
         def connect(self) -> None:
             self.driver.connect()
 
         def teardown(self) -> None:
             driver = self.driver
-            if driver.wire.aborted:
+            if driver.aborted:
                 driver.connect()
             for _ in range(_SETTLED_AFTER):
                 flight = driver.flight()
@@ -96,12 +104,11 @@ def machine(socket: Socket) -> Type[RuleBasedStateMachine]:
                 self.reply(before, True, "none")
                 if driver.flight() and driver.flight()[0].request is before:
                     driver.expire(driver.flight()[0])  # several of its kind, and the answers have no id
-                if driver.wire.aborted:
+                if driver.aborted:
                     driver.connect()
-            assert not driver.flight(), "requests without an end"
-            assert not driver.subscriptions._waiting and not driver.subscriptions._commands
+            assert driver.at_rest, "requests without an end"
             statuses = {name: driver.status(name) for name in driver.wanted()}
-            assert all(status in (Status.LIVE, Status.REFUSED, Status.WANTED) for status in statuses.values()), statuses
+            assert all(status in (Status.LIVE, Status.REFUSED) for status in statuses.values()), statuses
             count(f"sequences {socket.name}")
             count(f"sequences {socket.name}", "topics subscribed at the end", list(statuses.values()).count(Status.LIVE))
 

@@ -22,10 +22,10 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no for
 PACKAGE = pathlib.Path(dbxsdk.__file__).parent
 ELSEWHERE = {"sim", "cli", "playback"}
 """Not for a child to go on with: servers, programs, and replays, which are of their process."""
-OF_THE_CHILD = {"_after_fork", "after_fork_in_child", "renew_lock", "forget", "first_use"}
+OF_THE_CHILD = {"_after_fork", "after_fork_in_child", "end_in_child", "forget", "first_use"}
 """What makes locks in a child only."""
-OF_ONE_CALL = {"looks"}
-"""What makes locks that no other thread sees."""
+OF_ONE_THREAD = {"looks"}
+"""What makes them for itself: a pause that nobody else can end."""
 
 # ``argv``: the venues' addresses, the certificate, a folder, and whether the library's fork hooks run.
 SCRIPT = """
@@ -37,21 +37,7 @@ settings = json.loads(sys.argv[1])
 if not settings["hooks"]:
     os.register_at_fork = lambda **hooks: None
 
-made = {}  # the newest lock made at each place in the library
-
-def watched(original):
-    def make(*args):
-        frame = sys._getframe(1)
-        while frame.f_code.co_filename in (threading.__file__, concurrent.futures._base.__file__):
-            frame = frame.f_back
-        lock = original(*args)
-        path, _, inner = frame.f_code.co_filename.rpartition("dbxsdk/")
-        if path and frame.f_code.co_name != "_ensure_run":  # that is a new thread's own
-            made[f"{inner}:{frame.f_lineno}"] = lock
-        return lock
-    return make
-
-threading.Lock, threading.RLock = watched(threading.Lock), watched(threading.RLock)
+from tests.processes import locks  # first: it sees all that are made from now on
 import dbxsdk
 
 context = ssl.create_default_context(cafile=settings["cafile"])
@@ -79,6 +65,7 @@ def child():
     arrived, told = threading.Event(), threading.Event()
     assert trades.server_time() > 0
     assert future.result(0) > 0
+    assert isinstance(next(messages), dbxsdk.Gap)
     assert next(messages).symbol == "BTC_USDT"
     assert book.wait_ready(8) and book.best_bid is not None
     assert arrived.wait(8), "no update"
@@ -93,28 +80,8 @@ def child():
     assert not left, left
 
 # A fork waits for that one: see test_fork_imports.
-places = {place: lock for place, lock in made.items() if settings["hooks"] is False or "runtime/fork.py" not in place}
-
-def hold_all():
-    # Each held by a thread of its own; None where the threads at work did not let go of one.
-    missing, release = [threading.Event() for _ in places], threading.Event()
-    def hold(lock, held):
-        if lock.acquire(timeout=1):
-            held.set()
-            release.wait(20)
-            lock.release()
-    holders = [threading.Thread(target=hold, args=pair) for pair in zip(places.values(), missing)]
-    for holder in holders:
-        holder.start()
-    def let_go():
-        release.set()
-        for holder in holders:
-            holder.join()
-    if all(held.wait(1.5) for held in missing):
-        return let_go
-    let_go()
-
-let_go = next(filter(None, (hold_all() for _ in range(10))))
+let_go = locks.hold_all(*(["runtime/fork.py"] if settings["hooks"] else []))
+held = [place for place in locks.places() if not (settings["hooks"] and place.startswith("runtime/fork.py"))]
 pid = os.fork()
 if pid == 0:
     faulthandler.dump_traceback_later(20, exit=True)  # where a child hangs
@@ -132,7 +99,7 @@ result = [trades.stats().reconnects, union.stats().reconnects]
 trades.close()
 union.close()
 recorder.close()
-print(json.dumps({"held": sorted(places), "status": status, "reconnects": result}))
+print(json.dumps({"held": held, "status": status, "reconnects": result}))
 """
 
 
@@ -143,7 +110,7 @@ def locks_in_the_source() -> Iterator[Tuple[str, int]]:
         if inner.split("/")[0] in ELSEWHERE:
             continue
         for function in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(function, ast.FunctionDef) and function.name not in OF_THE_CHILD | OF_ONE_CALL:
+            if isinstance(function, ast.FunctionDef) and function.name not in OF_THE_CHILD | OF_ONE_THREAD:
                 for node in ast.walk(function):
                     if isinstance(node, ast.Call) and makes_a_lock(node):
                         yield inner, node.lineno

@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import weakref
 from concurrent.futures import Future
 from types import FrameType
-from typing import Any
+from typing import Any, List
 
 import pytest
 
+from dbxsdk import State
 from dbxsdk.runtime import exit as at_exit
 from dbxsdk.runtime.fork import Imports
 from tests.session.fake import Network
@@ -92,9 +94,9 @@ def test_a_fork_during_the_configuration_of_logging() -> None:
 
 def test_a_client_that_is_made_while_the_exit_looks_for_clients(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a thread that is a daemon. Nothing of the exit may be left out: other clients, and what recorders hold."""
+    monkeypatch.setattr(at_exit, "sessions", weakref.WeakSet())  # not those of the rest of the test run
     kept = [Network().client() for _ in range(3)]
-    closed, afterwards = [], []
-    monkeypatch.setattr(at_exit, "close", lambda ending, timeout: closed.extend(ending))
+    afterwards: List[bool] = []
     monkeypatch.setattr(at_exit, "_afterwards", [lambda: afterwards.append(True)])
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
@@ -110,7 +112,7 @@ def test_a_client_that_is_made_while_the_exit_looks_for_clients(monkeypatch: pyt
     finally:
         sys.settrace(None)
     assert len(kept) == 4 and afterwards
-    assert {client._session for client in kept[:3]} <= set(closed)
+    assert [client.state for client in kept[:3]] == [State.CLOSED] * 3
 
 
 def test_close_in_a_done_callback_of_a_users_future_has_ended_when_it_returns() -> None:

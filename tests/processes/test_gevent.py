@@ -94,7 +94,7 @@ if pid == 0:
         assert client.server_time() > 0
         while len(updates) < 5:
             gevent.sleep(0.01)
-        assert [type(event) for event in events] == [dbxsdk.Connected], events
+        assert [type(event) for event in events] == [dbxsdk.Connected, dbxsdk.Gap], events
         client.close()
         assert threads() == [], threads()
         status = 0

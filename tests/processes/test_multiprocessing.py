@@ -31,7 +31,7 @@ def work(queue):
 
 def update(queue):
     with feed.client.messages("trades", "BTC_USDT") as messages:
-        queue.put(next(messages))
+        queue.put(next(each for each in messages if not isinstance(each, dbxsdk.Gap)))
 
 def fail(number):
     raise dbxsdk.VenueError("no", code=number, reply={"code": number})

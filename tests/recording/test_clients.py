@@ -17,11 +17,11 @@ from dbxsdk.bybit.trade.protocol import BybitTradeProtocol
 from dbxsdk.digifinex.protocol import DigiFinexProtocol
 from dbxsdk.protocol import SecretText
 from dbxsdk.recording import Frame, Lost, Opened, RecordedConnection, read
-from dbxsdk.session.recorded import Recorded
 from dbxsdk.sim import DigiFinexVenue
 from dbxsdk.transport import Connection, NotSent, parse_url
+from tests.connections import noted
 from tests.recording.recordings import run
-from tests.session.fake import FakeProtocol, Network, fast
+from tests.session.fake import Network, fast
 from tests.waiting import Recorder, eventually
 
 
@@ -62,6 +62,10 @@ def test_only_a_recorder_will_do(wrong: Any) -> None:
 
 
 def test_what_a_session_tells() -> None:
+    others: List[Any] = []
+    Network().client(recorder=Notes(others)).close()
+    with Network().client(recorder=Notes(others)):
+        pass
     notes: List[Any] = []
     network = Network()
     client = network.client(recorder=Notes(notes))
@@ -69,7 +73,8 @@ def test_what_a_session_tells() -> None:
     client.subscribe("a", "x", callback=lambda update: notes.append(("callback", update)))
     about = notes[0][1]
     assert notes[0][0] == "connection" and about["venue"] == "fake" and about["endpoint"] == network.url
-    assert about["owner"] is client._session and about["on_error"] is not None
+    assert about["owner"] is not None and about["on_error"] is not None
+    assert about["owner"] is not others[0][1]["owner"], "each client is one"
     network.now.push({"topic": "a.x", "n": 1}).wait(5)
     update = eventually(lambda: [note for note in notes if note[0] == "callback"])[0][1]
     told = [note for note in notes if note[0] == "received" and b"topic" in note[1][0]]
@@ -131,38 +136,29 @@ class Raising(Notes):
 
 
 @pytest.mark.parametrize("failing", ["received", "sent", "control", "closed"])
-def test_a_recorder_of_the_users_that_raises_costs_the_recording_only(failing: str) -> None:
-    events, recorder = Recorder(), Raising(failing)
+def test_a_recorder_of_the_users_that_raises_costs_the_recording_only(
+    failing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events, recorder, network = Recorder(), Raising(failing), noted(monkeypatch)
     with DigiFinexVenue(rate=0) as venue:
         client = venue.client(options=dbxsdk.Options(recorder=recorder))
         client.on_event(events)
         with client:
             assert client.server_time() is not None and client.ping() > 0
-            client._session._connection.ping("hello", 1.0)
+            assert network.now.offer("hello", ping=True)
             assert client.server_time() is not None and client.stats().reconnects == 0
     assert str(events.wait_for(dbxsdk.RecordingFailed).error) == "no room"
     assert len(events.of(dbxsdk.RecordingFailed)) == 1 and len(events.of(dbxsdk.Disconnected)) == 1
     assert recorder.notes[-1] == ("raised",), "it is dropped then"
 
 
-def test_a_recorder_that_cannot_take_a_frame_back_is_told() -> None:
-    told: List[Any] = []
-    connection = Connection(parse_url("url", "ws://127.0.0.1:1"), dbxsdk.Options(), lambda: None, lambda _: None, lambda _: None)
-    recorded = Recorded(Raising("not_sent"), FakeProtocol(), connection._address, None, told.append)
-    recorded.begin(connection)
-    for _ in range(2):
-        with pytest.raises(NotSent):
-            connection.send("text", 1.0)
-    assert [event.lost for event in told] == [0]
-
-
-def test_what_a_connection_tells() -> None:
-    notes = Notes()
+def test_what_a_connection_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    notes, network = Notes(), noted(monkeypatch)
     with DigiFinexVenue(rate=0) as venue, venue.client(options=dbxsdk.Options(recorder=notes)) as client:
         for _ in range(20):
             client.server_time()
         client.submit("server.time").result(5)
-        client._session._connection.ping("hello", 1.0)
+        assert network.now.offer("hello", ping=True)
         eventually(lambda: ("control", "in", "pong", b"hello") in notes.notes)
     assert notes.notes[0][0] == "connection" and notes.notes[0][1]["secrets"] == ()
     questions = [(json.loads(note[1])["id"], index) for index, note in enumerate(notes.notes) if note[0] == "sent"]
@@ -275,7 +271,6 @@ child = os.fork()
 if child == 0:
     code = 1
     try:
-        assert client._session._recorded.current is None, "the parent's connection is not the child's to record"
         client.server_time()
         client.server_time()
         client.close()

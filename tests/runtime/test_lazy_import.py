@@ -37,3 +37,13 @@ def test_every_public_name_is_there_and_no_other() -> None:
         assert getattr(dbxsdk, name) is not None and name in dir(dbxsdk)
     with pytest.raises(AttributeError, match="'dbxsdk' has no attribute 'nothing'"):
         dbxsdk.nothing  # type: ignore[attr-defined]  # noqa: B018
+
+
+@pytest.mark.parametrize("package", ["dbxsdk", "dbxsdk.bybit", "dbxsdk.cryptomus", "dbxsdk.dbot", "dbxsdk.digifinex"])
+def test_dir_shows_what_a_package_exports_and_nothing_that_it_imports(package: str) -> None:
+    code = (
+        f"import dbxsdk, dbxsdk.sim, dbxsdk.cli.main, {package} as it; [getattr(it, name) for name in it.__all__]; "
+        "print(*(name for name in dir(it) if name not in it.__all__ and not name.startswith('__')))"
+    )
+    modules = "bybit cryptomus dbot digifinex errors events recording sim"
+    assert run(code) == (modules if package == "dbxsdk" else "")

@@ -7,15 +7,15 @@ import itertools
 import json
 import queue
 import threading
-import time
 from typing import Any, Callable, Collection, Deque, Dict, List, Optional, Sequence, Tuple
 
 from dbxsdk.client import Client
 from dbxsdk.errors import AuthError, ProtocolError, SubscribeError, VenueError
 from dbxsdk.options import Options
 from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
-from dbxsdk.session import Session
-from dbxsdk.transport import Ending, NotSent, parse_url
+from dbxsdk.session import Connector
+from dbxsdk.runtime.clock import monotonic
+from dbxsdk.transport import Ending, NotSent
 from tests.waiting import PATIENCE, eventually
 
 _hosts = itertools.count(1)
@@ -112,7 +112,7 @@ def say_yes(connection: "FakeConnection", request: Dict[str, Any]) -> Any:
     return {"id": request["id"], "ok": request["params"]}
 
 
-class Network:
+class Network(Connector):
     """Makes the connections of one client, and says what becomes of each."""
 
     def __init__(self, answer: Answer = say_yes) -> None:
@@ -123,11 +123,9 @@ class Network:
         self.addresses: List[Any] = []
         self.url = f"ws://fake-{next(_hosts)}.invalid/"
 
-    def connect(
-        self, address: Any, options: Options, on_open: Any, on_messages: Any, on_pong: Any, prepare: Any
-    ) -> "FakeConnection":
+    def connect(self, address: Any, options: Options, receiver: Any, prepare: Any) -> "FakeConnection":
         self.addresses.append(prepare(address, lambda raw: None) if prepare else address)
-        connection = FakeConnection(self, on_open, on_messages)
+        connection = FakeConnection(self, receiver)
         self.connections.append(connection)
         return connection
 
@@ -166,19 +164,17 @@ class FakeClient(Client):
     """A client whose connections come from a ``Network``."""
 
     def __init__(self, network: Network, protocol: FakeProtocol, options: Options) -> None:
+        self._connector = network
         super().__init__(protocol, network.url, options=options)
-        self._session = Session(protocol, parse_url("url", network.url), options, connect=network.connect)
 
 
 class FakeConnection:
     """Stands in for ``transport.Connection``."""
 
-    def __init__(
-        self, network: Network, on_open: Callable[[], None], on_messages: Callable[[List[Tuple[bytes, bool]]], None]
-    ) -> None:
+    def __init__(self, network: Network, receiver: Any) -> None:
         self._network = network
-        self._on_open = on_open
-        self._on_messages = on_messages
+        self._on_open = receiver.opened
+        self._on_messages = receiver.messages
         self._inbox: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
         self._ending: Optional[Ending] = None
         self._reader: Optional[int] = None
@@ -194,6 +190,10 @@ class FakeConnection:
         self.failures: List[int] = []
         self.last_received: Optional[float] = None
         self.last_sent: Optional[float] = None
+        self.received_message_at: Optional[float] = None
+        self.deaf = False
+        """Takes nothing, like a peer that does not read."""
+        self.stuck_since: Optional[float] = None
         self.recorded: Any = None
         self.secrets: Tuple[str, ...] = ()
         self._caught_up = 0.0
@@ -220,38 +220,50 @@ class FakeConnection:
             return plan
         if self._ending is not None:
             return self._ending
-        self.last_received = self.last_sent = time.monotonic()
+        self.last_received = self.last_sent = monotonic()
         self.opened.set()
         self._on_open()
         while self._ending is None:
             self._caught_up = self.last_received
-            self._waiting_since = time.monotonic()
+            self._waiting_since = monotonic()
             item = self._inbox.get()
             self._waiting_since = None
             if isinstance(item, Ending):
                 return item
             if item is not None and self._ending is None:
                 payloads, done = item
-                self.last_received = time.monotonic()
+                self.last_received = self.received_message_at = monotonic()
                 self._on_messages([(payload, False) for payload in payloads])
                 done.set()
         return self._ending
 
-    def send(self, text: str, timeout: float) -> None:
+    def offer(self, text: str, *, ping: bool = False) -> bool:
         if self.stopped or not self.opened.is_set():
             raise NotSent("the connection is not open")
         if self.send_failures:
             raise self.send_failures.popleft()
+        if self.deaf:
+            self.stuck_since = self.stuck_since or monotonic()
+            return False
         document = json.loads(text)
         self.sent.append(document)
-        self.last_sent = time.monotonic()
+        self.last_sent = monotonic()
         replies = self._network.answer(self, document)
         if replies is None:
-            return
-        done = [self.push(reply) for reply in (replies if isinstance(replies, list) else [replies])]
+            return True
+        done = [self.push_documents(reply) for reply in (replies if isinstance(replies, list) else [replies])]
         if threading.get_ident() != self._reader and not self._waiting_held():
-            # The answer is taken in before send() has returned, as a fast venue's may be.
+            # The answer is taken in before offer() has returned, as a fast venue's may be.
             done[-1].wait(0.2)
+        return True
+
+    def push(self, *documents: Any) -> Any:
+        """Delivers messages (see ``push_documents``). Without any, as the session calls it: writes what is left."""
+        if documents:
+            return self.push_documents(*documents)
+        if not self.deaf:
+            self.stuck_since = None
+        return not self.deaf
 
     def close(self) -> None:
         self.stopped = True
@@ -281,7 +293,7 @@ class FakeConnection:
 
     # -- what tests call -----------------------------------------------------------------------------
 
-    def push(self, *documents: Any) -> threading.Event:
+    def push_documents(self, *documents: Any) -> threading.Event:
         """Delivers messages, as of one read of the network; the event is set when the session has taken them in."""
         done = threading.Event()
         texts = [document if isinstance(document, bytes) else json.dumps(document).encode() for document in documents]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import threading
 import time
 from typing import Any, Dict, List
@@ -21,8 +22,8 @@ from dbxsdk import (
     Update,
     WrongThreadError,
 )
-from tests.session.fake import FakeConnection, Network, say_yes
-from tests.waiting import Background, Recorder, eventually
+from tests.session.fake import FakeConnection, Gate, Network, say_yes
+from tests.waiting import Background, Recorder, eventually, held
 
 
 class Slow:
@@ -54,7 +55,7 @@ def test_block_loses_nothing_and_stops_reading() -> None:
         client.subscribe("trades", "A", callback=slow.updates)
         last = push(network, range(10))
         assert slow.inside.wait(5.0)
-        eventually(lambda: client.stats().queued == 3 and client._session.callbacks.queue.holding)
+        eventually(lambda: client.stats().queued == 3 and held(client))
         assert not last.is_set()
         slow.go_on.set()
         slow.updates.wait(10)
@@ -68,7 +69,7 @@ def test_a_reader_held_by_its_own_queue_is_not_a_silent_venue() -> None:
         client.subscribe("trades", "A", callback=slow.updates)
         push(network, range(4))
         assert slow.inside.wait(5.0)
-        eventually(lambda: client._session.callbacks.queue.holding)
+        eventually(lambda: held(client))
         eventually(lambda: len(network.now.asked("ping")) >= 5)
         time.sleep(1.2)  # longer than the watch looks away
         assert network.now.abort_reasons == []
@@ -79,25 +80,26 @@ def test_a_reader_held_by_its_own_queue_is_not_a_silent_venue() -> None:
 
 def test_a_request_lets_a_held_reader_go_on_and_nothing_is_lost() -> None:
     network, slow = Network(), Slow()
-    with network.client(queue_size=1) as client:
+    with network.client(queue_size=3) as client:
         client.subscribe("trades", "A", callback=slow.updates)
-        push(network, range(5))
+        push(network, range(6))
         assert slow.inside.wait(5.0)
-        eventually(lambda: client._session.callbacks.queue.holding)
+        eventually(lambda: held(client))
         started = time.monotonic()
         assert client.call("echo", "answer", timeout=3.0) == "answer"
         assert time.monotonic() - started < 0.8, "the reader was told, it did not happen to look"
         slow.go_on.set()
-        slow.updates.wait(5)
-        assert data(slow.updates) == [0, 1, 2, 3, 4]
+        slow.updates.wait(6)
+        assert data(slow.updates) == [0, 1, 2, 3, 4, 5]
+        assert client.stats().dropped == 0 and len(network.connections) == 1
 
 
 def test_a_request_lets_a_reader_go_on_that_an_iterator_holds() -> None:
     network = Network()
-    with network.client(queue_size=1) as client:
+    with network.client(queue_size=3) as client:
         messages = client.messages("trades", "A")
         push(network, range(5))
-        eventually(lambda: messages._queue.holding)
+        eventually(lambda: held(client))
         started = time.monotonic()
         assert client.call("echo", 1, timeout=3.0) == 1
         assert client.submit("echo", 2).result(0.8) == 2
@@ -108,26 +110,31 @@ def test_a_request_lets_a_reader_go_on_that_an_iterator_holds() -> None:
 
 def test_after_the_answer_a_full_queue_holds_the_reader_again() -> None:
     network, slow = Network(), Slow()
-    with network.client(queue_size=1) as client:
+    with network.client(queue_size=3) as client:
         client.subscribe("trades", "A", callback=slow.updates)
-        push(network, range(3))
+        push(network, range(6))
         assert slow.inside.wait(5.0)
         assert client.call("echo", 1) == 1
-        last = push(network, range(3, 6))
-        eventually(lambda: client._session.callbacks.queue.holding)
+        assert client.stats().queued == 5
+        last = push(network, range(6, 9))
+        eventually(lambda: held(client))
         assert not last.is_set()
         slow.go_on.set()
-        slow.updates.wait(6)
+        slow.updates.wait(9)
+        assert len(network.connections) == 1
 
 
 @pytest.mark.parametrize("overflow", ["block", "drop_oldest", "latest", "disconnect"])
 def test_every_blocking_call_works_inside_a_callback(overflow: str) -> None:
     network, results = Network(), Recorder()
-    with network.client(queue_size=1, overflow=overflow) as client:
+    inside, go_on = threading.Event(), threading.Event()
+    with network.client(queue_size=10, overflow=overflow) as client:
 
         def work(update: Any) -> None:
-            if results.items:
+            if inside.is_set():
                 return
+            inside.set()
+            assert go_on.wait(5.0)
             try:
                 nested = client.subscribe("depth", "B", callback=print)
                 outcome = [client.call("echo", 5, timeout=3.0), client.ping(timeout=3.0) >= 0, nested.active]
@@ -138,8 +145,13 @@ def test_every_blocking_call_works_inside_a_callback(overflow: str) -> None:
                 results(error)
 
         client.subscribe("trades", "A", callback=work)
-        push(network, range(2 if overflow == "disconnect" else 20))
+        push(network, [0])
+        assert inside.wait(5.0)
+        last = push(network, range(1, 11 if overflow == "disconnect" else 15))
+        eventually(lambda: held(client) if overflow == "block" else last.is_set())
+        go_on.set()
         assert results.wait() == [[5, True, True]]
+        assert len(network.connections) == 1
 
 
 def test_a_call_inside_a_callback_survives_a_drop() -> None:
@@ -204,7 +216,7 @@ def test_disconnect_drops_the_connection_once_and_the_gap_is_told() -> None:
         push(network, range(1, 9))
         network.connection(2)
         assert len(network.connections[0].abort_reasons) == 1
-        assert "overflow='disconnect'" in network.connections[0].abort_reasons[0]
+        assert re.search("queue of 2 updates is full", network.connections[0].abort_reasons[0])
         slow.go_on.set()
         everything.wait_for(Gap)
         assert data(slow.updates) == [0, 1, 2]
@@ -401,7 +413,7 @@ def test_a_venue_that_answers_nothing_while_a_callback_waits_ends_in_a_timeout_n
         return say_yes(connection, request) if request["do"] == "subscribe" else None
 
     network, outcomes = Network(only_subscribes), Recorder()
-    with network.client(queue_size=1) as client:
+    with network.client(queue_size=2) as client:
 
         def work(update: Any) -> None:
             try:
@@ -446,6 +458,37 @@ def test_an_iterator_gives_out_the_gap_between_the_updates_around_it(dispatch: s
         gap = next(messages)
         assert isinstance(gap, Gap) and set(gap.topics) == {"trades.A", "trades.B"}
         assert next(messages).data == 2
+
+
+def test_an_iterator_is_told_of_a_gap_right_after_it_was_made() -> None:
+    """Before another frame came: what the venue has sent since is missing all the same."""
+    network = Network()
+    with network.client() as client:
+        client.subscribe("trades", "A", callback=print)
+        with client.messages("trades", "A") as messages:
+            network.now.end()
+            network.connection(2).push({"topic": "trades.A", "n": 1})
+            gap = next(messages)
+            assert isinstance(gap, Gap) and gap.topics == ("trades.A",)
+            assert next(messages).data == 1
+
+
+def test_an_iterator_that_is_made_while_nothing_comes_has_missed_nothing() -> None:
+    network, gate, events = Network(), Gate(), Recorder()
+    client = network.client()
+    client.on_event(events)
+    with client:
+        client.subscribe("trades", "A", callback=print)
+        network.plans.append(gate)
+        network.now.end()
+        assert gate.reached.wait(5.0)
+        joining = Background(client.messages, "trades", "A")
+        eventually(lambda: joining.waits)
+        gate.open.set()
+        with joining.result() as messages:
+            network.connection(2).push({"topic": "trades.A", "n": 1})
+            assert next(messages).data == 1
+        assert events.wait_for(Gap).topics == ("trades.A",)
 
 
 def test_an_iterator_says_nothing_of_the_gaps_of_others() -> None:
@@ -514,7 +557,7 @@ def test_a_reader_that_stands_still_goes_on_when_its_connection_is_over() -> Non
         network.now.push({"topic": "a.1", "n": 0})
         assert inside.wait(5.0)
         network.now.push(*({"topic": "a.1", "n": number} for number in range(8)))
-        eventually(lambda: client._session.callbacks.queue.holding)
+        eventually(lambda: held(client))
         network.now.abort("a send failed")
         go_on.set()  # the request waits for the next connection, which the reader has to make
         assert answers.wait() == [5]
@@ -534,7 +577,7 @@ def test_a_reader_that_stands_still_connects_again_while_the_callback_is_busy() 
         network.now.push({"topic": "a.1", "n": 0})
         assert inside.wait(5.0)
         network.now.push(*({"topic": "a.1", "n": number} for number in range(1, 9)))
-        eventually(lambda: client._session.callbacks.queue.holding)
+        eventually(lambda: held(client))
         network.now.abort("nothing was received")
         try:
             network.connection(2)  # nobody waits for an answer, and nothing leaves the queue

@@ -6,14 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any, Optional
 
 import pytest
 
-from dbxsdk import ConnectionLost, DigiFinexClient, State
-from dbxsdk.session.pending import RequestFuture
-from dbxsdk.session.subscription import Subscription
-from dbxsdk.session.topics import Status, Waiter, WantedTopics
+from dbxsdk import DigiFinexClient, State
 from dbxsdk.sim import DigiFinexVenue
 from tests.session.fake import Network
 
@@ -27,23 +23,21 @@ url, hooks, hold, iterate = sys.argv[1], sys.argv[2] == "hooks", sys.argv[3] == 
 
 if not hooks:
     os.register_at_fork = lambda **kwargs: None
+if hold:
+    from tests.processes import locks  # first: it sees all that are made from now on
 import dbxsdk
+from dbxsdk.client import make_client
+from tests.connections import Noting
 
-arrived = threading.Event()
-client = dbxsdk.DigiFinexClient(url=url, options=dbxsdk.Options(request_timeout=5, connect_timeout=5))
+arrived, noting = threading.Event(), Noting()
+options = dbxsdk.Options(request_timeout=5, connect_timeout=5)
+client = make_client(dbxsdk.DigiFinexClient, noting, {"url": url, "options": options})
 client.subscribe("trades", "BTC_USDT", callback=lambda update: arrived.set())
 assert arrived.wait(5)
 messages = client.messages("trades", "BTC_USDT") if iterate else None
-descriptor = client._session._connection._socket.fileno()
-
-locked = threading.Event()
-def holder():
-    with client._session._lock, client._session.callbacks.queue._changed:
-        locked.set()
-        threading.Event().wait(1.0)
-if hold:
-    threading.Thread(target=holder, daemon=True).start()
-    locked.wait(5)
+descriptor = noting.now._socket.fileno()
+# A fork waits for the lock of that module, if the hooks run.
+let_go = locks.hold_all(*(["runtime/fork.py"] if hooks else [])) if hold else lambda: None
 
 read, write = os.pipe()
 child = os.fork()
@@ -62,6 +56,7 @@ if child == 0:
                 told["descriptor"] = "closed"
         arrived = threading.Event()
         if iterate:
+            assert isinstance(next(messages), dbxsdk.Gap)
             assert next(messages).symbol == "BTC_USDT"
         told["time"] = client.server_time() > 0
         told["update"] = arrived.wait(5)
@@ -76,6 +71,7 @@ os.close(write)
 with os.fdopen(read) as pipe:
     told = json.loads(pipe.read() or "{}")
 os.waitpid(child, 0)
+let_go()
 # The parent's connection is the same as before, and works.
 arrived = threading.Event()
 told["parent_time"] = client.server_time() > 0
@@ -121,117 +117,82 @@ def test_parent_and_child_each_have_a_connection_of_their_own(hooks: str, way: s
     }
 
 
-def pretend_fork(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the client believe that it is in a child; its threads of before are the test's to end."""
-    parent = os.getpid()
-    monkeypatch.setattr(os, "getpid", lambda: parent + 1)
+# Runs by itself, too; ``argv``: where the request was when the process was forked.
+IN_FLIGHT = """
+import os, sys, threading, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+from tests.session.fake import FakeProtocol, Network, say_yes
+from tests.waiting import eventually
+import dbxsdk
 
+where, reached, go_on = sys.argv[1], threading.Event(), threading.Event()
 
-def test_requests_in_flight_fail_in_the_child_even_where_their_lock_was_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = Network(lambda connection, request: None)
-    client = network.client()
-    client.open()
-    run, connection = client._session._run, network.now
-    assert run is not None
-    queue_changed = run.queue._changed
-    future = client.submit("order")
-    assert isinstance(future, RequestFuture)
-    held = future._condition
-    held.acquire()
-    pretend_fork(client, monkeypatch)
-    client.postfork()
-    error = future.exception(0)
-    assert isinstance(error, ConnectionLost)
-    assert error.request_id == connection.sent[-1]["id"]
-    assert client.state is State.NEW
-    assert client.stats().pending == 0
-    held.release()
-    end_parents_threads(run, connection, queue_changed)
-    client.close()
+class Protocol(FakeProtocol):
+    def conclude(self, request, reply):
+        if request.kind == "order":
+            reached.set()
+            assert go_on.wait(10)
+        return super().conclude(request, reply)
 
+network = Network(lambda connection, request: say_yes(connection, request) if request["do"] == "ask" else None)
+client = network.client(Protocol())
+client.open()
+asked = client.submit("other")
+future = client.submit("order")
+sent = network.now.sent[-1]["id"]
 
-def test_a_request_on_its_way_between_two_tables_fails_in_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The parent had taken it out of one and not yet put it into the other, or not yet told its future."""
-    network = Network(lambda connection, request: None)
-    client = network.client()
-    client.open()
-    run, connection = client._session._run, network.now
-    assert run is not None
-    queue_changed = run.queue._changed
-    future = client.submit("order")
-    entries, _ = client._session._requests.end()
-    assert [entry.future for entry in entries] == [future]
-    pretend_fork(client, monkeypatch)
-    client.postfork()
-    error = future.exception(0)
-    assert isinstance(error, ConnectionLost)
-    assert error.request_id == connection.sent[-1]["id"]
-    end_parents_threads(run, connection, queue_changed)
-    client.close()
+def stand_still(_):
+    reached.set()
+    assert go_on.wait(10)
 
+def hold():
+    future._condition.acquire()
+    reached.set()
+    go_on.wait(10)
+    future._condition.release()
 
-class Forked(BaseException):
-    """Where the thread that the child does not have was."""
-
-
-@pytest.mark.parametrize("way", ["add", "remove"])
-@pytest.mark.parametrize("steps", range(30))
-def test_a_fork_in_the_middle_of_a_change_of_topics(steps: int, way: str) -> None:
-    """After each line of what changes the table, the child's is whole: each that wishes for a topic gets its updates, and
-    the shortcut for raw ones has the same subscriptions as the table, or none."""
-    topics = WantedTopics(lambda name: False)
-    raw, typed = subscription(raw=True, max_silence=None), subscription(raw=False, max_silence=9.0)
-    topics.add(["a"], raw, Waiter(["a"]), 0.0)
-    if way == "remove":
-        topics.add(["a"], typed, Waiter(["a"]), 0.0)
-        typed.ended_topics, typed.active = frozenset(["a"]), False
-    left = [steps]
-
-    def trace(frame: Any, what: str, _: Any) -> Any:
-        if what == "line" and frame.f_code.co_filename.endswith("topics.py"):
-            left[0] -= 1
-            if left[0] < 0:
-                raise Forked
-        return trace
-
-    sys.settrace(trace)
+if where == "filed, the future's lock held":
+    threading.Thread(target=hold, daemon=True).start()
+elif where == "answered, the future not told yet":
+    network.now.push({"id": sent, "ok": 1})
+elif where == "lost, the future not told yet":
+    asked.add_done_callback(stand_still)
+    future.add_done_callback(lambda _: None)  # those with callbacks come behind those without, one after the other
+    network.now.end()
+assert reached.wait(10)
+pid = os.fork()
+if pid == 0:
     try:
-        if way == "add":
-            topics.add(["a"], typed, Waiter(["a"]), 0.0)
-        else:
-            topics.remove(["a"], typed)
-    except Forked:
-        pass
-    finally:
-        sys.settrace(None)
-    topics.after_fork_in_child()
-    topic = topics.get("a")
-    assert topic is not None and topic.status is Status.WANTED
-    wishing = topic.subscriptions
-    assert wishing in ((raw,), (raw, typed))
-    assert way == "add" or wishing == (raw,), "what was ended stays so"
-    assert topic.max_silence == (9.0 if typed in wishing else None)
-    assert topics.raw == ({} if typed in wishing else {"a": (raw,)})
-    if steps == 29:
-        assert left[0] >= 0 and wishing == ((raw, typed) if way == "add" else (raw,)), "the last step is behind the change"
+        error = future.exception(0)
+        assert isinstance(error, dbxsdk.ConnectionLost), error
+        assert error.request_id == sent
+        assert client.state is dbxsdk.State.NEW and client.stats().pending == 0
+        made = len(network.connections)
+        assert client.call("ask", 1) == 1 and len(network.connections) == made + 1
+        client.close()
+    except BaseException:
+        import traceback
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+status = os.waitpid(pid, 0)[1]
+go_on.set()
+if where.startswith("answered"):
+    assert future.result(5) == 1
+client.close()
+sys.exit(status != 0)
+"""
 
 
-def subscription(raw: bool, max_silence: Optional[float]) -> Subscription:
-    session: Any = None
-    return Subscription(
-        session, "a", ("a",), print, raw=raw, overflow="block", max_silence=max_silence, queue=None
-    )
-
-
-def end_parents_threads(run: Any, connection: Any, queue_changed: Any) -> None:
-    """``queue_changed`` is what the callbacks thread waits for, as it was before the fork."""
-    run.stop.set()
-    connection.abort("end of test")
-    run.wake_heartbeat.set()
-    run.queue.drain()
-    with queue_changed:
-        queue_changed.notify_all()
-    run.join(2.0)
+def test_a_request_in_flight_fails_in_the_child_wherever_it_was_at_the_fork() -> None:
+    places = ["filed, the future's lock held", "answered, the future not told yet", "lost, the future not told yet"]
+    running = [
+        subprocess.Popen([sys.executable, "-c", IN_FLIGHT, place], stderr=subprocess.PIPE, cwd=os.getcwd())
+        for place in places
+    ]
+    for each, place in zip(running, places):  # noqa: B905 - Python 3.9
+        _, errors = each.communicate(timeout=30)
+        assert each.returncode == 0, f"{place}: {errors.decode()}"
 
 
 FORK_IN_CALLBACK = """
@@ -286,19 +247,16 @@ def test_postfork_in_the_same_process_does_nothing() -> None:
         assert len(network.connections) == 1
 
 
-def test_iterators_are_counted_once_after_a_fork() -> None:
-    network = Network()
-    client = network.client()
-    queue = client._session.new_iterator_queue()
-    client._session.callbacks.reset_for_process()
-    assert client._session.callbacks.all_queues()[1:] == (queue,)
-    client.close()
+def pretend_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes clients believe that they are in a child."""
+    parent = os.getpid()
+    monkeypatch.setattr(os, "getpid", lambda: parent + 1)
 
 
 def test_a_client_that_was_never_used_works_in_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
     network = Network()
     client = network.client()
-    pretend_fork(client, monkeypatch)
+    pretend_fork(monkeypatch)
     assert client.call("echo", 1) == 1
     client.close()
 
@@ -306,7 +264,7 @@ def test_a_client_that_was_never_used_works_in_a_child(monkeypatch: pytest.Monke
 def test_a_closed_client_stays_closed_in_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
     client = DigiFinexClient(url="ws://127.0.0.1:1/")
     client.close()
-    pretend_fork(client, monkeypatch)
+    pretend_fork(monkeypatch)
     client.postfork()
     assert client.state is State.CLOSED
     assert client.wait(0) is True

@@ -4,42 +4,74 @@ none is left behind."""
 from __future__ import annotations
 
 import threading
+import time
+from typing import Any, Dict
 
 import pytest
 
 from dbxsdk import State
-from dbxsdk.errors import DbxError, RequestTimeout
-from tests.session.fake import FakeConnection, Gate, Network
-from tests.waiting import Recorder, eventually
+from dbxsdk.errors import ConnectError, DbxError, OutcomeUnknown, RequestTimeout
+from tests.session.fake import FakeConnection, Gate, Network, say_yes
+from tests.waiting import Recorder, eventually, held
 
 
-def test_a_request_given_up_behind_a_slow_one_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both waited for the connection. The reader is still writing the first (a peer that does not read) when the second's
-    future ends as ``RequestTimeout``; the user asks the venue, finds nothing, and places the order again."""
-    network = Network()
-    gate = Gate()
-    blocked, go = threading.Event(), threading.Event()
-    original = FakeConnection.send
+def jammed_by(method: str) -> Any:
+    """A peer that takes nothing behind such a request, of which a part may have left."""
 
-    def send(self: FakeConnection, text: str, timeout: float) -> None:
-        if '"first"' in text:
-            blocked.set()
-            assert go.wait(5)
-        original(self, text, timeout)
+    def answer(connection: FakeConnection, request: Dict[str, Any]) -> Any:
+        if request["do"] == method:
+            connection.deaf = True
+            return None
+        return say_yes(connection, request)
 
-    monkeypatch.setattr(FakeConnection, "send", send)
+    return answer
+
+
+@pytest.mark.parametrize("when", ["waiting for the connection", "on the open one"])
+def test_a_request_given_up_behind_one_that_is_stuck_is_not_sent(when: str) -> None:
+    """The peer does not read. The second request's future ends while the first is being written; its user is told that
+    nothing was sent, and places the order again."""
+    network, gate = Network(jammed_by("first")), Gate()
     with network.client(request_timeout=0.4) as client:
-        network.plans.append(gate)
-        network.now.end()
-        assert gate.reached.wait(5)
-        client.submit("first", [1])
-        order = client.submit("order", [2])
-        gate.open.set()
-        assert blocked.wait(5)
-        assert isinstance(order.exception(5.0), RequestTimeout)
-        go.set()
-        client.call("ask", [])  # behind all that the reader sends
+        if when == "waiting for the connection":
+            network.plans.append(gate)
+            network.now.end()
+            assert gate.reached.wait(5)
+        first, order = client.submit("first", [1]), client.submit("order", [2])
+        with pytest.raises(ConnectError, match="nothing was sent"):
+            gate.open.set()
+            client.call("order", [3], timeout=0.2)
+        assert isinstance(first.exception(5.0), RequestTimeout), "it may have been carried out"
+        error = order.exception(5.0)
+        assert isinstance(error, ConnectError) and not isinstance(error, OutcomeUnknown)
+        assert len(network.now.sent) == 1
+        network.now.deaf = False
+        client.call("ask", [])  # behind all that waits to be sent
         assert network.now.asked("order") == []
+        assert network.now.abort_reasons == []
+
+
+def test_what_is_stuck_goes_out_by_itself_once_the_peer_reads_again() -> None:
+    network = Network(jammed_by("first"))
+    with network.client() as client:
+        client.submit("first")
+        waiting = [client.submit("echo", number) for number in range(3)]
+        network.now.deaf = False
+        assert [future.result(2.0) for future in waiting] == [0, 1, 2]
+        assert network.now.asked("echo") == [0, 1, 2]
+
+
+def test_a_call_never_waits_for_one_that_is_stuck() -> None:
+    network = Network(jammed_by("first"))
+    with network.client() as client:
+        client.submit("first")
+        started = time.monotonic()
+        for number in range(20):
+            client.submit("order", number)
+        assert time.monotonic() - started < 1.0
+        with pytest.raises(RequestTimeout):
+            client.subscribe("trades", "A", callback=print, timeout=0.1)
+        assert time.monotonic() - started < 2.0
 
 
 def test_a_defect_while_the_reader_sends_leaves_no_future_without_an_outcome() -> None:
@@ -51,26 +83,29 @@ def test_a_defect_while_the_reader_sends_leaves_no_future_without_an_outcome() -
         network.now.end()
         assert gate.reached.wait(5)
         futures = [client.submit("order", [number]) for number in range(2)]
+        eventually(lambda: len(network.connections) == 2)
         network.now.send_failures.append(ValueError("a defect"))
         gate.open.set()
         for future in futures:
             assert isinstance(future.exception(3.0), DbxError)
 
 
-def test_ctrl_c_between_the_sending_and_the_waiting_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = Network(lambda connection, request: None)
-    with network.client(request_timeout=0.5) as client:
-        session = client._session
-
-        def interrupted() -> None:
+def test_ctrl_c_between_the_sending_and_the_waiting_leaves_nothing_behind() -> None:
+    def interrupting(connection: FakeConnection, request: Dict[str, Any]) -> Any:
+        if request["do"] == "order":
             raise KeyboardInterrupt
+        return say_yes(connection, request)
 
-        with monkeypatch.context() as patch:
-            patch.setattr(session.callbacks, "poke", interrupted)
-            with pytest.raises(KeyboardInterrupt):
-                client.call("order", [1], timeout=0.5)
-        eventually(lambda: client.stats().pending == 0, 3.0)
-        assert not session._must_flow()
+    network, go_on = Network(interrupting), threading.Event()
+    with network.client(request_timeout=0.5, queue_size=1) as client:
+        client.subscribe("trades", "A", callback=lambda update: go_on.wait(5))
+        with pytest.raises(KeyboardInterrupt):
+            client.call("order", [1], timeout=0.5)
+        assert len(network.now.asked("order")) == 1 and client.stats().pending == 0
+        for number in range(3):
+            network.now.push({"topic": "trades.A", "n": number})
+        eventually(lambda: held(client))  # nobody waits for what only the reader could bring
+        go_on.set()
 
 
 def test_ctrl_c_while_a_subscribe_request_is_written_leaves_no_subscription() -> None:

@@ -97,14 +97,14 @@ def test_close_between_two_connections_leaves_no_connection_behind() -> None:
     client = network.client(request_timeout=30.0)
     client.open()
     made, go_on = threading.Event(), threading.Event()
-    connect = client._session._connect
+    connect = network.connect
 
     def slow(*arguments: Any) -> Any:
         made.set()
         assert go_on.wait(5.0)
         return connect(*arguments)
 
-    client._session._connect = slow
+    network.connect = slow  # type: ignore[method-assign]
     network.now.end()
     assert made.wait(5.0)
     future = client.submit("order")
@@ -271,9 +271,10 @@ def test_an_open_that_runs_out_of_time_just_before_the_connection_is_made_leaves
     for _ in range(20):
         network = Network()
         client = network.client()
-        with pytest.raises(ConnectError):
+        try:
             client.open(timeout=0)
-        assert ours() == []
+        except ConnectError:
+            assert ours() == []
         client.open()
         client.close()
         assert ours() == []
@@ -358,9 +359,28 @@ def test_threads_that_cannot_be_started_are_a_connect_error(monkeypatch: pytest.
 def test_the_representation_names_the_endpoint_and_the_state() -> None:
     network = Network()
     client = network.client()
-    assert repr(client) == f"<FakeClient {network.url[5:-1]}:80 new>"
+    assert repr(client) == f"<FakeClient fake {network.url[5:-1]}:80 new>"
     client.close()
     assert repr(client).endswith("closed>")
+    named = network.client(name="my spot desk")
+    assert (named.name, repr(named)) == ("my spot desk", f"<FakeClient my spot desk {network.url[5:-1]}:80 new>")
+
+
+def test_what_a_client_is_called_is_in_its_threads_events_and_log(caplog: pytest.LogCaptureFixture) -> None:
+    network, events = Network(), Recorder()
+    first, second = network.client(name="one"), network.client(name="two")
+    second.on_event(events)
+    with caplog.at_level("INFO"), first, second:
+        assert sorted(ours()) == [
+            f"dbxsdk-{name}-{kind}" for name in ("one", "two") for kind in ("callbacks", "heartbeat", "reader")
+        ]
+        network.now.end()
+        events.wait_for(Connected, 2)
+    assert {event.client for event in events.items} == {"two"}
+    lines = {record.client: record for record in caplog.records if record.name == "dbxsdk.session"}  # type: ignore
+    assert set(lines) == {"one", "two"}
+    for name, record in lines.items():
+        assert record.getMessage().startswith(f"{name}: ") and record.venue == "fake"  # type: ignore[attr-defined]
 
 
 def test_a_new_life_that_begins_before_the_old_one_is_over_delivers() -> None:
@@ -385,35 +405,26 @@ def test_a_new_life_that_begins_before_the_old_one_is_over_delivers() -> None:
     client.close()
 
 
-def test_an_open_that_gives_up_while_the_connection_is_being_made_leaves_none() -> None:
+@pytest.mark.parametrize("seconds", [0.0, 0.17, 0.19, 0.2, 0.21, 0.23, 0.4])
+def test_an_open_that_gives_up_while_the_connection_is_being_made_leaves_none(seconds: float) -> None:
+    """Before, at and after the moment at which it gives up, the reader comes to its connection."""
     network = Network()
     client = network.client()
-    made, go_on = threading.Event(), threading.Event()
-    connect = client._session._connect
+    connect = network.connect
 
     def slow(*arguments: Any) -> Any:
-        made.set()
-        assert go_on.wait(5.0)
+        threading.Event().wait(seconds)
         return connect(*arguments)
 
-    client._session._connect = slow
-    opening = Background(client.open, 0.2)
-    assert made.wait(5.0)
-    run = eventually(lambda: client._session._run)
-    stop = run.stop
-
-    class Stop(threading.Event):
-        def set(self) -> None:
-            # In the middle of giving up: the reader comes to its connection now.
-            go_on.set()
-            threading.Event().wait(0.1)
-            super().set()
-            stop.set()
-
-    run.stop = Stop()
-    assert isinstance(opening.error(), ConnectError)
-    eventually(lambda: ours() == [])
-    assert all(each.ended.is_set() for each in network.connections if each.opened.is_set())
-    client._session._connect = connect
+    network.connect = slow  # type: ignore[method-assign]
+    try:
+        client.open(0.2)
+    except ConnectError:
+        assert ours() == [] and client.state is State.NEW
+        assert all(each.ended.is_set() for each in network.connections if each.opened.is_set())
+    else:
+        assert seconds < 0.22 and len(network.connections) == 1
+    network.connect = connect  # type: ignore[method-assign]
     client.open()
+    assert client.call("echo", 1) == 1
     client.close()

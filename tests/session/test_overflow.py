@@ -3,6 +3,7 @@ update; and that nothing else waits for the callback: answers, heartbeats, the w
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import threading
@@ -12,11 +13,11 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from dbxsdk import BybitPublicClient, Connected, Disconnected, Dropped, Gap, Options, Silent
+from dbxsdk import BybitPublicClient, Connected, ConnectionLost, Disconnected, Dropped, Gap, Options, Silent
 from dbxsdk.sim import BybitVenue
 from tests.faults.conftest import PLAIN, bybit
 from tests.transport.servers import CLOSE, PING, TEXT, Peer, Server, frame
-from tests.waiting import Background, Recorder, drained, eventually
+from tests.waiting import Background, Recorder, drained, eventually, held
 
 SYMBOLS = {"linear": ["BTCUSDT", "ETHUSDT", "SOLUSDT"], "spot": ["A"], "inverse": ["AUSD"], "option": ["A-31DEC27-1-C-USDT"]}
 TOPICS = ("publicTrade.BTCUSDT", "publicTrade.ETHUSDT", "publicTrade.SOLUSDT")
@@ -78,7 +79,7 @@ def pings(venue: BybitVenue) -> int:
 
 
 def holding(client: Any) -> bool:
-    return bool(client._session.callbacks.queue.holding)
+    return bool(held(client))
 
 
 def heartbeats_and_answers_pass(venue: BybitVenue, client: BybitPublicClient) -> None:
@@ -95,12 +96,13 @@ def heartbeats_and_answers_pass(venue: BybitVenue, client: BybitPublicClient) ->
 
 @pytest.mark.parametrize("overflow", ["block", "drop_oldest", "latest"])
 def test_a_flood_under_a_callback_that_blocks(venue: BybitVenue, blocking: Blocking, overflow: str) -> None:
-    with client_of(venue, blocking, overflow=overflow, heartbeat_interval=0.03) as client:
+    bound = {"block": 2 * FLOOD, "drop_oldest": SIZE, "latest": len(TOPICS)}[overflow]
+    size = bound if overflow == "block" else SIZE
+    with client_of(venue, blocking, overflow=overflow, heartbeat_interval=0.03, queue_size=size) as client:
         client.subscribe("publicTrade", ["BTCUSDT", "ETHUSDT", "SOLUSDT"], callback=blocking.seen, raw=True)
         flood(venue, [0])
         assert blocking.inside.wait(5.0)
         flood(venue, range(1, FLOOD))
-        bound = {"block": SIZE, "drop_oldest": SIZE, "latest": len(TOPICS)}[overflow]
         if overflow == "block":
             eventually(lambda: holding(client))
         else:
@@ -140,7 +142,8 @@ def _check_each_hole_is_told_where_it_is(blocking: Blocking) -> None:
 
 def test_each_subscription_has_its_own_policy_and_its_own_count(venue: BybitVenue, blocking: Blocking) -> None:
     policies = {TOPICS[0]: "block", TOPICS[1]: "drop_oldest", TOPICS[2]: "latest"}
-    with client_of(venue, blocking, overflow="disconnect") as client:
+    size = FLOOD // 2 + 1
+    with client_of(venue, blocking, overflow="disconnect", queue_size=size) as client:
         for topic, overflow in policies.items():
             client.subscribe(topic, callback=blocking.seen, raw=True, overflow=overflow)
         twice = Recorder()
@@ -149,15 +152,15 @@ def test_each_subscription_has_its_own_policy_and_its_own_count(venue: BybitVenu
         assert blocking.inside.wait(5.0)
         flood(venue, range(1, FLOOD))
         eventually(lambda: holding(client))
-        assert client.stats().queued <= SIZE + SIZE + 2
+        assert client.stats().queued <= size + size + 2
         client.ping(timeout=5.0)  # the reader goes on, and takes it all in
-        assert client.stats().queued == FLOOD - 1 + SIZE + 2
+        assert client.stats().queued == FLOOD - 1 + size + 2
         blocking.go_on.set()
         drained(client)
         stats = client.stats()
     everything, some, last = (blocking.numbers(topic) for topic in TOPICS)
     assert everything == list(range(FLOOD))
-    assert some[-SIZE:] == list(range(FLOOD - SIZE, FLOOD)) and last[-1] == FLOOD - 1
+    assert some[-size:] == list(range(FLOOD - size, FLOOD)) and last[-1] == FLOOD - 1
     assert blocking.dropped(TOPICS[1]) == FLOOD - len(some) and blocking.dropped(TOPICS[2]) == FLOOD - len(last)
     assert twice.items[-1]["ts"] == FLOOD - 1 and blocking.dropped(TOPICS[0]) == FLOOD - len(twice.items)
     assert stats.delivered + stats.dropped == 4 * FLOOD
@@ -195,7 +198,40 @@ def test_disconnect_cuts_once_and_the_count_is_of_all_that_came(venue: BybitVenu
     (gap,) = blocking.seen.of(Gap)
     assert set(gap.topics) == set(TOPICS)
     reasons = [event.reason for event in blocking.seen.of(Disconnected)]
-    assert len(reasons) == 2 and "overflow='disconnect'" in reasons[0] and reasons[1] == "closed"
+    assert len(reasons) == 2 and f"queue of {SIZE} updates is full" in reasons[0] and reasons[1] == "closed"
+
+
+def test_block_grows_for_a_request_to_twice_its_size_and_then_cuts_the_connection(
+    venue: BybitVenue, blocking: Blocking
+) -> None:
+    """A callback that never returns while requests are made: memory stays bounded, and what is missing is reported."""
+    with client_of(venue, blocking) as client:
+        client.subscribe("publicTrade", ["BTCUSDT", "ETHUSDT", "SOLUSDT"], callback=blocking.seen, raw=True)
+        flood(venue, [0])
+        assert blocking.inside.wait(5.0)
+        flood(venue, range(1, FLOOD))
+        eventually(lambda: holding(client))
+        assert client.stats().queued == SIZE
+        with contextlib.suppress(ConnectionLost):  # or it was not written yet, and goes out on the next connection
+            client.ping(timeout=5.0)
+        most = client.stats().queued
+        assert 2 * SIZE <= most < 3 * FLOOD - 1
+        assert venue.wait_until(lambda: venue.connection_count == 2 and len(venue.subscriptions()) == 3)
+        assert client.ping(timeout=5.0) < 5.0, "the next connection begins where updates come"
+        assert (client.stats().queued, client.stats().dropped) == (most, 0)
+        blocking.go_on.set()
+        drained(client)
+        flood(venue, [FLOOD])
+        client.ping()
+        drained(client)
+        stats = client.stats()
+    assert stats.delivered == most + 1 + 3 and stats.dropped == 0
+    assert f"twice queue_size ({SIZE})" in blocking.seen.of(Disconnected)[0].reason
+    items = [item for item in blocking.seen.items if isinstance(item, (dict, Gap))]
+    (gap,) = blocking.seen.of(Gap)
+    assert set(gap.topics) == set(TOPICS)
+    assert [item["ts"] for item in items[: items.index(gap)]] == [number // 3 for number in range(most + 1)]
+    assert [item["ts"] for item in items[items.index(gap) + 1 :]] == [FLOOD] * 3
 
 
 @pytest.mark.parametrize("overflow", ["block", "drop_oldest", "latest"])
@@ -207,7 +243,7 @@ def test_what_close_throws_away_is_counted(venue: BybitVenue, blocking: Blocking
     eventually(lambda: holding(client) or client.stats().dropped + client.stats().queued >= 299)
     client.close(timeout=0.1)
     blocking.go_on.set()
-    eventually(lambda: not any(thread.name.startswith("dbxsdk-bybit-") for thread in threading.enumerate()))
+    eventually(lambda: not any(thread.name.startswith("dbxsdk-bybit:") for thread in threading.enumerate()))
     stats = client.stats()
     assert stats.delivered == 1 == len(blocking.seen.of(dict))
     assert stats.delivered + stats.dropped == stats.received - len(venue.requests)
@@ -272,7 +308,7 @@ def test_what_comes_together_with_the_update_whose_callback_closes_is_counted() 
         client.subscribe(TOPICS[0], callback=lambda _: client.close(), raw=True)
         subscribed.set()
         assert client.wait(5.0)
-        eventually(lambda: not any(thread.name.startswith("dbxsdk-bybit-") for thread in threading.enumerate()))
+        eventually(lambda: not any(thread.name.startswith("dbxsdk-bybit:") for thread in threading.enumerate()))
         stats = client.stats()
     assert stats.delivered == 1 and stats.dropped > 0
     assert stats.delivered + stats.dropped == stats.received - 1, "all but the acknowledgement"
@@ -374,7 +410,7 @@ def test_a_reader_held_by_its_queue_is_not_a_silent_venue_and_sees_that_one_dies
 ) -> None:
     with client_of(venue, blocking, heartbeat_interval=0.03, silence_timeout=0.2) as client:
         client.subscribe(TOPICS[0], callback=blocking.seen, raw=True)
-        flood(venue, range(3 * SIZE), TOPICS[:1])
+        flood(venue, range(2 * SIZE), TOPICS[:1])
         assert blocking.inside.wait(5.0)
         eventually(lambda: holding(client))
         made = venue.connection_count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import time
 from typing import Any, Dict, List
 
@@ -12,6 +13,7 @@ from dbxsdk import (
     AuthError,
     ConnectError,
     Connected,
+    ConnectFailed,
     Disconnected,
     Gap,
     OutcomeUnknown,
@@ -107,7 +109,8 @@ def test_one_gap_over_several_failed_attempts() -> None:
         network.plans.extend([refused_connection(), refused_connection()])
         network.now.end()
         everything.wait_for(Gap)
-        assert len(everything.of(Disconnected)) == 3
+        assert len(everything.of(Gap)) == len(everything.of(Disconnected)) == 1
+        assert [failed.attempt for failed in everything.of(ConnectFailed)] == [1, 2]
         assert len(network.connections) == 4
         assert client.stats().reconnects == 1
 
@@ -207,7 +210,8 @@ def test_a_final_refusal_ends_the_client_for_good() -> None:
                 attempt()  # type: ignore[no-untyped-call]
         with pytest.raises(AuthError):
             client.submit("echo")
-        eventually(lambda: everything.of(Disconnected)[-1].retry_in is None)
+        assert everything.wait_for(ConnectFailed) == ConnectFailed("HTTP 403", 1, None)
+        assert everything.wait_for(Disconnected).retry_in is not None
         assert len(network.connections) == 2
     assert client.state is State.FAILED
 
@@ -221,9 +225,11 @@ def test_the_first_connection_is_tried_once_and_leaves_nothing_running() -> None
     assert len(network.connections) == 1
     assert client.state is State.NEW
     assert library_threads() == []
+    assert everything.wait() == [ConnectFailed("refused, check the port", 1, None)]
     client.open()  # a retry is safe, and works
     assert client.call("echo", 1) == 1
     client.close()
+    assert everything.items[1:] == [Connected(0), Disconnected("closed", None, None)]
 
 
 @pytest.mark.parametrize("limit", [0, 1, 3])
@@ -251,8 +257,7 @@ def test_the_wait_that_the_venue_asked_for_is_respected() -> None:
     with client:
         network.plans.append(refused_connection("HTTP 429", retry_after=0.3))
         network.now.end()
-        everything.wait_for(Disconnected, 2)
-        assert everything.of(Disconnected)[1].retry_in == 0.3
+        assert everything.wait_for(ConnectFailed) == ConnectFailed("HTTP 429", 1, 0.3)
         started = time.monotonic()
         everything.wait_for(Connected, 2)
         assert time.monotonic() - started >= 0.2
@@ -325,18 +330,28 @@ def test_a_login_that_cannot_be_made_says_so_at_once() -> None:
     client.close()
 
 
-def test_requests_in_flight_at_the_drop_are_lost_before_the_event_is_told() -> None:
-    network = Network(lambda connection, request: None)
-    order: List[str] = []
-    client = network.client()
-    client.on_event(lambda event: order.append(type(event).__name__))
-    with client:
-        future = client.submit("order")
-        future.add_done_callback(lambda future: order.append("lost"))
-        network.now.end()
-        eventually(lambda: order.count("Connected") == 2)
-        assert order.index("lost") < order.index("Disconnected")
-        assert isinstance(future.exception(), OutcomeUnknown)
+def test_requests_in_flight_at_the_drop_are_done_when_the_event_is_delivered() -> None:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(30):
+            network = Network(lambda connection, request: None)
+            client, found, told = network.client(), Recorder(), Recorder()
+            futures: List[Any] = []
+            client.on_event(
+                lambda event, futures=futures, found=found: found([future.done() for future in futures])  # type: ignore
+                if isinstance(event, Disconnected)
+                else None
+            )
+            with client:
+                futures += [client.submit("order", number) for number in range(3)]
+                futures[1].add_done_callback(told)
+                network.now.end()
+                assert found.wait() == [[True] * 3]
+                assert all(isinstance(future.exception(), OutcomeUnknown) for future in futures)
+                told.wait()
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_a_venue_that_says_nothing_is_given_up_and_one_that_answers_heartbeats_is_not() -> None:

@@ -13,6 +13,7 @@ from dbxsdk import (
     ClientClosed,
     ConnectError,
     ConnectionLost,
+    LateReply,
     OutcomeUnknown,
     ProtocolError,
     RequestTimeout,
@@ -111,7 +112,7 @@ def test_a_future_ends_at_the_request_timeout_though_nobody_waits_for_it() -> No
         assert client.stats().pending == 0
 
 
-def test_an_answer_after_the_timeout_is_told_and_given_to_nobody_else() -> None:
+def test_an_answer_after_the_timeout_is_reported_as_such_and_given_to_nobody_else() -> None:
     network = Network(silent)
     events = Recorder()
     client = network.client()
@@ -123,10 +124,27 @@ def test_an_answer_after_the_timeout_is_told_and_given_to_nobody_else() -> None:
         network.answer = silent_to("other")
         other = client.submit("other")
         network.now.push({"id": late["id"], "ok": "late"})
-        assert "no request in flight" in str(events.wait_for(BadFrame).error)
+        assert events.wait_for(LateReply) == LateReply(late["id"], None, "late", None)
         assert not other.done()
         assert client.call("echo", 1) == 1
+        # It comes once.
+        network.now.push({"id": late["id"], "ok": "late"})
+        assert "no request in flight" in str(events.wait_for(BadFrame).error)
         assert client.stats().bad_frames == 1
+
+
+@pytest.mark.parametrize("answer", [{"no": "insufficient balance"}, {"maybe": True}])
+def test_a_late_refusal_says_what_the_call_would_have_raised(answer: Dict[str, Any]) -> None:
+    network, events = Network(silent), Recorder()
+    client = network.client(request_timeout=0.05)
+    client.on_event(events)
+    with client:
+        assert isinstance(client.submit("order").exception(3.0), RequestTimeout)
+        network.now.push({"id": network.now.sent[-1]["id"], **answer})
+        late = events.wait_for(LateReply)
+        assert late.request_id == network.now.sent[-1]["id"] and late.result is None
+        assert type(late.error) is (VenueError if "no" in answer else UnreadableReply)
+        assert client.stats().bad_frames == 0
 
 
 def test_each_reply_goes_to_its_own_request_in_whatever_order_they_come() -> None:

@@ -196,7 +196,7 @@ class Course:
 
     def _not_ready(self) -> List[str]:
         return [
-            f"{name}: {client.state.value} {client._session.failure or ''}"
+            f"{name}: {client.state.value} {_failure(client)}"
             for name, client in self._clients()
             if client.state not in (dbxsdk.State.NEW, dbxsdk.State.READY)
         ]
@@ -350,3 +350,12 @@ class Course:
             "books": scene.books_compared,
             "disconnections": dict(sorted(scene.disconnections().items(), key=lambda each: -each[1])[:8]),
         }
+
+
+def _failure(client: Any) -> str:
+    """What ended it, if anything has."""
+    try:
+        client.wait(0)
+    except dbxsdk.DbxError as error:
+        return str(error)
+    return ""

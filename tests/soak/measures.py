@@ -12,7 +12,7 @@ from typing import List, Optional, Sequence, Tuple
 
 import attrs
 
-_CLIENTS = re.compile(r"dbxsdk-(?!sim-)[a-z]+-(reader|heartbeat|callbacks)")
+_CLIENTS = re.compile(r"dbxsdk-(?!sim-)[a-z:]+-(reader|heartbeat|callbacks)")
 
 
 @attrs.frozen

@@ -27,7 +27,8 @@ class Stream:
     """Updates are known by a number made of their whole text.
 
     The rule: of each connection's updates the callback gets the first ones, in their order and each once. It may go on to
-    a later connection only where a ``Gap`` was announced; then what is left of the earlier ones lies in that gap. Updates
+    a later connection only where a ``Gap`` was announced; then what is left of the earlier ones lies in that gap. Where the
+    topic was subscribed again on the same connection, updates may be missing between a ``Gap`` and the next update. Others
     may be missing on the way only where ``Dropped`` counted them before.
     """
 
@@ -172,8 +173,6 @@ class Stream:
         if self._gap and self._after_gap(current, digest):
             return
         if current.waiting and current.waiting[0] == digest:
-            if self._gap:
-                self._say("an update came after a gap, and belongs before it")
             self._take(current, 0)
         elif self.may_repeat and digest == self._last:
             self.repeated += 1
@@ -199,6 +198,8 @@ class Stream:
             line = next((each for each in later if digest in each.waiting), None)
             hole = 0 if line is None else line.waiting.index(digest)
         if line is None:
+            if self._renewed(current, digest):
+                return True
             if current.taken == 1 and current.head == digest:
                 self._gap = False  # taken for the later one of two connections that began with the same update
                 return True
@@ -207,6 +208,17 @@ class Stream:
         self._take(line, hole)
         self._gap = False
         self._hole(hole, "at the beginning of a connection")
+        return True
+
+    def _renewed(self, current: _Line, digest: int) -> bool:
+        """The gap was one of this connection. Had it been the next one's, there will be none left for that."""
+        if digest not in current.waiting:
+            return False
+        missing = current.waiting.index(digest)
+        self._take(current, missing)
+        self._gap = False
+        self._missed += missing
+        self._holes += min(missing, max(self._told - self._holes, 0))
         return True
 
     def _hole(self, count: int, where: str) -> None:

@@ -93,6 +93,29 @@ def test_what_a_reconnect_cost_lies_in_an_announced_gap() -> None:
     assert not told and judged.in_gaps == 3 and judged.outstanding() is None
 
 
+def test_a_gap_within_a_connection_covers_what_is_missing_before_the_next_update() -> None:
+    told = Told()
+    judged = stream(told)
+    send(judged, 1, 10, 11, 12, 13, 14)
+    take(judged, 10)
+    judged.gap()
+    take(judged, 12)
+    assert not told and judged.in_gaps == 1
+    take(judged, 14)
+    assert judged.outside == 1 and "1 updates are missing in the midst" in told.only, "one gap is not for ever"
+
+
+def test_an_update_that_came_after_the_gap_of_a_reconnect_and_belongs_before_it_is_found() -> None:
+    told = Told()
+    judged = stream(told)
+    send(judged, 1, 10, 11)
+    take(judged, 10)
+    send(judged, 2, 20)
+    judged.gap()
+    take(judged, 11, 20)
+    assert "no gap was announced" in told.only
+
+
 def test_a_reconnect_without_a_gap_is_found() -> None:
     told = Told()
     judged = stream(told)

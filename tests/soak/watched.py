@@ -7,8 +7,7 @@ import re
 import threading
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Type
 
-from dbxsdk import events
-from dbxsdk.session import State
+from dbxsdk import State, events
 from tests.soak.ledger import Ledger, digest_of
 from tests.soak.stream import Stream
 

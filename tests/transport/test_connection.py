@@ -112,7 +112,7 @@ def test_a_ping_of_ours_brings_its_pong() -> None:
         peer.until_end()
 
     with Server(script) as server, Running(server.url) as running:
-        running.open().connection.ping("7", 1.0)
+        assert running.open().connection.offer("7", ping=True)
         assert running.pongs.wait() == [b"7"]
 
 

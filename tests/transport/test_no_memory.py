@@ -5,16 +5,20 @@ from __future__ import annotations
 import errno
 import time
 
+import pytest
+
 from dbxsdk import ConnectError
 from dbxsdk.sim import DigiFinexVenue
+from tests.connections import noted
 
 
-def test_no_buffer_space_for_one_frame() -> None:
+def test_no_buffer_space_for_one_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     """ENOBUFS (macOS, BSD; Linux under memory pressure): the connection lives. The request fails at once, or is sent; it does
     not lie there, on a connection that is ready, until its time is over."""
+    network = noted(monkeypatch)
     with DigiFinexVenue() as venue, venue.client() as client:
         client.open()
-        wire = client._session._connection._wire
+        wire = network.now._wire
         send, failures = wire._send, [OSError(errno.ENOBUFS, "No buffer space available")]
 
         def once(data: bytes, flags: int) -> int:

@@ -1,4 +1,4 @@
-"""Bybit's private channels: which topics are one channel's, which exclude each other, and who reads their frames."""
+"""Bybit's private channels: which topics belong to a channel, which exclude each other, and how their frames are read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PrivateChannel(Channel[Data]):
     """One documented channel.
 
     Attributes:
-        categories: what may follow its name, for one category's updates alone. These are pushed under that longer name.
+        categories: what may follow its name, for the updates of one category. These are pushed under that longer name.
     """
 
     venue: str = "bybit"
@@ -58,8 +58,8 @@ CHANNELS: Mapping[str, PrivateChannel[Any]] = {
 
 
 def channel_of(topic: str) -> Optional[str]:
-    """The channel that ``topic`` is of, or None. Whole names and the longest first: ``execution.fast`` is a channel
-    of its own, no form of ``execution``."""
+    """Return the channel of ``topic``, or None. Whole names and the longest first: ``execution.fast`` is a channel of its
+    own, not a form of ``execution``."""
     if topic in CHANNELS:
         return topic
     name, _, category = topic.rpartition(".")
@@ -73,7 +73,7 @@ def reader_of(topic: str) -> Read:
 
 
 def conflict(topics: Collection[str]) -> Optional[Tuple[str, str]]:
-    """The all-in-one and a categorised form of one channel among ``topics``, or None."""
+    """Return the all-in-one and a categorised form of one channel, if both are among ``topics``; else None."""
     for topic in topics:
         name = channel_of(topic)
         if name is not None and name != topic and name in topics:

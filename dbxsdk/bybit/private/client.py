@@ -14,10 +14,10 @@ from dbxsdk.session import Subscription
 
 
 class BybitPrivateClient(BybitClient):
-    """What happens to one account: orders, executions, positions, balances.
+    """The updates of one account: orders, executions, positions, balances.
 
     Construction does no I/O; the connection opens, and logs in, with ``open()`` or the first subscription. Each
-    connection is signed for afresh. A refused key raises ``AuthError`` from that call, and is final.
+    connection gets a new signature. A refused key raises ``AuthError`` from that call, and is final.
 
     ====================== ============================== ================================================
     channel                symbols: none, or some of      ``Update.data``
@@ -39,13 +39,13 @@ class BybitPrivateClient(BybitClient):
     ``subscribe("order")`` brings all categories, ``subscribe("order", "spot")`` or ``subscribe("order.spot")`` one of
     them. The venue pushes these under their own names: ``Update.channel`` is the whole topic (``"order.spot"``) and
     ``Update.symbol`` is ``""``, since one frame may be about several symbols. The all-in-one and a categorised form of
-    one channel exclude each other on one client (the venue refuses them in one request, and documents nothing of two
+    one channel exclude each other on one client (the venue refuses them in one request, and documents nothing about two
     requests): ``ValueError``, before any I/O.
 
-    No first state comes with a subscription, and none after the ``Gap`` of a reconnect: fetch both over REST. Updates
-    may come twice: tell executions by ``exec_id``, orders by ``order_id`` and ``updated_time``.
+    No initial state comes with a subscription, and none after the ``Gap`` of a reconnect: fetch both over REST. Updates
+    may come twice: distinguish executions by ``exec_id``, orders by ``order_id`` and ``updated_time``.
 
-    A signature made outside of this program, here with an RSA key and the package cryptography::
+    A signature made outside of the SDK, here with an RSA key and the package cryptography::
 
         import base64
         import pathlib
@@ -61,22 +61,22 @@ class BybitPrivateClient(BybitClient):
         client = dbxsdk.BybitPrivateClient(api_key, None, signer=sign)
 
     Args:
-        api_key, api_secret: of an HMAC key. ``api_secret`` may be None where there is a ``signer``, and is not used there.
+        api_key, api_secret: of an HMAC key. ``api_secret`` may be None if there is a ``signer``, and is not used then.
         testnet: the venue's test network, which has keys of its own.
         demo: the venue's paper trading, with keys made in its demo mode; it has order, execution, position, wallet and
             greeks. Not together with ``testnet``: the venue asks not to.
-        max_active_time: after how long without any traffic the venue closes the connection: seconds (int), or its own
-            text (``"45s"``, ``"2m"``), from 30 s to 600 s. The client sends a ping every 20 s, so that this matters only
-            where the client or the network dies. None: 600 s.
+        max_active_time: time without any traffic after which the venue closes the connection: seconds (int), or its own
+            text (``"45s"``, ``"2m"``), from 30 s to 600 s. The client sends a ping every 20 s, so this matters only if the
+            client or the network dies. None: 600 s.
         url: another address of the same protocol (a regional host, a local server).
-        signer: called on a background thread with the text to sign, for each connection, and returns the signature; in
-            place of HMAC. It must not use the client, and be quick: ``auth_window`` runs. What it raises ends the
-            attempt to connect as a ``VenueError`` that has the exception as its cause; reconnects try again.
+        signer: called on a background thread with the text to sign, for each connection; returns the signature, in place
+            of HMAC. It must not use the client, and has to be quick: ``auth_window`` is running. If it raises, the attempt
+            to connect ends with a ``VenueError`` that has the exception as its cause; reconnects try again.
         options: see ``Options``.
-        auth_window: seconds for which a login's signature holds. Where the venue refuses it for its time nevertheless,
-            its clock is asked for and the login tried once more with that. Each pong tells the venue's time again, and
-            once it is known, logins have it, wherever this machine's clock is set. Where that does not help, the
-            ``AuthError`` says how far this machine's clock is off; a second and more is logged as a warning in any case.
+        auth_window: seconds for which a login's signature is valid. If the venue refuses its time nevertheless, the client
+            asks for the venue's clock and logs in once more with that. Each pong states the venue's time again, and once it
+            is known, logins use it, even if this machine's clock is wrong. If that does not help, the ``AuthError`` says how
+            far this machine's clock is off; a second and more is logged as a warning in any case.
 
     Raises:
         TypeError, ValueError: naming the argument.
@@ -102,8 +102,8 @@ class BybitPrivateClient(BybitClient):
         super().__init__(protocol, address, options=options)
 
     def position_stream(self, callback: Callback[Tuple[models.Position, ...]], *, raw: bool = False) -> Subscription:
-        """Subscribes ``position``: a tuple of ``Position``, after every order that is made, amended or cancelled in the
-        symbol (also where the position did not change) and every fill.
+        """Subscribe ``position``: a tuple of ``Position``, after every order that is made, amended or cancelled in the
+        symbol (even if the position did not change) and every fill.
 
         Like all ``..._stream`` methods this is one ``subscribe``, and raises what that raises; a retry is safe.
 
@@ -112,14 +112,14 @@ class BybitPrivateClient(BybitClient):
         return self.subscribe("position", callback=callback, raw=raw)
 
     def order_stream(self, callback: Callback[Tuple[models.Order, ...]], *, raw: bool = False) -> Subscription:
-        """Subscribes ``order``: a tuple of ``Order``, at once.
+        """Subscribe ``order``: a tuple of ``Order``, at once.
 
         Source: websocket/private/order.
         """
         return self.subscribe("order", callback=callback, raw=raw)
 
     def execution_stream(self, callback: Callback[Tuple[models.Execution, ...]], *, raw: bool = False) -> Subscription:
-        """Subscribes ``execution``: a tuple of ``Execution``, at once.
+        """Subscribe ``execution``: a tuple of ``Execution``, at once.
 
         Source: websocket/private/execution.
         """
@@ -128,9 +128,9 @@ class BybitPrivateClient(BybitClient):
     def fast_execution_stream(
         self, callback: Callback[Tuple[models.FastExecution, ...]], categorised_topic: str = "", *, raw: bool = False
     ) -> Subscription:
-        """Subscribes ``execution.fast``: a tuple of ``FastExecution``, sooner than ``execution`` and with less.
+        """Subscribe ``execution.fast``: a tuple of ``FastExecution``, sooner than ``execution`` and with fewer fields.
 
-        ``categorised_topic`` is a category for its executions alone: ``"spot"``, ``"linear"``, ``"inverse"``, ``"option"``.
+        ``categorised_topic`` limits it to the executions of one category: ``"spot"``, ``"linear"``, ``"inverse"``, ``"option"``.
 
         Source: websocket/private/fast-execution.
         """
@@ -139,39 +139,39 @@ class BybitPrivateClient(BybitClient):
         return self.subscribe("execution.fast", categorised_topic or (), callback=callback, raw=raw)
 
     def wallet_stream(self, callback: Callback[Tuple[models.Wallet, ...]], *, raw: bool = False) -> Subscription:
-        """Subscribes ``wallet``: a tuple of ``Wallet`` after a balance changed; unrealised profit and loss has no updates.
+        """Subscribe ``wallet``: a tuple of ``Wallet`` after a balance changed; unrealised profit and loss has no updates.
 
         Source: websocket/private/wallet.
         """
         return self.subscribe("wallet", callback=callback, raw=raw)
 
     def greek_stream(self, callback: Callback[Tuple[models.Greeks, ...]], *, raw: bool = False) -> Subscription:
-        """Subscribes ``greeks`` (options): a tuple of ``Greeks``.
+        """Subscribe ``greeks`` (options): a tuple of ``Greeks``.
 
         Source: websocket/private/greek.
         """
         return self.subscribe("greeks", callback=callback, raw=raw)
 
     def spread_order_stream(self, callback: Callback[Any], *, raw: bool = False) -> Subscription:
-        """Subscribes ``spread.order``: plain dicts, the combination and its legs, joined by ``parentOrderId``.
+        """Subscribe ``spread.order``: plain dicts, the combination and its legs, joined by ``parentOrderId``.
 
         Source: spread/websocket/private/order.
         """
         return self.subscribe("spread.order", callback=callback, raw=raw)
 
     def spread_execution_stream(self, callback: Callback[Any], *, raw: bool = False) -> Subscription:
-        """Subscribes ``spread.execution``: plain dicts, the combination and its legs, joined by ``parentExecId``.
+        """Subscribe ``spread.execution``: plain dicts, the combination and its legs, joined by ``parentExecId``.
 
         Source: spread/websocket/private/execution.
         """
         return self.subscribe("spread.execution", callback=callback, raw=raw)
 
     def dcp_stream(self, product: str, callback: Callback[Any] = lambda update: None) -> Subscription:
-        """Subscribes ``dcp.{product}``, which arms the venue's disconnect protection for institutional accounts: where
+        """Subscribe ``dcp.{product}``, which arms the venue's disconnect protection for institutional accounts: once
         **every** private connection with this subscription has been dead for longer than the account's window (10 s
         unless set otherwise over REST, 3 s at least), the venue cancels the product's orders.
 
-        ``product`` is ``"future"``, ``"spot"`` or ``"option"``. Nothing is ever pushed. The reconnect is to happen within
+        ``product`` is ``"future"``, ``"spot"`` or ``"option"``. Nothing is ever pushed. A reconnect has to happen within
         the window, so ``Options.backoff_max`` should be well below it, and ``Options.heartbeat_interval`` too: after a
         reconnect the venue waits for the next ping.
 

@@ -1,8 +1,8 @@
-"""What Bybit's private topics carry, as frozen values.
+"""The models of Bybit's private topics, as frozen values.
 
 Names are the venue's in Python spelling (``orderLinkId`` is ``order_link_id``). Times are ms since 1970, as ``int``.
-Prices, sizes, amounts and rates are ``Decimal``, built from the wire text. The ``Optional`` ones are None where the
-venue sends none or sends an empty text, its sign for "not applicable". Texts with few values (sides, states, types)
+Prices, sizes, amounts and rates are ``Decimal``, built from the wire text. The ``Optional`` ones are None if the venue
+sends none or sends an empty text, its sign for "not applicable". Texts with few values (sides, states, types)
 are kept as the venue writes them: it adds new values without notice. Every update is a tuple: a frame may have
 several of them.
 
@@ -21,25 +21,25 @@ from dbxsdk.fields import boolean, decimal, each, integer, reader, text, wire
 
 def _amounts(value: Any) -> Mapping[str, Decimal]:
     if not isinstance(value, dict):
-        raise TypeError(f"{type(value).__name__} is no object of amounts")
+        raise TypeError(f"{type(value).__name__} is not an object of amounts")
     return {text(coin): decimal(amount) for coin, amount in value.items() if amount != ""}
 
 
 @attrs.frozen(kw_only=True)
 class Position:
-    """``position``: one position, after an order was made, amended or cancelled (also where nothing changed), or a fill.
+    """``position``: one position, after an order was made, amended or cancelled (even if nothing changed), or a fill.
 
-    In hedge mode a flat position has no side: ``position_idx`` tells which of the two it is.
+    In hedge mode a flat position has no side: ``position_idx`` says which of the two it is.
 
     Attributes:
         category: ``"linear"``, ``"inverse"`` or ``"option"``.
-        side: ``"Buy"``, ``"Sell"``, or ``""`` where the position is flat (``"None"`` on old accounts).
+        side: ``"Buy"``, ``"Sell"``, or ``""`` if the position is flat (``"None"`` on old accounts).
         position_idx: 0 one-way mode, 1 the buy side of hedge mode, 2 its sell side.
         size: in contracts or base coin, never negative.
         leverage: None in portfolio margin.
         position_status: ``"Normal"``, ``"Liq"`` (being liquidated) or ``"Adl"``.
         adl_rank_indicator: 0 to 5.
-        seq: cross sequence; -1 where it was never traded.
+        seq: cross sequence; -1 if it was never traded.
         open_time: when the position was opened; created_time is when there first was one in this symbol.
         delta, gamma, vega, theta: options only.
 
@@ -99,7 +99,7 @@ class ExtraFee:
 
 @attrs.frozen(kw_only=True)
 class Execution:
-    """``execution``: one fill, or what else moves a position. The same one may come twice: ``exec_id`` tells.
+    """``execution``: one fill, or another event that changes a position. The same one may come twice: compare ``exec_id``.
 
     Attributes:
         category: ``"spot"``, ``"linear"``, ``"inverse"`` or ``"option"``.
@@ -154,10 +154,10 @@ class Execution:
 
 @attrs.frozen(kw_only=True)
 class FastExecution:
-    """``execution.fast``: one fill, sooner and with less than ``execution``: fills of the type ``"Trade"`` alone, no fee.
+    """``execution.fast``: one fill, sooner and with less than ``execution``: fills of the type ``"Trade"`` only, no fee.
 
     Attributes:
-        order_link_id: ``""`` for fills as a maker, also where an amended order became the taker.
+        order_link_id: ``""`` for fills as a maker, also if an amended order became the taker.
 
     Source: websocket/private/fast-execution.
     """
@@ -177,18 +177,18 @@ class FastExecution:
 
 @attrs.frozen(kw_only=True)
 class Order:
-    """``order``: one order's state. Where a cancel and a fill cross, ``"Filled"`` may come twice: ``order_id`` with
-    ``updated_time`` tells.
+    """``order``: one order's state. If a cancel and a fill cross, ``"Filled"`` may come twice: compare ``order_id`` and
+    ``updated_time``.
 
     Attributes:
         category: ``"spot"``, ``"linear"``, ``"inverse"`` or ``"option"``.
         order_link_id: the caller's own id, or ``""``.
         order_status: ``"New"``, ``"PartiallyFilled"``, ``"Untriggered"``, ``"Triggered"``; ended: ``"Filled"``,
             ``"Cancelled"`` (on contracts it may have fills), ``"Rejected"``, ``"Deactivated"``,
-            ``"PartiallyFilledCanceled"`` (spot only; also how a market buy by amount ends that spent all).
+            ``"PartiallyFilledCanceled"`` (spot only; also the end of a market buy by amount that spent all).
         reject_reason: ``"EC_NoError"`` ...; also says why an order was cancelled.
         price: None for market orders of some categories, 0 in others.
-        avg_price: None where nothing was filled.
+        avg_price: None if nothing was filled.
         position_idx: 0 one-way mode, 1 the buy side of hedge mode, 2 its sell side.
         trigger_direction: 1 rising to the trigger price, 2 falling, 0 none.
         cum_fee_detail: the fees so far, by coin.
@@ -261,7 +261,7 @@ class WalletCoin:
     Attributes:
         locked: held by open spot orders.
         total_position_im, total_position_mm, total_order_im: None in portfolio margin.
-        collateral_switch: whether the user lets it be collateral; margin_collateral: whether the platform does.
+        collateral_switch: True if the user accepts it as collateral; margin_collateral: True if the platform does.
 
     Source: websocket/private/wallet.
     """
@@ -287,13 +287,13 @@ class WalletCoin:
 
 @attrs.frozen(kw_only=True)
 class Wallet:
-    """``wallet``: the account's balances after one of them changed; profit and loss that is not realised moves without
-    an update. No first state comes with the subscription.
+    """``wallet``: the account's balances after one of them changed; unrealised profit and loss changes without an update.
+    No initial state comes with the subscription.
 
     Attributes:
         coin: those that changed, and maybe others: merge them by ``WalletCoin.coin``.
         account_im_rate, account_mm_rate: initial and maintenance margin, as fractions of 1.
-        total_equity and the other totals: in dollars; None where the account's margin mode has no such thing.
+        total_equity and the other totals: in dollars; None if the account's margin mode does not have it.
 
     Source: websocket/private/wallet.
     """

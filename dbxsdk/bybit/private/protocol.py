@@ -30,13 +30,13 @@ from dbxsdk.codec import decode_object, encode
 from dbxsdk.errors import AuthError, ProtocolError, VenueError
 from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
 
-# The venue's word for a signature that is out of time, and for everything else that is wrong with a login.
+# The venue's text for a signature whose time is wrong, and for everything else that is wrong with a login.
 _PARAMS_ERROR = "params error"
 
 
 class BybitPrivateProtocol(Protocol):
-    """The private socket of one account. Logins have a time, so that it has clocks, given to it: ``clock()`` is seconds
-    since 1970, ``steady()`` seconds by a clock that nobody sets. Each pong tells of the venue's.
+    """The private socket of one account. Logins have a time, so it is given clocks: ``clock()`` is seconds since 1970,
+    ``steady()`` seconds by a clock that is never set. Each pong states the venue's time.
     """
 
     venue = "bybit"
@@ -62,7 +62,7 @@ class BybitPrivateProtocol(Protocol):
         self._numbers = itertools.count(1)  # next() on it is atomic: any thread makes requests
 
     def reset(self) -> None:
-        self._clock.connection_lost()  # what was measured holds for the next one, too
+        self._clock.connection_lost()  # its measurements are valid for the next one, too
 
     # -- login ---------------------------------------------------------------------------------------
 
@@ -109,7 +109,7 @@ class BybitPrivateProtocol(Protocol):
         return tuple(dict.fromkeys(f"{channel}.{symbol}" for symbol in symbols)) or (channel,)
 
     def topics_of(self, channel: str, topics: Collection[str]) -> Tuple[str, ...]:
-        # By the known channels, since "execution" begins "execution.fast"; of unknown ones by whole parts.
+        # By the known channels, since "execution" begins "execution.fast"; unknown ones by whole parts.
         inside = channel + "."
         return tuple(
             topic
@@ -118,14 +118,14 @@ class BybitPrivateProtocol(Protocol):
         )
 
     def check_capacity(self, topics: Collection[str]) -> None:
-        """The venue documents no limit of topics, but refuses the all-in-one and a categorised form of one channel in
-        one request, and says nothing of two requests: never both on one client."""
+        """Raise ``ValueError`` if the all-in-one and a categorised form of one channel are both wanted. The venue refuses
+        them in one request, and says nothing about two requests. It documents no limit of topics."""
         clash = conflict(topics)
         if clash is not None:
             whole, part = clash
             raise ValueError(
-                f"channel: {whole!r} has all categories' updates, those of {part!r} among them, and the venue does not "
-                f"take both; unsubscribe one of them, or use a second client"
+                f"channel: {whole!r} has the updates of all categories, including {part!r}, and the venue does not take "
+                f"both; unsubscribe one of them, or use a second client"
             )
 
     def subscribe(self, topics: Sequence[str], live: Collection[str]) -> Tuple[Request, ...]:
@@ -141,14 +141,14 @@ class BybitPrivateProtocol(Protocol):
         topic = document.get("topic")
         if isinstance(topic, str):
             stamp = whole_number(document.get("creationTime"))
-            # The topic is the channel, categories included: what follows the dot is no symbol.
+            # The topic is the channel, categories included: what follows the dot is not a symbol.
             return (Push(topic, topic, "", "update", document, document.get("data"), reader_of(topic), stamp),)
         if topic is not None:
             raise ProtocolError(f"the topic is {type(topic).__name__}, not a text")
         op = document.get("op")
         kind = op if isinstance(op, str) and op else None
         if is_pong(document):
-            # Without an id nothing tells one from another, and it does not matter: each proves life.
+            # Without an id one cannot be told from another, and it does not matter: each proves life.
             key = request_id(document, "req_id")
             self._clock.pong_came(key, pong_time_ms(document))
             return (Reply(key, document, "ping", ordered=True),)
@@ -170,7 +170,7 @@ class BybitPrivateProtocol(Protocol):
         return reply.document
 
     def acknowledge(self, request: Request, reply: Reply) -> Acknowledgement:
-        """A batch may succeed in part: then the text lists what did, and what did not."""
+        """Return what is decided: a request may succeed in part, and then the text lists what did, and what did not."""
         document = _object(reply)
         topics = request.topics
         message = self._credentials.redact(words(document))
@@ -181,7 +181,7 @@ class BybitPrivateProtocol(Protocol):
         accepted = tuple(topic for topic in topics if topic in good and topic not in refused)
         unnamed = tuple(topic for topic in topics if topic not in good and topic not in refused)
         if len(topics) > 1:
-            # A text without lists, or in an unknown form, decides nothing: each by itself has a plain yes or no.
+            # A text without lists, or in an unknown form, decides nothing: a request for each alone is a plain yes or no.
             return Acknowledgement(accepted, refused, tuple(self.request("subscribe", (topic,)) for topic in unnamed))
         refused.update((topic, refusal(topic, message, document)) for topic in unnamed)
         return Acknowledgement(accepted, refused)
@@ -191,7 +191,7 @@ class BybitPrivateProtocol(Protocol):
             return None
         message = self._credentials.redact(words(document)) or "the venue refused the request and gave no reason"
         if request.kind == "auth":
-            # Here the venue sends no codes, only words, and one of them for most causes.
+            # Here the venue sends no codes, only texts, and the same one for most causes.
             return AuthError(f"the login was refused: {message}", code=code(document), reply=document)
         return VenueError(message, code=code(document), reply=document)
 
@@ -201,21 +201,21 @@ def _object(reply: Reply) -> Dict[str, Any]:
 
 
 def _listed(message: str) -> Tuple[Collection[str], Collection[str]]:
-    """The topics that a text lists in brackets as successful, and those that it lists as failed.
+    """Return the topics that a text lists in brackets as successful, and those that it lists as failed.
 
     ``Batch subscription partially succeeded and partially failed.Successful subscriptions are as follows:[A, B].
-    Subscription to the following topics failed because ...:[C].`` What stands between the topics of one list was never
-    seen: no topic has a blank, comma, semicolon or quote.
+    Subscription to the following topics failed because ...:[C].`` The separator within one list was never seen: no
+    topic has a blank, comma, semicolon or quote.
     """
     good: List[str] = []
     bad: List[str] = []
     end = 0
-    # No pattern with two open ends: those are slow on long texts made to be so.
+    # No pattern with two open ends: a hostile long text would make it slow.
     for found in re.finditer(r"\[[^\[\]]*\]", message):
         before = message[end:found.start()].lower()
         end = found.end()
         names = [name for name in re.split(r"[\s,;\"']+", found.group()[1:-1]) if name]
-        # Both words may stand before the list: the nearer one is meant.
+        # Both words may precede the list: the nearer one is meant.
         if before.rfind("success") > before.rfind("fail"):
             good += names
         elif "fail" in before:

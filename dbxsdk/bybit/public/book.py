@@ -19,13 +19,13 @@ DEPTHS: Mapping[str, Tuple[int, ...]] = {
     "inverse": (1, 50, 200, 1000),
     "option": (25, 100),
 }
-"""The documented depths of each category, in levels a side."""
+"""The documented depths of each category, in levels per side."""
 
 _RESTART = 1
 
 
 def check_depth(category: str, depth: object) -> int:
-    """``depth``, or a ``TypeError``/``ValueError``, naming it, where the venue has no such book."""
+    """Return ``depth``. Raises ``TypeError``/``ValueError``, naming it, if the venue has no such book."""
     depths, checked = DEPTHS[category], check_int("depth", depth)
     if checked not in depths:
         raise ValueError(f"depth must be one of {', '.join(map(str, depths))} for {category}, not {depth}")
@@ -36,9 +36,9 @@ class BybitBookRule(BookRule):
     """The rule of the books of one depth.
 
     * ``u`` counts the updates of a topic: a delta that is not the next one means that some were lost. (The page
-      promises that for the full book alone; captures of depths 50 and 200 have shown no exception.)
-    * A snapshot replaces the book, whatever its ``u``; so does anything with a ``u`` of 1, the sign of a restart.
-    * Depth 1 has snapshots alone, and the last one again, with its ``u``, when nothing changed for 3 s.
+      promises that for the full book only; captures of depths 50 and 200 have shown no exception.)
+    * A snapshot replaces the book, regardless of its ``u``; so does anything with a ``u`` of 1, the sign of a restart.
+    * Depth 1 has snapshots only, and repeats the last one, with its ``u``, when nothing changed for 3 s.
     """
 
     def __init__(self, depth: int) -> None:
@@ -51,7 +51,7 @@ class BybitBookRule(BookRule):
             if type(update_id) is not int:
                 update_id = integer(update_id)
         except (KeyError, TypeError, ValueError) as error:
-            raise ProtocolError(f"no update of a book: {error!r}") from error
+            raise ProtocolError(f"not an update of a book: {error!r}") from error
         if push.kind == "delta" and update_id != _RESTART:
             if last is None or update_id == last + 1:
                 return Action.APPLY, bids, asks, update_id

@@ -1,4 +1,4 @@
-"""Bybit's public channels: how a topic is cut into channel and symbol, and who reads its frames."""
+"""Bybit's public channels: how a topic is split into channel and symbol, and how its frames are read."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class PublicChannel(Channel[Data]):
     Attributes:
         parts: dot-separated parts of its name, the variable one (depth, interval) included.
         whole: ``read`` wants the whole frame: the envelope has a part of the model.
-        stateful: the frame's ``type`` means something. Trades, klines, liquidations, ADL alerts and price
-            limits say ``snapshot`` in every frame, or nothing, and replace nothing that came before.
+        stateful: the frame's ``type`` has a meaning. Trades, klines, liquidations, ADL alerts and price limits say
+            ``snapshot`` in every frame, or nothing, and replace nothing that came before.
         merges: a frame has only what changed since the last one.
     """
 
@@ -59,7 +59,7 @@ def orderbook(depth: Union[int, str]) -> Channel[models.OrderBookUpdate]:
     The venue judges whether it has that depth.
 
     Raises:
-        TypeError, ValueError: ``depth`` can be no part of a channel's name.
+        TypeError, ValueError: ``depth`` cannot be a part of a channel's name.
     """
     return attrs.evolve(_ORDERBOOK, name=f"orderbook.{part('depth', depth)}")
 
@@ -70,7 +70,7 @@ def kline(interval: Union[int, str]) -> Channel[Tuple[models.Kline, ...]]:
     The venue judges whether it has that interval.
 
     Raises:
-        TypeError, ValueError: ``interval`` can be no part of a channel's name.
+        TypeError, ValueError: ``interval`` cannot be a part of a channel's name.
     """
     return attrs.evolve(_KLINE, name=f"kline.{part('interval', interval)}")
 
@@ -99,7 +99,7 @@ CHANNELS: Mapping[str, PublicChannel[Any]] = {
         INSURANCE,
         ADL_ALERTS,
         PRICE_LIMITS,
-        # Leveraged tokens: retired, never to come back; mirrors and old records have them.
+        # Leveraged tokens: retired; mirrors and old records have them.
         PublicChannel("kline_lt", plain, parts=2),
         PublicChannel("tickers_lt", plain),
         PublicChannel("lt", plain),
@@ -107,7 +107,7 @@ CHANNELS: Mapping[str, PublicChannel[Any]] = {
 }
 
 LONGEST_TOPIC = 256
-"""Characters; the venue's longest symbols have some 40. What is longer is nothing documented."""
+"""Characters. The venue's longest symbols have some 40: a longer topic is not a documented one."""
 
 _TICKERS: Mapping[str, Read] = {
     "spot": ticker_models.read_spot_ticker,
@@ -120,7 +120,7 @@ CATEGORIES = tuple(_TICKERS)
 
 @attrs.frozen
 class Route:
-    """Where the frames of one topic go."""
+    """How the frames of one topic are read."""
 
     channel: str
     symbol: str
@@ -131,13 +131,13 @@ class Route:
 
 
 def route(category: str, topic: str) -> Optional[Route]:
-    """The route of a documented topic, or None."""
+    """Return the route of a documented topic, or None."""
     if topic == SYSTEM_STATUS.name:
         return Route(topic, "", SYSTEM_STATUS.read)
     channel = _channel(topic)
     if channel is None or len(topic) > LONGEST_TOPIC:
         return None
-    # A symbol may hold dots itself (the strike of XRP-30OCT26-0.4-P-USDT): no more cuts than the channel has parts.
+    # A symbol may have dots itself (the strike of XRP-30OCT26-0.4-P-USDT): no more splits than the channel has parts.
     pieces = topic.split(".", channel.parts)
     if len(pieces) <= channel.parts or not all(pieces):
         return None
@@ -152,5 +152,5 @@ def _channel(topic: str) -> Optional[PublicChannel[Any]]:
 
 
 def _read_ticker(category: str, symbol: str) -> Read:
-    # Spread trading has frames of its own, and no category here. Its symbols alone join two legs with "_".
+    # Spread trading has frames of its own, and no category here. Only its symbols join two legs with "_".
     return ticker_models.read_spread_ticker if "_" in symbol else _TICKERS[category]

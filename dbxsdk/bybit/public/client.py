@@ -27,15 +27,15 @@ class BybitPublicClient(BybitClient):
     all topics, and calls ``callback`` with an ``Update`` for each frame (with ``raw=True``: with the decoded frame).
     Symbols are one name or several, in upper case. All of them raise, and a retry is safe for all of them:
 
-    * ``TypeError``, ``ValueError``: an argument cannot be; also where the topics of this client together are more
-      than one connection takes (21,000 characters; 2,000 topics on options). Nothing was sent.
+    * ``TypeError``, ``ValueError``: an argument is wrong, or the topics of this client together are more than one
+      connection takes (21,000 characters; 2,000 topics on options). Nothing was sent.
     * ``SubscribeError``: the venue refused some of the topics (``error.topics``); the others are subscribed. The
       option socket hardly ever refuses: there an acknowledged topic may still never deliver (klines, book depths
       other than 25 and 100); ``max_silence`` of ``subscribe`` reports it.
     * ``ConnectError``, ``ConnectionLost``, ``RequestTimeout``, ``ClientClosed``, ``WrongThreadError``: as everywhere.
 
-    Any other topic of the venue works too: ``subscribe("whole.topic.NAME", callback=...)``; where it has no model,
-    ``Update.data`` is the frame's plain ``data``.
+    Any other topic of the venue works too: ``subscribe("whole.topic.NAME", callback=...)``; if it has no model,
+    ``Update.data`` is the frame's plain ``data``. ``dbxsdk.bybit`` has typed channels: ``subscribe(bybit.TRADES, ...)``.
 
     Args:
         category: ``"spot"``, ``"linear"`` (USDT and USDC contracts), ``"inverse"`` or ``"option"``.
@@ -67,12 +67,12 @@ class BybitPublicClient(BybitClient):
         self.category = category
 
     def order_book(self, symbol: str, *, depth: int = 50, timeout: Optional[float] = None) -> OrderBook:
-        """Subscribes ``orderbook.{depth}`` of one symbol and keeps a book of it; see ``OrderBook``.
+        """Subscribe ``orderbook.{depth}`` of one symbol and keep a book of it; see ``OrderBook``.
 
         It returns once the venue has acknowledged; the snapshot follows: ``wait_ready`` of the book waits for it. Every
-        update is checked to be the next one (``u``): where one is missing the book is stale, the topic is
-        subscribed anew, and the snapshot that this brings makes the book right again. Other subscriptions of the same
-        topic see this snapshot, too. Books of one topic are apart: each has its own ``close``.
+        update is checked to be the next one (``u``): if one is missing the book is stale, the topic is subscribed again,
+        and the snapshot that this brings makes the book right. Other subscriptions of the same topic see this snapshot,
+        too. Books of one topic are independent: each has its own ``close``.
 
         Args:
             symbol: in upper case.
@@ -89,9 +89,9 @@ class BybitPublicClient(BybitClient):
     def orderbook_stream(
         self, depth: Union[int, str], symbol: Symbols, callback: Callback[models.OrderBookUpdate], *, raw: bool = False
     ) -> Subscription:
-        """Subscribes ``orderbook.{depth}``: an ``OrderBookUpdate`` a frame, first a snapshot, then deltas.
+        """Subscribe ``orderbook.{depth}``: an ``OrderBookUpdate`` for each frame, first a snapshot, then deltas.
 
-        ``depth`` is 1 (every 10 ms, snapshots alone), 50 (20 ms), 200 (100 ms) or 1000 (200 ms); on options 25 (20 ms) or
+        ``depth`` is 1 (every 10 ms, snapshots only), 50 (20 ms), 200 (100 ms) or 1000 (200 ms); on options 25 (20 ms) or
         100 (100 ms); ``"full"`` on spot. ``order_book`` keeps a whole book current instead.
 
         Source: websocket/public/orderbook.
@@ -101,14 +101,14 @@ class BybitPublicClient(BybitClient):
     def rpi_orderbook_stream(
         self, symbol: Symbols, callback: Callback[models.RpiOrderBookUpdate], *, raw: bool = False
     ) -> Subscription:
-        """Subscribes ``orderbook.rpi`` (spot, linear, inverse): an ``RpiOrderBookUpdate`` a frame, 50 levels, every 100 ms.
+        """Subscribe ``orderbook.rpi`` (spot, linear, inverse): an ``RpiOrderBookUpdate`` for each frame, 50 levels, every 100 ms.
 
         Source: websocket/public/orderbook-rpi.
         """
         return self.subscribe("orderbook.rpi", _names("symbol", symbol), callback=callback, raw=raw)
 
     def trade_stream(self, symbol: Symbols, callback: Callback[Tuple[models.Trade, ...]], *, raw: bool = False) -> Subscription:
-        """Subscribes ``publicTrade``: a tuple of ``Trade`` a frame, at once. On options ``symbol`` is the base coin,
+        """Subscribe ``publicTrade``: a tuple of ``Trade`` for each frame, at once. On options ``symbol`` is the base coin,
         e.g. ``"BTC"``, and brings the trades of all its contracts.
 
         Source: websocket/public/trade.
@@ -116,9 +116,9 @@ class BybitPublicClient(BybitClient):
         return self.subscribe("publicTrade", _names("symbol", symbol), callback=callback, raw=raw)
 
     def ticker_stream(self, symbol: Symbols, callback: Callback[Ticker], *, raw: bool = False) -> Subscription:
-        """Subscribes ``tickers``: a ``ContractTicker``, ``SpotTicker`` or ``OptionTicker`` a frame, every 100 ms (spot 50).
+        """Subscribe ``tickers``: a ``ContractTicker``, ``SpotTicker`` or ``OptionTicker`` for each frame, every 100 ms (spot 50).
         Contract tickers arrive merged, with the fields that the frame carried in ``changed``; ``raw`` has the frame
-        alone, in which an absent key means "as before".
+        only, in which an absent key means "as before".
 
         Source: websocket/public/ticker.
         """
@@ -127,7 +127,7 @@ class BybitPublicClient(BybitClient):
     def kline_stream(
         self, interval: Union[int, str], symbol: Symbols, callback: Callback[Tuple[models.Kline, ...]], *, raw: bool = False
     ) -> Subscription:
-        """Subscribes ``kline.{interval}``: a tuple of ``Kline`` a frame, every 1 to 60 s.
+        """Subscribe ``kline.{interval}``: a tuple of ``Kline`` for each frame, every 1 to 60 s.
 
         ``interval`` is 1, 3, 5, 15, 30, 60, 120, 240, 360 or 720 minutes, ``"D"``, ``"W"`` or ``"M"``.
 
@@ -138,7 +138,7 @@ class BybitPublicClient(BybitClient):
     def all_liquidation_stream(
         self, symbol: Symbols, callback: Callback[Tuple[models.Liquidation, ...]], *, raw: bool = False
     ) -> Subscription:
-        """Subscribes ``allLiquidation`` (linear, inverse): a tuple of ``Liquidation`` a frame, every 500 ms.
+        """Subscribe ``allLiquidation`` (linear, inverse): a tuple of ``Liquidation`` for each frame, every 500 ms.
 
         Source: websocket/public/all-liquidation.
         """
@@ -147,7 +147,7 @@ class BybitPublicClient(BybitClient):
     def insurance_pool_stream(
         self, contract_group: Symbols, callback: Callback[Tuple[models.InsurancePool, ...]], *, raw: bool = False
     ) -> Subscription:
-        """Subscribes ``insurance``: a tuple of ``InsurancePool`` a frame, every second while balances change.
+        """Subscribe ``insurance``: a tuple of ``InsurancePool`` for each frame, every second while balances change.
 
         ``contract_group`` is ``"USDT"`` or ``"USDC"`` (linear), or ``"inverse"`` (inverse).
 
@@ -158,7 +158,7 @@ class BybitPublicClient(BybitClient):
     def adl_alert_stream(
         self, contract_group: Symbols, callback: Callback[Tuple[models.AdlAlert, ...]], *, raw: bool = False
     ) -> Subscription:
-        """Subscribes ``adlAlert``: a tuple of ``AdlAlert`` a frame, every second.
+        """Subscribe ``adlAlert``: a tuple of ``AdlAlert`` for each frame, every second.
 
         ``contract_group`` is ``"USDT"`` or ``"USDC"`` (linear), or ``"inverse"`` (inverse).
 
@@ -167,16 +167,16 @@ class BybitPublicClient(BybitClient):
         return self.subscribe("adlAlert", _names("contract_group", contract_group), callback=callback, raw=raw)
 
     def price_limit_stream(self, symbol: Symbols, callback: Callback[models.PriceLimit], *, raw: bool = False) -> Subscription:
-        """Subscribes ``priceLimit``: a ``PriceLimit`` a frame, every 300 ms.
+        """Subscribe ``priceLimit``: a ``PriceLimit`` for each frame, every 300 ms.
 
         Source: websocket/public/order-price-limit.
         """
         return self.subscribe("priceLimit", _names("symbol", symbol), callback=callback, raw=raw)
 
     def system_status_stream(self, callback: Callback[Tuple[models.SystemStatus, ...]], *, raw: bool = False) -> Subscription:
-        """Subscribes ``system.status``: a tuple of ``SystemStatus`` a frame.
+        """Subscribe ``system.status``: a tuple of ``SystemStatus`` for each frame.
 
-        Works only where the client was made with ``url="wss://stream.bybit.com/v5/public/misc/status"``.
+        Works only if the client was made with ``url="wss://stream.bybit.com/v5/public/misc/status"``.
 
         Source: websocket/system/system-status.
         """
@@ -206,7 +206,7 @@ class BybitPublicClient(BybitClient):
 
 
 def _names(name: str, value: Any) -> Tuple[str, ...]:
-    """The symbols of a channel that cannot be without: none at all would mean the channel's bare name."""
+    """Return the symbols of a channel that requires some: none at all would mean the channel's bare name."""
     if isinstance(value, str):
         return (value,)
     try:

@@ -1,8 +1,8 @@
-"""What Bybit's public topics carry, as frozen values.
+"""The models of Bybit's public topics, as frozen values.
 
-Names are the venue's in Python spelling (``highPrice24h`` is ``high_price_24h``); its one- and two-letter keys got
+Names are the venue's in Python spelling (``highPrice24h`` is ``high_price_24h``); its one- and two-letter keys have
 words. Times are ms since 1970, as ``int``. Prices, sizes and rates are ``Decimal``, built from the wire text. The
-``Optional`` ones are None where the venue sends none or sends an empty text, its sign for "not applicable". Fields
+``Optional`` ones are None if the venue sends none or sends an empty text, its sign for "not applicable". Fields
 that are texts with few values (sides, tick directions, states) are kept as the venue writes them: it adds new
 values without notice.
 
@@ -25,7 +25,7 @@ Level = Tuple[Decimal, Decimal]
 """One price of a book: (price, size)."""
 
 RpiLevel = Tuple[Decimal, Decimal, Decimal]
-"""One price of a book with retail orders apart: (price, size without them, size of them)."""
+"""One price of a book that lists retail orders separately: (price, size without them, size of them)."""
 
 
 def _rpi_levels(value: Any) -> Tuple[RpiLevel, ...]:
@@ -34,7 +34,7 @@ def _rpi_levels(value: Any) -> Tuple[RpiLevel, ...]:
 
 def _integers(value: Any) -> Tuple[int, ...]:
     if not isinstance(value, list):
-        raise TypeError(f"{type(value).__name__} is no list")
+        raise TypeError(f"{type(value).__name__} is not a list")
     return tuple(integer(item) for item in value)
 
 
@@ -44,8 +44,8 @@ class OrderBookUpdate:
     """``orderbook.{depth}.{symbol}`` and ``orderbook.full.{symbol}``: a part of the book, or all of it.
 
     ``Update.kind`` says which: a snapshot replaces the book; a delta sets the size of each price that it names, and
-    a size of 0 removes the price. Depth 1 sends snapshots alone, and repeats the last one when nothing changed for
-    3 s. ``orderbook.full`` sends deltas alone: its first state has to be fetched over REST.
+    a size of 0 removes the price. Depth 1 sends snapshots only, and repeats the last one when nothing changed for
+    3 s. ``orderbook.full`` sends deltas only: its initial state has to be fetched over REST.
 
     Attributes:
         symbol: the contract or pair.
@@ -70,9 +70,9 @@ class OrderBookUpdate:
 @lazy
 @attrs.frozen(kw_only=True, slots=False)
 class RpiOrderBookUpdate:
-    """``orderbook.rpi.{symbol}``: the book of 50 levels that shows retail price improvement (RPI) orders apart.
+    """``orderbook.rpi.{symbol}``: the book of 50 levels that lists retail price improvement (RPI) orders separately.
 
-    Like ``OrderBookUpdate``, but for the levels: (price, size without RPI orders, size of RPI orders). A price is
+    Like ``OrderBookUpdate``, except for the levels: (price, size without RPI orders, size of RPI orders). A price is
     gone when both sizes are 0.
 
     Source: websocket/public/orderbook-rpi.
@@ -97,9 +97,9 @@ class Trade:
         symbol: the contract or pair; on options one topic carries all contracts of the coin.
         side: the taker's side, ``"Buy"`` or ``"Sell"``.
         size, price: as filled.
-        trade_id: a UUID, on spot a number; always a text, since the numbers are beyond what floats can hold.
-        is_block_trade: whether it was a block trade; None where the venue does not say (spread trading).
-        is_rpi: whether an RPI order took part; None on options.
+        trade_id: a UUID, on spot a number; always a text, since floats cannot represent the numbers.
+        is_block_trade: True for a block trade; None if the venue does not say (spread trading).
+        is_rpi: True if an RPI order took part; None on options.
         tick_direction: ``"PlusTick"``, ``"ZeroPlusTick"``, ``"MinusTick"``, ``"ZeroMinusTick"``; contracts only.
         sequence: cross sequence; several trades, also of several frames, may share one.
         mark_price, index_price, mark_iv, iv: options only; volatilities as fractions of 1.
@@ -292,16 +292,16 @@ class SystemStatus:
 
 
 def with_envelope(model: Type[T], key: str) -> Callable[[Any], T]:
-    """Reads a whole frame of a stateful channel: its ``data``, and the envelope's ``key``."""
+    """Return the function that reads a whole frame of a stateful channel: its ``data``, and the envelope's ``key``."""
     read = reader(model)
 
     def read_frame(frame: Any) -> T:
-        # Without it nobody can tell whether the frame replaces what came before.
+        # Without it the frame may replace what came before, or change it.
         if frame.get("type") not in ("snapshot", "delta"):
             raise ProtocolError(f"{model.__name__}: the frame's type is neither snapshot nor delta")
         data = frame.get("data")
         if not isinstance(data, dict):
-            raise ProtocolError(f"{model.__name__}: {type(data).__name__} in place of an object")
+            raise ProtocolError(f"{model.__name__}: expected an object, not {type(data).__name__}")
         return read({**data, key: frame.get(key)})
 
     return read_frame

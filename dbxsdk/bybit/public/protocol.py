@@ -37,11 +37,11 @@ SPOT_REQUEST_TOPICS = 10
 """Topics of one spot request; the venue refuses the whole of a longer one."""
 
 REQUEST_TOPICS = 500
-"""Topics of one request elsewhere. The venue documents no limit; much longer requests were seen to end connections."""
+"""Topics of one request of the others. The venue documents no limit; much longer requests were seen to end connections."""
 
 REMEMBERED_TOPICS = 4_096
 
-# Option replies do not say whether they answer a subscribe or an unsubscribe: both are of one kind.
+# Option replies do not say which they answer, a subscribe or an unsubscribe: both are of one kind.
 COMMAND = "command"
 COMMAND_REPLY = "COMMAND_RESP"
 
@@ -68,7 +68,8 @@ class BybitPublicProtocol(Protocol):
         self._numbers = itertools.count(1)  # next() on it is atomic: any thread makes requests
         self._routes: Dict[str, Route] = {}
         self._tickers = Tickers()
-        # How the user spelled topics of channels that are not known here. Written by any thread, one item at a time.
+        # Channel and symbol, as the user gave them, of topics that are not known here. Written by any thread, one item at a
+        # time.
         self._spelled: Dict[str, Tuple[str, str]] = {}
 
     def reset(self) -> None:
@@ -192,7 +193,7 @@ class BybitPublicProtocol(Protocol):
             return Reply(request_id(document, "req_id"), document, COMMAND, named or None)
         op = document.get("op")
         if is_pong(document):
-            # Without an id nothing tells one from another, and it does not matter: each proves life.
+            # Without an id one cannot be told from another, and it does not matter: each proves life.
             return Reply(request_id(document, "req_id"), document, "ping", ordered=True)
         if "retCode" in document:
             # The order entry socket's envelope: the address is not that of a public socket.
@@ -201,7 +202,7 @@ class BybitPublicProtocol(Protocol):
             return checked(Reply(request_id(document, "req_id"), document, self._reply_kind(op)))
         if document.get("type") == "error" or "ret_code" in document:
             raise ProtocolError(f"the venue could not read a request: {words(document)}")
-        raise ProtocolError("neither data nor the reply to a request")
+        raise ProtocolError("neither an update nor the reply to a request")
 
     def _reply_kind(self, op: Any) -> Optional[str]:
         if not isinstance(op, str) or not op:
@@ -229,8 +230,8 @@ class BybitPublicProtocol(Protocol):
         return self._acknowledge_refusal(request, document)
 
     def _acknowledge_refusal(self, request: Request, document: Dict[str, Any]) -> Acknowledgement:
-        """One bad topic refuses the whole request, and the text names the first one alone. Each retry has fewer
-        topics than ``request``, so that it ends whatever a venue says."""
+        """Take in a refusal. One bad topic refuses the whole request, and the text names only the first one. Each retry has
+        fewer topics than ``request``, so that it ends in any case."""
         topics = request.topics
         message = words(document)
         offender = _offender(message)
@@ -246,12 +247,12 @@ class BybitPublicProtocol(Protocol):
 
 
 def _offender(message: str) -> str:
-    """The topic that a refusal names, or an empty text.
+    """Return the topic that a refusal names, or an empty text.
 
     Futures: ``error:handler not found,topic:T``, ``error:already subscribed,topic:T``. Spot: ``Invalid symbol :[T]``,
     ``Invalid topic :[T]``.
     """
-    # Cut by hand: a pattern with two ends is slow on long texts made to be so.
+    # Without a pattern: a hostile long text would make one with two open ends slow.
     _, named, topic = message.partition("topic:")
     if named:
         return topic.strip()
@@ -267,12 +268,12 @@ def _command_topics(document: Dict[str, Any], name: str) -> List[str]:
     if topics is None:
         return []
     if not isinstance(topics, list) or not all(isinstance(topic, str) for topic in topics):
-        raise ProtocolError(f"{COMMAND_REPLY}: {name} is no list of texts")
+        raise ProtocolError(f"{COMMAND_REPLY}: {name} is not a list of texts")
     return topics
 
 
 def _acknowledge_each(request: Request, document: Dict[str, Any]) -> Acknowledgement:
-    """What the option socket says of each topic. Its yes is no proof that the topic has data."""
+    """Return what the option socket says about each topic. Its yes does not prove that the topic has data."""
     try:
         good: FrozenSet[str] = frozenset(_command_topics(document, "successTopics"))
         bad: FrozenSet[str] = frozenset(_command_topics(document, "failTopics"))
@@ -285,6 +286,6 @@ def _acknowledge_each(request: Request, document: Dict[str, Any]) -> Acknowledge
             message = words(document) or "the venue lists it among the topics that failed"
             refused[topic] = refusal(topic, message, document)
         elif topic not in good:
-            message = words(document) or "the venue's reply does not say what became of it"
+            message = words(document) or "the venue's reply says nothing about it"
             refused[topic] = refusal(topic, message, document)
     return Acknowledgement(accepted=accepted, refused=refused)

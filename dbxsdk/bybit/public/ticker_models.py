@@ -1,4 +1,4 @@
-"""What Bybit's ``tickers`` topics carry: of contracts, spot pairs, options and spreads.
+"""The models of Bybit's ``tickers`` topics: of contracts, spot pairs, options and spreads.
 
 Names, numbers and absent fields are as in ``models``.
 """
@@ -16,7 +16,7 @@ from dbxsdk.fields import decimal, integer, lazy, text, wire
 T = TypeVar("T")
 
 CHANGED = "$changed"
-"""The key under which a merged ticker frame has the names of what the last frame carried; no key of the venue's."""
+"""The key under which a merged ticker frame has the names of what the last frame carried; not a key of the venue."""
 
 
 @lazy
@@ -24,12 +24,12 @@ CHANGED = "$changed"
 class ContractTicker:
     """``tickers.{symbol}`` of linear and inverse contracts: the state after this frame.
 
-    The venue sends a snapshot, then only what changed; the frames are merged, so that each field holds what the
-    venue said last. A field is None until the venue has said it, and where it does not apply to the contract.
+    The venue sends a snapshot, then only what changed; the frames are merged, so that each field has the value that the
+    venue sent last. A field is None before the venue sent it, and if it does not apply to the contract.
 
     Attributes:
         symbol: the contract.
-        changed: the names of the fields here that this frame carried, whether or not their value is a new one.
+        changed: the names of the fields here that this frame carried, even if their value is the same.
         cross_sequence: the frame's ``cs``.
         price_24h_pcnt: a fraction of 1; rates likewise.
         open_interest_value, turnover_24h: in the quote coin (linear) or base coin (inverse).
@@ -86,11 +86,11 @@ class SpotTicker:
 
     Attributes:
         symbol: the pair.
-        changed: the names of the fields here that this frame carried; the venue documents snapshots alone.
+        changed: the names of the fields here that this frame carried; the venue documents snapshots only.
         cross_sequence: the frame's ``cs``.
         price_24h_pcnt: a fraction of 1.
         turnover_24h: in the quote coin; ``volume_24h`` in the base coin.
-        usd_index_price: None for coins that are no collateral.
+        usd_index_price: None for coins that are not collateral.
 
     Source: websocket/public/ticker.
     """
@@ -115,11 +115,11 @@ class OptionTicker:
 
     Attributes:
         symbol: the contract.
-        changed: the names of the fields here that this frame carried; the venue documents snapshots alone.
+        changed: the names of the fields here that this frame carried; the venue documents snapshots only.
         cross_sequence: the frame's ``cs``; options have none so far.
         bid_iv, ask_iv, mark_price_iv: implied volatilities as fractions of 1.
         delta, gamma, vega, theta: the greeks.
-        predicted_delivery_price: means something in the 30 minutes before delivery alone.
+        predicted_delivery_price: has a meaning only in the 30 minutes before delivery.
         change_24h: a fraction of 1.
 
     Source: websocket/public/ticker.
@@ -161,8 +161,8 @@ class SpreadTicker:
 
     Attributes:
         symbol: the combination, e.g. ``"SOLUSDT_SOL/USDT"``.
-        changed: the names of the fields here that this frame carried; the venue documents snapshots alone.
-        bid_price, bid_size, ask_price, ask_size: None where that side of the book is empty.
+        changed: the names of the fields here that this frame carried; the venue documents snapshots only.
+        bid_price, bid_size, ask_price, ask_size: None if that side of the book is empty.
 
     Source: spread/websocket/public/ticker.
     """
@@ -182,12 +182,13 @@ class SpreadTicker:
 
 
 def _ticker(model: Type[T]) -> Callable[[Any], T]:
-    """Reads a whole ticker frame; ``changed`` names what it carried, or what the last of the merged ones did. Those
-    fields are read at once: one that cannot be read must spoil its own frame, not those that it is merged with."""
+    """Return the function that reads a whole ticker frame; ``changed`` names what it carried, or what the last of the merged
+    ones did. Those fields are read at once: one that cannot be read must spoil its own frame, not those that it is merged
+    with."""
     read = with_envelope(model, "cs")
     names: Dict[str, str] = {}
     for field in attrs.fields(model):  # type: ignore[arg-type]
-        # wire() is the only one who leaves metadata at these fields.
+        # Only wire() adds metadata to these fields.
         for name, _ in field.metadata.values():
             names[name] = field.name
     for name in ("symbol", "cs", CHANGED):
@@ -198,7 +199,7 @@ def _ticker(model: Type[T]) -> Callable[[Any], T]:
         if not isinstance(data, dict):
             return read(frame)  # which says what is wrong
         carried = frame.get(CHANGED)
-        if type(carried) is not tuple:  # no mark of ours, which JSON could not have
+        if type(carried) is not tuple:  # not our own mark: JSON has no tuples
             carried = data
         changed = tuple(names[name] for name in carried if name in names)
         ticker = read({**frame, "data": {**data, CHANGED: changed}})

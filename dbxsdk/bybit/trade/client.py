@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 import uuid
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
@@ -13,13 +12,13 @@ from dbxsdk.bybit.base_client import BybitClient
 from dbxsdk.bybit.endpoints import private_url
 from dbxsdk.bybit.trade.order_fields import order_fields, require, require_order
 from dbxsdk.bybit.trade.protocol import AMEND, AMEND_BATCH, CANCEL, CANCEL_BATCH, CREATE, CREATE_BATCH, BybitTradeProtocol
-from dbxsdk.bybit.trade.results import BatchResult, OrderResult, read_batch, read_order
-from dbxsdk.errors import OutcomeUnknown
+from dbxsdk.bybit.trade.results import BatchResult, OrderResult, failures, read_batch, read_order
 from dbxsdk.options import Options
 from dbxsdk.protocol import Request
+from dbxsdk.runtime.log import SafeLogger
 from dbxsdk.session import State
 
-logger = logging.getLogger(__name__)
+logger = SafeLogger(__name__)
 
 BATCH_ORDERS = 20
 SPOT_BATCH_ORDERS = 10
@@ -39,16 +38,16 @@ class BybitTradeClient(BybitClient):
             )
             client.cancel_order(category="linear", symbol="BTCUSDT", orderId=result.order_id)
 
-    Every method blocks until the venue answered, and may be called from any thread. A result means that the venue
+    Every method blocks until the venue has answered, and may be called from any thread. A result means that the venue
     accepted the request for processing; what became of the order is pushed to a ``BybitPrivateClient`` (``order``).
     Construction does no I/O; the connection opens, and logs in, with ``open()`` or the first request. There are no
     subscriptions here, and the venue's paper trading (demo) has no order entry socket.
 
-    The methods take the venue's own field names. Numbers (``Decimal``, int, float, str) leave as plain decimal text, with
+    The methods take the venue's own field names. Numbers (``Decimal``, int, float, str) are sent as plain decimal text, with
     the digits that they have. Fields that are None are left out. Fields of a wrong type raise ``TypeError`` or
     ``ValueError`` before anything is sent, naming the field; fields that are not known here are passed on.
 
-    What the methods raise, and whether to try again:
+    The methods raise:
 
     * ``VenueError``, with the venue's code in ``code``: the venue said no, and did nothing. The exception is code 10016,
       an internal error of the venue: ask for the order before trying again. With 10019 a node of the venue is about to
@@ -62,28 +61,28 @@ class BybitTradeClient(BybitClient):
     * ``ConnectError``, ``ClientClosed``: nothing was sent; a retry is safe.
     * ``WrongThreadError``: called on the reader thread (``dispatch="inline"``); nothing was sent.
 
-    So that ``OutcomeUnknown`` can always name the order, ``place_order`` and ``place_batch_order`` give an ``orderLinkId``
+    So that ``OutcomeUnknown`` can always name the order, ``place_order`` and ``place_batch_order`` add an ``orderLinkId``
     (``dbx-`` and 32 hex digits) to each order that has none. ``call(op, params)`` sends what it is given and nothing else.
 
     ``call`` and ``submit`` take the operation's name and the **one** object that the venue's ``args`` hold, and return the
-    reply's ``data``; for batches with the reply's ``retExtInfo`` added, which says which orders failed. Where a future of
-    ``submit`` ends as ``OutcomeUnknown``, that has the ``request_id`` alone.
+    reply's ``data``; for batches with the reply's ``retExtInfo`` added, which says which orders failed. If a future of
+    ``submit`` ends as ``OutcomeUnknown``, that has the ``request_id`` only.
 
     Args:
-        api_key, api_secret: of an HMAC key. ``api_secret`` may be None where there is a ``signer``, and is not used there.
+        api_key, api_secret: of an HMAC key. ``api_secret`` may be None if there is a ``signer``, and is not used then.
         testnet: the venue's test network, which has keys of its own.
-        max_active_time: after how long without any traffic the venue closes the connection: seconds (int), or its own
+        max_active_time: time without any traffic after which the venue closes the connection: seconds (int), or its own
             text (``"45s"``, ``"2m"``), from 30 s to 600 s. The client sends a ping every 20 s. None: 600 s.
-        recv_window: for how many **milliseconds** after it was made the venue accepts a request; None: 5000, the venue's
-            default. A request that waited longer, for a reconnect say, is refused (10002) and has no effect.
+        recv_window: time in **milliseconds** for which the venue accepts a request after it was made; None: 5000, the
+            venue's default. A request that waited longer, e.g. for a reconnect, is refused (10002) and has no effect.
         url: another address of the same protocol (a regional host, a local server).
         signer: makes the login's signature in place of HMAC; see ``BybitPrivateClient``, also for an RSA key.
-        options: see ``Options``; ``request_timeout`` is how long the methods wait where no ``timeout`` is given.
+        options: see ``Options``; ``request_timeout`` is how long the methods wait if no ``timeout`` is given.
         referer: a broker's id, sent with each request.
-        auth_window: seconds for which a login's signature holds; see ``BybitPrivateClient``. Requests have a time, too, and
-            are refused (10002) where it is a second ahead: so the first login asks for the venue's clock in any case (a
-            ping), and the answer to each request and each ping tells it again. Such a refusal says whether this machine's
-            clock was the cause, or the way; nothing was done, and a retry is safe.
+        auth_window: seconds for which a login's signature is valid; see ``BybitPrivateClient``. Requests have a time, too,
+            and are refused (10002) if it is a second ahead: so the first login asks for the venue's clock in any case (a
+            ping), and the answer to each request and each ping states it again. Such a refusal says whether this machine's
+            clock was the cause, or the delay on the way; nothing was done, and a retry is safe.
 
     Raises:
         TypeError, ValueError: naming the argument.
@@ -130,7 +129,7 @@ class BybitTradeClient(BybitClient):
         timeout: Optional[float] = None,
         **fields: Any,
     ) -> OrderResult:
-        """Places one order (``order.create``). A retry after ``OutcomeUnknown`` is **not** safe: see the class.
+        """Place one order (``order.create``). A retry after ``OutcomeUnknown`` is **not** safe: see the class.
 
         Args:
             category: ``"spot"``, ``"linear"``, ``"inverse"`` or ``"option"``.
@@ -139,9 +138,9 @@ class BybitTradeClient(BybitClient):
             orderType: ``"Limit"`` or ``"Market"``.
             qty: in contracts or base coin; of market buys on spot in the quote coin, unless ``marketUnit`` says otherwise.
             timeout: seconds to wait for the answer, in place of ``request_timeout``.
-            fields: what else the venue documents: ``price``, ``timeInForce``, ``orderLinkId`` (36 characters, not used
-                before), ``positionIdx``, ``reduceOnly``, ``takeProfit`` ... Give an ``orderLinkId`` of your own, and keep it,
-                where the program may be interrupted: no exception names the order after Ctrl-C.
+            fields: the other fields that the venue documents: ``price``, ``timeInForce``, ``orderLinkId`` (36 characters,
+                not used before), ``positionIdx``, ``reduceOnly``, ``takeProfit`` ... Give an ``orderLinkId`` of your own,
+                and keep it, if the program may be interrupted: no exception names the order after Ctrl-C.
 
         Raises:
             TypeError, ValueError: naming the field; nothing was sent.
@@ -162,7 +161,7 @@ class BybitTradeClient(BybitClient):
         timeout: Optional[float] = None,
         **fields: Any,
     ) -> OrderResult:
-        """Changes an open order (``order.amend``): ``qty``, ``price``, ``triggerPrice``, ``takeProfit`` ... in ``fields``.
+        """Change an open order (``order.amend``): ``qty``, ``price``, ``triggerPrice``, ``takeProfit`` ... in ``fields``.
 
         Give ``orderId`` or ``orderLinkId``; with both the venue goes by ``orderId``. Asking for the same values again is
         harmless. Raises what ``place_order`` raises.
@@ -182,8 +181,8 @@ class BybitTradeClient(BybitClient):
         timeout: Optional[float] = None,
         **fields: Any,
     ) -> OrderResult:
-        """Cancels an open order (``order.cancel``). The result says that the venue will: the ``order`` channel tells when
-        it has, and whether a fill was quicker.
+        """Cancel an open order (``order.cancel``). The result says that the venue will: the ``order`` channel reports when
+        it has, or that a fill was quicker.
 
         Give ``orderId`` or ``orderLinkId``; with both the venue goes by ``orderId``. A retry is safe: an order that is
         gone is refused (110001). Raises what ``place_order`` raises.
@@ -198,14 +197,14 @@ class BybitTradeClient(BybitClient):
     def place_batch_order(
         self, category: str, request: Sequence[Mapping[str, Any]], *, timeout: Optional[float] = None
     ) -> BatchResult:
-        """Places up to 20 orders (spot: 10) in one request (``order.create-batch``).
+        """Place up to 20 orders (spot: 10) in one request (``order.create-batch``).
 
-        **The venue accepts a batch whose orders all failed.** Look at the result: ``result.failed``, ``if not result:``, or
-        ``result.raise_for_failures()``.
+        **The venue accepts a batch even if all its orders failed.** Look at the result: ``result.failed``, ``if not
+        result:``, or ``result.raise_for_failures()``.
 
         Args:
             category: of all the orders.
-            request: a dict an order, with the fields of ``place_order`` but ``category``. They are not changed.
+            request: one dict for each order, with the fields of ``place_order`` except ``category``. They are not changed.
             timeout: seconds to wait for the answer, in place of ``request_timeout``.
 
         Raises:
@@ -220,7 +219,7 @@ class BybitTradeClient(BybitClient):
     def amend_batch_order(
         self, category: str, request: Sequence[Mapping[str, Any]], *, timeout: Optional[float] = None
     ) -> BatchResult:
-        """Changes up to 20 orders (spot: 10) in one request (``order.amend-batch``). Each dict has ``symbol``, ``orderId``
+        """Change up to 20 orders (spot: 10) in one request (``order.amend-batch``). Each dict has ``symbol``, ``orderId``
         or ``orderLinkId``, and what is to change. Otherwise like ``place_batch_order``.
 
         Source: order/batch-amend.
@@ -230,7 +229,7 @@ class BybitTradeClient(BybitClient):
     def cancel_batch_order(
         self, category: str, request: Sequence[Mapping[str, Any]], *, timeout: Optional[float] = None
     ) -> BatchResult:
-        """Cancels up to 20 orders (spot: 10) in one request (``order.cancel-batch``). Each dict has ``symbol``, and
+        """Cancel up to 20 orders (spot: 10) in one request (``order.cancel-batch``). Each dict has ``symbol``, and
         ``orderId`` or ``orderLinkId``. Otherwise like ``place_batch_order``; a retry is safe.
 
         Source: order/batch-cancel.
@@ -240,10 +239,10 @@ class BybitTradeClient(BybitClient):
     # -- requests ------------------------------------------------------------------------------------
 
     def call(self, method: str, params: Any = None, *, timeout: Optional[float] = None) -> Any:
-        """Sends the operation ``method`` (``"order.create"`` ...) with ``params``, the one object of the venue's ``args``,
+        """Send the operation ``method`` (``"order.create"`` ...) with ``params``, the one object of the venue's ``args``,
         as it is: numbers must be texts already. Returns the reply's ``data`` (see the class for batches).
 
-        Raises what ``place_order`` raises; ``OutcomeUnknown.order_link_id`` is set where ``params`` has an ``orderLinkId``.
+        Raises what ``place_order`` raises; ``OutcomeUnknown.order_link_id`` is set if ``params`` has an ``orderLinkId``.
         """
         return self._ask(lambda: self._protocol.request(method, params), timeout)
 
@@ -271,7 +270,7 @@ class BybitTradeClient(BybitClient):
             timeout,
         )
         if not result.ok:
-            logger.warning("bybit: %s: %s", op, result.told())
+            logger.warning("bybit: %s: %s", op, failures(result))
         return result
 
     def _ask(self, make: Callable[[], Request], timeout: Optional[float]) -> Any:
@@ -279,20 +278,14 @@ class BybitTradeClient(BybitClient):
         deadline = time.monotonic() + seconds
         request = make()
         if self.state is not State.READY:
-            # A request holds the time at which it was made, and the login may learn that our clock is wrong.
-            self._session.open(seconds)
+            # A request contains the time at which it was made, and the login may find out that our clock is wrong.
+            self.open(seconds)
             request = make()
-        try:
-            return self._session.call(request, max(deadline - time.monotonic(), 0.0))
-        except OutcomeUnknown as error:
-            unknown: Any = error
-            ids = unknown.order_link_ids = request.order_link_ids
-            unknown.order_link_id = ids[0] if len(ids) == 1 else None
-            raise
+        return self._send(request, max(deadline - time.monotonic(), 0.0))
 
 
 def _new(given: Mapping[str, Any], where: str = "") -> Dict[str, Any]:
-    """A new order's fields, with an id of its own."""
+    """Check a new order's fields, and add an id if it has none."""
     order = order_fields(given, where)
     require(order, ("symbol", "side", "orderType", "qty"), where)
     order.setdefault("orderLinkId", f"dbx-{uuid.uuid4().hex}")
@@ -300,7 +293,7 @@ def _new(given: Mapping[str, Any], where: str = "") -> Dict[str, Any]:
 
 
 def _existing(given: Mapping[str, Any], where: str = "") -> Dict[str, Any]:
-    """The fields of a request about an order that there is."""
+    """Check the fields of a request about an existing order."""
     order = order_fields(given, where)
     require(order, ("symbol",), where)
     require_order(order, where)
@@ -314,9 +307,9 @@ def _orders(
         raise TypeError(f"request must be a list of dicts, not {type(request).__name__}")
     limit = SPOT_BATCH_ORDERS if category == "spot" else BATCH_ORDERS
     if not request:
-        raise ValueError("request must hold an order")
+        raise ValueError("request must contain an order")
     if len(request) > limit:
-        raise ValueError(f"request must hold {limit} orders at most, not {len(request)} (category {category!r})")
+        raise ValueError(f"request must contain at most {limit} orders, not {len(request)} (category {category!r})")
     orders = []
     for index, order in enumerate(request):
         if not isinstance(order, Mapping):

@@ -1,4 +1,4 @@
-"""What order requests hold: fields checked by name before anything is sent, and numbers written as the venue reads them.
+"""The fields of order requests: checked by name before anything is sent, with numbers written as the venue reads them.
 
 Source: https://bybit-exchange.github.io/docs/v5/order/create-order, amend-order, cancel-order and the batch pages.
 """
@@ -24,17 +24,17 @@ TEXTS: FrozenSet[str] = frozenset(
 )
 
 _LONGEST_NUMBER = 2_000
-"""Digits. No price is so long; a number like 1e999999999 written out would fill the memory."""
+"""Most digits of a number. No price is so long; 1e999999999 written out would fill the memory."""
 
 _PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
 
 
 def plain_number(name: str, value: Any) -> str:
-    """``value`` as plain decimal text, with its digits as they are. A float gives the shortest text that means it.
+    """Return ``value`` as plain decimal text, with the digits that it has; a float as the shortest text that means it.
 
-    Raises ``TypeError``/``ValueError`` naming the field: for what is no number (a bool is none), NaN and infinities,
-    and numbers of more than 2,000 digits.
+    Raises ``TypeError``/``ValueError`` naming the field: for what is not a number (nor is a bool), NaN, infinities, and
+    numbers of more than 2,000 digits.
     """
     if isinstance(value, str):
         if not _NUMBER.fullmatch(value):
@@ -46,10 +46,10 @@ def plain_number(name: str, value: Any) -> str:
         raise TypeError(f"{name} must be a Decimal, int, float or str, not {type(value).__name__}")
     else:
         try:
-            # float's own repr: a subclass's, numpy's for one, may be no number.
+            # float's own repr: that of a subclass, like numpy's, may not be a number.
             number = Decimal(float.__repr__(value) if isinstance(value, float) else value)
         except InvalidOperation:
-            raise ValueError(f"{name} is no number that can be sent") from None
+            raise ValueError(f"{name} is not a number that can be sent") from None
     if not number.is_finite():
         raise ValueError(f"{name} must be a finite number, not {value!r}")
     if max(abs(number.adjusted()), len(number.as_tuple().digits), -int(number.as_tuple().exponent)) > _LONGEST_NUMBER:
@@ -58,49 +58,49 @@ def plain_number(name: str, value: Any) -> str:
 
 
 def order_fields(given: Mapping[str, Any], where: str = "") -> Dict[str, Any]:
-    """``given`` as the venue wants it. None means not given. Fields that are not known here are the venue's to judge;
-    they are passed on as they are, but for numbers with a fraction, which become text.
+    """Return ``given`` in the venue's types. None means not given. The venue judges fields that are not known here; they are
+    passed on as they are, except numbers with a fraction, which become text.
 
-    ``where`` is put before the field's name in ``TypeError`` and ``ValueError``.
+    ``where`` precedes the field's name in ``TypeError`` and ``ValueError``.
     """
     fields: Dict[str, Any] = {}
     for name, value in given.items():
         if not isinstance(name, str):
             raise TypeError(f"{where or 'order'}: field names must be str, not {type(name).__name__}")
         if "_" in name:
-            # The venue would pass over it in silence, and what it was to limit would not be limited.
-            raise TypeError(f"{where}{name} is no field of the venue: names are in its own spelling, like orderLinkId")
+            # The venue would silently ignore it, and the limit that it was to set would not hold.
+            raise TypeError(f"{where}{name} is not a field of the venue: use its own spelling, like orderLinkId")
         if value is not None:
             fields[name] = _field(name, where + name, value)
     return fields
 
 
 def require(fields: Mapping[str, Any], names: Any, where: str = "") -> None:
-    """Raises ``ValueError`` naming the first of ``names`` that is not there."""
+    """Raise ``ValueError`` naming the first of ``names`` that is not there."""
     for name in names:
         if name not in fields:
             raise ValueError(f"{where}{name} is missing")
 
 
 def require_order(fields: Mapping[str, Any], where: str = "") -> None:
-    """Raises ``ValueError`` where neither id says which order is meant."""
+    """Raise ``ValueError`` if neither id says which order is meant."""
     if "orderId" not in fields and "orderLinkId" not in fields:
         raise ValueError(f"{where}orderId is missing: give it, or orderLinkId")
 
 
-def _field(name: str, told: str, value: Any) -> Any:
+def _field(name: str, shown: str, value: Any) -> Any:
     if name in NUMBERS:
-        return plain_number(told, value)
+        return plain_number(shown, value)
     if name in TEXTS:
-        return check_word(told, value)
+        return check_word(shown, value)
     if name in INTEGERS:
-        check_int(told, value)
+        check_int(shown, value)
     if name in FLAGS:
-        check_flag(told, value)
+        check_flag(shown, value)
     if isinstance(value, (Decimal, float)):
-        return plain_number(told, value)
+        return plain_number(shown, value)
     try:
         encode(value)
     except (TypeError, ValueError, RecursionError) as error:
-        raise TypeError(f"{told} cannot be written as JSON: {error}") from None
+        raise TypeError(f"{shown} cannot be written as JSON: {error}") from None
     return value

@@ -1,4 +1,4 @@
-"""Bybit v5's order entry socket: login, order requests, and what their replies mean.
+"""Bybit v5's order entry socket: login, order requests, and the meaning of their replies.
 
 Source: https://bybit-exchange.github.io/docs/v5/websocket/trade/guideline.
 """
@@ -39,24 +39,24 @@ _AUTH = frozenset((BAD_KEY, BAD_SIGN, NO_PERMISSION, BAD_ADDRESS))
 _RATE_LIMITED = frozenset((10006, 10403, 10429, 20003))
 _BAD_LOGIN = _AUTH | {BAD_PARAMS, BAD_TIMESTAMP}
 
-# The venue's own words may be none (10404), or leave open what to do.
+# The venue's own text may be empty (10404), or leave open what to do.
 _ADVICE: Mapping[int, str] = {
-    BAD_TIMESTAMP: "the request's time is outside the receive window: this machine's clock, or the request waited too long",
+    BAD_TIMESTAMP: "the request's time is outside the receive window: this machine's clock is wrong, or it waited too long",
     SERVER_ERROR: "the venue does not say whether it was carried out: ask for the order before trying again",
-    RESTARTING: "this node of the venue is restarting and takes no new requests, those in flight go on: use a new client",
+    RESTARTING: "this node of the venue is restarting and takes no new requests; those in flight are processed: use a new client",
     UNKNOWN_OP: "unknown operation, or a category that it does not support",
     20006: "a request id was used twice",
 }
 
 
-# 10002's words, where the reply has no header.
+# In 10002's text, if the reply has no header.
 _SERVER_TIMESTAMP = re.compile(r"server_timestamp\[(\d{1,20})\]")
 
 
 @attrs.frozen
 class OrderRequest(Request):
     """A request with a time in it: ``time_ms``, taken at ``made_at`` of the steady clock. ``read(document)`` makes its
-    result where that is more than the reply's ``data``."""
+    result; None: it is the reply's ``data``."""
 
     made_at: float = attrs.field(kw_only=True, repr=False, eq=False)
     time_ms: int = attrs.field(kw_only=True, repr=False, eq=False)
@@ -66,9 +66,9 @@ class OrderRequest(Request):
 class BybitTradeProtocol(Protocol):
     """The order entry socket of one account. It has no subscriptions.
 
-    Each request carries the time at which it was made, of which the venue accepts a few seconds: ``clock()`` is seconds
-    since 1970, ``steady()`` seconds by a clock that nobody sets. The login asks for the venue's own time, and each
-    pong and each answer to an order tells it again.
+    Each request carries the time at which it was made, and the venue accepts it for a few seconds: ``clock()`` is seconds
+    since 1970, ``steady()`` seconds by a clock that is never set. The login asks for the venue's own time, and each pong
+    and each answer to an order states it again.
     """
 
     venue = "bybit"
@@ -89,7 +89,7 @@ class BybitTradeProtocol(Protocol):
     ) -> None:
         self._credentials = credentials
         self._clock = VenueClock(clock, steady)
-        # An order is refused where its time is a second ahead, which no login would show.
+        # An order is refused if its time is a second ahead, which no login would show.
         self._login = Login(credentials, auth_window, self._clock, self.request, needs_time=True)
         self._header: Dict[str, str] = {}
         if recv_window is not None:
@@ -98,7 +98,7 @@ class BybitTradeProtocol(Protocol):
             self._header["Referer"] = referer
 
     def reset(self) -> None:
-        self._clock.connection_lost()  # what was measured holds for the next one, too
+        self._clock.connection_lost()  # its measurements are valid for the next one, too
 
     # -- login ---------------------------------------------------------------------------------------
 
@@ -116,7 +116,7 @@ class BybitTradeProtocol(Protocol):
     # -- intents to frames ---------------------------------------------------------------------------
 
     def request(self, method: str, params: Any) -> Request:
-        """``params`` is the one object that ``args`` holds; ``auth`` alone has a list, and ``ping`` nothing."""
+        """Make a request. ``params`` is the one object in ``args``; only ``auth`` has a list, and ``ping`` nothing."""
         check_method(method)
         if isinstance(params, Mapping) and method != "auth":
             return self.typed_request(method, params, None)
@@ -163,19 +163,19 @@ class BybitTradeProtocol(Protocol):
         op = document.get("op")
         kind = op if isinstance(op, str) and op else None
         if is_pong(document):
-            # It has no id even where one was sent; of several it does not matter which: each proves life.
+            # It has no id even if one was sent; of several it does not matter which: each proves life.
             key = request_id(document, "reqId")
             self._clock.pong_came(key, pong_time_ms(document))
             return (Reply(key, document, "ping", ordered=True),)
         if "retCode" in document:
             if _code(document) is None:
                 # Guessing yes or no would be worse than no answer.
-                raise ProtocolError("a reply whose retCode is no number")
+                raise ProtocolError("a reply whose retCode is not a number")
             return (checked(Reply(request_id(document, "reqId"), document, kind)),)
         if document.get("success") is False or (kind == "auth" and document.get("success") is True):
-            # The private socket's envelope: the address is not that of the order entry socket. Its yes is none here.
+            # The private socket's envelope: the address is not that of the order entry socket. Its yes does not count here.
             return (checked(Reply(request_id(document, "req_id"), document, kind)),)
-        raise ProtocolError("no reply to a request")
+        raise ProtocolError("not a reply to a request")
 
     # -- replies to outcomes -------------------------------------------------------------------------
 
@@ -190,7 +190,7 @@ class BybitTradeProtocol(Protocol):
             return request.read(document)
         data = document.get("data")
         if request.kind in (CREATE_BATCH, AMEND_BATCH, CANCEL_BATCH) and isinstance(data, dict):
-            # Which of a batch's orders failed is told outside of data, and must not get lost.
+            # Which of a batch's orders failed stands outside of data, and must not get lost.
             return {**data, "retExtInfo": document.get("retExtInfo")}
         return data
 
@@ -206,7 +206,8 @@ class BybitTradeProtocol(Protocol):
         advice = None if code is None else _ADVICE.get(code)
         if code == BAD_TIMESTAMP and isinstance(request, OrderRequest):
             advice = self._about_time(request, document) or advice
-        message = ": ".join(part for part in (message, advice) if part) or "the venue did not say yes, and gave no reason"
+        message = ": ".join(part for part in (message, advice) if part)
+        message = message or "the venue did not accept the request and gave no reason"
         if "retCode" not in document:
             message += " (the answer has the form of another socket: check the address)"
         if code in _RATE_LIMITED or (code == BAD_KEY and "session" in message.lower()):
@@ -222,25 +223,25 @@ class BybitTradeProtocol(Protocol):
         return kind(message, code=code, reply=document)
 
     def _about_time(self, request: OrderRequest, document: Dict[str, Any]) -> Optional[str]:
-        """Why an order's time was refused, and what to do: the order is the user's to place again."""
+        """Return why an order's time was refused, and what to do; None if that is not known."""
         venue_ms = _venue_ms(document)
         if venue_ms is None:
             return None
         if abs(self._clock.error_ms(request.time_ms, request.made_at)) >= NOTABLE_MS:
-            if not self._clock.is_off:  # it was right with what it knew, until one of the clocks was set
+            if not self._clock.is_off:  # the time was right until one of the clocks was set
                 return "the venue's clock was set since it was measured; its new time is used from now on: try again"
-            return f"{self._clock.told()}; the venue's time is used from now on: try again, and set this machine's clock"
-        return f"the request came to the venue {(venue_ms - request.time_ms) / 1000:,.1f} s after it was made: try again"
+            return f"{self._clock.in_words()}; the venue's time is used from now on: try again, and set this machine's clock"
+        return f"the request reached the venue {(venue_ms - request.time_ms) / 1000:,.1f} s after it was made: try again"
 
 
 def _new_key() -> str:
-    # 32 characters (36 are allowed) by chance alone: a counter would begin again in a forked child, and the venue
-    # refuses ids that were used.
+    # 32 random characters (36 are allowed): a counter would start again in a forked child, and the venue refuses ids that
+    # were used.
     return secrets.token_hex(16)
 
 
 def _order_link_ids(params: Mapping[str, Any]) -> Tuple[str, ...]:
-    """The caller's own ids of the orders in the one object of ``args``, which holds one order or a batch."""
+    """Return the caller's own ids of the orders in the one object of ``args``, which holds one order or a batch."""
     batch = params.get("request")
     orders = [params, *(batch if isinstance(batch, (list, tuple)) else ())]
     found = [order.get("orderLinkId") for order in orders if isinstance(order, Mapping)]
@@ -248,7 +249,7 @@ def _order_link_ids(params: Mapping[str, Any]) -> Tuple[str, ...]:
 
 
 def _venue_ms(document: Mapping[str, Any]) -> Optional[int]:
-    """The venue's clock in the answer to an order: in its header, or where the gateway refused it, in the words."""
+    """Return the venue's time in the answer to an order: from its header, or from the text of the gateway's refusal."""
     header = document.get("header")
     if isinstance(header, dict):
         return time_ms(header.get("Timenow"))
@@ -267,7 +268,7 @@ def _code(document: Mapping[str, Any]) -> Optional[int]:
 
 
 def _is_about_time(document: Mapping[str, Any]) -> bool:
-    """Whether a refused login may mean that its time was wrong. The venue says so in more than one way."""
+    """True if a refused login may mean that its time was wrong. The venue says so in more than one way."""
     text = words(dict(document)).lower()
     if _code(document) == BAD_SIGN:
         return "time" in text or "expire" in text

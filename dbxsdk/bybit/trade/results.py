@@ -12,12 +12,12 @@ from dbxsdk.errors import OutcomeUnknown, VenueError
 
 @attrs.frozen(kw_only=True)
 class RateLimit:
-    """The rate limit that a reply tells of: so many requests (batches: orders) a second, counted for the account.
+    """The rate limit that a reply states: requests (batches: orders) per second, counted for the account.
 
     Attributes:
         limit: how many are allowed (``X-Bapi-Limit``).
         remaining: how many are left (``X-Bapi-Limit-Status``).
-        reset_ms: when it begins anew, in ms since 1970 (``X-Bapi-Limit-Reset-Timestamp``).
+        reset_ms: when the count starts again, in ms since 1970 (``X-Bapi-Limit-Reset-Timestamp``).
 
     Source: rate-limit/rate-limit.
     """
@@ -29,13 +29,13 @@ class RateLimit:
 
 @attrs.frozen(kw_only=True)
 class OrderResult:
-    """The venue accepted the request for processing. What becomes of the order is told on the private client's
-    ``order`` channel, and there an order may still be rejected.
+    """The venue accepted the request for processing. The private client's ``order`` channel reports what becomes of the
+    order, which may still be rejected.
 
     Attributes:
         order_id: the venue's id of the order.
-        order_link_id: the caller's own id of it, the one that was sent where the venue does not repeat it.
-        rate_limit: None where the reply has none.
+        order_link_id: the caller's own id of it; the one that was sent if the venue does not repeat it.
+        rate_limit: None if the reply has none.
         raw: the whole decoded reply.
     """
 
@@ -51,12 +51,12 @@ class BatchOrder:
 
     Attributes:
         ok: the venue accepted it for processing: its code for the order is 0, and nothing else.
-        order_id: the venue's id, ``""`` where the order was refused.
+        order_id: the venue's id, ``""`` if the order was refused.
         order_link_id: the caller's own id, or ``""``.
-        code: the venue's code; None where the reply says nothing of this order: then ask the venue before trying again.
+        code: the venue's code; None if the reply says nothing about this order: then ask the venue before trying again.
         message: the venue's text.
-        category, symbol: as the venue repeats them; those of the request where it does not.
-        created_ms: ms since 1970; ``place_batch_order`` alone.
+        category, symbol: as the venue repeats them; those of the request if it does not.
+        created_ms: ms since 1970; for ``place_batch_order`` only.
     """
 
     ok: bool
@@ -70,18 +70,18 @@ class BatchOrder:
 
 
 class ServerFailed(VenueError, OutcomeUnknown):
-    """The venue answered that it failed itself (10016), and does not say whether the request was carried out.
+    """The venue reported an internal error (10016), without saying whether the request was carried out.
     A retry is not safe: ask for the order first."""
 
 
 class BatchFailed(VenueError):
-    """Single orders of a batch failed; the others were accepted. Do not send the whole batch again, and ask the venue
-    for those in ``result.unknown`` before sending them again.
+    """Some orders of a batch failed; the others were accepted. Do not send the whole batch again, and ask the venue for
+    those in ``result.unknown`` before sending them again.
 
     Attributes:
         result: the ``BatchResult``.
-        failed: its orders that failed, as ``BatchResult.failed``.
-        code, message: the first one's.
+        failed: its orders that failed, as in ``BatchResult.failed``.
+        code, message: those of the first one.
     """
 
     def __init__(self, message: str, *, result: Optional["BatchResult"] = None, code: Any = None, reply: Any = None) -> None:
@@ -94,13 +94,13 @@ class BatchFailed(VenueError):
 class BatchResult:
     """What became of each order of a batch, in the order of the request.
 
-    The venue says yes to a batch even where it refused every order in it. Failures are seen in ``ok``, in ``failed``, in
-    the truth value (``if not result:``) and in the ``repr``, and each batch with failures is logged as a warning;
+    The venue accepts a batch even if it refused every order in it. Failures show in ``ok``, in ``failed``, in the truth
+    value (``if not result:``) and in the ``repr``, and each batch with failures is logged as a warning;
     ``raise_for_failures()`` makes them an exception.
 
     Attributes:
-        orders: one ``BatchOrder`` for each order of the request. The result may be iterated over, too, and has a length.
-        rate_limit: None where the reply has none.
+        orders: one ``BatchOrder`` for each order of the request. The result itself is iterable, too, and has a length.
+        rate_limit: None if the reply has none.
         raw: the whole decoded reply.
     """
 
@@ -110,32 +110,24 @@ class BatchResult:
 
     @property
     def ok(self) -> bool:
-        """Whether every order was accepted."""
+        """True if every order was accepted."""
         return not self.failed
 
     @property
     def failed(self) -> Tuple[BatchOrder, ...]:
-        """The orders that were not accepted, or of which the reply says nothing."""
+        """The orders that were not accepted, or about which the reply says nothing."""
         return tuple(order for order in self.orders if not order.ok)
 
     @property
     def unknown(self) -> Tuple[BatchOrder, ...]:
-        """Those of ``failed`` of which the reply says nothing: they may have been placed. Ask the venue."""
+        """The failed orders about which the reply says nothing: they may have been placed. Ask the venue."""
         return tuple(order for order in self.orders if order.code is None)
 
     def raise_for_failures(self) -> None:
-        """Raises ``BatchFailed``, a ``VenueError`` that has them in ``failed``, where single orders failed."""
+        """Raise ``BatchFailed``, a ``VenueError``, if orders failed; it has them in ``failed``."""
         failed = self.failed
         if failed:
-            raise BatchFailed(self.told(), result=self, code=failed[0].code, reply=self.raw)
-
-    def told(self) -> str:
-        """The failures in words."""
-        failed = self.failed
-        first = ", ".join(f"{order.order_link_id or order.symbol}: {order.message} ({order.code})" for order in failed[:3])
-        more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
-        unknown = f" ({len(self.unknown)} of them without a word: ask for them)" if self.unknown else ""
-        return f"{len(failed)} of {len(self.orders)} orders failed{unknown}: {first}{more}"
+            raise BatchFailed(failures(self), result=self, code=failed[0].code, reply=self.raw)
 
     def __bool__(self) -> bool:
         return self.ok
@@ -152,8 +144,17 @@ class BatchResult:
         return f"BatchResult({state}, orders={self.orders!r}, rate_limit={self.rate_limit!r})"
 
 
+def failures(result: BatchResult) -> str:
+    """Describe the orders of a batch that failed."""
+    failed = result.failed
+    first = ", ".join(f"{order.order_link_id or order.symbol}: {order.message} ({order.code})" for order in failed[:3])
+    more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
+    unknown = f" ({len(result.unknown)} of them without an answer: ask for them)" if result.unknown else ""
+    return f"{len(failed)} of {len(result.orders)} orders failed{unknown}: {first}{more}"
+
+
 def read_order(document: Mapping[str, Any], sent: Mapping[str, Any]) -> OrderResult:
-    """The result of an order request that the venue said yes to. Never raises: the yes must not get lost."""
+    """Read the result of an order request that the venue accepted. Never raises: the acceptance must not get lost."""
     data = _object(document.get("data"))
     return OrderResult(
         order_id=_text(data, "orderId") or _text(sent, "orderId"),
@@ -164,9 +165,9 @@ def read_order(document: Mapping[str, Any], sent: Mapping[str, Any]) -> OrderRes
 
 
 def read_batch(document: Mapping[str, Any], category: str, sent: Sequence[Mapping[str, Any]]) -> BatchResult:
-    """The result of a batch request that the venue said yes to. Never raises: the orders are made.
+    """Read the result of a batch request that the venue accepted. Never raises: the orders are made.
 
-    The reply has two lists side by side: the orders, and what became of them.
+    The reply has two parallel lists: the orders, and what became of them.
     """
     rows = _objects(_object(document.get("data")).get("list"))
     verdicts = _objects(_object(document.get("retExtInfo")).get("list"))
@@ -177,7 +178,7 @@ def read_batch(document: Mapping[str, Any], category: str, sent: Sequence[Mappin
         code = whole_number(verdict.get("code"))
         message = _text(verdict, "msg")
         if code is None:
-            message = message or "the reply does not say what became of it"
+            message = message or "the reply says nothing about this order"
         orders.append(
             BatchOrder(
                 ok=code == 0,

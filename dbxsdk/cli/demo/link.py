@@ -145,12 +145,11 @@ class Link:
                 source.disconnected()
         elif isinstance(event, Connected) and event.reconnects:
             self.offline_seconds += at - self._disconnected_at
-            self._awaited = set() if self.sources else {ANSWER}
+            self._awaited = set(self.sources) or {ANSWER}
         elif isinstance(event, Gap):
             for source in self.sources:
                 if source.topic in event.topics:
                     source.gap()
-                    self._awaited.add(source)
 
     # -- documents that the command's help describes ----------------------------------------------------
 

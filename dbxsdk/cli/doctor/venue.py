@@ -51,9 +51,8 @@ class Examination:
         self._which = which
         self._venue = VENUES[which.venue]
         self._client = client
-        session = client._session
-        self._address: Address = session._address  # what the client itself connects to, key included
-        self._prepare = session._prepare
+        self._address: Address = client._address  # what the client itself connects to, key included
+        self._prepare = client._prepare
         self._probe = Probe(self._address, proxy, timeout)
         self._has_keys = has_keys
         self._needs_keys = needs_keys

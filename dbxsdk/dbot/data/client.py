@@ -1,4 +1,4 @@
-"""``DBotDataClient``: what happens to pairs and wallets, as it happens."""
+"""``DBotDataClient``: updates of pairs and wallets."""
 
 from __future__ import annotations
 
@@ -35,15 +35,17 @@ class DBotDataClient(Client):
     **Updates of** ``tx`` **and** ``pairInfo`` **do not say which pair they are about.** No page shows a pair in them. With
     several pairs on one client each such update goes to every subscription of its type, with ``""`` for
     ``Update.symbol``; a callback cannot know which pair it was. Should the venue name the pair (``p`` or ``pair``), the
-    update goes to that pair's subscriptions alone. To be sure, use one client per pair, or ``pairsInfo``, whose items
-    name their pair. The same holds for ``walletTx`` where the account of a trade is none of the wallets asked for.
+    update goes to that pair's subscriptions only. To be sure, use one client per pair, or ``pairsInfo``, whose items
+    name their pair. The same applies to ``walletTx`` if the account of a trade is none of the subscribed wallets.
 
     **Whether a second subscription adds to the first or replaces it is not known.** For ``tx`` and ``pairsInfo`` the
-    client therefore always asks for all pairs together, and is right in both cases. ``pairInfo`` and ``walletTx`` take one
-    address a request: should the venue replace, only the last one is live, and ``max_silence`` of ``subscribe`` tells.
-    ``pairsInfo`` takes one interval a client (all windows come whatever it is); a client in use keeps to 99 pairs.
+    client therefore always asks for all pairs together, which is right in both cases; after a refusal, which may have ended
+    them, the pairs that stay are asked for again, and a ``Gap`` says so. ``pairInfo`` and ``walletTx`` take one address for
+    each request: should the venue replace, only the last one is live, and ``max_silence`` of ``subscribe`` reports it.
+    ``pairsInfo`` takes one interval for each client (all windows come with any interval); a client in use limits itself to
+    99 pairs.
 
-    The acknowledgement of an unsubscribe is not documented either; none is waited for.
+    The acknowledgement of an unsubscribe is not documented either; the client does not wait for one.
 
     Args:
         api_key: goes into the handshake's ``x-api-key`` header; a wrong one (HTTP 401) is an ``AuthError``, final.
@@ -51,7 +53,7 @@ class DBotDataClient(Client):
         options: see ``Options``. ``heartbeat_interval`` is 30 s unless given, and 55 s at most: after a minute of
             silence the venue disconnects.
 
-    ``call`` and ``submit`` raise ``ValueError``: the socket has no requests but those behind ``subscribe``.
+    ``call`` and ``submit`` raise ``ValueError``: the socket has only the requests behind ``subscribe``.
 
     Raises:
         TypeError, ValueError: naming the argument; the key is in no message.

@@ -1,4 +1,4 @@
-"""DBot's data socket: subscribe and unsubscribe by type, without ids; pushes that name their type and nothing else.
+"""DBot's data socket: subscribe and unsubscribe by type, without ids; pushes that name only their type.
 
 Topics are ``tx.PAIR``, ``pairInfo.PAIR`` or ``pairInfo.PAIR:TOKEN``, ``pairsInfo.INTERVAL.PAIR:TOKEN``,
 ``walletTx.WALLET``, ``newPairInfo`` and ``migratedPairInfo``.
@@ -25,13 +25,18 @@ from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Req
 R = TypeVar("R", bound=Request)
 
 OLD_NAMES = {"tokenInfo": "pairInfo", "tokensInfo": "pairsInfo"}
-"""What the older pages call two of the types; still seen in pushes."""
+"""The names of two types in the older pages; still seen in pushes."""
 
 
 @attrs.frozen
 class _Kind:
-    """One type of the socket. ``listed``: one subscription names all its pairs; ``keys``: the keys of an item in which
-    the topic's address is looked for; ``per_item``: a push carries one value, not a tuple of them."""
+    """One type of the socket.
+
+    Attributes:
+        listed: one subscription names all its pairs.
+        keys: the keys of an item that may have the topic's address.
+        per_item: a push carries one value, not a tuple of them.
+    """
 
     read: Callable[[Any], Any]
     symbols: bool = True
@@ -51,7 +56,7 @@ def pairs_info(interval: str) -> Channel[models.PairInfo]:
     """Return the channel ``pairsInfo.{interval}``: ``"1m"``, ``"1h"`` ...
 
     Raises:
-        TypeError, ValueError: ``interval`` can be no part of a channel's name.
+        TypeError, ValueError: ``interval`` cannot be a part of a channel's name.
     """
     if not _is_interval(check_word("interval", interval)):
         raise ValueError(f"interval must be a word, like '1m', not {interval!r}")
@@ -91,7 +96,7 @@ class _Topic:
 
 
 class _Wanted:
-    """The wanted topics of one type. By address in lower case, since some chains have checksums in the letters' case."""
+    """The wanted topics of one type, by address in lower case: on some chains the case of letters is a checksum."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.topics = {name: _split(name) for name in names}
@@ -123,7 +128,7 @@ class DBotDataProtocol(Protocol):
     # -- intents to frames ---------------------------------------------------------------------------
 
     def request(self, method: str, params: Any) -> Request:
-        raise ValueError(f"method {method!r}: this socket has no requests but those behind subscribe() and unsubscribe()")
+        raise ValueError(f"method {method!r}: this socket has only the requests behind subscribe() and unsubscribe()")
 
     def heartbeat(self) -> Request:
         return self._pings.next()
@@ -151,7 +156,7 @@ class DBotDataProtocol(Protocol):
     def check_capacity(self, topics: Collection[str]) -> None:
         intervals = sorted({topic.interval for topic in map(_split, topics) if topic.type == "pairsInfo"})
         if len(intervals) > 1:
-            # Its updates do not say which interval they are for, and a second subscription may replace the first.
+            # Its updates do not name their interval, and a second subscription may replace the first.
             raise ValueError(f"channel: one connection takes one interval of pairsInfo, not {' and '.join(intervals)}")
 
     def subscribe(self, topics: Sequence[str], live: Collection[str]) -> Tuple[Request, ...]:
@@ -173,7 +178,7 @@ class DBotDataProtocol(Protocol):
             requests += [self._request(Request, "unsubscribe", batch) for batch in batches]
             requests.append(self._pings.next(topics=names))
             if type_ in self._lists and type_ in still:
-                # Right also if the venue ends the type as a whole.
+                # Correct also if the venue ends the type as a whole.
                 requests.append(self._lists[type_].keep(still[type_], after_end=True))
         return tuple(requests)
 
@@ -279,7 +284,7 @@ def _split(topic: str) -> _Topic:
 
 
 def _by_type(topics: Iterable[str]) -> Dict[str, List[str]]:
-    """The topics of each type, in order, each once."""
+    """Return the topics of each type, in order, without repeats."""
     groups: Dict[str, Dict[str, None]] = {}
     for topic in topics:
         groups.setdefault(topic.partition(".")[0], {})[topic] = None
@@ -299,8 +304,8 @@ def _args(topics: Sequence[_Topic]) -> Dict[str, Any]:
 
 
 def _reply(method: str, document: Dict[str, Any]) -> Reply:
-    """An acknowledgement has no id. That of an unsubscribe is in no page: it is known by its name, by its words, or
-    by the type missing among those that are subscribed."""
+    """Read an acknowledgement, which has no id. That of an unsubscribe is in no page: it is recognised by its name, by its
+    text, or by the type missing among those that are subscribed."""
     result = document.get("result")
     result = result if isinstance(result, dict) else {}
     type_ = result.get("type")
@@ -314,7 +319,7 @@ def _reply(method: str, document: Dict[str, Any]) -> Reply:
     message = result.get("message")
     left = method == "unsubscribeResponse" or (isinstance(message, str) and "unsubscri" in message.lower())
     left = left or (isinstance(subscribed, list) and not refusal.failed(document) and not {type_, name} & _texts(subscribed))
-    # Several unsubscribe requests may be under way, and it does not matter which was meant.
+    # Several unsubscribe requests may be under way, and it does not matter which one was meant.
     return Reply(None, document, f"unsubscribe.{name}", ordered=True) if left else Reply(None, document, f"subscribe.{name}")
 
 
@@ -323,7 +328,7 @@ def _texts(items: List[Any]) -> FrozenSet[str]:
 
 
 def _by_address(kind: _Kind, document: Dict[str, Any], items: List[Any]) -> Dict[Optional[str], List[Any]]:
-    """The items by what they are about; by None where they do not say it."""
+    """Return the items by the address that they name; by None if they name none."""
     groups: Dict[Optional[str], List[Any]] = {}
     for item in items:
         places = (item, document) if isinstance(item, dict) else (document,)
@@ -334,15 +339,15 @@ def _by_address(kind: _Kind, document: Dict[str, Any], items: List[Any]) -> Dict
 
 
 def _receivers(type_: str, kind: _Kind, address: Optional[str], wanted: _Wanted) -> List[Tuple[str, str]]:
-    """Topics, each with the symbol that its update has."""
+    """Return the topics that get an update, each with the update's symbol."""
     if not kind.symbols:
         return [(type_, "")]
     if address is not None:
         named = [(name, wanted.topics[name].symbol) for name in wanted.by_address.get(address.lower(), ())]
-        # A wallet's trade may well be shown with another account's name; a pair's cannot be another pair's.
+        # A wallet's trade may have another account's name; a pair's update cannot be another pair's.
         if named or type_ != "walletTx":
             return named or [(f"{type_}.{address}", address)]
-    # Whom it is for cannot be told: everybody of the type gets it, without a symbol.
+    # It does not say which topic it is for: all of the type get it, without a symbol.
     return [(name, "") for name in wanted.topics] or [(type_, "")]
 
 
@@ -351,7 +356,7 @@ def _push(topic: str, channel: str, symbol: str, document: Any, payload: Any, ki
 
 
 def _moment(payload: Any) -> Optional[int]:
-    """The time of the last trade, or of a pair's making."""
+    """Return the time of the last trade, or of a pair's creation."""
     last = payload[-1] if isinstance(payload, list) and payload else payload
     if not isinstance(last, dict):
         return None

@@ -1,4 +1,4 @@
-"""Checks what callers give and puts it into the JSON types that the venue's pages show; all of it before any I/O."""
+"""Checks arguments and converts them to the JSON types that the venue's pages show, before any I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dbxsdk.arguments import check_int, check_word, nearest
 F = TypeVar("F", bound=Callable[..., Any])
 
 Number = Union[Decimal, int, float, str]
-"""What is taken wherever the venue wants a number or a number as text."""
+"""The types of arguments that the venue wants as a number or as a number in text."""
 
 Check = Callable[[str, Any], Any]
 """``check(name, value)`` returns what goes onto the wire, or raises ``TypeError``/``ValueError`` naming ``name``."""
@@ -24,22 +24,26 @@ NO_EXTRA = object()
 
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
 _MOST_DIGITS = 60
-"""Places before or after the point; more is a mistake, and ``1e999999`` would be a text of a million characters."""
+"""Digits before or after the point; more is a mistake, and ``1e999999`` would be a text of a million characters."""
 
 
 def identifiers(most: Optional[int] = None) -> Check:
+    """Return the check of a list of ids."""
+
     def check(name: str, value: Any) -> List[str]:
         # A str is an iterable of str, too: "abc" would become three ids.
         if isinstance(value, (str, bytes)) or not isinstance(value, (list, tuple)):
             raise TypeError(f"{name} must be a list of str, not {type(value).__name__}")
         if not value or (most is not None and len(value) > most):
-            raise ValueError(f"{name} must hold {'at least one' if most is None else f'1 to {most}'}, not {len(value)}")
+            raise ValueError(f"{name} must have {'at least one' if most is None else f'1 to {most}'}, not {len(value)}")
         return [check_word(f"{name}[{index}]", item) for index, item in enumerate(value)]
 
     return check
 
 
 def choice(*choices: str) -> Check:
+    """Return the check of an enumeration."""
+
     def check(name: str, value: Any) -> str:
         if check_word(name, value) not in choices:
             raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
@@ -49,6 +53,8 @@ def choice(*choices: str) -> Check:
 
 
 def count(least: int, most: Optional[int] = None) -> Check:
+    """Return the check of a whole number."""
+
     def check(name: str, value: Any) -> int:
         return check_int(name, value, least=least, most=most)
 
@@ -56,7 +62,7 @@ def count(least: int, most: Optional[int] = None) -> Check:
 
 
 def number(least: Optional[Number] = None, most: Optional[Number] = None, *, above: Optional[int] = None) -> Check:
-    """A JSON number."""
+    """Return the check of a JSON number."""
 
     def check(name: str, value: Any) -> Decimal:
         exact = _decimal(name, value)
@@ -70,7 +76,7 @@ def number(least: Optional[Number] = None, most: Optional[Number] = None, *, abo
 
 
 def number_text(*, above: Optional[int] = None, automatic: bool = False) -> Check:
-    """A number as plain decimal text; with ``automatic`` also ``""``, which leaves it to the venue."""
+    """Return the check of a number sent as plain decimal text; with ``automatic`` also ``""``, which leaves it to the venue."""
 
     def check(name: str, value: Any) -> str:
         if automatic and value == "" and isinstance(value, str):
@@ -84,29 +90,29 @@ def number_text(*, above: Optional[int] = None, automatic: bool = False) -> Chec
 
 
 def settings(checks: Mapping[str, Check]) -> Check:
-    """An object in the venue's own spelling; what is in ``checks`` is checked, the rest goes out as it is."""
+    """Return the check of an object in the venue's own spelling; fields without a check go out as they are."""
 
     def check(name: str, value: Any) -> Dict[str, Any]:
         if not isinstance(value, Mapping):
             raise TypeError(f"{name} must be a dict, not {type(value).__name__}")
         for key in value:
             if not isinstance(key, str) or "_" in key:
-                # The venue would pass over it in silence, and a limit that was meant would not hold.
-                raise TypeError(f"{name}: {key!r} is no field of the venue: names are in its own spelling, like maxSlippage")
+                # The venue would silently ignore it, and the limit that it was to set would not hold.
+                raise TypeError(f"{name}: {key!r} is not a field of the venue: use its own spelling, like maxSlippage")
         return {key: _checked(f"{name}.{key}", item, checks.get(key)) for key, item in value.items()}
 
     return check
 
 
 def groups(checks: Mapping[str, Check]) -> Check:
-    """A list of such objects."""
+    """Return the check of a list of such objects."""
     check_one = settings(checks)
 
     def check(name: str, value: Any) -> List[Dict[str, Any]]:
         if not isinstance(value, (list, tuple)):
             raise TypeError(f"{name} must be a list of dicts, not {type(value).__name__}")
         if not value:
-            raise ValueError(f"{name} must hold at least one")
+            raise ValueError(f"{name} must have at least one")
         return [check_one(f"{name}[{index}]", item) for index, item in enumerate(value)]
 
     return check
@@ -145,7 +151,7 @@ def params(fields: Any, given: Mapping[str, Any], extra: Any = NO_EXTRA) -> Dict
 
 
 def spelled_out(fields: Any) -> Callable[[F], F]:
-    """A decorator: ``help()`` and type hints show each of ``fields`` in place of ``**fields``."""
+    """Return a decorator that makes ``help()`` and type hints show each of ``fields`` in place of ``**fields``."""
     types = get_type_hints(fields)
 
     def decorate(method: F) -> F:
@@ -169,13 +175,13 @@ def _checks(fields: type) -> Dict[str, Check]:
 
 
 def wire_name(name: str) -> str:
-    """``trigger_price_usd`` is ``triggerPriceUsd``; the venue writes only "UI" in capitals."""
+    """Return ``triggerPriceUsd`` for ``trigger_price_usd``; the venue writes only "UI" in capitals."""
     first, *others = name.split("_")
     return first + "".join("UI" if word == "ui" else word.capitalize() for word in others)
 
 
 def encode(value: Any, name: str = "params") -> str:
-    """Compact JSON text. A number goes out with the very digits that it has, never in scientific notation.
+    """Return compact JSON text. Numbers are written with the digits that they have, never in scientific notation.
 
     Raises ``TypeError``/``ValueError`` naming the part that cannot be sent.
     """
@@ -199,7 +205,7 @@ def _encode(value: Any, name: str) -> str:
         return format(_decimal(name, value), "f")
     if value is None or isinstance(value, (str, int)):
         return codec.encode(value)
-    raise TypeError(f"{name} must be something that JSON has, not {type(value).__name__}")
+    raise TypeError(f"{name} must be a JSON value, not {type(value).__name__}")
 
 
 def _checked(name: str, value: Any, check: Optional[Check]) -> Any:
@@ -219,7 +225,7 @@ def _decimal(name: str, value: Any) -> Decimal:
         raise ValueError(f"{name} must be a finite number, not {value}")
     exponent = exact.as_tuple().exponent
     if abs(exact.adjusted()) > _MOST_DIGITS or abs(int(exponent)) > _MOST_DIGITS:
-        raise ValueError(f"{name} must have {_MOST_DIGITS} places at most")
+        raise ValueError(f"{name} must have at most {_MOST_DIGITS} digits before and after the point")
     return exact
 
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 TRADE_URL = "wss://api-bot-v1.dbotx.com/trade/ws/"
-"""The documented address. The code samples of the same pages name the host of the data socket; every client in use
-that could be found takes this one."""
+"""The documented address. The code samples of the same pages name the host of the data socket; every client in use that
+could be found uses this one."""
 
 Extra = Optional[Mapping[str, Any]]
 
@@ -39,13 +39,13 @@ _source = choice("swap_order", "follow_order")
 
 
 class DBotTradeClient(Client):
-    """DBot's trade socket: tasks by request, and the results of trades as they come.
+    """DBot's trade socket: requests for tasks, and the results of trades as a subscription.
 
     Unofficial. The venue's overview page reserves its API for trading one's own funds and says that third parties
     are not licensed to build upon it: read its terms before you build for others.
 
-    **A task is not a trade.** A create method that returns says that the venue took the task. How it ended comes by
-    ``subscribe("tradeResults", ...)``, or by asking ``get_swap_order``.
+    **A task is not a trade.** A create method that returns says that the venue took the task. ``subscribe("tradeResults",
+    ...)`` brings its outcome, or ``get_swap_order`` returns it.
 
     **Nothing is idempotent.** The venue takes no id of yours, and the SDK never sends twice. After an
     ``OutcomeUnknown`` (``RequestTimeout``, ``ConnectionLost``) of a create, ask first (the list methods,
@@ -60,7 +60,7 @@ class DBotTradeClient(Client):
     ``update_follow_order``               switches one task on or off, and nothing else
     ``batch_toggle_follow_order``         the same for several
     ``batch_update_follow_order``         REPLACES THE WALLET of several: they trade other money from then on
-    ``create_or_update_follow_order``     without ``id`` makes a task; with ``id`` OVERWRITES ALL of one: what is left
+    ``create_or_update_follow_order``     without ``id`` creates a task; with ``id`` OVERWRITES ALL of one: what is left
                                           out is reset to its default
     ``batch_update_dev_order``            switches several on or off (it does not replace wallets)
     ``delete_limit_orders``               deletes these; they may be take profit and stop loss tasks, too
@@ -71,12 +71,12 @@ class DBotTradeClient(Client):
 
     All methods block, and raise:
 
-    * ``TypeError``, ``ValueError``: an argument cannot be; it is named, and nothing was sent. Booleans must be real
+    * ``TypeError``, ``ValueError``: an argument is wrong; it is named, and nothing was sent. Booleans must be real
       ones; numbers may be ``Decimal``, ``int``, ``float`` or ``str`` and go out as the venue's pages show them.
     * ``VenueError``: the venue answered ``err: true``; ``reply`` is the whole answer, since no page describes it.
       Nothing was done.
-    * ``RequestTimeout``, ``ConnectionLost``: sent, no answer; see above. What the venue does with a method that it
-      does not know, or cannot read, is not documented; it may be no answer at all.
+    * ``RequestTimeout``, ``ConnectionLost``: sent, no answer; see above. It is not documented how the venue responds to a
+      method that it does not know or cannot read; there may be no answer at all.
     * ``ProtocolError``: an answer that says neither yes nor no, or lacks what is documented: treat it like no answer.
     * ``ConnectError``, ``ClientClosed``, ``WrongThreadError``: nothing was sent.
 
@@ -85,15 +85,14 @@ class DBotTradeClient(Client):
     ``null`` (``extra={"jitoTip": None}``: automatic). Arguments that are None are left out, so that the venue's default
     holds. ``timeout`` is in seconds, in place of ``request_timeout``. ``call`` sends any other method of the venue.
 
-    **Trade results:** ``subscribe("tradeResults", types, callback=...)``, where the symbols are the types wanted
+    **Trade results:** ``subscribe("tradeResults", types, callback=...)``; the symbols are the wanted types
     (``dbxsdk.dbot.TYPES``, e.g. ``"swap_buy_success"``; others are passed on as they are), and none means all.
-    ``Update.data`` is a ``TradeResult``, ``Update.symbol`` its type, ``""`` where that cannot be told. One connection
-    has one filter: the client always asks for all that its subscriptions want together, and each callback gets only
-    its own types. A result that may be of two types (some failures do not say whether they bought or sold) goes to
-    whoever wants either, so that none is lost; one whose type cannot be told goes to whoever wants all, and to those
-    who asked for types that are in no list. The venue has no unsubscribe: after the last ``unsubscribe`` its results
-    are passed over. It replays nothing: after a ``Gap`` ask for what you wait for. It needs a paid plan (Plus, Pro,
-    Enterprise), the requests do not.
+    ``Update.data`` is a ``TradeResult``, ``Update.symbol`` its type, ``""`` if that is not known. One connection has one
+    filter: the client always asks for all that its subscriptions want together, and each callback gets only its own types.
+    A result that may have two types (some failures do not say whether they bought or sold) goes to subscribers of either,
+    so that none is lost; one whose type is not known goes to subscribers of all, and of types that are in no list. The
+    venue has no unsubscribe: after the last ``unsubscribe`` its results are ignored. It repeats nothing: after a ``Gap`` ask
+    for the results that you wait for. It needs a paid plan (Plus, Pro, Enterprise), the requests do not.
 
     Args:
         api_key: goes into the handshake's ``x-api-key`` header; a wrong one (HTTP 401) is an ``AuthError``, final.
@@ -119,7 +118,7 @@ class DBotTradeClient(Client):
 
     @spelled_out(Swap)
     def create_swap_order(self, *, extra: Extra = None, timeout: Optional[float] = None, **fields: Unpack[Swap]) -> Any:
-        """Buys or sells at once (``createSwapOrder``). Returns the venue's ``res``, by its REST twin ``{"id": ...}``:
+        """Buy or sell at once (``createSwapOrder``). Returns the venue's ``res``, by its REST twin ``{"id": ...}``:
         the task was taken, not carried out. **Never send it again without asking**: see the class.
 
         Args:
@@ -147,7 +146,7 @@ class DBotTradeClient(Client):
     def create_swap_orders_multi_wallet(
         self, *, extra: Extra = None, timeout: Optional[float] = None, **fields: Unpack[MultiWalletSwap]
     ) -> Any:
-        """Buys or sells with several wallets at once (``createSwapOrdersMultiWallet``): **the amount is that of EACH
+        """Buy or sell with several wallets at once (``createSwapOrdersMultiWallet``): **the amount is that of EACH
         wallet**. ``wallet_id_list`` has 1 to 5 ids, all else is as in ``create_swap_order``. Returns the venue's
         ``res``, which no readable page shows. Never send it again without asking.
 
@@ -156,7 +155,7 @@ class DBotTradeClient(Client):
         return self._trade("createSwapOrdersMultiWallet", params(MultiWalletSwap, fields, extra), "type", timeout)
 
     def get_swap_order(self, order_id: str, *, timeout: Optional[float] = None) -> models.SwapOrder:
-        """The state of one fast trade (``getSwapOrder``). Safe to retry.
+        """Return the state of one fast trade (``getSwapOrder``). Safe to retry.
 
         Source: docs.dbotx.com/reference/fast-buy-sell-task-ws.
         """
@@ -165,8 +164,8 @@ class DBotTradeClient(Client):
         )
 
     def get_swap_orders(self, ids: Sequence[str], *, timeout: Optional[float] = None) -> Dict[str, models.SwapOrder]:
-        """The states of several fast trades, by id (``getSwapOrders``): the venue answers in an order of its own, and
-        an id that it does not know is not among them. Safe to retry.
+        """Return the states of several fast trades, by id (``getSwapOrders``); an id that the venue does not know is not
+        among them. Safe to retry.
 
         Source: docs.dbotx.com/reference/multi-wallet-fast-buy-sell-task-ws.
         """
@@ -177,14 +176,14 @@ class DBotTradeClient(Client):
 
     @spelled_out(Limit)
     def create_limit_order(self, *, extra: Extra = None, timeout: Optional[float] = None, **fields: Unpack[Limit]) -> Any:
-        """Makes limit orders (``createLimitOrder``), one for each of ``settings``. Returns the venue's ``res``, by its
+        """Create limit orders (``createLimitOrder``), one for each of ``settings``. Returns the venue's ``res``, by its
         REST twin ``{"ids": [...]}``. Never send it again without asking. Limited to 60 a minute (Enterprise 150).
 
         Args:
             settings: dicts in the venue's own spelling: ``tradeType`` (``"buy"``/``"sell"``), ``triggerPriceUsd`` and
                 ``currencyAmountUI`` (numbers, text on the wire), ``triggerDirection`` (``"up"``/``"down"``),
                 ``enabled``, and the fields of ``create_swap_order`` that say how to trade.
-            group_id: files the orders in a group.
+            group_id: puts the orders into a group.
 
         Source: docs.dbotx.com/reference/create-limit-order-ws.
         """
@@ -194,8 +193,8 @@ class DBotTradeClient(Client):
     def update_limit_order(
         self, id: str, *, extra: Extra = None, timeout: Optional[float] = None, **fields: Unpack[LimitEdit]
     ) -> Any:
-        """Edits one limit order (``updateLimitOrder``). The page does not say what becomes of fields that are left
-        out: give all that you rely on. ``currency_amount_ui`` goes out as a number here, as the page has it.
+        """Edit one limit order (``updateLimitOrder``). The page does not say what becomes of fields that are left
+        out: give all that you rely on. ``currency_amount_ui`` is sent as a number here, as on the page.
 
         Source: docs.dbotx.com/reference/edit-limit-order-ws.
         """
@@ -206,7 +205,7 @@ class DBotTradeClient(Client):
     def list_limit_orders(
         self, *, page: int = 0, size: int = 20, timeout: Optional[float] = None, **fields: Unpack[LimitPage]
     ) -> List[Any]:
-        """One page of the limit orders (``listLimitOrders``) as the venue's dicts. ``page`` counts from 0, ``size`` is
+        """Return one page of the limit orders (``listLimitOrders``) as the venue's dicts. ``page`` counts from 0, ``size`` is
         20 at most; ``state`` e.g. ``"init"``. Safe to retry.
 
         Source: docs.dbotx.com/reference/limit-orders-ws.
@@ -214,15 +213,15 @@ class DBotTradeClient(Client):
         return self._page("listLimitOrders", page, size, params(LimitPage, fields), timeout)
 
     def delete_limit_orders(self, ids: Sequence[str], *, timeout: Optional[float] = None) -> Any:
-        """Deletes limit orders (``deleteLimitOrders``); **take profit and stop loss tasks are limit orders, too**.
+        """Delete limit orders (``deleteLimitOrders``); **take profit and stop loss tasks are limit orders, too**.
 
         Source: docs.dbotx.com/reference/delete-limit-orders-ws.
         """
         return self.call("deleteLimitOrders", {"ids": _ids("ids", ids)}, timeout=timeout)
 
     def delete_all_limit_orders(self, *, timeout: Optional[float] = None) -> Any:
-        """Deletes **ALL limit orders, AND ALL take profit and stop loss tasks** of fast trades and of copy trading, in
-        whatever state (``deleteAllLimitOrders``). Positions that they guarded are unguarded from then on.
+        """Delete **ALL limit orders, AND ALL take profit and stop loss tasks** of fast trades and of copy trading, in
+        any state (``deleteAllLimitOrders``). Positions that they guarded are unguarded from then on.
 
         Source: docs.dbotx.com/reference/delete-all-limit-orders-ws.
         """
@@ -234,9 +233,9 @@ class DBotTradeClient(Client):
     def create_or_update_follow_order(
         self, *, extra: Extra = None, timeout: Optional[float] = None, **fields: Unpack[Follow]
     ) -> Any:
-        """Makes a copy trading task, or **OVERWRITES a whole one** (``createOrUpdateFollowOrder``).
+        """Create a copy trading task, or **OVERWRITE a whole one** (``createOrUpdateFollowOrder``).
 
-        Without ``id`` it makes a task; sent twice, it makes two. With ``id`` it replaces ALL that the task was: **every
+        Without ``id`` it creates a task; sent twice, it creates two. With ``id`` it replaces ALL of the task: **every
         field that is left out is reset to its default**. To switch a task on or off, use ``update_follow_order``; to
         give it another wallet, ``batch_update_follow_order``.
 
@@ -253,11 +252,11 @@ class DBotTradeClient(Client):
     def update_follow_order(
         self, id: str, enabled: bool, close_pnl_order: bool = False, *, timeout: Optional[float] = None
     ) -> Any:
-        """**Switches one copy trading task on or off, and nothing else** (``updateFollowOrder``). Sending the same
+        """**Switch one copy trading task on or off, and nothing else** (``updateFollowOrder``). Sending the same
         again changes nothing more.
 
         Args:
-            close_pnl_order: also close all take profit and stop loss tasks that it made; counts only where
+            close_pnl_order: also close all take profit and stop loss tasks that it made; has an effect only if
                 ``enabled`` is False.
 
         Source: docs.dbotx.com/v1.0-dex-zh/reference/switch-copy-trading-ws.
@@ -267,15 +266,15 @@ class DBotTradeClient(Client):
     def batch_toggle_follow_order(
         self, ids: Sequence[str], enabled: bool, close_pnl_order: bool = False, *, timeout: Optional[float] = None
     ) -> Any:
-        """Switches several copy trading tasks on or off (``batchToggleFollowOrder``), like ``update_follow_order``. The
-        page's sample has ``closePnlOrder`` as the text ``"false"``; a real boolean goes out here.
+        """Switch several copy trading tasks on or off (``batchToggleFollowOrder``), like ``update_follow_order``. The
+        page's sample has ``closePnlOrder`` as the text ``"false"``; here it is sent as a real boolean.
 
         Source: docs.dbotx.com/reference/switch-copy-tradings-ws.
         """
         return self._switch("batchToggleFollowOrder", {"ids": _ids("ids", ids)}, enabled, close_pnl_order, timeout)
 
     def batch_update_follow_order(self, ids: Sequence[str], wallet_id: str, *, timeout: Optional[float] = None) -> Any:
-        """**REPLACES THE WALLET** of several copy trading tasks (``batchUpdateFollowOrder``): they trade the money of
+        """**REPLACE THE WALLET** of several copy trading tasks (``batchUpdateFollowOrder``): they trade the money of
         ``wallet_id`` from then on. It does not switch them; that is ``batch_toggle_follow_order``.
 
         Source: docs.dbotx.com/reference/batch-replacement-of-copy-wallets-ws.
@@ -287,14 +286,14 @@ class DBotTradeClient(Client):
     def list_follow_orders(
         self, *, page: int = 0, size: int = 20, timeout: Optional[float] = None, **fields: Unpack[FollowPage]
     ) -> List[Any]:
-        """One page of the copy trading tasks (``listFollowOrders``) as the venue's dicts; see ``list_limit_orders``.
+        """Return one page of the copy trading tasks (``listFollowOrders``) as the venue's dicts; see ``list_limit_orders``.
 
         Source: docs.dbotx.com/reference/copy-trading-tasks-ws.
         """
         return self._page("listFollowOrders", page, size, params(FollowPage, fields), timeout)
 
     def delete_follow_orders(self, ids: Sequence[str], *, timeout: Optional[float] = None) -> Any:
-        """Deletes copy trading tasks (``deleteFollowOrders``).
+        """Delete copy trading tasks (``deleteFollowOrders``).
 
         Source: docs.dbotx.com/v1.0-dex-zh/reference/delete-copy-trading-tasks-ws (its table says ``id``, its samples
         ``ids``).
@@ -307,7 +306,7 @@ class DBotTradeClient(Client):
     def list_trailing_stop_orders(
         self, source: str, *, page: int = 0, size: int = 20, timeout: Optional[float] = None, **fields: Unpack[ExitPage]
     ) -> List[Any]:
-        """One page of the trailing stops (``listTrailingStopOrders``) as the venue's dicts. ``source`` is
+        """Return one page of the trailing stops (``listTrailingStopOrders``) as the venue's dicts. ``source`` is
         ``"swap_order"`` or ``"follow_order"``, ``source_id`` the task that made them. Safe to retry.
 
         Source: docs.dbotx.com/reference/trailing-stop-tasks-ws.
@@ -316,7 +315,7 @@ class DBotTradeClient(Client):
         return self._page("listTrailingStopOrders", page, size, document, timeout)
 
     def delete_all_trailing_stop_orders(self, source: str, *, timeout: Optional[float] = None) -> Any:
-        """Deletes **ALL trailing stops** of ``source``, ``"swap_order"`` or ``"follow_order"``
+        """Delete **ALL trailing stops** of ``source``, ``"swap_order"`` or ``"follow_order"``
         (``deleteAllTrailingStopOrders``). Positions that they guarded are unguarded from then on.
 
         Source: docs.dbotx.com/reference/delete-all-trailing-stop-ws.
@@ -327,7 +326,7 @@ class DBotTradeClient(Client):
     def list_pnl_orders_from_follow_order(
         self, *, page: int = 0, size: int = 20, timeout: Optional[float] = None, **fields: Unpack[ExitPage]
     ) -> List[Any]:
-        """One page of the take profit and stop loss tasks that copy trading made (``listPnlOrdersFromFollowOrder``) as
+        """Return one page of the take profit and stop loss tasks that copy trading made (``listPnlOrdersFromFollowOrder``) as
         the venue's dicts; ``source_id`` is the copy trading task. Safe to retry.
 
         Source: docs.dbotx.com/v1.0-dex-zh/reference/copy-trading-tp-sl-tasks-ws.
@@ -338,7 +337,7 @@ class DBotTradeClient(Client):
     def list_migrate_orders(
         self, source: str, *, page: int = 0, size: int = 20, timeout: Optional[float] = None, **fields: Unpack[MigratePage]
     ) -> List[Any]:
-        """One page of the tasks that sell at a token's opening (``listMigrateOrders``) as the venue's dicts. ``source`` is
+        """Return one page of the tasks that sell at a token's opening (``listMigrateOrders``) as the venue's dicts. ``source`` is
         ``"swap_order"`` or ``"follow_order"``. Safe to retry.
 
         Source: docs.dbotx.com/reference/opening-sell-tasks-ws.
@@ -350,7 +349,7 @@ class DBotTradeClient(Client):
 
     @spelled_out(Snipe)
     def create_snipe_order(self, *, extra: Extra = None, timeout: Optional[float] = None, **fields: Unpack[Snipe]) -> Any:
-        """Makes a task that buys a token as soon as it can be bought (``createSnipeOrder``). Returns the venue's
+        """Create a task that buys a token as soon as it can be bought (``createSnipeOrder``). Returns the venue's
         ``res``, which no readable page shows. Never send it again without asking.
 
         Args:
@@ -362,14 +361,14 @@ class DBotTradeClient(Client):
         return self.call("createSnipeOrder", params(Snipe, fields, extra), timeout=timeout)
 
     def delete_snipe_order(self, id: str, *, timeout: Optional[float] = None) -> Any:
-        """Deletes one sniper task (``deleteSnipeOrder``).
+        """Delete one sniper task (``deleteSnipeOrder``).
 
         Source: docs.dbotx.com/reference/delete-auto-sniper-ws.
         """
         return self.call("deleteSnipeOrder", {"id": check_word("id", id)}, timeout=timeout)
 
     def delete_snipe_orders(self, ids: Sequence[str], *, timeout: Optional[float] = None) -> Any:
-        """Deletes sniper tasks (``deleteSnipeOrders``).
+        """Delete sniper tasks (``deleteSnipeOrders``).
 
         Source: docs.dbotx.com/reference/delete-auto-sniper-tasks-ws.
         """
@@ -377,7 +376,7 @@ class DBotTradeClient(Client):
 
     @spelled_out(Dev)
     def create_dev_order(self, *, extra: Extra = None, timeout: Optional[float] = None, **fields: Unpack[Dev]) -> Any:
-        """Makes a task that trades when a token's developer sells (``createDevOrder``). Returns the venue's ``res``, which
+        """Create a task that trades when a token's developer sells (``createDevOrder``). Returns the venue's ``res``, which
         no readable page shows. Never send it again without asking.
 
         Args:
@@ -391,7 +390,7 @@ class DBotTradeClient(Client):
         return self._trade("createDevOrder", params(Dev, fields, extra), "tradeType", timeout)
 
     def batch_update_dev_order(self, ids: Sequence[str], enabled: bool, *, timeout: Optional[float] = None) -> Any:
-        """**Switches** several developer tasks on or off (``batchUpdateDevOrder``); unlike ``batch_update_follow_order``,
+        """**Switch** several developer tasks on or off (``batchUpdateDevOrder``); unlike ``batch_update_follow_order``,
         whose name is alike, it does not touch wallets.
 
         Source: docs.dbotx.com/reference/switch-dev-sells-ws.
@@ -400,9 +399,9 @@ class DBotTradeClient(Client):
         return self.call("batchUpdateDevOrder", document, timeout=timeout)
 
     def _trade(self, method: str, document: Mapping[str, Any], direction: str, timeout: Optional[float]) -> Any:
-        """``direction`` names the field that says whether it buys or sells."""
+        """Send the request for a trade. ``direction`` names the field that says whether it buys or sells."""
         fraction = document["amountOrPercent"]
-        # Whoever writes 50 for the half of a holding must not sell by accident what the venue makes of it.
+        # A 50 that was meant as a half must not sell by accident what the venue makes of it.
         if document[direction] == "sell" and fraction > 1:
             raise ValueError(f"amount_or_percent must be a fraction up to 1 to sell (0.5 is half), not {fraction}")
         return self.call(method, document, timeout=timeout)
@@ -425,5 +424,5 @@ class DBotTradeClient(Client):
     def _list(self, method: str, document: Mapping[str, Any], timeout: Optional[float]) -> List[Any]:
         items = self.call(method, document, timeout=timeout)
         if not isinstance(items, list):
-            raise ProtocolError(f"{method} was answered with {type(items).__name__} in place of a list")
+            raise ProtocolError(f"the answer to {method} must be a list, not {type(items).__name__}")
         return items

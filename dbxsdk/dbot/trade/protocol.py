@@ -25,8 +25,8 @@ TRADE_RESULTS = Channel("tradeResults", read_trade_result, "dbot")
 CHANNEL = TRADE_RESULTS.name
 SUBSCRIBE = "subscribeTradeResults"
 
-# One counter for all clients of the process, from anywhere: the ids of a program that was started again must not be
-# those of its last life. The pages show a Unix time in seconds, which two calls in one second would share.
+# One counter for all clients of the process, with a random start: a program that is started again must not use the same
+# ids. The pages show a Unix time in seconds, which two calls in one second would share.
 # JavaScript, which the venue's samples are written in, counts exactly up to 2 ** 53.
 _ids = itertools.count(secrets.randbelow(2**52) + 1)
 
@@ -62,7 +62,7 @@ class DBotTradeProtocol(Protocol):
             raise ValueError("method must not be empty")
         if method == SUBSCRIBE:
             # It has no id, and would replace the filter of the subscriptions.
-            raise ValueError(f"method {method!r} is not for calls: use subscribe({CHANNEL!r}, types, callback=...)")
+            raise ValueError(f"method {method!r} cannot be called: use subscribe({CHANNEL!r}, types, callback=...)")
         if params is not None and not isinstance(params, Mapping):
             raise TypeError(f"params must be a dict, or None, not {type(params).__name__}")
         key = next(_ids)
@@ -77,7 +77,7 @@ class DBotTradeProtocol(Protocol):
         _check_channel(channel)
         if not symbols:
             return (CHANNEL,)
-        # Types that are in no list may exist: the venue judges.
+        # There may be types that no list has: the venue judges.
         return tuple(dict.fromkeys(f"{CHANNEL}.{symbol}" for symbol in symbols))
 
     def topics_of(self, channel: str, topics: Collection[str]) -> Tuple[str, ...]:
@@ -92,7 +92,7 @@ class DBotTradeProtocol(Protocol):
         self._wanted = frozenset(live)
         ended = self._pings.next(topics=topics)
         if not live or CHANNEL in live:
-            # There is no unsubscribe, and [] would mean everything: the venue goes on, and nobody listens.
+            # There is no unsubscribe, and [] would mean everything: the venue goes on sending, and it is ignored.
             return (ended,)
         return (ended, self._types.keep(live))
 
@@ -123,14 +123,14 @@ class DBotTradeProtocol(Protocol):
     def _pushes(self, document: Dict[str, Any]) -> List[Push]:
         result = document.get("result")
         if not isinstance(result, dict):
-            raise ProtocolError("tradeResultNotify: result is no object")
+            raise ProtocolError("tradeResultNotify: result is not an object")
         wanted = self._wanted
         types = types_of(result)
         matching = [topic for topic in (f"{CHANNEL}.{type_}" for type_ in types) if topic in wanted]
-        # The same to everybody, since a callback may be served by any of the topics.
+        # The same for every topic, since a callback may be served by any of them.
         sure = types[0] if len(types) == 1 else ""
         if not matching:
-            # The venue sent it, so somebody asked for it: by a name that says nothing here.
+            # The venue sent it, so it was asked for, by a type that is not known here.
             matching = sorted(topic for topic in wanted if topic != CHANNEL and _type(topic) not in TYPES)
         if CHANNEL in wanted:
             matching.append(CHANNEL)
@@ -147,7 +147,7 @@ class DBotTradeProtocol(Protocol):
             raise refusal.error(document, request.kind)
         result = document.get("result")
         if not isinstance(result, dict) or result.get("err") is not False:
-            # Neither yes nor no, and money may hang on it: not to be taken for a success.
+            # Neither yes nor no, and money may depend on it: it must not pass for a success.
             raise ProtocolError(f"the answer to {request.kind} says neither that it worked nor that it failed")
         return result.get("res")
 
@@ -169,10 +169,10 @@ def _type(topic: str) -> str:
 
 
 def _moment(result: Mapping[str, Any]) -> Optional[int]:
-    """The time of the trade, else that of the task."""
+    """Return the time of the trade, else that of the task."""
     for name in ("timestamp", "createAt"):
         try:
             return milliseconds(result.get(name))
         except (TypeError, ValueError, ArithmeticError):
-            pass  # missing; one that cannot be read is told when the model is read
+            pass  # missing; one that cannot be read is reported when the model is read
     return None

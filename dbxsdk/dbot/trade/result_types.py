@@ -1,4 +1,4 @@
-"""Of which of the venue's types a trade result is: the venue filters by them, and names none in what it sends."""
+"""The types of trade results: the venue filters by them, but names none in its results."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ TYPES: Tuple[str, ...] = tuple(
     )
     for outcome in ("success", "fail")
 )
-"""The documented ones. The page's list is cut off in every copy at hand: there may be more."""
+"""The documented ones. The page's list is incomplete in every available copy: there may be more."""
 
 
 def types_of(result: Mapping[str, Any]) -> Tuple[str, ...]:
-    """The types that ``result`` (the wire's object) may be of: one as a rule, none where it cannot be told.
+    """Return the types that ``result`` (the wire's object) may have: usually one; none if it is not known.
 
-    There is more than one where the venue's own samples contradict themselves: failures were seen with the
+    There is more than one if the venue's own samples contradict themselves: failures were seen with the
     ``type`` ``"fail"``, which hides the direction, and with the ``state`` ``"done"``, which says success.
     """
     outcomes = _outcomes(result)
@@ -32,12 +32,12 @@ def _outcomes(result: Mapping[str, Any]) -> Tuple[str, ...]:
     state = result.get("state")
     if state == "done":
         return ("success", "fail") if result.get("errorCode") else ("success",)
-    # An order that expired was not carried out; whoever watches for failures wants to hear of it.
+    # An order that expired was not carried out: those who subscribe failures want it.
     return ("fail",) if state in ("fail", "expired") else ()
 
 
 def _subjects(result: Mapping[str, Any]) -> Tuple[str, ...]:
-    # Take profit and stop loss come with the source limit_order: the subsource goes first.
+    # Take profit and stop loss come with the source limit_order: the subsource takes precedence.
     exit_of = result.get("subSource")
     if isinstance(exit_of, str) and exit_of:
         return (exit_of,)

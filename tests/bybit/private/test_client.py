@@ -60,7 +60,7 @@ class TestArguments:
     ])
     def test_addresses(self, arguments: Dict[str, Any], url: str) -> None:
         client = BybitPrivateClient(KEY, SECRET, **arguments)
-        assert client._session._address.url == url
+        assert client._address.url == url
 
     @pytest.mark.parametrize("arguments, error, name", [
         ({"api_key": "a b"}, ValueError, "api_key"), ({"api_key": None}, TypeError, "api_key"),
@@ -191,7 +191,7 @@ class TestLogin:
 
         with venue.client("private", api_secret=None, signer=sign) as client:
             assert client.is_connected()
-        assert threads == ["dbxsdk-bybit-reader"]
+        assert threads == ["dbxsdk-bybit:private-reader"]
 
     def test_signer_that_fails_once(self, venue: BybitVenue) -> None:
         failures = [OSError("busy")]
@@ -242,7 +242,7 @@ class TestLogin:
                 shown += [str(error), repr(error)]
             finally:
                 client.close()
-            shown += [repr(client), repr(client._protocol), repr(client._session), repr(client.stats()), str(vars(client))]
+            shown += [repr(client), repr(client._protocol), repr(client.stats()), str(vars(client))]
         signatures = [document["args"][2] for document in asked(venue, "auth")]
         assert len(signatures) >= 8
         assert len(events.items) >= 6

@@ -33,13 +33,13 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
 @pytest.mark.parametrize("testnet, host", [(False, "stream.bybit.com"), (True, "stream-testnet.bybit.com")])
 def test_addresses(category: str, testnet: bool, host: str) -> None:
     client = BybitPublicClient(category, testnet=testnet)
-    assert client._session._address.url == f"wss://{host}/v5/public/{category}"
+    assert client._address.url == f"wss://{host}/v5/public/{category}"
     assert client.category == category
 
 
 def test_url_replaces_the_address_whole() -> None:
     client = BybitPublicClient("spot", url="ws://127.0.0.1:1/x")
-    assert client._session._address.url == "ws://127.0.0.1:1/x"
+    assert client._address.url == "ws://127.0.0.1:1/x"
 
 
 @pytest.mark.parametrize("arguments, error, name", [

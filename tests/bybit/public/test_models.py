@@ -67,7 +67,7 @@ class TestOrderBook:
 
     @pytest.mark.parametrize("data", [None, [], "x", 1, [BOOK]])
     def test_data_of_another_kind(self, data: Any) -> None:
-        with pytest.raises(ProtocolError, match="in place of an object"):
+        with pytest.raises(ProtocolError, match="expected an object, not"):
             models.read_order_book(frame(data))
 
     def test_rpi_levels_are_triples(self) -> None:

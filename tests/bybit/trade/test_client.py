@@ -65,7 +65,7 @@ class TestArguments:
         ({"url": "ws://127.0.0.1:1/x"}, "ws://127.0.0.1:1/x"),
     ])
     def test_addresses(self, arguments: Dict[str, Any], url: str) -> None:
-        assert BybitTradeClient(KEY, SECRET, **arguments)._session._address.url == url
+        assert BybitTradeClient(KEY, SECRET, **arguments)._address.url == url
 
     @pytest.mark.parametrize("arguments, error, name", [
         ({"api_key": "a b"}, ValueError, "api_key"), ({"api_secret": "a\r"}, ValueError, "api_secret"),
@@ -104,9 +104,9 @@ class TestArguments:
         (lambda client: client.place_batch_order("spot", [{"symbol": "A"}]), ValueError, r"^request\[0\]\.side is missing"),
         (lambda client: client.place_batch_order("", [ROW]), ValueError, "^category"),
         (lambda client: client.place_batch_order(5, [ROW]), TypeError, "^category"),
-        (lambda client: client.place_batch_order("spot", [ROW] * 11), ValueError, "request must hold 10 orders at most"),
-        (lambda client: client.place_batch_order("linear", [ROW] * 21), ValueError, "request must hold 20 orders at most"),
-        (lambda client: client.amend_batch_order("option", [ROW] * 21), ValueError, "request must hold 20"),
+        (lambda client: client.place_batch_order("spot", [ROW] * 11), ValueError, "request must contain at most 10 orders"),
+        (lambda client: client.place_batch_order("linear", [ROW] * 21), ValueError, "request must contain at most 20 orders"),
+        (lambda client: client.amend_batch_order("option", [ROW] * 21), ValueError, "request must contain at most 20"),
         (lambda client: client.cancel_batch_order("spot", [{"symbol": "A"}]), ValueError, r"request\[0\]\.orderId is missing"),
         (lambda client: client.cancel_batch_order("spot", [{"orderId": "A"}]), ValueError, r"request\[0\]\.symbol is missing"),
         (lambda client: client.subscribe("order", callback=print), ValueError, "channel 'order'.*no subscriptions"),

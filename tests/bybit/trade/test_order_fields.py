@@ -122,5 +122,5 @@ class TestFields:
 
 @pytest.mark.parametrize("name", ["order_link_id", "reduce_only", "time_in_force"])
 def test_names_in_python_spelling_are_not_passed_over_in_silence(name: str) -> None:
-    with pytest.raises(TypeError, match=f"request\\[1\\].{name} is no field of the venue"):
+    with pytest.raises(TypeError, match=f"request\\[1\\].{name} is not a field of the venue"):
         order_fields({"symbol": "BTCUSDT", name: "x"}, "request[1].")

@@ -13,7 +13,7 @@ from dbxsdk import AuthError, ProtocolError, RateLimited, VenueError
 from dbxsdk.bybit import ServerFailed
 from dbxsdk.bybit.auth import Credentials
 from dbxsdk.bybit.trade.protocol import CANCEL_BATCH, CREATE, CREATE_BATCH, BybitTradeProtocol
-from dbxsdk.bybit.trade.results import BatchFailed, BatchResult, RateLimit, read_batch, read_order
+from dbxsdk.bybit.trade.results import BatchFailed, BatchResult, RateLimit, failures, read_batch, read_order
 from dbxsdk.errors import fresh
 from dbxsdk.protocol import Acknowledgement, Reply, Request
 from tests.bybit.clocks import Clocks
@@ -229,14 +229,14 @@ class TestOutcomes:
         protocol = make(**clocks.options())
         request = protocol.request(CREATE, {})
         clocks.ms += 7_500
-        with pytest.raises(VenueError, match="came to the venue 7.4 s after it was made") as raised:
+        with pytest.raises(VenueError, match="reached the venue 7.4 s after it was made") as raised:
             conclude(protocol, request, retCode=10002, retMsg="", header={"Timenow": str(NOW + 7_400)})
         assert "clock" not in str(raised.value)
 
     def test_nothing_to_learn(self, protocol: BybitTradeProtocol) -> None:
         stamps: Any = ("", "0", "9" * 30, "9" * 400, None)
         for header in ({}, *({"Timenow": stamp} for stamp in stamps), None):
-            with pytest.raises(VenueError, match="this machine's clock, or the request waited"):
+            with pytest.raises(VenueError, match="this machine's clock is wrong, or it waited"):
                 conclude(protocol, protocol.request(CREATE, {}), retCode=10002, retMsg="", header=header)
             assert time_of(protocol.request(CREATE, {})) == NOW
 
@@ -317,7 +317,7 @@ class TestBatchResult:
 
     def test_many_failures_in_few_words(self) -> None:
         result = batch([10006] * 20, 20)
-        assert "20 of 20 orders failed" in result.told() and "and 17 more" in result.told()
+        assert "20 of 20 orders failed" in failures(result) and "and 17 more" in failures(result)
 
     @pytest.mark.parametrize("changes", [
         {"retExtInfo": {}}, {"retExtInfo": None}, {"retExtInfo": {"list": None}}, {"retExtInfo": {"list": []}},
@@ -328,7 +328,7 @@ class TestBatchResult:
         assert len(result.failed) == 2
         assert {order.code for order in result} == {None}
         assert [order.order_id for order in result] == ["o0", "o1"]
-        assert all("does not say" in order.message for order in result)
+        assert all("says nothing" in order.message for order in result)
 
     @pytest.mark.parametrize("data", [None, {}, {"list": None}, {"list": []}, {"list": [5]}, {"list": [{"orderId": None}]}])
     def test_orders_without_their_rows(self, data: Any) -> None:

@@ -24,7 +24,8 @@ PAIR = DBotVenue().pairs[0].pair
 def test_json(dbx):
     done = dbx("watch", "bybit:spot", "publicTrade", "BTCUSDT", "--local", "--json", "--count", "3")
     assert (done.code, done.err) == (0, "")
-    assert done.documents[0] == {"type": "event", "venue": "bybit:spot", "event": "Connected", "reconnects": 0}
+    about = {"type": "event", "venue": "bybit:spot", "client": "bybit:spot"}
+    assert done.documents[0] == {**about, "event": "Connected", "reconnects": 0}
     updates = done.of("update")
     assert len(updates) == 3 and len(done.documents) == 4
     for update in updates:

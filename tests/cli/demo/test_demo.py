@@ -76,6 +76,8 @@ def json_lines_tell_the_whole_story(done):
             assert order.index("Recovered") > 3  # the venue is asked by another way, which may be quicker
         else:
             order = [each for each in order if each != "OutcomeAsked"]  # DBot's, too, may be pulled amid an order
+            # As many as topics that flow again at different moments.
+            order = [each for number, each in enumerate(order) if each != "Gap" or order[number - 1] != "Gap"]
             assert order[:6] == ["Connected", "Pulled", "Disconnected", "Connected", "Gap", "Recovered"]
 
     # The order during which its connection was pulled: carried out, as the venue says, and not sent again.
@@ -87,7 +89,7 @@ def json_lines_tell_the_whole_story(done):
     assert summary["lost"] == 0 and set(summary["losses"].values()) == {0}
     assert summary["pulled"] == summary["recovered"] == 4
     assert 0 < summary["offline_seconds"] < 60
-    assert summary["received"] > summary["delivered"] > 100
+    assert summary["received"] > summary["delivered"] > 50
     assert summary["checked"]["trades"] > 20 and summary["checked"]["books"] >= 6 and summary["checked"]["fills"] > 2
     assert summary["requests"] == summary["answered"] + summary["cut_off"] and summary["failed"] == 0
     assert summary["orders"] == summary["accepted"] + summary["asked"] and summary["unknown"] == 0

@@ -37,7 +37,7 @@ def pair_and_token(venue: DBotVenue) -> List[str]:
 
 def test_construction() -> None:
     client = DBotDataClient(KEY)
-    assert client._session._address.url == DATA_URL == "wss://api-data-v1.dbotx.com/data/ws/"
+    assert client._address.url == DATA_URL == "wss://api-data-v1.dbotx.com/data/ws/"
     assert KEY not in repr(client)
     for arguments, error in (
         ({"api_key": "a b"}, ValueError),

@@ -143,7 +143,7 @@ def test_unsubscribe_one_of_several_wallets(protocol: DBotDataProtocol) -> None:
 
 
 def test_there_are_no_other_requests(protocol: DBotDataProtocol) -> None:
-    with pytest.raises(ValueError, match="method 'subscribe': this socket has no requests"):
+    with pytest.raises(ValueError, match="method 'subscribe': this socket has only the requests"):
         protocol.request("subscribe", {})
     ping = protocol.heartbeat()
     assert ping.is_ping and ping.frame == ping.key and protocol.heartbeat_interval <= 55

@@ -83,7 +83,7 @@ def test_ids_are_integers_that_javascript_counts_exactly_and_never_come_twice(pr
     ("subscribeTradeResults", None, ValueError, "use subscribe"),
     ("x", [1], TypeError, "params must be a dict, or None, not list"),
     ("x", "y", TypeError, "params must be a dict"),
-    ("x", {"a": object()}, TypeError, "params.a must be something that JSON has"),
+    ("x", {"a": object()}, TypeError, "params.a must be a JSON value"),
 ])
 def test_bad_requests(protocol: DBotTradeProtocol, method: Any, params: Any, error: Any, message: str) -> None:
     with pytest.raises(error, match=message):

@@ -89,7 +89,7 @@ def test_addresses(venue: DBotVenue) -> None:
 
 def test_the_key_can_be_given() -> None:
     with DBotVenue(rate=0, api_key="k") as venue, connected(venue, DATA):
-        assert venue.api_key == "k" and venue.connections == 1
+        assert venue.api_key == "k" and venue.wait_until(lambda: venue.connections == 1)
 
 
 @pytest.mark.parametrize("option", ["plan", "subscriptions", "unknown_methods", "answer_order"])

@@ -11,7 +11,7 @@ import pytest
 
 from dbxsdk.errors import ProtocolError
 from dbxsdk.events import BadFrame, Connected, Dropped, Gap
-from dbxsdk.session.dispatch import Delivery, UpdateQueue
+from dbxsdk.session.delivery.queue import Delivery, Room, UpdateQueue
 from tests.waiting import Background, eventually
 
 
@@ -29,7 +29,7 @@ def delivery(number: Any, topic: str = "t", subscription: Any = ANYBODY) -> Deli
     return subscription, topic, number, next(_orders)
 
 
-def put(queue: UpdateQueue, item: Delivery, policy: str) -> bool:
+def put(queue: UpdateQueue, item: Delivery, policy: str) -> Room:
     item[0].overflow = policy
     queue.lossy = queue.lossy or policy in ("drop_oldest", "latest")
     return queue.put([item])
@@ -117,13 +117,31 @@ def test_latest_never_carries_an_update_across_a_gap_that_came_before_it() -> No
 
 def test_disconnect_refuses_what_finds_no_room() -> None:
     queue = UpdateQueue(2)
-    assert put(queue, delivery(0), "disconnect")
-    assert put(queue, delivery(1), "disconnect")
-    assert not put(queue, delivery(2), "disconnect")
+    assert put(queue, delivery(0), "disconnect") is Room.ENOUGH
+    assert put(queue, delivery(1), "disconnect") is Room.ENOUGH
+    assert put(queue, delivery(2), "disconnect") is Room.REFUSED
     assert queue.total_dropped == 1
-    assert numbers(queue) == [Dropped("t", 1), 0, 1]
-    assert put(queue, delivery(3), "disconnect")
+    assert numbers(queue) == [0, 1, Dropped("t", 1)], "what is missing lies behind what was taken in"
+    assert put(queue, delivery(3), "disconnect") is Room.ENOUGH
     assert numbers(queue) == [3]
+
+
+def test_what_is_refused_is_counted_by_topic_and_in_its_place() -> None:
+    queue = UpdateQueue(1, client="mine")
+    put(queue, delivery(0), "disconnect")
+    for topic in ("t", "t", "u", "t"):
+        assert put(queue, delivery(9, topic), "disconnect") is Room.REFUSED
+    assert queue.total_dropped == 4
+    told = numbers(queue)
+    assert told == [0, Dropped("t", 2), Dropped("u", 1), Dropped("t", 1)]
+    assert {event.client for event in told[1:]} == {"mine"}
+
+
+def test_of_one_read_as_much_is_taken_in_as_there_is_room_for() -> None:
+    queue = UpdateQueue(3)
+    ANYBODY.overflow = "disconnect"
+    assert queue.put([delivery(number) for number in range(5)]) is Room.REFUSED
+    assert numbers(queue) == [0, 1, 2, Dropped("t", 2)]
 
 
 def test_events_lie_between_the_updates_that_came_before_and_after_them() -> None:
@@ -158,7 +176,7 @@ def test_block_stands_still_until_there_is_room() -> None:
     eventually(lambda: queue.holding)
     first = queue.get(timeout=0.0)
     assert isinstance(first, tuple) and first[2] == 0
-    assert held.result() is True
+    assert held.result() is Room.ENOUGH
     assert not queue.holding
     assert numbers(queue) == [1, 2]
     assert queue.total_dropped == 0
@@ -166,15 +184,47 @@ def test_block_stands_still_until_there_is_room() -> None:
 
 def test_block_goes_on_at_once_when_somebody_begins_to_wait_for_an_answer() -> None:
     waiting = threading.Event()
-    queue = UpdateQueue(1, waiting.is_set)
+    queue = UpdateQueue(2, lambda queue, stalled: waiting.is_set())
     put(queue, delivery(0), "block")
-    held = Background(put, queue, delivery(1), "block")
+    put(queue, delivery(1), "block")
+    held = Background(put, queue, delivery(2), "block")
     eventually(lambda: queue.holding)
     waiting.set()
     queue.poke()
-    held.result(timeout=0.5)
-    put(queue, delivery(2), "block")
-    assert numbers(queue) == [0, 1, 2], "nothing is lost, the queue grows"
+    assert held.result(timeout=0.5) is Room.ENOUGH
+    assert numbers(queue) == [0, 1, 2] and queue.total_dropped == 0, "nothing is lost, the queue grows"
+
+
+def test_the_queue_that_must_flow_grows_to_twice_its_size_and_no_further() -> None:
+    queue = UpdateQueue(3, lambda queue, stalled: True)
+    outcomes = [put(queue, delivery(number), "block") for number in range(8)]
+    assert outcomes == [Room.ENOUGH] * 5 + [Room.FULL] + [Room.REFUSED] * 2
+    assert len(queue) == 6 and queue.total_dropped == 2
+    assert numbers(queue) == [*range(6), Dropped("t", 2)]
+    assert put(queue, delivery(9), "block") is Room.ENOUGH
+
+
+def test_what_the_same_read_brought_may_pass_the_ceiling() -> None:
+    """The connection ends with the read that has reached it: none of what had come by then is lost."""
+    queue = UpdateQueue(3, lambda queue, stalled: True)
+    queue.allowance = 10
+    outcomes = [put(queue, delivery(number), "block") for number in range(10)]
+    assert outcomes == [Room.ENOUGH] * 5 + [Room.FULL] * 5
+    assert numbers(queue) == list(range(10)) and queue.total_dropped == 0
+
+
+def test_a_held_reader_asks_again_whether_its_consumer_has_stalled() -> None:
+    asked: List[bool] = []
+
+    def must_flow(queue: UpdateQueue, stalled: bool) -> bool:
+        asked.append(stalled)
+        return stalled
+
+    queue = UpdateQueue(2, must_flow)
+    for number in range(3):
+        assert put(queue, delivery(number), "block") is Room.ENOUGH
+    assert asked == [False, True], "at once, and after a second in which nothing was taken"
+    assert numbers(queue) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("way", ["discard", "drain", "abandoned"])
@@ -234,9 +284,9 @@ def test_get_returns_nothing_after_its_timeout() -> None:
 
 def test_a_child_may_use_a_queue_whose_lock_was_held_at_the_fork() -> None:
     queue = filled(2, "block", 2)
-    queue._changed.acquire()
+    queue._lock.acquire()
     queue.after_fork_in_child()
-    assert put(queue, delivery(5), "block")
+    assert put(queue, delivery(5), "block") is Room.ENOUGH
     assert numbers(queue) == [5]
 
 
@@ -278,7 +328,7 @@ def test_what_would_have_to_wait_stays_staged_on_demand() -> None:
     queue = UpdateQueue(2)
     deliveries = [delivery(number) for number in range(4)]
     ANYBODY.overflow = "block"
-    assert queue.put(deliveries, hold=False)
+    assert queue.put(deliveries, hold=False) is Room.ENOUGH
     assert queue.staged == deliveries[2:]
     assert numbers(queue) == [0, 1]
 

@@ -1,9 +1,8 @@
-"""User code: event callbacks, update callbacks and the thread that they run on."""
+"""The dispatcher: takes updates and events to user code, on the callbacks thread or inline on the reader's."""
 
 from __future__ import annotations
 
 import collections
-import logging
 import threading
 from typing import Any, Callable, Deque, List, Optional, Tuple
 
@@ -13,25 +12,37 @@ from dbxsdk.models import Update
 from dbxsdk.options import Options
 from dbxsdk.protocol import Push
 from dbxsdk.runtime.reentrancy import calls_user_code
-from dbxsdk.session.dispatch import UpdateQueue
+from dbxsdk.session.delivery.queue import MustFlow, Room, UpdateQueue
+from dbxsdk.runtime.log import ClientLog
 from dbxsdk.session.subscription import Subscription
 
-logger = logging.getLogger(__name__)
+
+class Notice:
+    """Something of the library's own that has to be called on the callbacks thread, behind what was delivered before."""
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self.call = call
 
 
-class Callbacks:
+class Dispatcher:
     """Runs callbacks one at a time, in the order of arrival: on the callbacks thread, or inline on the reader's."""
 
     def __init__(
         self,
         venue: str,
+        name: str,
         options: Options,
-        must_flow: Callable[[], bool],
+        log: ClientLog,
+        must_flow: MustFlow,
         abandoned: Callable[[Subscription], None],
     ) -> None:
-        """``must_flow``: see ``UpdateQueue``. ``abandoned`` is told of a subscription whose iterator is gone."""
+        """``must_flow``: see ``UpdateQueue``. ``abandoned`` is called with a subscription whose iterator is gone."""
         self._venue = venue
+        self._name = name
         self._options = options
+        self._log = log
         self._must_flow = must_flow
         self._abandoned = abandoned
         self.inline = options.dispatch == "inline"
@@ -46,23 +57,24 @@ class Callbacks:
         self.reset_for_process()
 
     def reset_for_process(self) -> None:
-        """Makes anew what threads of the parent may hold or have half changed."""
+        """Make again what threads of the parent may hold or have half changed."""
         self._lock = threading.Lock()  # guards the counters that several threads count up, and the tuple of callbacks
         # A fork in a callback: in the child the thread that came from there finds the end of its queue, and ends.
         self.queue.after_fork_in_child()
         self.queue.drain()
         self.new_queue()
         self.reader_id: Optional[int] = None
-        self._from_other_threads: Deque[Event] = collections.deque()
+        self._runner_id: Optional[int] = None
+        self._from_other_threads: Deque[Any] = collections.deque()
         # The reader's own: the number of the last update, and the queues that have to be given something.
         self._order = 0
         self._staged: List[UpdateQueue] = []
-        self._refused = False
+        self._outcome = Room.ENOUGH
         for queue in self._iterators:
             queue.after_fork_in_child()
 
     def new_queue(self) -> UpdateQueue:
-        """The queue for a new life of the threads."""
+        """Make the queue for a new life of the threads."""
         self._retire(self.queue)
         self.queue = self._new_queue()
         return self.queue
@@ -72,6 +84,7 @@ class Callbacks:
         self._dropped_before += queue.total_dropped
 
     def new_iterator_queue(self) -> UpdateQueue:
+        """Make the queue of an iterator."""
         queue = self._new_queue()
         with self._lock:
             self._iterators += (queue,)
@@ -86,17 +99,20 @@ class Callbacks:
             self._iterators = tuple(queue for queue in self._iterators if queue not in over)
 
     def _new_queue(self) -> UpdateQueue:
-        return UpdateQueue(self._options.queue_size, self._must_flow)
+        return UpdateQueue(self._options.queue_size, self._must_flow, self._name)
 
     def all_queues(self) -> Tuple[UpdateQueue, ...]:
+        """The client's own and those of iterators."""
         return (self.queue, *self._iterators)
 
     @property
     def delivered(self) -> int:
+        """Updates that reached their callback."""
         return self._delivered_before + sum(queue.delivered for queue in self.all_queues())
 
     @property
     def dropped(self) -> int:
+        """Updates that were thrown away before."""
         return self._dropped_before + sum(queue.total_dropped for queue in self.all_queues())
 
     @property
@@ -106,21 +122,22 @@ class Callbacks:
 
     @property
     def idle(self) -> bool:
-        """Whether every update that came has been through its callback."""
-        # The length first: what is taken out in between is at work.
-        return not self.queued and not self.queue.at_work
+        """True if every update and event that came has been through its callback."""
+        return self.queue.idle and not any(map(len, self._iterators))
 
     def poke(self) -> None:
-        """Somebody waits for an answer now: a reader that stands still must go on."""
-        for queue in self.all_queues():
+        """Somebody waits for an answer now: a reader that is held must look again whether it has to go on."""
+        if self.queue.holding:
+            self.queue.poke()
+        for queue in self._iterators:
             if queue.holding:
                 queue.poke()
 
     # -- the reader thread ---------------------------------------------------------------------------
 
     def take(self, subscriptions: Tuple[Subscription, ...], topic: str, what: Any) -> None:
-        """Takes an update, a ``Push`` or the document alone where all want it raw, for these subscriptions. With inline
-        dispatch runs the callbacks; else they are run when the next ``flush`` has handed all over."""
+        """Stage an update (a ``Push``, or the document alone if every subscriber is raw). Inline dispatch runs the
+        callbacks now; otherwise ``flush`` moves staged updates to their queues."""
         self._order = order = self._order + 1
         for subscription in subscriptions:
             queue = subscription.queue
@@ -139,67 +156,84 @@ class Callbacks:
                 self._staged.append(queue)
             staged.append((subscription, topic, what, order))
 
-    def flush(self) -> bool:
-        """Puts into the queues what was handed over. False where something was refused since the last flush: there was no
-        room, and the policy is to disconnect."""
-        self._put_staged()
+    def flush(self) -> Room:
+        """Put what was staged into the queues. Returns the worst that has happened to any of it since the last flush."""
+        self.put_staged()
         if self._iterators and any(queue.is_over for queue in self._iterators):
             self._retire_iterators()
-        refused, self._refused = self._refused, False
-        return not refused
+        outcome, self._outcome = self._outcome, Room.ENOUGH
+        return outcome
 
-    def _put_staged(self) -> None:
+    def put_staged(self) -> None:
+        """Put what was staged into the queues; ``flush`` returns what came of it."""
         queues, self._staged = self._staged, []
-        # First to all what there is room for, so that none of it waits for room in another queue.
+        # First to all that have room, so that nothing waits for room in another queue.
         for queue in queues:
             deliveries, queue.staged = queue.staged, []
-            if deliveries and not queue.put(deliveries, hold=False):
-                self._refused = True
-        # Then the others in their order: who waits for room keeps back only what came later.
+            queue.allowance = len(deliveries)
+            if deliveries:
+                self._outcome = max(self._outcome, queue.put(deliveries, hold=False))
+        # Then the others in their order: a queue that waits for room keeps back only what came later.
         held = [(queue, delivery) for queue in queues for delivery in queue.staged]
         for queue in queues if held else ():
             queue.staged = []
         for queue, delivery in sorted(held, key=lambda each: each[1][3]):
-            if not queue.put([delivery]):
-                self._refused = True
+            self._outcome = max(self._outcome, queue.put([delivery]))
 
-    def deliver_waiting_events(self) -> None:
-        """With inline dispatch: the events that other threads had to tell."""
+    def deliver_waiting(self) -> None:
+        """With inline dispatch, on the reader thread: the events that were emitted since."""
         while self._from_other_threads:
-            self._deliver_event(self._from_other_threads.popleft())
+            self._deliver_item(self._from_other_threads.popleft())
 
     # -- any thread ----------------------------------------------------------------------------------
 
     def on_event(self, callback: Callable[[Event], Any]) -> None:
+        """Register a callback for lifecycle events."""
         with self._lock:
             self._event_callbacks += (callback,)
 
-    def emit(self, event: Event) -> None:
-        if self._staged and threading.get_ident() == self.reader_id:
-            self._put_staged()  # what came before it
-        if isinstance(event, Gap):
-            for queue in self._iterators:
-                queue.put_event(event)
-        if not self.inline:
-            self.queue.put_event(event)
-        elif threading.get_ident() == self.reader_id:
-            self.deliver_waiting_events()  # told before this one
-            self._deliver_event(event)
-        else:
-            # Callbacks run one at a time: the reader delivers it with its next frame.
-            self._from_other_threads.append(event)
+    @property
+    def listens(self) -> bool:
+        """True if there is a callback for lifecycle events."""
+        return bool(self._event_callbacks)
 
-    def bad_frame(self, error: ProtocolError, *, tell: bool = True) -> None:
-        """Counts it, and tells of it."""
+    def put(self, item: Any) -> None:
+        """Queue an ``Event`` or a ``Notice`` behind all that was flushed before. Runs nothing."""
+        if isinstance(item, Gap):
+            for queue in self._iterators:
+                if queue.takes_gaps:
+                    queue.put_event(item)
+        if self.inline:
+            # Callbacks run one at a time: the reader delivers it as soon as it can.
+            self._from_other_threads.append(item)
+        else:
+            self.queue.put_event(item)
+
+    def emit(self, item: Any) -> None:
+        """Emit an ``Event`` or a ``Notice`` that no decision of the machine's leads to. Not with the session's lock held."""
+        own = threading.get_ident()
+        if own == self._runner_id:
+            self._deliver_item(item)  # of the update that is at work now, not of those that wait
+            return
+        if own == self.reader_id:
+            self.put_staged()  # what came before it
+        self.put(item)
+        if self.inline and own == self.reader_id:
+            self.deliver_waiting()
+
+    def bad_frame(self, error: ProtocolError, *, report: bool = True) -> None:
+        """Count it, log it and emit the event."""
         with self._lock:
             self.bad_frames += 1
-        if tell:
-            logger.warning("%s: bad frame: %s", self._venue, error)
-            self.emit(BadFrame(error))
+        if report:
+            self._log.warning("bad frame: %s", error)
+            self.emit(BadFrame(error, client=self._name))
 
     # -- the callbacks thread ------------------------------------------------------------------------
 
     def run(self, queue: UpdateQueue) -> None:
+        """Run callbacks until ``queue`` ends."""
+        self._runner_id, queue.consumer = threading.get_ident(), threading.current_thread()
         get, deliver = queue.get, self.deliver
         while True:
             item = get()
@@ -208,10 +242,11 @@ class Callbacks:
             elif item is None:
                 return
             else:
-                self._deliver_event(item)
+                self._deliver_item(item)
 
     @calls_user_code
     def deliver(self, queue: UpdateQueue, subscription: Subscription, topic: str, what: Any) -> None:
+        """Run the callback of one update."""
         if not subscription.active or (subscription.ended_topics and topic in subscription.ended_topics):
             return
         if queue.discarding:  # closed, inside a callback maybe, while more was at hand
@@ -234,14 +269,20 @@ class Callbacks:
             # Fields are read when they are looked at: the fault is the frame's.
             self._unreadable(what, error)
             return
+        self.callback_raised(topic, error)
+
+    def callback_raised(self, topic: str, error: BaseException) -> None:
+        """Count, log and report a callback that raised, on the thread on which it did."""
         with self._lock:
             self.callback_errors += 1
-        logger.error("%s: a callback for %s raised", self._venue, topic, exc_info=error)
-        self._deliver_event(CallbackFailed(topic, error))
+        self._log.error("a callback for %s raised", topic, exc_info=error)
+        if not self._event_callbacks:
+            self._log.nobody_saw(error)
+        self._deliver_item(CallbackFailed(topic, error, client=self._name))
 
     def argument(self, subscription: Subscription, topic: str, what: Any) -> Any:
-        """What an iterator gives out; None where it ended in the meantime, or where the document lacks what the
-        model needs (told as ``BadFrame``)."""
+        """What an iterator gives out; None if it ended in the meantime, or if the document lacks what the model needs
+        (reported as ``BadFrame``)."""
         if not subscription.active or (subscription.ended_topics and topic in subscription.ended_topics):
             return None
         if type(what) is Push:
@@ -249,7 +290,7 @@ class Callbacks:
         return what
 
     def _typed(self, push: Push) -> Optional[Update[Any]]:
-        """The typed form, made once; None where the document lacks what the model needs."""
+        """The typed form, made once; None if the document lacks what the model needs."""
         if push.update is not None or push.bad:
             return push.update
         try:
@@ -267,7 +308,7 @@ class Callbacks:
         except ProtocolError as error:
             self._unreadable(push, error)
         except Exception as error:
-            logger.exception("%s: an update of %s could not be read", self._venue, push.topic)
+            self._log.exception("an update of %s could not be read", push.topic)
             self._unreadable(push, ProtocolError(f"unexpected error: {error!r}"))
         return None
 
@@ -277,17 +318,20 @@ class Callbacks:
             self.bad_frame(error)
 
     @calls_user_code
-    def _deliver_event(self, event: Event) -> None:
+    def _deliver_item(self, item: Any) -> None:
+        if isinstance(item, Notice):
+            item.call()
+            return
         for callback in self._event_callbacks:
             try:
-                callback(event)
+                callback(item)
             except BaseException as error:  # noqa: B036 - as above
                 with self._lock:
                     self.callback_errors += 1
-                logger.error("%s: an event callback raised", self._venue, exc_info=error)
+                self._log.error("an event callback raised", exc_info=error)
 
 
 def _is_of(update: Optional[Update[Any]], model: Any) -> bool:
-    """Whether it is this update's, not that of one which the callback has kept."""
+    """True if it is this update's model, not that of one which the callback has kept."""
     data = update.data if update is not None else None
     return any(each is model for each in (data if isinstance(data, tuple) else (data,)))

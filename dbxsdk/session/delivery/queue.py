@@ -1,4 +1,4 @@
-"""From the reader thread to user code: a bounded queue and its overflow policies.
+"""A bounded queue between the reader thread and user code, and its overflow policies.
 
 The queue has three lanes, each in arrival order; the consumer takes the oldest head. So each policy can drop its
 own oldest update at once, whatever else is queued.
@@ -12,25 +12,46 @@ latest   updates under ``latest``, one a topic                   the number of t
 ======== ====================================================== ==============================
 
 The lock is taken once a batch, not once an update: the reader puts in all that one read of the network brought, and
-the consumer takes out all kept updates at once where no other lane and no event has to be minded. What it has
+the consumer takes out all kept updates at once if no other lane and no event has to be minded. What it has
 taken so counts as queued until its turn comes.
+
+A full queue holds the reader under ``block``, unless somebody waits for what only the reader can bring. Then the queue may
+grow to twice its size and one read more; beyond that the connection is dropped, and a ``Gap`` reports what is missing.
 """
 
 from __future__ import annotations
 
 import collections
+import enum
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple, Union
 
 from dbxsdk.events import BadFrame, Dropped, Event
+from dbxsdk.runtime.waiting import Bells, ring
+from dbxsdk.session.subscription import Subscription
 
-if TYPE_CHECKING:
-    from dbxsdk.session.subscription import Subscription
+STALLED = 1.0
+"""Seconds for which a held reader waits at most before it looks again whether it must go on."""
 
-Delivery = Tuple["Subscription", str, Any, int]
+Delivery = Tuple[Subscription, str, Any, int]
 """One update on its way to one subscription: with its topic, the ``Push`` or the raw document, and a number that grows
 from update to update. An event in the kept lane has None for its subscription, and the number of the update before it."""
+
+
+class Room(enum.IntEnum):
+    """What became of the updates of one read."""
+
+    ENOUGH = 0
+    FULL = 1
+    """All were taken in, and there is no room for more: the connection has to end."""
+    REFUSED = 2
+    """Some were refused: the connection has to end."""
+
+
+MustFlow = Callable[["UpdateQueue", bool], bool]
+"""``must_flow(queue, stalled)``: True if the reader has to go on although ``queue`` is full. ``stalled``: its consumer has taken
+nothing for a second."""
 
 
 class _Slot:
@@ -47,12 +68,13 @@ class _Slot:
 class UpdateQueue:
     """Updates and events between one producer, the reader, and one consumer. Events may come from any thread."""
 
-    def __init__(self, size: int, must_flow: Callable[[], bool] = lambda: False) -> None:
-        """``must_flow`` tells whether the reader has to go on although the queue is full: somebody waits for an
-        answer that only the reader can read."""
+    def __init__(self, size: int, must_flow: MustFlow = lambda queue, stalled: False, client: str = "") -> None:
+        """``client`` is the client's name, for events."""
         self._size = size
+        self._client = client
         self._must_flow = must_flow
-        self._changed = threading.Condition(threading.Lock())  # its lock guards all below, but for the note at _taken
+        self._lock = threading.Lock()  # guards all below, but for the note at _taken
+        self._bells = Bells()
         self._kept: Deque[Any] = collections.deque()
         self._kept_events = 0
         # Filled under the lock when it is empty; the consumer takes from it without. Each of its methods is one step.
@@ -66,36 +88,48 @@ class UpdateQueue:
         self._draining = False
         self._closed = False
         self.abandoned = False
-        """Set, without the lock, when whoever takes from the queue is gone for good."""
+        """Set, without the lock, when the consumer is gone for good."""
         self.discarding = False
-        """Whether updates are thrown away."""
+        """True once updates are thrown away."""
         self.holding = False
-        """Whether the reader stands still because of this queue."""
+        """True while the reader thread is blocked on this full queue."""
         self.at_work = False
-        """Whether the consumer may be busy with an update: until it has to wait for the next."""
+        """True while the consumer may be busy with an item: until it has to wait for the next."""
+        self.consumer: Optional[threading.Thread] = None
+        """The thread that takes from it, as far as that is known."""
+        self.takes_gaps = False
+        """True once an iterator's subscription is wanted: gaps that are reported from then on may be its own."""
+        self.allowance = 0
+        """How many updates of the read in hand may pass the ceiling."""
         self.total_dropped = 0
         self.delivered = 0
         """Updates that reached their callback; the consumer's to count."""
         self.staged: List[Delivery] = []
         """The reader's own: what it has not put in yet."""
         self.lossy = False
-        """Whether updates under ``drop_oldest`` or ``latest`` may be among those that are put in."""
+        """True if updates under ``drop_oldest`` or ``latest`` may be among those that are put in."""
 
     def __len__(self) -> int:
         return self._kept_updates() + len(self._oldest) + len(self._latest)
 
-    def put(self, deliveries: Sequence[Delivery], hold: bool = True) -> bool:
-        """Takes updates, one at least, in, in their order. False where one was refused: its policy is ``disconnect``
-        and there is no room. Without ``hold``, what would have to wait for room stays ``staged``, with all behind it."""
-        accepted = True
-        with self._changed:
-            room, refused = self._size - self._kept_updates(), self._refuses()
-            if not (self.lossy or refused) and room >= len(deliveries):
+    @property
+    def idle(self) -> bool:
+        """True if all that was put in has been through its callback."""
+        # What is queued first: an item that is taken out in between is at work.
+        return not (self._kept or self._taken or self._oldest or self._latest or self._dropped) and not self.at_work
+
+    def put(self, deliveries: Sequence[Delivery], hold: bool = True) -> Room:
+        """Take in updates, one at least, in their order. Without ``hold``, what would have to wait for room stays
+        ``staged``, with all behind it."""
+        outcome = Room.ENOUGH
+        with self._lock:
+            room, over = self._size - self._kept_updates(), self._is_closing()
+            if not (self.lossy or over) and room >= len(deliveries):
                 self._kept.extend(deliveries)
                 self._newest = deliveries[-1][3]
                 deliveries = ()
             for index, delivery in enumerate(deliveries):
-                if refused:
+                if over:
                     self.total_dropped += 1
                     continue
                 self._newest = delivery[3]
@@ -115,31 +149,50 @@ class UpdateQueue:
                             self.staged = list(deliveries[index:])
                             break
                         self._hold()
-                        room, refused = self._size - self._kept_updates(), self._refuses()
-                        if refused:
+                        room, over = self._size - self._kept_updates(), self._is_closing()
+                        if over:
                             self.total_dropped += 1
                             continue
+                        if room <= -self._size - self.allowance:
+                            outcome = self._refuse(delivery)
+                            continue
+                        if room - 1 <= -self._size:
+                            outcome = max(outcome, Room.FULL)
                     elif room <= 0:
-                        self._count_dropped(delivery)
-                        accepted = False
+                        outcome = self._refuse(delivery)
                         continue
                 room -= 1
                 self._kept.append(delivery)
-            self._changed.notify_all()
-        return accepted
+            self._bells.ring_all()
+        return outcome
+
+    def _refuse(self, delivery: Delivery) -> Room:
+        # Behind what came before it, unlike updates that a policy drops: those are the oldest.
+        self.total_dropped += 1
+        topic = delivery[1]
+        last = self._kept[-1] if self._kept else None
+        if last is not None and last[0] is None and isinstance(last[2], Dropped) and last[2].topic == topic:
+            self._kept[-1] = (None, "", Dropped(topic, last[2].count + 1, client=self._client), last[3])
+        else:
+            self._put_event(Dropped(topic, 1, client=self._client))
+        return Room.REFUSED
 
     def put_event(self, event: Event) -> None:
-        with self._changed:
+        """Take in an event, or another thing that is neither dropped nor counted. By any thread; never waits for room."""
+        with self._lock:
             if isinstance(event, BadFrame) and self._kept_events >= self._size:
                 return  # a venue gone mad must not fill the memory; the counter goes on
             if not self._closed:
-                self._last_event = self._newest
-                self._kept.append((None, "", event, self._newest))
-                self._kept_events += 1
-                self._changed.notify_all()
+                self._put_event(event)
+                self._bells.ring_all()
+
+    def _put_event(self, event: Event) -> None:
+        self._last_event = self._newest
+        self._kept.append((None, "", event, self._newest))
+        self._kept_events += 1
 
     def get(self, timeout: Optional[float] = None) -> Union[Delivery, Event, None]:
-        """The oldest item. None when the queue has ended, or after ``timeout`` seconds (``ended`` tells which)."""
+        """Take out the oldest item. None when the queue has ended, or after ``timeout`` seconds (``ended`` tells which)."""
         try:
             item = self._taken.popleft()
         except IndexError:
@@ -150,33 +203,37 @@ class UpdateQueue:
 
     def _refill(self, timeout: Optional[float]) -> Union[Delivery, Event, None]:
         deadline = None if timeout is None else time.monotonic() + timeout
-        with self._changed:
-            while True:
-                if self._dropped:
-                    # Before anything newer of the topic: what is missing lies before it.
-                    topic = next(iter(self._dropped))
-                    return Dropped(topic, self._dropped.pop(topic))
-                if self._kept and not (self._kept_events or self._oldest or self._latest):
-                    # One after the other below would find the same order.
-                    self._taken, self._kept = self._kept, self._taken
-                    self.at_work = True
-                    item: Union[Delivery, Event, None] = self._taken.popleft()
-                else:
-                    self.at_work = True  # before it is taken: ``idle`` looks at the length first
-                    item = self._take()
-                    self.at_work = item is not None
-                if item is not None:
-                    if self.holding:
-                        self.holding = False
-                        self._changed.notify_all()
+        while True:
+            with self._lock:
+                item = self._take_next()
+                if item is not None or self._closed:
                     return item
-                if self._closed or self._draining:
-                    self._closed = True
-                    return None
-                remaining = None if deadline is None else deadline - time.monotonic()
-                if remaining is not None and remaining <= 0:
-                    return None
-                self._changed.wait(remaining)
+                bell = self._bells.hang()
+            remaining = None if deadline is None else deadline - time.monotonic()
+            if remaining is not None and remaining <= 0:
+                return None
+            ring(bell, remaining)
+
+    def _take_next(self) -> Union[Delivery, Event, None]:
+        if self._dropped:
+            # Before anything newer of the topic: what is missing lies before it.
+            topic = next(iter(self._dropped))
+            return Dropped(topic, self._dropped.pop(topic), client=self._client)
+        if self._kept and not (self._kept_events or self._oldest or self._latest):
+            # One after the other below would find the same order.
+            self._taken, self._kept = self._kept, self._taken
+            self.at_work = True
+            item: Union[Delivery, Event, None] = self._taken.popleft()
+        else:
+            self.at_work = True  # before it is taken: ``idle`` looks at the length first
+            item = self._take()
+            self.at_work = item is not None
+        if item is None:
+            self._closed = self._closed or self._draining
+        elif self.holding:
+            self.holding = False
+            self._bells.ring_all()
+        return item
 
     @property
     def ended(self) -> bool:
@@ -184,24 +241,24 @@ class UpdateQueue:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing will come out of it any more."""
+        """True if nothing will come out of it any more."""
         return self.abandoned or (self.discarding and self._draining)
 
     def poke(self) -> None:
-        """Makes a reader that is held up look again whether it must go on."""
-        with self._changed:
+        """Make a reader that is held up look again whether it must go on."""
+        with self._lock:
             self.holding = False  # once is enough: it says so again where it stays
-            self._changed.notify_all()
+            self._bells.ring_all()
 
     def drain(self) -> None:
-        """Takes nothing in any more; ends when all that is queued has been taken out."""
-        with self._changed:
+        """Take nothing in any more; end when all that is queued has been taken out."""
+        with self._lock:
             self._draining = True
-            self._changed.notify_all()
+            self._bells.ring_all()
 
     def discard(self) -> None:
-        """Throws away the updates that are still queued and those still to come, and counts them. Events stay."""
-        with self._changed:
+        """Throw away the updates that are still queued and those still to come, and counts them. Events stay."""
+        with self._lock:
             # Without those taken out: the consumer may take one between a look at their number and the next line.
             self.total_dropped += len(self._kept) - self._kept_events + len(self._oldest) + len(self._latest)
             self._kept = collections.deque(item for item in self._kept if item[0] is None)
@@ -216,37 +273,45 @@ class UpdateQueue:
                 except IndexError:
                     break
                 self.total_dropped += 1
-            self._changed.notify_all()
+            self._bells.ring_all()
 
     def count_discarded(self) -> None:
         """One that was taken out before ``discard`` was thrown away, too."""
-        with self._changed:
+        with self._lock:
             self.total_dropped += 1
 
     def after_fork_in_child(self) -> None:
         """The lock may have been held by a thread that the child does not have, in the middle of a change. What was
         queued is the parent's; what was over stays so."""
-        over = (self.abandoned, self.discarding, self._draining, self.delivered, self.total_dropped)
-        self.__init__(self._size, self._must_flow)  # type: ignore[misc]
-        self.abandoned, self.discarding, self._draining, self.delivered, self.total_dropped = over
+        over = (self.abandoned, self.discarding, self._draining, self.takes_gaps, self.delivered, self.total_dropped)
+        self.__init__(self._size, self._must_flow, self._client)  # type: ignore[misc]
+        self.abandoned, self.discarding, self._draining, self.takes_gaps, self.delivered, self.total_dropped = over
 
     def _kept_updates(self) -> int:
         return len(self._kept) - self._kept_events + len(self._taken)
 
-    def _refuses(self) -> bool:
+    def _is_closing(self) -> bool:
         return self.discarding or self._draining or self.abandoned
 
     def _hold(self) -> None:
-        """Waits until there is room, as long as that may be waited for."""
-        self._changed.notify_all()  # what was put in before is the consumer's to take
-        while self._kept_updates() >= self._size and not self._refuses():
-            # Set before must_flow() looks: whoever files a request looks at it afterwards. Set before the consumer
+        """Wait until there is room, as long as that may be waited for."""
+        self._bells.ring_all()  # what was put in before is the consumer's to take
+        stalled = False
+        while self._kept_updates() >= self._size and not self._is_closing():
+            # Set before must_flow() looks: a thread that files a request looks at it afterwards. Set before the consumer
             # is looked at, too: it takes, then looks whether to wake.
             self.holding = True
-            if self._must_flow() or self._kept_updates() < self._size:
+            waiting = self._kept_updates()
+            if self._must_flow(self, stalled) or waiting < self._size:
                 break
-            # With a limit, because nobody can tell when a queue is abandoned: that happens in a destructor.
-            self._changed.wait(1.0)
+            # With a limit, because nothing wakes the reader when a queue is abandoned: that happens in a destructor.
+            bell = self._bells.hang()
+            self._lock.release()  # the reader's own lock, round which no signal handler runs
+            try:
+                woken = ring(bell, STALLED)
+            finally:
+                self._lock.acquire()
+            stalled = not woken and self._kept_updates() >= waiting
         self.holding = False
 
     def _put_latest(self, delivery: Delivery) -> None:

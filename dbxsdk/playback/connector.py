@@ -1,0 +1,197 @@
+"""A recording in place of the network: its connections open, bring frames and end as they once did, and grant all."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Callable, Optional, Tuple
+
+import attrs
+
+from dbxsdk.options import Options
+from dbxsdk.playback.handoff import Ended, Feed, Marker, Moment, Received
+from dbxsdk.runtime.clock import Clock
+from dbxsdk.session import Connector, Prepare, Receiver, Subscription
+from dbxsdk.transport import Address, Ending
+
+
+class ReplayConnector(Connector):
+    """The connections of one recorded client."""
+
+    live = False
+    refusal = "a replay answers no requests"
+    silent_opening = True
+
+    def __init__(self, number: int, begin: Moment) -> None:
+        """``begin`` is when the recorded client connected first; ``number`` distinguishes it from others in messages."""
+        self._number = number
+        self._now = begin
+        self.clock = Clock(monotonic=lambda: self._now.monotonic_ns / 1e9, wall_ns=lambda: self._now.wall_ns)
+        self._first = True
+        self._begun = False
+        self._watched = False
+        self._in_step = False
+
+    # -- for the session -----------------------------------------------------------------------------
+
+    def address(self, address: Address) -> Address:
+        """No venue's: nothing goes there."""
+        return Address("", "replay", self._number, False)
+
+    def bind(self, receiver: Receiver, must_flow: Callable[[], bool]) -> None:
+        """Take the client that is fed, and what says that a callback waits for what comes next."""
+        self._receiver = receiver
+        self.feed = Feed(must_flow)
+
+    def connect(
+        self, address: Address, options: Options, receiver: Receiver, prepare: Optional[Prepare]
+    ) -> "ReplayConnection":
+        """Make the next connection. The first opens at once, so that users can subscribe before anything is played; the
+        others when the recorded ones did."""
+        at_once, self._first = self._first, False
+        return ReplayConnection(self, receiver, at_once)
+
+    def subscribing(self, subscription: Subscription) -> None:
+        """Make sure that what users get does not depend on how fast it is played."""
+        subscription.overflow, subscription.lossy = "block", False
+        self._watched = self._watched or subscription.max_silence is not None
+        # Callbacks that look at a book must find it where it was.
+        self._in_step = self._in_step or subscription.sink is not None
+
+    def wake(self) -> None:
+        """A callback may wait for what comes next, now."""
+        self.feed.wake()
+
+    def ended(self) -> None:
+        """The client takes nothing any more."""
+        self.feed.end()
+
+    # -- for the playing thread ----------------------------------------------------------------------
+
+    def end_iterators(self) -> None:
+        """Nothing more will come: let the client's iterators end."""
+        self._receiver.end_iterators()
+
+    # -- for the connection, on the reader thread ----------------------------------------------------
+
+    def begin(self, moment: Moment, connection: "ReplayConnection") -> None:
+        """A recorded connection opens."""
+        self._keep_step(connection)
+        self._now = moment
+        if not self._begun:
+            self._begun = True
+            self._receiver.report_connected()
+
+    def end(self, ended: Ended, connection: "ReplayConnection") -> Ending:
+        """A recorded connection ends."""
+        self._keep_step(connection)
+        self._now = ended
+        return attrs.evolve(ended.ending, retry_in=ended.retry_in)
+
+    def receive(self, received: Received, connection: "ReplayConnection") -> None:
+        """Frames come, as of one read of the network."""
+        self._now = received
+        if self._watched:
+            self._receiver.tick()
+        if not self._in_step:
+            self._receiver.messages(received.messages)
+            return
+        for message in received.messages:
+            self._keep_step(connection)
+            self._receiver.messages((message,))
+
+    def _keep_step(self, connection: "ReplayConnection") -> None:
+        """If there is a book: wait for the callbacks of all that came before. They look at it."""
+        if self._in_step and not self._receiver.idle:
+            marker = Marker()
+            self.pass_on(marker)
+            self.feed.wait_passed(marker, lambda: connection.stopped)
+
+    def pass_on(self, marker: Marker) -> None:
+        """Send the marker through the callbacks thread, behind all that it has to do."""
+        self._receiver.notice(lambda: self.feed.pass_(marker))
+
+
+class ReplayConnection:
+    """Stands in for ``transport.Connection``."""
+
+    last_sent: Optional[float] = None
+    received_message_at: Optional[float] = None
+    stuck_since: Optional[float] = None
+    secrets: Tuple[str, ...] = ()
+
+    def __init__(self, connector: ReplayConnector, receiver: Receiver, at_once: bool) -> None:
+        self._connector = connector
+        self._feed = connector.feed
+        self._receiver = receiver
+        self._at_once = at_once
+        self._stopped: Optional[str] = None
+        self._asked = threading.Event()
+        self.last_received: Optional[float] = None
+        self.recorded: Any = None
+
+    def run(self) -> Ending:
+        """Bring what the recording has until the recorded connection ends."""
+        is_open = self._at_once
+        if is_open:
+            self._receiver.opened()
+        while True:
+            item = self._feed.get(lambda: self._stopped or self._asked.is_set())
+            if self._stopped is not None:
+                return Ending(self._stopped)
+            if item is None:
+                self._asked.clear()
+                self._receiver.grant()
+            elif isinstance(item, Marker):
+                self._connector.pass_on(item)
+            elif isinstance(item, list):
+                for received in item:
+                    if self._stopped is None and is_open:
+                        self.last_received = received.monotonic_ns / 1e9
+                        self._connector.receive(received, self)
+            elif not isinstance(item, Ended):
+                self._connector.begin(item, self)
+                if not is_open:
+                    is_open = True
+                    self._receiver.opened()
+            elif is_open:
+                if item.received_ns is not None:
+                    self.last_received = item.received_ns / 1e9
+                return self._connector.end(item, self)
+
+    def offer(self, text: str, *, ping: bool = False) -> bool:
+        """Something is asked. It is granted by the reader thread: the asking one holds locks."""
+        self._asked.set()
+        self._feed.wake()
+        return True
+
+    def push(self) -> bool:
+        """Nothing is ever left to be written."""
+        return True
+
+    def close(self) -> None:
+        """End ``run``."""
+        self.abort("closed")
+
+    def abort(self, reason: str) -> None:
+        """End ``run``."""
+        self._stopped = self._stopped or reason
+        self._feed.wake()
+
+    def fail(self, code: int, reason: str) -> None:
+        """The recorded connection's end follows."""
+
+    def forget(self) -> None:
+        """In a forked child: there is nothing to be closed."""
+
+    def silent_for(self, now: float) -> float:
+        """Silence is judged by the recording's clock: see ``Receiver.tick``."""
+        return 0.0
+
+    def seen_until(self, now: float) -> float:
+        """What was played was seen."""
+        return now
+
+    @property
+    def stopped(self) -> bool:
+        """True once it was told to end."""
+        return self._stopped is not None
