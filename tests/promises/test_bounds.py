@@ -1,0 +1,198 @@
+"""With "block", too, what waits for callbacks is bounded: twice ``queue_size`` and one read. Then the connection is dropped, and
+a ``Gap`` tells; nothing is lost that no gap names.
+
+Once a callback that made a call an update let the queue grow for ever: 15,104 updates after 8 s, with ``queue_size=100``.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, List
+
+from dbxsdk import Connected, DbxError, Disconnected, Dropped, Gap
+from tests.promises.venues import AT_ONCE, Clock, Document, Flood, ScriptedVenue, bybit_yes, later, listening, trade
+from tests.waiting import PATIENCE, Background, Recorder, eventually
+
+BTC = "publicTrade.BTCUSDT"
+SIZE = 50
+READ = 65536
+PADDING = "x" * 1500
+CEILING = 2 * SIZE + READ // 1500 + 2
+"""Twice the queue, and the updates of one read."""
+SECONDS = 1.2
+"""Of flood: in this time it once passed the ceiling twice over."""
+
+
+def padded(number: int) -> Document:
+    return {**trade("BTCUSDT", number), "padding": PADDING}
+
+
+class Watch:
+    """The most that was queued at any moment."""
+
+    def __init__(self, client: Any) -> None:
+        self.most = 0
+        self._client = client
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="test-watch", daemon=True)
+
+    def _run(self) -> None:
+        while not self._over.wait(0.0005):
+            self.most = max(self.most, self._client.stats().queued)
+
+    def __enter__(self) -> "Watch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(PATIENCE)
+
+
+def check_that_gaps_name_all_that_is_missing(items: List[Any]) -> int:
+    """Updates are numbered through, over all connections: where numbers are missing there must be a gap. Returns how many
+    gaps there were."""
+    last, told, gaps = None, True, 0
+    for item in items:
+        if isinstance(item, Gap):
+            assert item.topics == (BTC,)
+            told, gaps = True, gaps + 1
+        elif isinstance(item, dict):
+            if last is not None and item["n"] != last + 1:
+                assert item["n"] > last, "in their order, each once"
+                assert told, f"{last} is followed by {item['n']}, and no gap says so"
+            last, told = item["n"], False
+    return gaps
+
+
+def test_a_callback_that_makes_a_call_an_update_under_a_flood() -> None:
+    seen = Recorder()
+
+    def callback(document: Document) -> None:
+        seen(document)
+        try:
+            client.call("echo", [], timeout=1.0)
+        except DbxError:
+            pass  # the connection was dropped: that is what this is about
+
+    with ScriptedVenue(later(0.02, bybit_yes, "echo")) as venue:
+        client = venue.bybit(queue_size=SIZE)
+        client.on_event(seen)
+        with client, Watch(client) as watch:
+            client.subscribe(BTC, callback=callback, raw=True)
+            clock = Clock()
+            with Flood(lambda number: venue.link().send(padded(number))):
+                while clock.seconds < SECONDS:
+                    time.sleep(0.01)
+                    assert watch.most <= CEILING
+            assert watch.most > SIZE, "it was a flood"
+            eventually(lambda: seen.of(Gap))
+        assert watch.most <= CEILING
+        assert seen.of(Disconnected) and "queue_size" in seen.of(Disconnected)[0].reason
+        assert check_that_gaps_name_all_that_is_missing(seen.items) >= 1
+
+
+def test_an_iterator_in_whose_loop_a_call_is_made_under_a_flood() -> None:
+    got: List[Any] = []
+
+    with ScriptedVenue(later(0.02, bybit_yes, "echo")) as venue, listening(venue.bybit(queue_size=SIZE)) as (client, seen):
+        iterator = client.messages(BTC, raw=True)
+
+        def loop() -> None:
+            for item in iterator:
+                got.append(item)
+                try:
+                    client.call("echo", [], timeout=1.0)
+                except DbxError:
+                    pass
+
+        looping = Background(loop)
+        with Watch(client) as watch:
+            clock = Clock()
+            with Flood(lambda number: venue.link().send(padded(number))):
+                while clock.seconds < SECONDS:
+                    time.sleep(0.01)
+                    assert watch.most <= CEILING
+        assert watch.most > SIZE
+        client.close()
+        looping.result()
+        assert seen.of(Disconnected)
+        check_that_gaps_name_all_that_is_missing(got)
+
+
+def test_a_callback_that_waits_for_a_book_under_a_flood() -> None:
+    with ScriptedVenue(bybit_yes) as venue, listening(venue.bybit(queue_size=SIZE)) as (client, seen):
+        book = client.order_book("ETHUSDT", depth=1)
+        client.subscribe(BTC, callback=lambda _: book.wait_ready(0.5), raw=True)
+        with Watch(client) as watch:
+            clock = Clock()
+            with Flood(lambda number: venue.link().send(padded(number))):
+                while clock.seconds < SECONDS:
+                    time.sleep(0.01)
+                    assert watch.most <= CEILING
+        assert SIZE < watch.most
+        eventually(lambda: client.stats().reconnects >= 1)  # told behind all the updates that still wait
+
+
+def test_nothing_is_dropped_below_the_ceiling() -> None:
+    """A burst that the queue can take, with its second half: no update is lost, and no connection."""
+    seen = Recorder()
+
+    def callback(document: Document) -> None:
+        client.call("echo", [], timeout=2.0)
+        seen(document)
+
+    with ScriptedVenue(later(0.001, bybit_yes, "echo")) as venue:
+        client = venue.bybit(queue_size=50)
+        client.on_event(seen)
+        with client:
+            client.subscribe(BTC, callback=callback, raw=True)
+            for number in range(0, 90, 10):
+                venue.link().send(*(trade("BTCUSDT", each) for each in range(number, number + 10)))
+            eventually(lambda: len(seen.of(dict)) == 90)
+            assert [item["n"] for item in seen.of(dict)] == list(range(90))
+            assert [type(item) for item in seen.items if not isinstance(item, dict)] == [Connected]
+
+
+def test_close_is_at_once_in_the_middle_of_a_flood() -> None:
+    with ScriptedVenue(later(0.02, bybit_yes, "echo")) as venue:
+        client = venue.bybit(queue_size=SIZE)
+        client.subscribe(BTC, callback=lambda _: client.call("echo", [], timeout=1.0), raw=True)
+        with Flood(lambda number: venue.link().send(padded(number))):
+            eventually(lambda: client.stats().queued > SIZE)
+            clock = Clock()
+            client.close()
+            assert clock.seconds < 1.0 + AT_ONCE
+
+
+def test_the_updates_that_were_refused_are_counted() -> None:
+    go_on = threading.Event()
+    seen = Recorder()
+
+    def callback(document: Document) -> None:
+        seen(document)
+        if document["n"] == 0:
+            client.submit("echo", [])
+            go_on.wait(PATIENCE)
+
+    with ScriptedVenue(later(PATIENCE, bybit_yes, "echo")) as venue:
+        client = venue.bybit(queue_size=10)
+        client.on_event(seen)
+        with client:
+            client.subscribe(BTC, callback=callback, raw=True)
+            venue.link().send(trade("BTCUSDT", 0))
+            seen.wait_for(dict)
+            link = venue.link()
+            for number in range(1, 60):
+                link.send_quietly(trade("BTCUSDT", number))
+                time.sleep(0.002)  # a read of its own
+            venue.link(2)
+            go_on.set()
+            eventually(lambda: not client.stats().queued)
+            venue.link(2).send(trade("BTCUSDT", 100))
+            eventually(lambda: seen.items and isinstance(seen.items[-1], dict) and seen.items[-1]["n"] == 100)
+        numbers = [item["n"] for item in seen.of(dict)][:-1]
+        assert numbers == list(range(len(numbers))) and 20 <= len(numbers) <= 23
+        assert check_that_gaps_name_all_that_is_missing(seen.items) == 1
+        assert sum(event.count for event in seen.of(Dropped)) == client.stats().dropped
