@@ -523,10 +523,10 @@ def test_offers_to_a_deaf_peer_return_at_once_and_arrive_when_it_reads(tls: Dict
             assert monotonic() - begun < 0.05
         assert connection.stuck_since is not None and connection.last_sent == sent
         script.hear.set()
-        eventually(connection.push)
+        eventually(connection.push, 4 * PATIENCE)
         assert connection.stuck_since is None
         assert connection.offer("the last")
-        eventually(lambda: len(script.frames) > len(taken))
+        eventually(lambda: len(script.frames) > len(taken), 4 * PATIENCE)
         assert script.frames == [(TEXT, each.encode()) for each in [*taken, "the last"]]
 
 
@@ -633,7 +633,7 @@ def test_pings_of_a_peer_that_does_not_read_block_nothing_and_pile_up_nowhere(tl
             waiting += wire._outgoing.pending
         assert waiting < 1000
         script.hear.set()
-        eventually(connection.push)
+        eventually(connection.push, 4 * PATIENCE)
         eventually(lambda: script.frames and script.frames[-1][1].startswith(b"%dx" % (count - 1)))
         answered = [int(payload.split(b"x")[0]) for opcode, payload in script.frames if opcode == PONG]
         assert len(answered) == len(script.frames) and answered == sorted(set(answered)), "each at most once"
@@ -790,7 +790,7 @@ def test_key_updates_while_a_frame_waits_for_room(
                     assert connection.stuck_since is not None
                     assert not connection.offer("no room")
                 halfway.open.set()
-                eventually(connection.push)
+                eventually(connection.push, 4 * PATIENCE)
                 connection.send("y" * 20, 1.0)
                 assert unmask(server.wait_for(rb"\x81\x94.{24}")[0]) == b"y" * 20, "it can read all that we said"
                 assert wire._outgoing.pending == 0
