@@ -87,7 +87,8 @@ class Calls:
 
     def _file(self, entry: Entry) -> None:
         # In one step: a request must not be left with threads that have ended.
-        self._lives.ensure_threads()
+        if not self._shared.machine.link.ready:
+            self._lives.ensure_threads()
         self._shared.machine.request(entry)
 
     def _outcome(self, entry: Entry, deadline: float) -> Any:

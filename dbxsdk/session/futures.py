@@ -3,64 +3,56 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future
-from concurrent.futures._base import FINISHED
-from typing import Any, Callable, Optional
+from concurrent.futures import Future, TimeoutError
+from concurrent.futures._base import FINISHED, RUNNING
+from typing import Any, Callable, List, Optional
 
 from dbxsdk.errors import ConnectionLost
 from dbxsdk.runtime.reentrancy import calls_user_code
 from dbxsdk.runtime.log import ClientLog
-from dbxsdk.runtime.waiting import Bells, Flag, ring
+from dbxsdk.runtime.waiting import Flag
 
 
 class _Condition(type(threading.RLock())):  # type: ignore[misc]
-    """What a future needs of a condition. To enter and leave it is the lock's own: a signal handler that raises in a thread that
-    waits for its future must not leave it locked, or the reader waits for ever."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._bells = Bells()
-
-    def wait(self, timeout: Optional[float] = None) -> bool:
-        """Wait to be notified; False after ``timeout`` seconds. With the lock held, once."""
-        bell = self._bells.hang()
-        self.release()
-        try:
-            return ring(bell, timeout)
-        finally:
-            self.acquire()
+    """What a future needs of a condition. To enter and leave it is the lock's own: a signal handler that raises must not leave it
+    locked, or the reader waits for ever. Nobody waits for it: see ``RequestFuture.result``."""
 
     def notify_all(self) -> None:
-        """Wake all that wait. With the lock held."""
-        self._bells.ring_all()
+        """Do nothing."""
 
 
 class RequestFuture(Future):  # type: ignore[type-arg]
     """A future that can be completed in a forked child, whichever thread held its lock in the parent."""
 
     def __init__(self, log: ClientLog, request_id: Any) -> None:
-        super().__init__()
+        # Not ``Future.__init__``, whose condition is made for nothing. A request cannot be taken back: it is running, and
+        # ``cancel`` says so.
         self._condition = _Condition()
+        self._state = RUNNING
+        self._result: Any = None
+        self._exception: Optional[BaseException] = None
+        self._waiters: List[Any] = []
+        self._done_callbacks: List[Any] = []
         self._over = Flag()
         self._log = log
         self.request_id = request_id
-        # A request cannot be taken back: cancel() has to say so.
-        self.set_running_or_notify_cancel()
 
     def result(self, timeout: Optional[float] = None) -> Any:
         """Return the result, or raise the exception; wait for it for ``timeout`` seconds at most."""
-        self._wait(timeout)
-        return super().result(0)
+        error = self.exception(timeout)
+        if error is None:
+            return self._result
+        try:
+            raise error
+        finally:
+            del self, error  # or its traceback would be a circle
 
     def exception(self, timeout: Optional[float] = None) -> Optional[BaseException]:
         """Return the exception, or None; wait for it for ``timeout`` seconds at most."""
-        self._wait(timeout)
-        return super().exception(0)
-
-    def _wait(self, timeout: Optional[float]) -> None:
         # Without the condition, which a signal handler that raises in the middle of its ``wait`` would leave too often.
-        if not self.done():
-            self._over.wait(timeout)
+        if self._state != FINISHED and not self._over.wait(timeout):
+            raise TimeoutError
+        return self._exception
 
     def set_result(self, result: Any) -> None:
         """Set the result, and run callbacks."""

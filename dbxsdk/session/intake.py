@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from concurrent.futures import InvalidStateError
 from typing import Any, Optional, Sequence, Set, Tuple
 
@@ -149,12 +148,13 @@ class Intake:
 
     def _conclude(self, entry: Entry, reply: Reply) -> None:
         result, error = self._read(entry.request, reply)
-        # Decided already: a decision was mended meanwhile, or the process was forked.
-        with contextlib.suppress(InvalidStateError):
+        try:
             if error is None:
                 entry.future.set_result(result)
             else:
                 entry.future.set_exception(error)
+        except InvalidStateError:
+            pass  # decided already: a decision was mended meanwhile, or the process was forked
 
     def _read(self, request: Request, reply: Reply) -> Tuple[Any, Optional[BaseException]]:
         try:

@@ -217,7 +217,7 @@ class Lives:
     def guard_blocking(self, method: str) -> None:
         """Raise ``WrongThreadError`` on the reader thread."""
         threads = self._threads
-        if threads is not None and threads.started and threading.current_thread() is threads.reader:
+        if threads is not None and threads.started and threading.get_ident() == threads.reader.ident:
             raise WrongThreadError(f"{method} would wait for an answer on the thread that has to read it; use another thread")
 
     def leave_behind(self) -> None:

@@ -167,6 +167,8 @@ class Dispatcher:
     def put_staged(self) -> None:
         """Put what was staged into the queues; ``flush`` returns what came of it."""
         queues, self._staged = self._staged, []
+        if not queues:
+            return
         # First to all that have room, so that nothing waits for room in another queue.
         for queue in queues:
             deliveries, queue.staged = queue.staged, []
