@@ -12,6 +12,7 @@ from typing import Any, Callable, Iterable, List, Optional
 
 from dbxsdk.errors import RecordingError
 from dbxsdk.recording.format import VERSION, End, Header, encode
+from dbxsdk.runtime.clock import monotonic, monotonic_ns
 from dbxsdk.version import __version__
 
 SUFFIX = ".jsonl.gz"
@@ -115,7 +116,7 @@ class Files:
         """End the open file, if there is one."""
         if self._descriptor is not None:
             try:
-                self._write(member(encode(End(time.monotonic_ns(), time.time_ns(), reason))), True)
+                self._write(member(encode(End(monotonic_ns(), time.time_ns(), reason))), True)
             finally:
                 self._close()
 
@@ -126,15 +127,15 @@ class Files:
     def _is_full(self, more: int) -> bool:
         if self._max_bytes is not None and self._size + more + _END_BYTES > self._max_bytes:
             return True
-        return self._max_seconds is not None and time.monotonic() - self._opened >= self._max_seconds
+        return self._max_seconds is not None and monotonic() - self._opened >= self._max_seconds
 
     def _open(self, head: str) -> None:
         wall_ns = time.time_ns()
         path, descriptor = self._create(wall_ns)
-        self._descriptor, self._size, self._opened = descriptor, 0, time.monotonic()
+        self._descriptor, self._size, self._opened = descriptor, 0, monotonic()
 
         header = Header(
-            VERSION, __version__, self.recording, self.count + 1, self._started_ns, wall_ns, time.monotonic_ns()
+            VERSION, __version__, self.recording, self.count + 1, self._started_ns, wall_ns, monotonic_ns()
         )
         try:
             self._write(member(encode(header) + head), True)

@@ -9,6 +9,7 @@ from typing import Optional, Sequence, Tuple
 from dbxsdk.recording.background_writer import FRAME_BYTES, OnError, Origin, Tape
 from dbxsdk.recording.format import Closed, Frame, NotSent
 from dbxsdk.recording.redaction import Secrets
+from dbxsdk.runtime.clock import monotonic_ns
 
 
 class RecordedConnection(Origin):
@@ -40,7 +41,7 @@ class RecordedConnection(Origin):
 
     def not_sent(self, number: int) -> None:
         """Record that the frame was not sent after all: not one byte of it left."""
-        self._tape.put((self, NotSent(self.number, time.monotonic_ns(), time.time_ns(), number)), 0, 0)
+        self._tape.put((self, NotSent(self.number, monotonic_ns(), time.time_ns(), number)), 0, 0)
 
     def control(self, direction: str, kind: str, payload: bytes) -> None:
         """Record a control frame: ``direction`` is ``"in"`` or ``"out"``, ``kind`` ``"ping"``, ``"pong"`` or ``"close"``."""
@@ -57,9 +58,9 @@ class RecordedConnection(Origin):
         last byte came (monotonic seconds). Nothing may follow."""
         reason = self.secrets.hide(reason)
         received_ns = None if last_received is None else int(last_received * 1e9)
-        closed = Closed(self.number, time.monotonic_ns(), time.time_ns(), reason, code, retry_in, received_ns)
+        closed = Closed(self.number, monotonic_ns(), time.time_ns(), reason, code, retry_in, received_ns)
         self._tape.close_connection(self, closed)
 
     def _frame(self, direction: str, kind: str, payload: Optional[bytes], number: Optional[int]) -> None:
-        frame = Frame(self.number, time.monotonic_ns(), time.time_ns(), direction, kind, payload, number)
+        frame = Frame(self.number, monotonic_ns(), time.time_ns(), direction, kind, payload, number)
         self._tape.put((self, frame), FRAME_BYTES + len(payload or b""), 1)

@@ -15,6 +15,7 @@ from dbxsdk.recording.recorded_connection import RecordedConnection
 from dbxsdk.recording.redaction import Secrets
 from dbxsdk.runtime import reentrancy
 from dbxsdk.runtime import exit as at_exit
+from dbxsdk.runtime.clock import monotonic_ns
 from dbxsdk.runtime.fork import ForkAware
 
 _AT_END = 5.0
@@ -127,7 +128,7 @@ class Recorder(ForkAware):
         connection = RecordedConnection(tape, number, hidden, on_error)
         endpoint = hidden.hide(endpoint.split("?")[0].split("#")[0])
         known = hidden.hide_in(dict(settings))
-        opened = Opened(number, time.monotonic_ns(), time.time_ns(), venue, client, known, endpoint, whose)
+        opened = Opened(number, monotonic_ns(), time.time_ns(), venue, client, known, endpoint, whose)
         encode(opened)  # raises here, not on the recorder's thread, for settings that are not JSON
         tape.open_connection(connection, opened)
         return connection

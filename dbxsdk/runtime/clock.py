@@ -5,26 +5,26 @@ from __future__ import annotations
 import functools
 import sys
 import time
-from typing import Callable
+from typing import Callable, Tuple
 
 import attrs
 
-__all__ = ["MACHINE", "Clock", "monotonic", "wall_ns"]
+__all__ = ["MACHINE", "Clock", "monotonic", "monotonic_ns", "wall_ns"]
 
 
-def _boot_time() -> Callable[[], float]:
+def _boot_time() -> Tuple[Callable[[], float], Callable[[], int]]:
     name = "CLOCK_MONOTONIC" if sys.platform == "darwin" else "CLOCK_BOOTTIME"
     number = getattr(time, name, None)
     if number is not None:
         try:
             time.clock_gettime(number)
         except OSError:  # a sandbox or an old kernel that does not have it
-            return time.monotonic
-        return functools.partial(time.clock_gettime, number)
-    return time.monotonic
+            return time.monotonic, time.monotonic_ns
+        return functools.partial(time.clock_gettime, number), functools.partial(time.clock_gettime_ns, number)
+    return time.monotonic, time.monotonic_ns
 
 
-monotonic = _boot_time()
+monotonic, monotonic_ns = _boot_time()
 """Return the seconds since some fixed moment, by a clock that nobody sets and that goes on while the machine sleeps.
 
 ``time.monotonic`` stands still during a suspend on Linux and macOS: a connection that died meanwhile would look alive for a

@@ -5,9 +5,9 @@ from __future__ import annotations
 import collections
 import random
 import threading
-import time
 from typing import Callable, Deque, Dict, Tuple
 
+from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.fork import ForkAware
 
 # By the system's chance: where fork hooks are skipped, the children of one process share ``random``'s.
@@ -17,7 +17,7 @@ uniform = random.SystemRandom().uniform
 class ConnectionBudget(ForkAware):
     """Connections made to each host by the whole process, within a sliding window."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._made: Dict[str, Deque[float]] = {}
         self._lock = threading.Lock()  # guards _made

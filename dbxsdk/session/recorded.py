@@ -3,11 +3,11 @@ carries on."""
 
 from __future__ import annotations
 
-import time
 from typing import Any, Callable, Optional, Sequence
 
 from dbxsdk.events import Event, RecordingFailed
 from dbxsdk.protocol import Protocol
+from dbxsdk.runtime.clock import monotonic_ns
 from dbxsdk.runtime.log import ClientLog
 from dbxsdk.transport import Address, Message
 
@@ -69,7 +69,7 @@ class Recorded:
     def received(self, messages: Sequence[Message], received_ns: int) -> None:
         """What one read of the network brought. Only where there is a ``current`` one."""
         if self.current is not None:
-            self.current.received(messages, received_ns, time.monotonic_ns())
+            self.current.received(messages, received_ns, monotonic_ns())
 
     def end(self, reason: str, code: Optional[int], retry_in: Optional[float], last_byte: Optional[float]) -> None:
         """``last_byte`` is the monotonic time of the last byte that came."""
