@@ -366,6 +366,13 @@ def test_the_representation_names_the_endpoint_and_the_state() -> None:
     assert (named.name, repr(named)) == ("my spot desk", f"<FakeClient my spot desk {network.url[5:-1]}:80 new>")
 
 
+def test_an_iterator_and_a_subscription_name_their_topics() -> None:
+    network = Network()
+    with network.client() as client, client.messages("ticks", "A") as messages:
+        assert repr(messages.subscription) == f"<Subscription ticks {list(messages.subscription.topics)}>"
+        assert repr(messages) == f"<Messages of {messages.subscription!r}>"
+
+
 def test_what_a_client_is_called_is_in_its_threads_events_and_log(caplog: pytest.LogCaptureFixture) -> None:
     network, events = Network(), Recorder()
     first, second = network.client(name="one"), network.client(name="two")

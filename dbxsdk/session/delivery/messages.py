@@ -26,6 +26,9 @@ class Messages(Generic[T]):
         self._queue = queue
         self.subscription = subscription
 
+    def __repr__(self) -> str:
+        return f"<Messages of {self.subscription!r}>"
+
     def __iter__(self) -> "Messages[T]":
         return self
 

@@ -257,7 +257,7 @@ class UpdateQueue:
             self._bells.ring_all()
 
     def discard(self) -> None:
-        """Throw away the updates that are still queued and those still to come, and counts them. Events stay."""
+        """Throw away the updates that are still queued and those still to come, and count them. Events stay."""
         with self._lock:
             # Without those taken out: the consumer may take one between a look at their number and the next line.
             self.total_dropped += len(self._kept) - self._kept_events + len(self._oldest) + len(self._latest)
