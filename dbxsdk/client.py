@@ -30,7 +30,7 @@ class Client:
     """One venue socket, kept open by background threads. Use a venue's own class.
 
     Construction does no I/O: the connection opens on ``open`` or on the first request or subscription. Every method
-    may be called from any thread. After a fork, a client starts afresh in the child at its next use and keeps
+    may be called from any thread. After a fork, a client starts again in the child at its next use and keeps
     its subscriptions.
 
     An open client lives until it is closed, also when nobody holds it any more: its callbacks go on. So a notebook cell
@@ -235,7 +235,7 @@ class Client:
 
     def unsubscribe(self, channel: AnyChannel, symbols: Symbols = ()) -> None:
         """Ends every subscription to these topics; without symbols, to all topics of the channel. Callbacks are not
-        called again once this returned. The venue is told, its answer is not waited for. What is not subscribed
+        called again once this returned. The request goes to the venue, its answer is not waited for. What is not subscribed
         is passed over.
 
         Raises:

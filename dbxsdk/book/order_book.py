@@ -34,7 +34,7 @@ class OrderBook:
     too, when another book of the same topic is made, and all of them are stale until it has come.
 
     Reads of a stale book give what was known last; only after an unreadable change is it empty, since half of it may
-    have gone in, and in a forked child, where it is stale until the client has connected afresh. Where the whole book
+    have gone in, and in a forked child, where it is stale until the client has connected again. Where the whole book
     that was asked for is crossed as well, the venue means it: ``is_crossed`` stays, and the book is not stale.
     """
 
@@ -149,7 +149,7 @@ class OrderBook:
 
     @property
     def is_stale(self) -> bool:
-        """Whether the book may not be what the venue has now. See the class."""
+        """True if the book may not be what the venue has now. See the class."""
         self._state.check_process()
         return self._state.stale_reason is not None
 
@@ -161,13 +161,13 @@ class OrderBook:
 
     @property
     def is_crossed(self) -> bool:
-        """Whether the best bid is at or above the best ask."""
+        """True if the best bid is at or above the best ask."""
         self._state.check_process()
         return self._state.is_crossed
 
     @property
     def age(self) -> Optional[float]:
-        """Seconds since the venue last told of this book, be it by repeating it; None before the first time."""
+        """Seconds since the venue last sent this book or an update of it, even a repeated one; None before the first."""
         self._state.check_process()
         return self._state.age()
 
@@ -215,7 +215,7 @@ class OrderBook:
     def on_update(self, callback: Callable[["OrderBook"], Any]) -> None:
         """Calls ``callback(book)`` after a change of the book, its becoming stale included, on the client's callbacks
         thread. It may read the book and call every method of the client. By then the book may have moved on: changes
-        that come before the callback has had its turn are told of once. With ``dispatch="inline"`` it is called after
+        that come before the callback has had its turn are reported once. With ``dispatch="inline"`` it is called after
         each, on the reader thread. One that raises is reported like every callback of the client."""
         if not callable(callback):
             raise TypeError(f"callback must be callable, not {type(callback).__name__}")

@@ -31,7 +31,7 @@ class BookRule(abc.ABC):
     """One venue's rule for one kind of book. It keeps nothing from update to update."""
 
     shows_locked = False
-    """Whether the venue's own page shows a whole book whose best bid equals its best ask."""
+    """True if the venue's own page shows a whole book whose best bid equals its best ask."""
 
     @abc.abstractmethod
     def read(self, push: Push, last: Optional[int]) -> Optional[Change]:

@@ -224,7 +224,7 @@ class BookState(ForkAware):
 
     def end(self, error: Optional[DbxError], reason: str) -> None:
         """End it because nothing comes any more, through ``error`` or in good order. Threads that wait for it, now or
-        later, are told."""
+        later, are reported."""
         with self.lock:
             if not self.closed:
                 self.closed = True

@@ -15,7 +15,7 @@ class BookSnapshot:
 
     Attributes:
         symbol: the venue's symbol.
-        bids, asks: tuples of (price, size), best first; empty where the venue has not told of any.
+        bids, asks: tuples of (price, size), best first; empty if the venue has sent none.
         update_id: the venue's number of the last update in it, or None where the venue has none.
         venue_time_ms: the venue's time of that update in ms since 1970, or None where it sends none.
         version: grows with each change of the book in this process; for ``OrderBook.wait_update``.

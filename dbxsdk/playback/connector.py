@@ -193,5 +193,5 @@ class ReplayConnection:
 
     @property
     def stopped(self) -> bool:
-        """True once it was told to end."""
+        """True once it has to end."""
         return self._stopped is not None

@@ -33,7 +33,7 @@ class Received(Moment):
 
 @attrs.frozen
 class Ended(Moment):
-    """The connection's end, as it was told."""
+    """The connection's end, as it was recorded."""
 
     ending: Ending
     retry_in: Optional[float]
@@ -53,7 +53,7 @@ class Feed:
     """A short queue of items, with one thread at each end."""
 
     def __init__(self, must_flow: Callable[[], bool]) -> None:
-        """``must_flow`` tells whether a callback waits for what comes next: then nobody can wait for the callback."""
+        """``must_flow`` is True if a callback waits for what comes next: then nobody can wait for the callback."""
         self._must_flow = must_flow
         self._changed = threading.Condition(threading.Lock())  # its lock guards all below, and ``Marker.passed``
         self._items: Deque[Item] = collections.deque()

@@ -52,7 +52,7 @@ class Replayed:
     Attributes:
         frames: incoming frames that were handed to clients.
         seconds: recorded time that was played.
-        lost: frames that are missing because the recorder could not keep up; each such place was told as a ``Gap``.
+        lost: frames that are missing because the recorder could not keep up; each such place was reported as a ``Gap``.
         removed: incoming frames that were recorded without their text, since they held a secret; passed over.
         torn: what could not be read at the end of files (``dbxsdk.recording.Torn``).
         missing: files that lie between others of their recording and are not there, as ``(recording, number)``.
@@ -101,7 +101,7 @@ class Replay:
       Subscribe before it plays: what is subscribed later begins wherever the replay happens to be by then.
     * Requests (``call``, ``submit``, ``ping``, and the methods made of them) fail as ``ConnectError``: nothing is sent.
       Subscriptions of private sockets need no credentials.
-    * ``received_ns``, ``Gap.seconds`` and ``Silent`` tell of recorded times. Recorded disconnects are told when they were;
+    * ``received_ns``, ``Gap.seconds`` and ``Silent`` are of recorded times. Recorded disconnects are reported when they were;
       after the last one the client stays as it is. Failed tries to reconnect were not recorded. Where frames are missing
       in the recording, the client is disconnected for a moment, so that there is a ``Gap`` and books are stale.
     * Nothing is dropped, whatever the overflow policy. A slow callback delays the replay.
@@ -109,7 +109,7 @@ class Replay:
       an order book is played frame by frame, so that every callback finds the book where it was.
       A callback that waits for another client's update waits in vain.
     * Waiting for a book (``wait_ready``), or for a client to end (``wait``), is for other threads once it plays; ``run`` and
-      ``wait`` of the replay tell when all is played.
+      ``wait`` of the replay return once all is played.
     * Iterators (``messages``) get the same updates in the same order, each at its consumer's own pace and in a thread
       of its own: one that nobody reads stops the replay when its queue is full, as it would stop a live client. They end
       when the replay does. In one thread: ``start``, then iterate.
@@ -223,7 +223,7 @@ class Replay:
             self._thread.start()
 
     def wait(self, timeout: Optional[float] = None) -> Optional[Replayed]:
-        """Blocks until all is played and every callback has returned, or the replay was closed, and tells what it did;
+        """Block until all is played and every callback has returned, or the replay was closed, and return what it did;
         None after ``timeout`` seconds.
 
         Raises:

@@ -36,7 +36,7 @@ class Pace:
         self._recording = ""
         self._latest_ns = 0
         self.elapsed_ns = 0
-        """Recorded time played. Between two recordings none passes: their clocks tell nothing of each other."""
+        """Recorded time played. Between two recordings none passes: their clocks cannot be compared."""
 
     def advance(self, recording: str, monotonic_ns: int) -> float:
         """A record of that time is next. Returns for how many seconds it is to be waited for: 0 or less, where it is due."""

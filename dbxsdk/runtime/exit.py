@@ -9,7 +9,7 @@ What holds at the interpreter's exit:
   started there: a client that is not open cannot be opened any more (``ConnectError``).
 * The hook closes all clients at once, within ``AT_EXIT`` seconds together: requests in flight end (their done-callbacks run
   on the clients' heartbeat threads), close frames are sent, threads are joined. What has not ended by then, a callback
-  that does not return, is told in one line of the log and left to end with the process: it runs on daemon threads.
+  that does not return, is reported in one line of the log and left to end with the process: it runs on daemon threads.
 * Then recorders write what they have.
 
 Where ``atexit`` is skipped (a signal's default action, ``os._exit``, children of ``multiprocessing``) the process ends
@@ -107,7 +107,7 @@ def close(ending: Iterable[Session], timeout: float) -> None:
 
 def _tell(ending: Iterable[Session]) -> Tuple[List[threading.Thread], List[Session]]:
     """Each by a thread of its own. Returns these, and the sessions for which none is to be had: the interpreter is shutting
-    down. Almost always their heartbeat threads have told all."""
+    down. Almost always their heartbeat threads have run them all."""
     telling, untold = [], []
     for session in ending:
         thread = threading.Thread(target=session.settle, name="dbxsdk-closing", daemon=True)

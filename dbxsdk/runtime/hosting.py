@@ -24,7 +24,7 @@ def warn_where_threads_cannot_run() -> None:
 
 
 def threads_survive_forks() -> bool:
-    """Whether threads are greenlets, which are in a forked child as they were in its parent, locks and all."""
+    """True if threads are greenlets, which are in a forked child as they were in its parent, locks and all."""
     monkey: Any = sys.modules.get("gevent.monkey")
     return monkey is not None and bool(monkey.is_module_patched("threading"))
 
@@ -45,7 +45,7 @@ def _problem(uwsgi: Any) -> Optional[str]:
 
 
 def _threads_run(uwsgi: Any, options: "dict[str, str]") -> bool:
-    # Since 2.0.27 threads are enabled whatever the options say; this tells the outcome.
+    # Since 2.0.27 threads are enabled whatever the options say; this says which it is.
     if getattr(uwsgi, "has_threads", 0):
         return True
     threads = options.get("threads", "")

@@ -170,7 +170,7 @@ class Intake:
             return None, error
 
     def _late(self, request: Request, reply: Reply) -> None:
-        """Report the answer to a request whose caller was told that its outcome is unknown."""
+        """Report the answer to a request whose caller got an ``OutcomeUnknown``."""
         if request.topics:
             return  # a subscription that was ended in the meantime, or asked for again
         result, error = self._read(request, reply)

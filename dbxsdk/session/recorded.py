@@ -79,7 +79,7 @@ class Recorded:
 
 
 class _Guarded:
-    """One connection of a recorder, which may be the user's: at the first exception it is dropped, and that is told. From
+    """One connection of a recorder, which may be the user's: at the first exception it is dropped, and that is reported. From
     any thread."""
 
     def __init__(self, recording: Any, failed: Callable[[str, Exception, int], None]) -> None:

@@ -20,7 +20,7 @@ from dbxsdk.transport import Address
 
 @attrs.define(eq=False)
 class Shared:
-    """Made anew in each process: a fork may leave its locks held."""
+    """Made again in each process: a fork may leave its locks held."""
 
     name: str
     protocol: Protocol

@@ -110,7 +110,7 @@ class Wire:
         return self._remaining()
 
     def settimeout(self, timeout: Optional[float]) -> None:
-        """Ignore websocket-client's wish: time limits here are ``deadline`` and ``write``'s argument."""
+        """Ignore what websocket-client sets: time limits here are ``deadline`` and ``write``'s argument."""
 
     def fileno(self) -> int:
         return self._raw.fileno()

@@ -148,7 +148,7 @@ class BybitPrivateProtocol(Protocol):
         op = document.get("op")
         kind = op if isinstance(op, str) and op else None
         if is_pong(document):
-            # Without an id one cannot be told from another, and it does not matter: each proves life.
+            # Without an id one cannot be distinguished from another, and it does not matter: each proves life.
             key = request_id(document, "req_id")
             self._clock.pong_came(key, pong_time_ms(document))
             return (Reply(key, document, "ping", ordered=True),)

@@ -193,7 +193,7 @@ class BybitPublicProtocol(Protocol):
             return Reply(request_id(document, "req_id"), document, COMMAND, named or None)
         op = document.get("op")
         if is_pong(document):
-            # Without an id one cannot be told from another, and it does not matter: each proves life.
+            # Without an id one cannot be distinguished from another, and it does not matter: each proves life.
             return Reply(request_id(document, "req_id"), document, "ping", ordered=True)
         if "retCode" in document:
             # The order entry socket's envelope: the address is not that of a public socket.

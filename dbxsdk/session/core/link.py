@@ -19,7 +19,7 @@ class Life:
         """Threads that wait in an opening for it to be ready."""
         self.was_ready = False
         self.stopped = False
-        """True once it was told to end."""
+        """True once it has to end."""
         self.error: Optional[DbxError] = None
         """Why it ended."""
 
@@ -27,7 +27,7 @@ class Life:
 @attrs.frozen
 class Verdict:
     """What follows from a connection's end: another try after ``delay`` seconds, or the end because of ``error``. Neither
-    where it was told to stop."""
+    if it had to stop."""
 
     delay: Optional[float] = None
     error: Optional[DbxError] = None

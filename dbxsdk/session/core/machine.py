@@ -216,7 +216,7 @@ class Machine(Subscribing):
     def mend(self, entries: Sequence[Entry]) -> None:
         """The tables cannot be relied on: make them again, from the users' requests without an outcome and from what is
         wanted. The connection, if there is one, has to end."""
-        # What was decided stays so: a gap is told once, an outcome is the only one. But nothing is written any more.
+        # What was decided stays so: a gap is reported once, an outcome is the only one. But nothing is written any more.
         self.effects[:] = [effect for effect in self.effects if not isinstance(effect, Send)]
         self.requests = Requests()
         self._alone.clear()

@@ -130,7 +130,7 @@ class Requests:
 
     def abandon(self, entry: Entry) -> bool:
         """Remove one that nobody waits for any more; False if its outcome was decided before."""
-        # What the venue is to end it is told, however late.
+        # An unsubscription is still sent, however late.
         entry.abandoned = entry.role is not Role.UNSUBSCRIBE
         if entry in self.unsent:
             del self.unsent[entry]

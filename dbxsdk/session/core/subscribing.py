@@ -136,7 +136,7 @@ class Subscribing(Work):
     def _subscribe_unanswered(self, request: Request, now: float) -> None:
         lost = self.topics.unanswered(request.topics, self._hole(now))
         if lost:
-            # Whoever waits in subscribe() is told there. Of topics that were live before nobody would notice that they do
+            # A thread that waits in subscribe() gets it there. Of topics that were live before nobody would notice that they do
             # not flow: they get a new connection.
             self.effects.append(Abort("a subscribe request was not answered"))
         else:

@@ -192,7 +192,7 @@ class UpdateQueue:
         self._kept_events += 1
 
     def get(self, timeout: Optional[float] = None) -> Union[Delivery, Event, None]:
-        """Take out the oldest item. None when the queue has ended, or after ``timeout`` seconds (``ended`` tells which)."""
+        """Take out the oldest item. None when the queue has ended, or after ``timeout`` seconds (``ended`` says which)."""
         try:
             item = self._taken.popleft()
         except IndexError:
