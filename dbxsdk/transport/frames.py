@@ -64,6 +64,8 @@ class FrameReader:
         # The begin of a frame that is not whole yet; joined when all of it is there, not with every piece.
         self._pieces: List[bytes] = []
         self._missing = 0
+        self._behind: Optional[Tuple[bytes, int]] = None
+        """Bytes that are not looked at yet, behind a control frame: not copied, for there may be another after each."""
         self._fragments: Optional[bytearray] = None
         self._fragments_binary = False
         self._utf8: Any = None
@@ -75,18 +77,21 @@ class FrameReader:
         is then in ``stop``."""
         messages = Batch()
         self.stop = None
-        if self._pieces:
+        begin = 0
+        if self._behind is not None:
+            (before, begin), self._behind = self._behind, None
+            data, begin = (before[begin:] + data, 0) if data else (before, begin)
+        elif self._pieces:
             self._pieces.append(data)
             self._missing -= len(data)
             if self._missing > 0:
                 return messages
             data = b"".join(self._pieces)
             self._pieces = []
-        messages.source = data
+        messages.source = None if begin else data
         append, limit = messages.append, self._limit
         text, binary = (_WHOLE_TEXT, _WHOLE_BINARY) if self._fragments is None else (_FRAGMENTED, _FRAGMENTED)
-        begin, end = 0, len(data)
-        missing = 0
+        end, missing = len(data), 0
         while begin < end:
             start = begin + 2
             if start > end:
@@ -132,7 +137,9 @@ class FrameReader:
                     break
                 text, binary = (_WHOLE_TEXT, _WHOLE_BINARY) if self._fragments is None else (_FRAGMENTED, _FRAGMENTED)
             begin = stop
-        if begin < end:
+        if begin < end and self.stop is not None:
+            self._behind = data, begin
+        elif begin < end:
             self._pieces.append(data[begin:])
             self._missing = missing
         return messages

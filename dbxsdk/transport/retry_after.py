@@ -8,12 +8,12 @@ from typing import Mapping, Optional
 
 from dbxsdk.runtime.fork import importing
 
-LONGEST = 86400.0
-"""Seconds: no refusal is obeyed for longer than a day."""
+LONGEST = 3600.0
+"""Seconds: no refusal is obeyed for longer than an hour."""
 
 
 def retry_after(headers: Mapping[str, str]) -> Optional[float]:
-    """None where the header is absent or makes no sense. The names in ``headers`` may be written in any way."""
+    """Return the header's seconds; None if it is absent or makes no sense. The names in ``headers`` may be written in any way."""
     fields = {name.lower(): value for name, value in headers.items()}
     value = fields.get("retry-after")
     if not value:

@@ -29,6 +29,7 @@ import threading
 from typing import Any, Callable, Iterator, List, Optional
 
 from dbxsdk.runtime.clock import monotonic
+from dbxsdk.transport import handshake
 
 _READ_SIZE = 65536
 # Where it is missing (Windows) the socket itself must not wait, and readers ask ``select`` first.
@@ -69,6 +70,8 @@ class Wire:
         self._send: Callable[[Any, int], int] = getattr(raw, "_sock", raw).send
         self._buffer = b""
         self._position = 0
+        self._answered = False
+        """True once the head of the handshake's answer has been read."""
         self._write_lock = threading.Lock()  # guards what follows, and the descriptor; never held while waiting
         self.rest: List[Any] = []
         """See above. Without the lock: not empty if something waits, or another thread is in the middle of an ``offer``."""
@@ -94,16 +97,16 @@ class Wire:
     def recv(self, size: int) -> bytes:
         """Return up to ``size`` bytes; ``b""`` at the end of the stream."""
         if self._position >= len(self._buffer):
-            self._buffer = self.read()
-            self._position = 0
+            self._buffer = self.read() if self._answered else handshake.answer(self.read)
+            self._answered, self._position = True, 0
         start = self._position
         piece = self._buffer[start : start + size]
         self._position = start + len(piece)
         return piece
 
     def send(self, data: bytes) -> int:
-        """Write all of ``data`` within what is left of the handshake's time, or 5 s."""
-        self.write(data, self._remaining() or 5.0)
+        """Write all of a handshake's request within what is left of its time, or 5 s."""
+        self.write(handshake.request(data), self._remaining() or 5.0)
         return len(data)
 
     def gettimeout(self) -> Optional[float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Optional
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -28,19 +28,24 @@ SHORT = settings(
 class History(RuleBasedStateMachine):
     """One client's history beside a model venue. Its rules are added below."""
 
+    driver: Optional[Driver] = None
+    """None in a run that hypothesis ends before it has begun."""
+
     @initialize(values=st.tuples(*map(st.sampled_from, CHOICES)))
     def begin(self, values: Any) -> None:
         self.driver = Driver(Setting(*values))
 
     def teardown(self) -> None:
-        try:
-            settle(self.driver)
-        finally:
-            dispose(self.driver)
+        if self.driver is not None:
+            try:
+                settle(self.driver)
+            finally:
+                dispose(self.driver)
 
 
 def _rule(name: str, act: Act) -> Callable[..., None]:
     def run(self: History, numbers: Any) -> None:
+        assert self.driver is not None
         play(self.driver, (name, *numbers))
 
     run.__name__ = name

@@ -330,6 +330,19 @@ def test_an_unreadable_update_is_one_bad_frame_however_many_want_it() -> None:
         assert client.stats().bad_frames == len(events.of(BadFrame)) == 1
 
 
+def test_the_event_of_a_bad_frame_does_not_keep_the_frame() -> None:
+    """A traceback holds it, and events may wait: forty of 8 MiB were a gigabyte."""
+    network, events = Network(), Recorder()
+    client = network.client()
+    client.on_event(events)
+    with client:
+        client.subscribe("trades", "BTC", callback=print)
+        network.now.push({"topic": "trades.BTC"})
+        network.now.push(b"{" * 100)
+        for event in (events.wait_for(BadFrame), events.wait(2) and events.of(BadFrame)[-1]):
+            assert event.error.__traceback__ is event.error.__context__ is event.error.__cause__ is None
+
+
 def test_frames_that_cannot_be_read_or_belong_to_nothing_cost_nothing() -> None:
     network, events = Network(), Recorder()
     client = network.client()

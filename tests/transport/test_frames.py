@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import time
 import tracemalloc
 from typing import Any, Iterable, List, Sequence, Tuple
 
@@ -592,3 +593,20 @@ def test_every_frame_has_a_mask_of_its_own() -> None:
     masks = {encode(TEXT, b"the same")[2:6] for _ in range(500)}
     assert len(masks) > 490
     assert all(len({mask[place] for mask in masks}) > 100 for place in range(4))
+
+
+def test_control_frames_cost_what_they_are_long() -> None:
+    """Behind each of them what followed was copied once: seconds for a read full of pings."""
+    reader, count = FrameReader(MIB), 131_072
+    began = time.process_time()
+    assert reader.read(frame(PING) * count + frame(TEXT, b"behind")) == []
+    for _ in range(count - 1):
+        assert reader.stop is not None and reader.read(b"") == []
+    assert reader.read(b"") == [(b"behind", False)] and reader.stop is None
+    assert time.process_time() - began < 1.5
+
+
+def test_what_comes_while_something_waits_behind_a_control_frame() -> None:
+    reader = FrameReader(MIB)
+    assert reader.read(frame(PING, b"1") + frame(TEXT, b"whole") + frame(TEXT, b"in two")[:4]) == []
+    assert reader.read(frame(TEXT, b"in two")[4:]) == [(b"whole", False), (b"in two", False)]

@@ -14,6 +14,7 @@ from dbxsdk import AuthError, ConnectError
 from dbxsdk.transport.retry_after import retry_after
 from tests.transport.running import Running
 from tests.transport.servers import TEXT, Peer, Server
+from tests.waiting import PATIENCE
 
 
 def fails(server_or_url: Any, **options: Any) -> Any:
@@ -124,8 +125,8 @@ def test_retry_after_in_every_form(value: Any, seconds: Any) -> None:
 
 
 def test_retry_after_has_an_end() -> None:
-    assert retry_after({"retry-after": "999999999999"}) == 86400
-    assert retry_after({"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}) == 86400
+    assert retry_after({"retry-after": "999999999999"}) == 3600
+    assert retry_after({"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}) == 3600
 
 
 def test_a_date_is_compared_with_the_peers_own_clock() -> None:
@@ -344,3 +345,101 @@ def test_a_tls_handshake_that_is_never_answered_is_bounded(client_context: ssl.S
 def test_a_peer_that_hangs_up_in_the_tls_handshake(client_context: ssl.SSLContext) -> None:
     with Server(lambda peer: peer.raw.recv(10)) as server:
         assert "TLS: the handshake" in str(fails(server.url.replace("ws:", "wss:"), ssl_context=client_context))
+
+
+# -- cookies, and heads without an end -----------------------------------------------------------------------
+
+HOSTILE = (
+    'Set-Cookie: session=of-another; domain=127.0.0.1',
+    'Set-Cookie: a="b\\015\\012X-Injected: yes\\015\\012\\015\\012GET /order HTTP/1.1"; domain=.0.1',
+    'SET-COO\u212aIE: kelvin=1; domain=127.0.0.1',
+    'set-cookie : spaced=1; domain=127.0.0.1',
+)
+
+
+@pytest.fixture
+def jar() -> Any:
+    """websocket-client's own, of the whole process."""
+    from websocket import _handshake
+
+    before = dict(_handshake.CookieJar.jar)
+    _handshake.CookieJar.jar.clear()
+    yield _handshake.CookieJar
+    _handshake.CookieJar.jar.clear()
+    _handshake.CookieJar.jar.update(before)
+
+
+def test_a_peers_cookies_go_nowhere(jar: Any) -> None:
+    requests: List[Peer] = []
+
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        requests.append(peer)
+        answer = peer.handshake_answer()
+        lines = "".join(f"{line}\r\n" for line in HOSTILE).encode()
+        peer.raw.sendall(answer.replace(b"\r\n", b"\r\n" + lines, 1))
+        peer.send(TEXT, "open")
+        peer.until_end()
+
+    for _ in range(2):
+        with Server(script) as server, Running(server.url, headers={"x-api-key": "k"}) as running:
+            assert running.wait() == [(b"open", False)]
+    assert jar.jar == {}
+    for peer in requests:
+        assert peer.request_line == "GET /path HTTP/1.1"
+        assert not {"cookie", "x-injected"} & set(peer.headers) and peer.headers["x-api-key"] == "k"
+
+
+def test_cookies_that_others_have_in_the_jar_stay_theirs(jar: Any) -> None:
+    jar.add("session=secret; domain=127.0.0.1")
+    seen: List[Peer] = []
+
+    def script(peer: Peer) -> None:
+        seen.append(peer.upgrade())
+        peer.until_end()
+
+    with Server(script) as server, Running(server.url) as running:
+        running.open()
+    assert jar.get("127.0.0.1") == "session=secret" and "cookie" not in seen[0].headers
+
+
+@pytest.mark.parametrize("head, what", [
+    (b"X-More: of the same\r\n" * 4_000, "more than 128 header lines"),
+    (b"\r\nX: " + b"x" * 100_000, "more than 8192 bytes"),
+    (b"X: " + b"x" * 10_000 + b"\r\n\r\n", "more than 8192 bytes"),
+], ids=["lines", "a line without an end", "a line"])
+def test_a_head_without_an_end_is_refused_at_once(head: bytes, what: str) -> None:
+    over = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        status = peer.handshake_answer().split(b"\r\n", 1)[0]
+        peer.raw.sendall(status + b"\r\n" + head.lstrip(b"\r\n"))
+        over.wait(PATIENCE)
+
+    with Server(script) as server:
+        began = time.process_time()
+        try:
+            error = fails(server, connect_timeout=PATIENCE)
+        finally:
+            over.set()
+        assert time.process_time() - began < 1.0
+    assert what in str(error)
+
+
+def test_the_body_of_a_refusal_is_not_read() -> None:
+    over = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        peer.raw.sendall(b"HTTP/1.1 503 No\r\nRetry-After: 3\r\nContent-Length: 1000000000\r\n\r\nsome")
+        over.wait(PATIENCE)
+
+    with Server(script) as server:
+        began = time.monotonic()
+        try:
+            error = fails(server, connect_timeout=PATIENCE)
+        finally:
+            over.set()
+        assert time.monotonic() - began < PATIENCE / 2
+    assert "HTTP 503" in str(error) and error.retry_after == 3.0

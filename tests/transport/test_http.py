@@ -79,3 +79,32 @@ def test_a_proxy_is_no_hindrance(server_context: ssl.SSLContext, client_context:
         options = Options(proxy=f"http://127.0.0.1:{between.port}", ssl_context=client_context)
         answer = http.get(f"https://127.0.0.1:{server.port}/", options, timeout=5.0, publish=published.append)
     assert (answer.status, len(published)) == (204, 1)
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+@pytest.mark.parametrize("mode", [ssl.CERT_REQUIRED, ssl.CERT_NONE])
+def test_a_users_context_stays_as_it_is(
+    mode: ssl.VerifyMode, server_context: ssl.SSLContext, authority: Any
+) -> None:
+    """The bundle of requests once was loaded into it, and then its user trusted a hundred authorities more."""
+    client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority.configure_trust(client_context)
+    if mode is ssl.CERT_NONE:
+        client_context.check_hostname = False
+    client_context.verify_mode = mode
+    (before,) = client_context.get_ca_certs()
+
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        peer.raw.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        peer.until_end()
+
+    with Server(script, server_context) as server:
+        assert http.get(f"https://127.0.0.1:{server.port}/", Options(ssl_context=client_context), timeout=5.0).document == {}
+    assert client_context.get_ca_certs() == [before] and client_context.verify_mode is mode
+
+
+def test_an_authority_that_the_context_does_not_have_is_not_trusted(server_context: ssl.SSLContext) -> None:
+    with Server(Peer.until_end, server_context) as server:
+        with pytest.raises(ConnectError, match="TLS failed"):
+            http.get(f"https://127.0.0.1:{server.port}/", Options(ssl_context=ssl.create_default_context()), timeout=5.0)

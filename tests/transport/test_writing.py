@@ -526,6 +526,7 @@ def test_offers_to_a_deaf_peer_return_at_once_and_arrive_when_it_reads(tls: Dict
         eventually(connection.push, 4 * PATIENCE)
         assert connection.stuck_since is None
         assert connection.offer("the last")
+        eventually(connection.push, 4 * PATIENCE)
         eventually(lambda: len(script.frames) > len(taken), 4 * PATIENCE)
         assert script.frames == [(TEXT, each.encode()) for each in [*taken, "the last"]]
 

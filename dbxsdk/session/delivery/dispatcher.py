@@ -225,6 +225,8 @@ class Dispatcher:
 
     def bad_frame(self, error: ProtocolError, *, report: bool = True) -> None:
         """Count it, log it and emit the event."""
+        # A traceback holds the frame, which may be large, for as long as the event waits.
+        error.__traceback__ = error.__cause__ = error.__context__ = None
         with self._lock:
             self.bad_frames += 1
         if report:
