@@ -127,9 +127,10 @@ class ModelProtocol(Protocol):
     def acknowledge(self, request: Request, reply: Reply) -> Acknowledgement:
         document = reply.document
         asked, dropped = document["topics"], [topic for topic in document.get("dropped", ()) if topic in request.topics]
-        again = tuple(self.subscribe([topic], ())[0] for topic in dropped if topic in self._wanted)
+        # Each of these may end others in its turn.
+        again = tuple(self.subscribe([topic], request.topics)[0] for topic in dropped if topic in self._wanted)
         if "no" in document and len(asked) > 1:
-            alone = tuple(self.subscribe([topic], ())[0] for topic in asked)
+            alone = tuple(self.subscribe([topic], request.topics)[0] for topic in asked)
             return Acknowledgement(retry=alone + again, dropped=tuple(dropped))
         bad = asked if "no" in document or "garbled" in document else document.get("refused", ())
         refused = {topic: SubscribeError("unknown", topics=(topic,), code=9) for topic in bad}
