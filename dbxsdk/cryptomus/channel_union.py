@@ -177,6 +177,8 @@ class ChannelUnion:
         # All that it names, since an earlier answer may have dropped some of it.
         accepted = (*step.groups[0], *(topic for topic in step.union if topic in self._wanted))
         self._accepted.update(dict.fromkeys(topic for topic in accepted if topic in self._wanted))
+        # And all that it has by "all", which an earlier answer may have dropped: no request names them any more.
+        accepted = (*step.groups[0], *self._accepted)
         rest = self._undecided(step.groups[1:])
         if step.probe and rest and self._takes_repeats is None and self._accepted:
             # Now it certainly has something: if it takes that again, it takes repeats.

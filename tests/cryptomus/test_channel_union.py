@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Sequence, Set, Tuple
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dbxsdk.cryptomus.protocol import CryptomusProtocol
@@ -365,7 +365,15 @@ def check(driver: Driver) -> None:
     assert not surplus or driver.lost or "ticker.all" in driver.wanted, surplus
 
 
+ALL_AFTER_A_REFUSAL = [
+    ("subscribe", ["A"]), ("answer", []), ("subscribe", ["B"]), ("subscribe", ["BAD1"]), ("unsubscribe", ["A"]),
+    ("subscribe", ["A"]), ("subscribe", ["all"]),
+]
+"""What was dropped meanwhile, and is in "all", is live again."""
+
+
 @settings(max_examples=600, deadline=None)
+@example(reading=REPLACE, course=ALL_AFTER_A_REFUSAL, at_once=True)
 @given(reading=st.sampled_from([*READINGS, *CARELESS]), course=operations, at_once=st.booleans())
 def test_in_the_end_the_venue_has_what_is_wanted(
     reading: Reading, course: List[Tuple[str, List[str]]], at_once: bool
