@@ -178,10 +178,9 @@ class Feed:
 
     def _on_event(self, event: Any) -> None:
         with self._lock:
-            if isinstance(event, dbxsdk.Disconnected):
-                self._problem = event.reason
-            elif isinstance(event, dbxsdk.Connected):
-                self._problem = None
+            if isinstance(event, (dbxsdk.Connected, dbxsdk.Disconnected)):
+                if not self._failed:  # events may come behind what has ended this feed, which says more
+                    self._problem = getattr(event, "reason", None)
             elif isinstance(event, dbxsdk.Gap):
                 # In order with the data: the mark is where the trades are missing.
                 gap = {"time": time.time_ns() // 1_000_000, "gap": round(event.seconds, 3)}
