@@ -20,13 +20,13 @@ class RecordedConnection(Origin):
         self._tape = tape
         self._numbers = itertools.count(1)  # next() on it is atomic
 
-    def received(self, payloads: Sequence[Tuple[bytes, bool]], wall_ns: int, monotonic_ns: int) -> None:
+    def received(self, payloads: Sequence[Tuple[bytes, bool]], wall_ns: int, at_ns: int) -> None:
         """Record messages ``(payload, binary)`` that were read at one moment."""
         if payloads:
             size = FRAME_BYTES * len(payloads)
             for payload, _ in payloads:
                 size += len(payload)
-            self._tape.put((self, tuple(payloads), monotonic_ns, wall_ns), size, len(payloads))
+            self._tape.put((self, tuple(payloads), at_ns, wall_ns), size, len(payloads))
 
     def sent(self, text: str, *, secret: bool = False) -> int:
         """Record a text frame that is about to be sent; return its number, for ``not_sent``. Call this before the frame is

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import threading
 import weakref
 from typing import Any, ContextManager, Dict, Iterator, List
 
 _PATIENCE = 5.0
 """Seconds that a fork waits at most: being late is worse for it than what could come of going on."""
+
+uniform = random.SystemRandom().uniform
+"""``random.uniform`` by the system's chance: where fork hooks are skipped, the children of one process share ``random``'s."""
 
 _first_uses: Dict[int, ContextManager[Any]] = {}
 

@@ -48,7 +48,7 @@ class Receiver(typing.Protocol):
         """True if all that was received has been through its callbacks."""
 
 
-class Link(typing.Protocol):
+class AnyConnection(typing.Protocol):
     """One connection, used once: ``transport.Connection`` or its like. ``run`` blocks until it ended; everything else may be
     called by any thread."""
 
@@ -112,7 +112,7 @@ class Connector:
         """Where the connections of a client that was made for ``address`` go."""
         return address
 
-    def connect(self, address: Address, options: Options, receiver: Receiver, prepare: Optional[Prepare]) -> Any:
+    def connect(self, address: Address, options: Options, receiver: Receiver, prepare: Optional[Prepare]) -> AnyConnection:
         """Make the next connection; it connects in its ``run``."""
         return Connection(address, options, receiver.opened, receiver.messages, receiver.pong, prepare)
 

@@ -8,8 +8,8 @@ from concurrent.futures._base import FINISHED, RUNNING
 from typing import Any, Callable, List, Optional
 
 from dbxsdk.errors import ConnectionLost
-from dbxsdk.runtime.reentrancy import calls_user_code
 from dbxsdk.runtime.log import ClientLog
+from dbxsdk.runtime.reentrancy import calls_user_code
 from dbxsdk.runtime.waiting import Flag
 
 

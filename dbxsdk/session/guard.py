@@ -15,13 +15,13 @@ import weakref
 from typing import Any, Callable, Deque, Dict, Optional, Tuple, TypeVar
 
 from dbxsdk.errors import DbxError, OutcomeUnknown, fresh
+from dbxsdk.runtime.log import ClientLog
 from dbxsdk.runtime.waiting import Bells
 from dbxsdk.session.core.effects import Abort, Arm, Changed, Effect, Emit, End, Fail, Flow, Live, Log, Send, Stale
 from dbxsdk.session.core.machine import Machine
 from dbxsdk.session.core.requests import Entry, name_orders
 from dbxsdk.session.delivery.dispatcher import Dispatcher
 from dbxsdk.session.futures import RequestFuture
-from dbxsdk.runtime.log import ClientLog
 from dbxsdk.session.outbox import Outbox
 
 T = TypeVar("T")

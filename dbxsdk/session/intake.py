@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import InvalidStateError
-from typing import Any, Optional, Sequence, Set, Tuple
+from typing import Optional, Sequence, Set, Tuple
 
 from dbxsdk import codec
-from dbxsdk.errors import OutcomeUnknown, ProtocolError, UnreadableReply
+from dbxsdk.errors import ProtocolError
 from dbxsdk.events import LateReply
 from dbxsdk.protocol import Inbound, Push, Reply, Request
-from dbxsdk.session.core.requests import Entry, Role, link_ids, name_orders
+from dbxsdk.session.core.requests import Entry, Role, link_ids, outcome
 from dbxsdk.session.core.topics import Hole
 from dbxsdk.session.delivery.queue import Room
 from dbxsdk.session.shared import Shared
@@ -147,7 +147,7 @@ class Intake:
             self._conclude(entry, reply)
 
     def _conclude(self, entry: Entry, reply: Reply) -> None:
-        result, error = self._read(entry.request, reply)
+        result, error = outcome(self._protocol, entry.request, reply)
         try:
             if error is None:
                 entry.future.set_result(result)
@@ -156,24 +156,11 @@ class Intake:
         except InvalidStateError:
             pass  # decided already: a decision was mended meanwhile, or the process was forked
 
-    def _read(self, request: Request, reply: Reply) -> Tuple[Any, Optional[BaseException]]:
-        try:
-            return self._protocol.conclude(request, reply), None
-        except ProtocolError as error:
-            # It was carried out, or it was not: the venue knows.
-            unreadable = UnreadableReply(f"the answer to {request.kind} cannot be read: {error}")
-            name_orders(unreadable, request)
-            return None, unreadable
-        except Exception as error:
-            if isinstance(error, OutcomeUnknown):
-                name_orders(error, request)
-            return None, error
-
     def _late(self, request: Request, reply: Reply) -> None:
         """Report the answer to a request whose caller got an ``OutcomeUnknown``."""
         if request.topics:
             return  # a subscription that was ended in the meantime, or asked for again
-        result, error = self._read(request, reply)
+        result, error = outcome(self._protocol, request, reply)
         self._log.info("the answer to %s came after its timeout", request.kind)
         link_id, _ = link_ids(request)
         self._dispatcher.emit(LateReply(request.key, link_id, result, error, client=self._name))

@@ -7,7 +7,7 @@ from typing import Any, Callable, Optional, Sequence
 
 from dbxsdk.errors import AuthError, ConnectError, DbxError
 from dbxsdk.protocol import Reply
-from dbxsdk.session.backoff import budget
+from dbxsdk.session.budget import budget
 from dbxsdk.session.core.link import Verdict
 from dbxsdk.session.core.machine import is_final
 from dbxsdk.session.core.requests import Role

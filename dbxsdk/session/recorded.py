@@ -86,8 +86,8 @@ class _Guarded:
         self._recording = recording
         self._failed = failed
 
-    def received(self, messages: Sequence[Message], wall_ns: int, monotonic_ns: int) -> None:
-        self._call(len(messages), "received", messages, wall_ns, monotonic_ns)
+    def received(self, messages: Sequence[Message], wall_ns: int, at_ns: int) -> None:
+        self._call(len(messages), "received", messages, wall_ns, at_ns)
 
     def sent(self, text: str, *, secret: bool = False) -> Any:
         return self._call(1, "sent", text, secret=secret)

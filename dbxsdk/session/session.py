@@ -21,8 +21,8 @@ from dbxsdk.events import Event
 from dbxsdk.options import Options
 from dbxsdk.protocol import Protocol, Request
 from dbxsdk.runtime import exit
-from dbxsdk.runtime.fork import ForkAware
-from dbxsdk.session.backoff import uniform
+from dbxsdk.runtime.fork import ForkAware, uniform
+from dbxsdk.runtime.log import ClientLog
 from dbxsdk.session.calls import Calls
 from dbxsdk.session.connector import NETWORK, Connector, Prepare
 from dbxsdk.session.core.backoff import Backoff
@@ -34,7 +34,6 @@ from dbxsdk.session.delivery.queue import UpdateQueue
 from dbxsdk.session.guard import Guard
 from dbxsdk.session.intake import Intake
 from dbxsdk.session.lives import Lives
-from dbxsdk.runtime.log import ClientLog
 from dbxsdk.session.reader import Reader
 from dbxsdk.session.recorded import Recorded
 from dbxsdk.session.shared import Shared

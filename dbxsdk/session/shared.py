@@ -9,11 +9,11 @@ import attrs
 from dbxsdk.options import Options
 from dbxsdk.protocol import Protocol
 from dbxsdk.runtime.clock import Clock
+from dbxsdk.runtime.log import ClientLog
 from dbxsdk.session.connector import Connector, Prepare
 from dbxsdk.session.core.machine import Machine
 from dbxsdk.session.delivery.dispatcher import Dispatcher
 from dbxsdk.session.guard import Guard
-from dbxsdk.runtime.log import ClientLog
 from dbxsdk.session.recorded import Recorded
 from dbxsdk.transport import Address
 

@@ -9,10 +9,10 @@ from typing import Callable, List, Tuple
 
 from dbxsdk.errors import ConnectError, DbxError
 from dbxsdk.runtime.hosting import threads_survive_forks
+from dbxsdk.runtime.log import ClientLog
 from dbxsdk.runtime.waiting import Alarm, Flag
 from dbxsdk.session.core.link import Life
 from dbxsdk.session.delivery.queue import UpdateQueue
-from dbxsdk.runtime.log import ClientLog
 
 Loop = Callable[["Threads"], None]
 

@@ -16,8 +16,8 @@ from dbxsdk.options import Options
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.fork import importing
 from dbxsdk.transport.connect import SourceError, check_source, is_loopback
-from dbxsdk.transport.retry_after import retry_after
 from dbxsdk.transport.redaction import redaction
+from dbxsdk.transport.retry_after import retry_after
 
 LARGEST_BODY = 16 * 1024 * 1024
 """Bytes; the longest list of markets has a few hundred thousand."""

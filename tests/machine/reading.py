@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, List, Optional, Sequence, Tuple
 
-from dbxsdk.errors import AuthError, ConnectError, DbxError, OutcomeUnknown, ProtocolError, UnreadableReply
+from dbxsdk.errors import AuthError, ConnectError, DbxError, ProtocolError
 from dbxsdk.events import LateReply
 from dbxsdk.protocol import Push, Reply, Request
 from dbxsdk.session.core.link import Verdict
 from dbxsdk.session.core.machine import is_final
-from dbxsdk.session.core.requests import Entry, Role, link_ids, name_orders
+from dbxsdk.session.core.requests import Entry, Role, link_ids, outcome
 from dbxsdk.session.core.topics import Hole
 from dbxsdk.session.outbox import Outbox
 from dbxsdk.session.subscription import Subscription
@@ -228,26 +228,14 @@ class Reading(Guarding):
             self._conclude(entry, reply)
 
     def _conclude(self, entry: Entry, reply: Reply) -> None:
-        result, error = self._read(entry.request, reply)
+        result, error = outcome(self.protocol, entry.request, reply)
         self.promises.in_hand = None
         entry.future.tell("venue", result if error is None else error)
-
-    def _read(self, request: Request, reply: Reply) -> Tuple[Any, Optional[BaseException]]:
-        try:
-            return self.protocol.conclude(request, reply), None
-        except ProtocolError as error:
-            unreadable = UnreadableReply(f"the answer to {request.kind} cannot be read: {error}")
-            name_orders(unreadable, request)
-            return None, unreadable
-        except Exception as error:
-            if isinstance(error, OutcomeUnknown):
-                name_orders(error, request)
-            return None, error
 
     def _late(self, request: Request, reply: Reply) -> None:
         if request.topics:
             return
-        result, error = self._read(request, reply)
+        result, error = outcome(self.protocol, request, reply)
         link_id, _ = link_ids(request)
         self.late_replies.append(request.key)
         self.promises.emitted(LateReply(request.key, link_id, result, error))

@@ -7,8 +7,8 @@ import enum
 import itertools
 from typing import Any, Deque, Dict, Hashable, List, Optional, Tuple
 
-from dbxsdk.errors import OutcomeUnknown
-from dbxsdk.protocol import Reply, Request
+from dbxsdk.errors import OutcomeUnknown, ProtocolError, UnreadableReply
+from dbxsdk.protocol import Protocol, Reply, Request
 
 _LATE_KEPT = 10_000
 
@@ -177,6 +177,21 @@ class Requests:
         """The earliest deadline of all that wait, heartbeats excepted."""
         entries = (*self._by_key.values(), *self.unsent)
         return min((entry.deadline for entry in entries if entry.role is not Role.HEARTBEAT), default=None)
+
+
+def outcome(protocol: Protocol, request: Request, reply: Reply) -> Tuple[Any, Optional[BaseException]]:
+    """Return the result that ``reply`` brings to ``request``, or the error."""
+    try:
+        return protocol.conclude(request, reply), None
+    except ProtocolError as error:
+        # It was carried out, or it was not: the venue knows.
+        unreadable = UnreadableReply(f"the answer to {request.kind} cannot be read: {error}")
+        name_orders(unreadable, request)
+        return None, unreadable
+    except Exception as error:
+        if isinstance(error, OutcomeUnknown):
+            name_orders(error, request)
+        return None, error
 
 
 def link_ids(request: Request) -> Tuple[Optional[str], Tuple[str, ...]]:

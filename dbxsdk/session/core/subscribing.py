@@ -120,7 +120,7 @@ class Subscribing(Work):
         acknowledgement = self.protocol.acknowledge(request, reply)
         unheard = self.topics.acknowledge(acknowledgement, now, self._hole(now))
         self.topics.decided(request.topics)
-        self.topics.doubt(acknowledgement.interrupted, self._hole(now), "another request may end it")
+        self.topics.interrupt(acknowledgement.interrupted, self._hole(now), "another request may end it")
         self._time_silence(acknowledgement.accepted)
         for again in acknowledgement.retry if self.link.ready else ():
             self._decide(again, Role.SUBSCRIBE, now)
@@ -165,7 +165,7 @@ class Subscribing(Work):
             # One that names topics that stay subscribes them again: the venue may end more than is asked.
             stays = not set(request.topics) <= set(names)
             if stays:
-                self.topics.doubt(request.topics, self._hole(now), "the venue may have ended it together with another")
+                self.topics.interrupt(request.topics, self._hole(now), "the venue may have ended it together with another")
             self._decide(request, Role.SUBSCRIBE if stays else Role.UNSUBSCRIBE, now, patience=patience)
             asked.update(request.topics)
         # What the venue has no word to end is over at once.

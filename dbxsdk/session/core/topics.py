@@ -249,7 +249,7 @@ class Topics:
             self._interrupt(topic, Status.LEAVING, hole, "it is subscribed again", renewed=True)
         return [topic.name for topic in topics]
 
-    def doubt(self, names: Iterable[str], hole: Hole, reason: str) -> None:
+    def interrupt(self, names: Iterable[str], hole: Hole, reason: str) -> None:
         """The venue may have ended these, and is being asked for them again."""
         for topic in map(self.get, names):
             if topic is None:
@@ -265,7 +265,7 @@ class Topics:
     def acknowledge(self, acknowledgement: Acknowledgement, now: float, hole: Hole) -> Dict[str, VenueError]:
         """Take in an answer to a subscribe request. Returns the refusals of topics that were live before and for which
         no ``subscribe`` call waits."""
-        self.doubt(acknowledgement.dropped, hole, "the venue ended it")
+        self.interrupt(acknowledgement.dropped, hole, "the venue ended it")
         for name in acknowledgement.accepted:
             topic = self._topics.get(name)
             # A refused one, too, where it was among others that are asked for as one list.
@@ -281,10 +281,9 @@ class Topics:
                 # Wanted still: the next connection asks again.
                 self._interrupt(topic, Status.REFUSED, hole, f"the venue refused it: {refusal.message}")
                 unheard[name] = refusal
-                self._decide(topic, refusal)
             else:
                 self._forget(topic)
-                self._decide(topic, refusal)
+            self._decide(topic, refusal)
         return unheard
 
     def unanswered(self, names: Iterable[str], hole: Hole) -> bool:

@@ -11,8 +11,8 @@ from dbxsdk.book.state import BookState
 from dbxsdk.errors import DbxError, ProtocolError
 from dbxsdk.protocol import Push
 from dbxsdk.runtime.clock import Clock
-from dbxsdk.session.delivery.dispatcher import Dispatcher, Notice
 from dbxsdk.runtime.log import ClientLog
+from dbxsdk.session.delivery.dispatcher import Dispatcher, Notice
 from dbxsdk.session.subscription import Owner, Subscription
 
 

@@ -11,9 +11,9 @@ from dbxsdk.events import BadFrame, CallbackFailed, Event, Gap
 from dbxsdk.models import Update
 from dbxsdk.options import Options
 from dbxsdk.protocol import Push
+from dbxsdk.runtime.log import ClientLog
 from dbxsdk.runtime.reentrancy import calls_user_code
 from dbxsdk.session.delivery.queue import MustFlow, Room, UpdateQueue
-from dbxsdk.runtime.log import ClientLog
 from dbxsdk.session.subscription import Subscription
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import List, Tuple
 
-from dbxsdk.session.backoff import uniform
+from dbxsdk.runtime.fork import uniform
 from dbxsdk.session.core.backoff import Backoff
 
 

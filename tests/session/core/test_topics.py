@@ -235,7 +235,7 @@ def test_the_epoch_grows_whenever_a_topic_leaves_live(way: str) -> None:
     elif way == "renewed":
         assert table.renew(["a", "unknown"], HOLE) == ["a"]
     elif way == "doubted":
-        table.doubt(["a"], HOLE, "the venue may have ended it")
+        table.interrupt(["a"], HOLE, "the venue may have ended it")
     elif way == "refused":
         table.refuse("a")
     else:

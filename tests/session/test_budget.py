@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import List
 
-from dbxsdk.session.backoff import ConnectionBudget
+from dbxsdk.session.budget import ConnectionBudget
 
 
 class Clock:

@@ -1,17 +1,13 @@
-"""When the next connection may be tried: a budget per host, and the chance by which delays are spread."""
+"""How many connections may be made: a budget per host, of the whole process."""
 
 from __future__ import annotations
 
 import collections
-import random
 import threading
 from typing import Callable, Deque, Dict, Tuple
 
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.fork import ForkAware
-
-# By the system's chance: where fork hooks are skipped, the children of one process share ``random``'s.
-uniform = random.SystemRandom().uniform
 
 
 class ConnectionBudget(ForkAware):
