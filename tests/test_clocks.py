@@ -45,8 +45,13 @@ READS = {
 
 BY_THE_SYSTEMS_MONOTONIC_CLOCK = {
     "runtime/clock.py": "where there is no better one",
-    "session/": "how long calls and threads wait: the machine has the deadlines, by its own clock",
-    "recording/": "how long threads wait",
+    "session/calls.py": "how long a call may wait",
+    "session/delivery/queue.py": "how long a call may wait",
+    "session/lives.py": "how long a call may wait",
+    "session/supervisor.py": "how long threads are waited for",
+    "session/updates.py": "how long a call may wait",
+    "recording/background_writer.py": "how long its thread waits",
+    "recording/recorder.py": "how long an exit may take",
     "playback/schedule.py": "the speed of a playback",
     "book/order_book.py": "how long a call may wait",
     "bybit/trade/client.py": "how long a call may wait",

@@ -65,16 +65,10 @@ class Calls:
         entry = self._entry(request, self._shared.options.request_timeout)
         if not self._shared.connector.live:
             entry.future.set_exception(self._refusal(request))
-        else:
-            self._file_or_abandon(entry)
-        future: "Future[Any]" = entry.future
-        return future
-
-    def _file_or_abandon(self, entry: Entry) -> None:
+            return entry.future
         try:
             self._lives.when_begun(self._file, entry)
-        except DbxError:
-            raise
+            return entry.future
         except BaseException:  # noqa: B036 - Ctrl-C: nobody has the future, and it must not be sent later
             self._shared.guard.do(self._shared.machine.abandon, entry)
             raise

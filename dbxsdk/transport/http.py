@@ -213,11 +213,6 @@ def _adapter(options: Options, limit: _Limit, publish: Optional[Callable[[Any], 
                 # The user's context says whom to trust. The bundle of requests would be loaded into it, for all its uses.
                 conn.cert_reqs = conn.ca_certs = conn.ca_cert_dir = None
 
-        def build_connection_pool_key_attributes(self, *args: Any, **kwargs: Any) -> Any:
-            host, settings = super().build_connection_pool_key_attributes(*args, **kwargs)
-            no_settings: Any = {}
-            return host, (settings if options.ssl_context is None else no_settings)
-
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
             super().init_poolmanager(*args, **{**kwargs, **settings})
             prepare(self.poolmanager)

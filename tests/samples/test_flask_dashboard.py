@@ -260,6 +260,9 @@ def test_a_symbol_that_is_not_there_is_told(dashboard: Any, venues: Venues) -> N
     try:
         answer = eventually(lambda: [found for found in [client.get("/health")] if found.get_json()["word"] == "failed"])[0]
         assert answer.status_code == 503 and "NOSUCH" in answer.get_json()["reason"]
+        # Events may come behind what has ended it.
+        desk.feed._on_event(dbxsdk.Connected(0))
+        assert "NOSUCH" in client.get("/health").get_json()["reason"]
     finally:
         desk.close()
 

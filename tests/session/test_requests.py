@@ -9,6 +9,7 @@ from typing import Any, Dict, List
 import pytest
 
 from dbxsdk import (
+    Disconnected,
     BadFrame,
     ClientClosed,
     ConnectError,
@@ -252,6 +253,17 @@ def test_submit_while_the_first_connection_fails_never_stays_without_an_outcome(
             assert future.exception(3.0) is None or isinstance(future.exception(), ConnectError)
         assert client.stats().pending == 0
         client.close()
+
+
+def test_a_broken_socket_ends_the_connection_with_a_reason_that_says_what_was_done() -> None:
+    network, events = Network(), Recorder()
+    with network.client() as client:
+        client.on_event(events)
+        connection = network.now
+        connection.send_failures.append(NotSent("Broken pipe", broken=True))
+        assert client.submit("echo", 1).result(5.0) == 1, "on the next connection: not a byte had left"
+        assert events.wait_for(Disconnected).reason == "a frame could not be sent: Broken pipe"
+        assert connection.asked("echo") == [] and network.now.asked("echo") == [1]
 
 
 def test_not_sent_is_a_connect_error_and_send_failed_an_unknown_outcome() -> None:
