@@ -63,12 +63,13 @@ class Calls:
     def submit(self, request: Request) -> "Future[Any]":
         """Return a future with the venue's result."""
         entry = self._entry(request, self._shared.options.request_timeout)
+        future: "Future[Any]" = entry.future
         if not self._shared.connector.live:
-            entry.future.set_exception(self._refusal(request))
-            return entry.future
+            future.set_exception(self._refusal(request))
+            return future
         try:
             self._lives.when_begun(self._file, entry)
-            return entry.future
+            return future
         except BaseException:  # noqa: B036 - Ctrl-C: nobody has the future, and it must not be sent later
             self._shared.guard.do(self._shared.machine.abandon, entry)
             raise

@@ -104,7 +104,7 @@ class Guard:
         sends = False
         for effect in effects:
             kind = type(effect)
-            _CARRY_OUT[kind](self, effect)
+            CARRY_OUT[kind](self, effect)
             sends = sends or kind is Send
         effects.clear()
         return sends
@@ -206,7 +206,7 @@ def _nothing() -> None:
     """Before there is a watch."""
 
 
-_CARRY_OUT: Dict[type, Callable[[Guard, Any], None]] = {
+CARRY_OUT: Dict[type, Callable[[Any, Any], None]] = {
     Send: Guard._send,
     Fail: Guard._fail,
     Emit: Guard._emit,
@@ -219,5 +219,6 @@ _CARRY_OUT: Dict[type, Callable[[Guard, Any], None]] = {
     Changed: Guard._notify,
     Log: Guard._note_line,
 }
+"""How each effect is carried out, with the lock held."""
 
-assert set(_CARRY_OUT) == set(Effect.__args__)  # type: ignore[attr-defined]
+assert set(CARRY_OUT) == set(Effect.__args__)  # type: ignore[attr-defined]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import collections
 from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple, TypeVar
 
-from dbxsdk.errors import OutcomeUnknown, fresh
 from dbxsdk.protocol import Protocol
 from dbxsdk.session.core.backoff import Backoff
-from dbxsdk.session.core.effects import Abort, Arm, Changed, Effect, Emit, End, Fail, Flow, Live, Log, Send, Stale
+from dbxsdk.session.core.effects import Abort, Arm, Changed, Emit, Flow, Log, Send
 from dbxsdk.session.core.link import Life
 from dbxsdk.session.core.machine import Machine
-from dbxsdk.session.core.requests import name_orders
+from dbxsdk.session.guard import CARRY_OUT
 from dbxsdk.session.outbox import Outbox
 from tests.machine.promises import Promises
 from tests.machine.setting import Setting
@@ -66,6 +65,8 @@ class Guarding:
         self.holds_back = False
         """The next frames are not written before somebody else writes."""
         self._aborting: Deque[Tuple[Wire, str]] = collections.deque()
+        self._decided: Deque[Any] = collections.deque()
+        """As the guard has it. The model's requests have no callbacks."""
         self.promises = Promises(self)  # type: ignore[arg-type]  # the whole driver
 
     def _between(self, low: float, high: float) -> float:
@@ -103,35 +104,8 @@ class Guarding:
         self.promises.stepped()
         return sends
 
-    def _send(self, effect: Send) -> None:
-        if self.outbox is not None:
-            self.outbox.put(effect.entry)
-
-    def _fail(self, effect: Fail) -> None:
-        entry = effect.entry
-        if entry.outbox is not None:
-            entry.outbox.settle()
-        error = effect.if_written if entry.written else effect.if_unwritten
-        if isinstance(error, OutcomeUnknown):
-            name_orders(error, entry.request)
-        entry.future.decide(error if error.__traceback__ is None else fresh(error))
-
     def _emit(self, effect: Emit) -> None:
         self.promises.emitted(effect.event)
-
-    def _live(self, effect: Live) -> None:
-        effect.sink.live(effect.epoch)
-
-    def _stale(self, effect: Stale) -> None:
-        effect.sink.stale(effect.epoch, effect.reason, effect.renewed)
-
-    def _end(self, effect: End) -> None:
-        subscription = effect.subscription
-        if subscription.sink is not None:
-            subscription.sink.end(effect.error, effect.reason)
-        if subscription.queue is not None:
-            subscription.queue.discard()
-            subscription.queue.drain()
 
     def _abort(self, effect: Abort) -> None:
         if self.wire is not None:
@@ -160,6 +134,7 @@ class Guarding:
                 self.pump(outbox)
             if outbox.waits:
                 self.wake_watch()
+        self._decided.clear()
         while self._aborting:
             wire, reason = self._aborting.popleft()
             wire.abort(reason)
@@ -173,18 +148,13 @@ class Guarding:
             self.threads.watch_at = min(self.threads.watch_at, self.now)
 
 
+# Requests, futures, sinks and subscriptions are the guard's own matter here, too.
 _CARRY_OUT: Dict[type, Callable[[Any, Any], None]] = {
-    Send: Guarding._send,
-    Fail: Guarding._fail,
+    **CARRY_OUT,
     Emit: Guarding._emit,
-    Live: Guarding._live,
-    Stale: Guarding._stale,
-    End: Guarding._end,
     Abort: Guarding._abort,
     Arm: Guarding._arm,
     Flow: Guarding._nothing,
     Changed: Guarding._notify,
     Log: Guarding._nothing,
 }
-
-assert set(_CARRY_OUT) == set(Effect.__args__)  # type: ignore[attr-defined]
