@@ -7,6 +7,8 @@ one step, and never with a lock held.
 
 from __future__ import annotations
 
+import collections
+import contextlib
 from queue import Empty, SimpleQueue
 from typing import Any, List, Optional
 
@@ -29,8 +31,12 @@ class Flag:
 
     def wait(self, timeout: Optional[float] = None) -> bool:
         """Wait until it is set, for ``timeout`` seconds at most. Return True if it is."""
-        if not self._set and ring(self._wake, timeout):
-            self._wake.put(None)  # for the next one
+        if not self._set:
+            block = timeout is None or timeout > 0
+            taken = map(self._wake.get, (block,), (timeout if block else None,))
+            with contextlib.suppress(Empty):
+                # Taken, and put back for the next one, in one step: no signal handler runs in between.
+                collections.deque(map(self._wake.put, taken), maxlen=0)
         return self._set
 
 

@@ -15,14 +15,21 @@ from dbxsdk.runtime.waiting import Flag
 
 class _Condition(type(threading.RLock())):  # type: ignore[misc]
     """What a future needs of a condition. To enter and leave it is the lock's own: a signal handler that raises must not leave it
-    locked, or the reader waits for ever. Nobody waits for it: see ``RequestFuture.result``."""
+    locked, or the reader waits for ever. So it is ``over`` that is waited for, without the lock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.over = Flag()
 
     def notify_all(self) -> None:
-        """Do nothing."""
+        """The outcome is there, and no callback has run yet."""
+        self.over.set()
 
 
 class RequestFuture(Future):  # type: ignore[type-arg]
     """A future that can be completed in a forked child, whichever thread held its lock in the parent."""
+
+    _condition: Any
 
     def __init__(self, log: ClientLog, request_id: Any) -> None:
         # Not ``Future.__init__``, whose condition is made for nothing. A request cannot be taken back: it is running, and
@@ -33,7 +40,6 @@ class RequestFuture(Future):  # type: ignore[type-arg]
         self._exception: Optional[BaseException] = None
         self._waiters: List[Any] = []
         self._done_callbacks: List[Any] = []
-        self._over = Flag()
         self._log = log
         self.request_id = request_id
 
@@ -49,20 +55,9 @@ class RequestFuture(Future):  # type: ignore[type-arg]
 
     def exception(self, timeout: Optional[float] = None) -> Optional[BaseException]:
         """Return the exception, or None; wait for it for ``timeout`` seconds at most."""
-        # Without the condition, which a signal handler that raises in the middle of its ``wait`` would leave too often.
-        if self._state != FINISHED and not self._over.wait(timeout):
+        if self._state != FINISHED and not self._condition.over.wait(timeout):
             raise TimeoutError
         return self._exception
-
-    def set_result(self, result: Any) -> None:
-        """Set the result, and run callbacks."""
-        super().set_result(result)
-        self._over.set()
-
-    def set_exception(self, exception: Optional[BaseException]) -> None:
-        """Set the exception, and run callbacks."""
-        super().set_exception(exception)
-        self._over.set()
 
     def add_done_callback(self, fn: Callable[["Future[Any]"], object]) -> None:
         @calls_user_code
@@ -84,7 +79,6 @@ class RequestFuture(Future):  # type: ignore[type-arg]
             for waiter in self._waiters:
                 waiter.add_exception(self)
             self._condition.notify_all()
-        self._over.set()
         return True
 
     def run_callbacks(self) -> None:
@@ -93,7 +87,7 @@ class RequestFuture(Future):  # type: ignore[type-arg]
 
     def end_in_child(self) -> None:
         """In a forked child, where its answer cannot come."""
-        self._condition, self._over = _Condition(), Flag()
+        self._condition = _Condition()
         if not self.done():
             reason = "the process was forked before the answer came"
             self.set_exception(ConnectionLost(reason, request_id=self.request_id))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 from typing import Any, Callable, Dict, List, Mapping, Optional
 from urllib.parse import urlsplit
@@ -78,7 +79,7 @@ def get(
         session.trust_env = options.proxy is None and not is_loopback(host)
         proxies = {"http": options.proxy, "https": options.proxy} if options.proxy else None
         limit = _Limit(2 * timeout)
-        adapter = _adapter(options, limit, publish)
+        adapter = _adapter(options, host, limit, publish)
         session.mount("http://", adapter)
         session.mount("https://", adapter)
         try:
@@ -170,12 +171,37 @@ def _bare(error: BaseException) -> Exception:
     return OSError(type(error).__name__)
 
 
-def _adapter(options: Options, limit: _Limit, publish: Optional[Callable[[Any], None]]) -> Any:
+class _Context:
+    """A user's TLS context as urllib3 gets it, which would load its own authorities, ALPN protocols and mode into it, for all its
+    later uses; and which, before 2.0, names no host to it that is an IP address."""
+
+    def __init__(self, context: ssl.SSLContext, host: str) -> None:
+        vars(self).update(_context=context, _host=host)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Leave it as it is."""
+
+    def _leave(self, *_: Any, **__: Any) -> None:
+        """Leave it as it is."""
+
+    load_verify_locations = load_default_certs = set_alpn_protocols = _leave
+
+    def wrap_socket(self, *args: Any, **kwargs: Any) -> Any:
+        return self._context.wrap_socket(*args, **{"server_hostname": self._host, **kwargs})
+
+
+def _adapter(options: Options, host: str, limit: _Limit, publish: Optional[Callable[[Any], None]]) -> Any:
     from requests.adapters import HTTPAdapter
 
+    context = options.ssl_context
     settings: Dict[str, Any] = {}
-    if options.ssl_context is not None:
-        settings["ssl_context"] = options.ssl_context
+    if context is not None:
+        settings["ssl_context"] = _Context(context, host)
+        if not context.check_hostname:
+            settings["assert_hostname"] = False  # else urllib3 compares the names itself
     if options.source_address is not None:
         settings["source_address"] = (options.source_address, 0)
 
@@ -194,6 +220,8 @@ def _adapter(options: Options, limit: _Limit, publish: Optional[Callable[[Any], 
             def connect(self) -> None:
                 super().connect()
                 limit.watch(self.sock)  # TLS has taken the other's place
+                if context is not None:
+                    self.is_verified = True  # as far as its user wants it: no warning of urllib3's is due
                 if publish is not None:
                     publish(self.sock)
 
@@ -207,12 +235,6 @@ def _adapter(options: Options, limit: _Limit, publish: Optional[Callable[[Any], 
         manager.pool_classes_by_scheme = {scheme: publishing(pool_class) for scheme, pool_class in classes.items()}
 
     class Adapter(HTTPAdapter):
-        def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call, unused-ignore]
-            if options.ssl_context is not None:
-                # The user's context says whom to trust. The bundle of requests would be loaded into it, for all its uses.
-                conn.cert_reqs = conn.ca_certs = conn.ca_cert_dir = None
-
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
             super().init_poolmanager(*args, **{**kwargs, **settings})
             prepare(self.poolmanager)

@@ -255,6 +255,17 @@ def test_submit_while_the_first_connection_fails_never_stays_without_an_outcome(
         client.close()
 
 
+def test_who_waits_for_a_future_does_not_wait_for_its_callbacks() -> None:
+    network, waited, woken = Network(silent), threading.Event(), threading.Event()
+    with network.client() as client:
+        future = client.submit("ask")
+        # As with the standard library's: a callback may wait for a thread that waits for the result.
+        future.add_done_callback(lambda done: waited.set() if woken.wait(5.0) else None)
+        result = Background(lambda: (future.result(5.0), woken.set()))
+        network.now.push({"id": network.now.sent[-1]["id"], "ok": 1})
+        assert result.result()[0] == 1 and waited.wait(5.0)
+
+
 def test_a_broken_socket_ends_the_connection_with_a_reason_that_says_what_was_done() -> None:
     network, events = Network(), Recorder()
     with network.client() as client:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 import time
-from typing import Any, List
+import warnings
+from typing import Any, List, Optional
 
 import pytest
 
@@ -81,27 +83,46 @@ def test_a_proxy_is_no_hindrance(server_context: ssl.SSLContext, client_context:
     assert (answer.status, len(published)) == (204, 1)
 
 
-@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def empty_object(peer: Peer) -> None:
+    peer.read_head()
+    peer.raw.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+    peer.until_end()
+
+
+def protocol_of_the_context(context: ssl.SSLContext, server_context: ssl.SSLContext) -> Optional[str]:
+    """What a handshake with ``context`` agrees on."""
+    server_context.set_alpn_protocols(["mine", "http/1.1"])
+    with Server(Peer.until_end, server_context) as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as raw:
+            with context.wrap_socket(raw, server_hostname="127.0.0.1") as wrapped:
+                return wrapped.selected_alpn_protocol()
+
+
 @pytest.mark.parametrize("mode", [ssl.CERT_REQUIRED, ssl.CERT_NONE])
-def test_a_users_context_stays_as_it_is(
-    mode: ssl.VerifyMode, server_context: ssl.SSLContext, authority: Any
-) -> None:
+def test_a_users_context_stays_as_it_is(mode: ssl.VerifyMode, server_context: ssl.SSLContext, authority: Any) -> None:
     """The bundle of requests once was loaded into it, and then its user trusted a hundred authorities more."""
-    client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    authority.configure_trust(client_context)
-    if mode is ssl.CERT_NONE:
-        client_context.check_hostname = False
-    client_context.verify_mode = mode
-    (before,) = client_context.get_ca_certs()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority.configure_trust(context)
+    context.check_hostname = mode is not ssl.CERT_NONE
+    context.verify_mode = mode
+    context.set_alpn_protocols(["mine"])
+    (before,) = context.get_ca_certs()
+    with Server(empty_object, server_context) as server, warnings.catch_warnings():
+        warnings.simplefilter("error")  # what the user wants needs no warning
+        assert http.get(f"https://127.0.0.1:{server.port}/", Options(ssl_context=context), timeout=5.0).document == {}
+    assert context.get_ca_certs() == [before] and context.verify_mode is mode
+    assert protocol_of_the_context(context, server_context) == "mine"
 
-    def script(peer: Peer) -> None:
-        peer.read_head()
-        peer.raw.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-        peer.until_end()
 
-    with Server(script, server_context) as server:
-        assert http.get(f"https://127.0.0.1:{server.port}/", Options(ssl_context=client_context), timeout=5.0).document == {}
-    assert client_context.get_ca_certs() == [before] and client_context.verify_mode is mode
+def test_a_context_that_does_not_look_at_the_name(authority: Any) -> None:
+    context, server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.configure_trust(context)
+    authority.issue_cert("another.invalid").configure_cert(server_context)
+    with Server(empty_object, server_context) as server:
+        with pytest.raises(ConnectError, match="TLS failed"):
+            http.get(f"https://127.0.0.1:{server.port}/", Options(ssl_context=context), timeout=5.0)
+        context.check_hostname = False
+        assert http.get(f"https://127.0.0.1:{server.port}/", Options(ssl_context=context), timeout=5.0).document == {}
 
 
 def test_an_authority_that_the_context_does_not_have_is_not_trusted(server_context: ssl.SSLContext) -> None:

@@ -55,4 +55,6 @@ class Messages(Generic[T]):
 
     def __del__(self) -> None:
         # No lock here: the interpreter may run this anywhere, also where this very thread holds one.
-        self._queue.abandoned = True
+        queue = getattr(self, "_queue", None)  # not there if a signal handler raised while it was made
+        if queue is not None:
+            queue.abandoned = True
