@@ -1,13 +1,17 @@
 """Checks of what callers give, before any I/O: a ``TypeError`` or ``ValueError`` that names the argument.
 
-Each returns the value that it was given.
+Each returns the value that it was given, ``check_number`` as a ``Decimal``.
 """
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Optional, Sequence
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any, Iterable, Optional, Sequence, Union
 
 MAX_SECONDS = 30_000_000
+
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
 
 
 def check_text(name: str, value: Any) -> str:
@@ -56,10 +60,39 @@ def check_int(name: str, value: Any, *, least: Optional[int] = None, most: Optio
     """Accept a whole number from ``least`` to ``most``, as far as these are given, and no boolean."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be an int, not {type(value).__name__}")
-    if least is not None and value < least or most is not None and value > most:
-        wanted = f"{least} or more" if most is None else f"{most} or less" if least is None else f"{least} to {most}"
-        raise ValueError(f"{name} must be {wanted}, not {value}")
+    _check_range(name, value, least, most)
     return value
+
+
+def check_number(
+    name: str,
+    value: Any,
+    *,
+    digits: int,
+    least: Optional[int] = None,
+    most: Optional[int] = None,
+    above: Optional[int] = None,
+) -> Decimal:
+    """Accept a finite number, also as text, from ``least`` to ``most`` and ``above`` a bound, as far as these are given, and
+    with at most ``digits`` digits before and after the point: written out, a ``1e999999999`` would fill the memory. A float
+    counts as the shortest text that means it."""
+    if isinstance(value, bool) or not isinstance(value, (Decimal, int, float, str)):
+        raise TypeError(f"{name} must be a number (Decimal, int, float or str), not {type(value).__name__}")
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        raise ValueError(f"{name} must be a number, not {value!r}")
+    try:
+        # float's own repr: that of a subclass, like numpy's, may not be a number.
+        number = Decimal(float.__repr__(value) if isinstance(value, float) else value)
+    except InvalidOperation:
+        raise ValueError(f"{name} is not a number that can be sent") from None
+    if not number.is_finite():
+        raise ValueError(f"{name} must be a finite number, not {value}")
+    if max(abs(number.adjusted()), abs(int(number.as_tuple().exponent))) > digits:
+        raise ValueError(f"{name} must have at most {digits} digits before and after the point")
+    if above is not None and number <= above:
+        raise ValueError(f"{name} must be above {above}, not {value}")
+    _check_range(name, number, least, most)
+    return number
 
 
 def check_seconds(name: str, value: Any, *, zero: bool = False) -> float:
@@ -77,6 +110,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     import difflib  # only needed for mistakes
 
     return difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)[0]
+
+
+def _check_range(name: str, value: Union[int, Decimal], least: Optional[int], most: Optional[int]) -> None:
+    if least is not None and value < least or most is not None and value > most:
+        wanted = f"{least} or more" if most is None else f"{most} or less" if least is None else f"{least} to {most}"
+        raise ValueError(f"{name} must be {wanted}, not {value}")
 
 
 def _is_word(value: str) -> bool:

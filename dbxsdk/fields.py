@@ -26,9 +26,7 @@ full such a number fills the memory."""
 
 def decimal(value: Any) -> Decimal:
     """Read a price or size. Text goes straight into ``Decimal``; a JSON number by its shortest decimal text."""
-    if type(value) is str:
-        number = Decimal(value)
-    elif isinstance(value, int) and not isinstance(value, bool):
+    if type(value) is str or (isinstance(value, int) and not isinstance(value, bool)):
         number = Decimal(value)
     elif isinstance(value, float):
         number = Decimal(repr(value))

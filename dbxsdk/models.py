@@ -45,14 +45,7 @@ class Update(Generic[Data]):
         Raises:
             UnreadableField: a field cannot be read.
         """
-        head = {
-            "venue": self.venue,
-            "channel": self.channel,
-            "symbol": self.symbol,
-            "kind": self.kind,
-            "venue_time_ms": self.venue_time_ms,
-            "received_ns": self.received_ns,
-        }
+        head = {name: getattr(self, name) for name in ("venue", "channel", "symbol", "kind", "venue_time_ms", "received_ns")}
         rows = self.data if isinstance(self.data, (list, tuple)) else (self.data,)
         plain = (_plain(row) for row in rows)
         return [{**head, **(row if isinstance(row, dict) else {"data": row})} for row in plain]

@@ -7,6 +7,7 @@ from typing import Any, Optional
 from urllib.parse import urlsplit
 
 import attrs
+from attrs.validators import optional
 
 from dbxsdk.arguments import check_choice, check_int, check_seconds
 
@@ -17,11 +18,6 @@ PROXY_SCHEMES = ("http", "socks4", "socks4a", "socks5", "socks5h")
 
 def _seconds(_: Any, attribute: Any, value: Any) -> None:
     check_seconds(attribute.name, value)
-
-
-def _optional_seconds(_: Any, attribute: Any, value: Any) -> None:
-    if value is not None:
-        check_seconds(attribute.name, value)
 
 
 def _count(minimum: int) -> Any:
@@ -38,11 +34,15 @@ def _one_of(choices: tuple[str, ...]) -> Any:
     return check
 
 
-def _proxy(_: Any, attribute: Any, value: Any) -> None:
-    if value is None or value == "":
-        return
+def _text(_: Any, attribute: Any, value: Any) -> None:
     if not isinstance(value, str):
         raise TypeError(f"{attribute.name} must be a str, not {type(value).__name__}")
+
+
+def _proxy(_: Any, attribute: Any, value: Any) -> None:
+    if value == "":
+        return
+    _text(_, attribute, value)
     try:
         parts = urlsplit(value)
         good = parts.scheme in PROXY_SCHEMES and bool(parts.hostname) and parts.port is not None
@@ -54,29 +54,23 @@ def _proxy(_: Any, attribute: Any, value: Any) -> None:
 
 
 def _ssl_context(_: Any, attribute: Any, value: Any) -> None:
-    if value is not None and not hasattr(value, "wrap_bio"):
+    if not hasattr(value, "wrap_bio"):
         raise TypeError(f"{attribute.name} must be an ssl.SSLContext, not {type(value).__name__}")
 
 
 def _recorder(_: Any, attribute: Any, value: Any) -> None:
-    if value is not None and (isinstance(value, type) or not callable(getattr(value, "connection", None))):
+    if isinstance(value, type) or not callable(getattr(value, "connection", None)):
         raise TypeError(f"{attribute.name} must be a Recorder, not {type(value).__name__}")
 
 
 def _name(_: Any, attribute: Any, value: Any) -> None:
-    if value is None:
-        return
-    if not isinstance(value, str):
-        raise TypeError(f"{attribute.name} must be a str, not {type(value).__name__}")
+    _text(_, attribute, value)
     if not value or len(value) > 64 or not value.isprintable():
         raise ValueError(f"{attribute.name} must have 1 to 64 printable characters, not {value[:80]!r}")
 
 
 def _source_address(_: Any, attribute: Any, value: Any) -> None:
-    if value is None:
-        return
-    if not isinstance(value, str):
-        raise TypeError(f"{attribute.name} must be a str, not {type(value).__name__}")
+    _text(_, attribute, value)
     try:
         ipaddress.ip_address(value)
     except ValueError:
@@ -136,17 +130,17 @@ class Options:
 
     connect_timeout: float = attrs.field(default=10.0, validator=_seconds)
     request_timeout: float = attrs.field(default=10.0, validator=_seconds)
-    heartbeat_interval: Optional[float] = attrs.field(default=None, validator=_optional_seconds)
-    silence_timeout: Optional[float] = attrs.field(default=None, validator=_optional_seconds)
+    heartbeat_interval: Optional[float] = attrs.field(default=None, validator=optional(_seconds))
+    silence_timeout: Optional[float] = attrs.field(default=None, validator=optional(_seconds))
     backoff_initial: float = attrs.field(default=1.0, validator=_seconds)
     backoff_max: float = attrs.field(default=30.0, validator=_seconds)
-    max_reconnects: Optional[int] = attrs.field(default=None, validator=attrs.validators.optional(_count(0)))
+    max_reconnects: Optional[int] = attrs.field(default=None, validator=optional(_count(0)))
     queue_size: int = attrs.field(default=10_000, validator=_count(1))
     overflow: str = attrs.field(default="block", validator=_one_of(OVERFLOW_POLICIES))
     dispatch: str = attrs.field(default="thread", validator=_one_of(DISPATCH_MODES))
     max_message_size: int = attrs.field(default=32 * 1024 * 1024, validator=_count(1))
-    proxy: Optional[str] = attrs.field(default=None, validator=_proxy, repr=_without_password)
-    ssl_context: Optional[Any] = attrs.field(default=None, validator=_ssl_context)
-    source_address: Optional[str] = attrs.field(default=None, validator=_source_address)
-    recorder: Optional[Any] = attrs.field(default=None, validator=_recorder)
-    name: Optional[str] = attrs.field(default=None, validator=_name)
+    proxy: Optional[str] = attrs.field(default=None, validator=optional(_proxy), repr=_without_password)
+    ssl_context: Optional[Any] = attrs.field(default=None, validator=optional(_ssl_context))
+    source_address: Optional[str] = attrs.field(default=None, validator=optional(_source_address))
+    recorder: Optional[Any] = attrs.field(default=None, validator=optional(_recorder))
+    name: Optional[str] = attrs.field(default=None, validator=optional(_name))

@@ -6,13 +6,11 @@ loaded, and none is started, before a test asks for it.
 
 from __future__ import annotations
 
+import importlib
 import threading
-from typing import TYPE_CHECKING, Any, Iterator, List
+from typing import Any, Iterator, List
 
 import pytest
-
-if TYPE_CHECKING:
-    from dbxsdk.sim import BybitVenue, CryptomusVenue, DBotVenue, DigiFinexVenue
 
 _PATIENCE = 2.0
 """Seconds that a thread may take to end after its client was closed."""
@@ -24,40 +22,22 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-@pytest.fixture
-def bybit_venue(request: pytest.FixtureRequest) -> Iterator[BybitVenue]:
-    """A running ``dbxsdk.sim.BybitVenue``: public, private and trade sockets, one account."""
-    from dbxsdk.sim import BybitVenue
+def _running(kind: str, serves: str) -> Any:
+    """Return a fixture: a running venue of ``dbxsdk.sim``."""
 
-    with BybitVenue(**_arguments(request)) as venue:
-        yield venue
+    def started(request: pytest.FixtureRequest) -> Iterator[Any]:
+        marker = request.node.get_closest_marker("local_venue")
+        with getattr(importlib.import_module("dbxsdk.sim"), kind)(**({} if marker is None else marker.kwargs)) as venue:
+            yield venue
 
-
-@pytest.fixture
-def digifinex_venue(request: pytest.FixtureRequest) -> Iterator[DigiFinexVenue]:
-    """A running ``dbxsdk.sim.DigiFinexVenue``."""
-    from dbxsdk.sim import DigiFinexVenue
-
-    with DigiFinexVenue(**_arguments(request)) as venue:
-        yield venue
+    started.__doc__ = f"A running ``dbxsdk.sim.{kind}``{serves}."
+    return pytest.fixture(started)
 
 
-@pytest.fixture
-def cryptomus_venue(request: pytest.FixtureRequest) -> Iterator[CryptomusVenue]:
-    """A running ``dbxsdk.sim.CryptomusVenue``, with its HTTP endpoints."""
-    from dbxsdk.sim import CryptomusVenue
-
-    with CryptomusVenue(**_arguments(request)) as venue:
-        yield venue
-
-
-@pytest.fixture
-def dbot_venue(request: pytest.FixtureRequest) -> Iterator[DBotVenue]:
-    """A running ``dbxsdk.sim.DBotVenue``: trade and data sockets."""
-    from dbxsdk.sim import DBotVenue
-
-    with DBotVenue(**_arguments(request)) as venue:
-        yield venue
+bybit_venue = _running("BybitVenue", ": public, private and trade sockets, one account")
+digifinex_venue = _running("DigiFinexVenue", "")
+cryptomus_venue = _running("CryptomusVenue", ", with its HTTP endpoints")
+dbot_venue = _running("DBotVenue", ": trade and data sockets")
 
 
 @pytest.fixture
@@ -73,8 +53,3 @@ def no_client_left() -> Iterator[None]:
     names = sorted(each.name for each in left if each.is_alive())
     if names:
         pytest.fail(f"a client was not closed; its threads: {', '.join(names)}", pytrace=False)
-
-
-def _arguments(request: pytest.FixtureRequest) -> Any:
-    marker = request.node.get_closest_marker("local_venue")
-    return {} if marker is None else marker.kwargs

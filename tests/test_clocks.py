@@ -31,7 +31,7 @@ READS = {
     "recording/recorded_connection.py:RecordedConnection._frame": "when it was, in a record",
     "recording/recorded_connection.py:RecordedConnection.closed": "when it was, in a record",
     "recording/recorded_connection.py:RecordedConnection.not_sent": "when it was, in a record",
-    "recording/files.py:Files.__init__": "when a recording began",
+    "recording/files.py:Files": "when a recording began",
     "recording/files.py:Files._open": "the names of a recording's files",
     "recording/files.py:Files.end": "when it was, in a record",
     "recording/recorder.py:Recorder.connection": "when it was, in a record",

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbxsdk import ProtocolError, UnreadableField, Update
-from dbxsdk.bybit.public.models import read_trades
+from dbxsdk.bybit.public.channels import TRADES
 from dbxsdk.fields import boolean, decimal, each, integer, lazy, levels, reader, text, wire
 
 
@@ -245,7 +245,7 @@ class TestRecords:
         return Update("venue", "channel", "SYMBOL", "update", data, 1, 2, {})
 
     def test_one_for_each_model(self) -> None:
-        trades = read_trades([{"T": 1, "s": "BTCUSDT", "S": "Buy", "v": "2", "p": "3.0", "i": "a"}] * 2)
+        trades = TRADES.read([{"T": 1, "s": "BTCUSDT", "S": "Buy", "v": "2", "p": "3.0", "i": "a"}] * 2)
         first, second = self.update(trades).records()
         assert first == second
         assert (first["channel"], first["received_ns"], first["price"], first["trade_id"]) == ("channel", 2, Decimal("3.0"), "a")
@@ -273,6 +273,6 @@ class TestRecords:
         assert self.update(()).records() == []
 
     def test_a_field_that_cannot_be_read(self) -> None:
-        trades = read_trades([{"T": 1, "s": "BTCUSDT", "S": "Buy", "v": "2", "p": "much", "i": "a"}])
+        trades = TRADES.read([{"T": 1, "s": "BTCUSDT", "S": "Buy", "v": "2", "p": "much", "i": "a"}])
         with pytest.raises(UnreadableField):
             self.update(trades).records()

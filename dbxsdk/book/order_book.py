@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-import time
 from decimal import Decimal
 from typing import Any, Callable, ContextManager, List, Optional, Type
 
@@ -15,6 +14,7 @@ from dbxsdk.book.state import BookState
 from dbxsdk.book.values import BookSnapshot, BookStats
 from dbxsdk.fields import decimal
 from dbxsdk.runtime import reentrancy
+from dbxsdk.runtime.clock import monotonic
 
 SIDES = ("bids", "asks")
 
@@ -55,10 +55,8 @@ class OrderBook:
         self._waiting = waiting
 
     def __repr__(self) -> str:
-        self._state.check_process()
-        bid, ask = self._state.top
-        reason = self._state.stale_reason
-        stale = f" stale: {reason}" if reason is not None else ""
+        bid, ask = self._state.check_process().top
+        stale = "" if self._state.stale_reason is None else f" stale: {self._state.stale_reason}"
         return f"<OrderBook {self.symbol} bid {bid and bid[0]} ask {ask and ask[0]}{stale}>"
 
     # -- reads -----------------------------------------------------------------------------------------
@@ -66,29 +64,23 @@ class OrderBook:
     @property
     def best_bid(self) -> Optional[Level]:
         """(price, size), or None where there is no bid."""
-        state = self._state
-        state.check_process()
-        return state.top[0]
+        return self._state.check_process().top[0]
 
     @property
     def best_ask(self) -> Optional[Level]:
         """(price, size), or None where there is no ask."""
-        state = self._state
-        state.check_process()
-        return state.top[1]
+        return self._state.check_process().top[1]
 
     @property
     def mid(self) -> Optional[Decimal]:
         """Half way between the best prices, or None where a side is empty."""
-        self._state.check_process()
-        bid, ask = self._state.top
+        bid, ask = self._state.check_process().top
         return None if bid is None or ask is None else (bid[0] + ask[0]) / 2
 
     @property
     def spread(self) -> Optional[Decimal]:
         """Best ask less best bid, or None where a side is empty; 0 or less in a crossed book."""
-        self._state.check_process()
-        bid, ask = self._state.top
+        bid, ask = self._state.check_process().top
         return None if bid is None or ask is None else ask[0] - bid[0]
 
     def bids(self, n: Optional[int] = None) -> List[Level]:
@@ -144,43 +136,36 @@ class OrderBook:
 
     def snapshot(self) -> BookSnapshot:
         """Both sides of one moment, as a frozen value. Made at most once a change of the book, however many ask."""
-        self._state.check_process()
-        return self._state.snapshot()
+        return self._state.check_process().snapshot()
 
     @property
     def is_stale(self) -> bool:
         """True if the book may not be what the venue has now. See the class."""
-        self._state.check_process()
-        return self._state.stale_reason is not None
+        return self._state.check_process().stale_reason is not None
 
     @property
     def stale_reason(self) -> Optional[str]:
         """Why it is stale, in words; None where it is not."""
-        self._state.check_process()
-        return self._state.stale_reason
+        return self._state.check_process().stale_reason
 
     @property
     def is_crossed(self) -> bool:
         """True if the best bid is at or above the best ask."""
-        self._state.check_process()
-        return self._state.is_crossed
+        return self._state.check_process().is_crossed
 
     @property
     def age(self) -> Optional[float]:
         """Seconds since the venue last sent this book or an update of it, even a repeated one; None before the first."""
-        self._state.check_process()
-        return self._state.age()
+        return self._state.check_process().age()
 
     @property
     def update_id(self) -> Optional[int]:
         """The venue's number of the last update in the book; None where the venue has none, or before the first."""
-        self._state.check_process()
-        return self._state.update_id
+        return self._state.check_process().update_id
 
     def stats(self) -> BookStats:
         """Counters, as one frozen value."""
-        self._state.check_process()
-        return self._state.stats()
+        return self._state.check_process().stats()
 
     # -- waiting ---------------------------------------------------------------------------------------
 
@@ -201,13 +186,7 @@ class OrderBook:
         book is closed. That it became stale is a change, too; a repeat is none.
 
         With ``after``, the ``version`` of a snapshot, a change since then counts, so that a loop misses none that came
-        while it was busy.
-
-        Raises:
-            DbxError: what ended the client, where it was not ``close``; in a forked child also that there was no
-                connection in time.
-            WrongThreadError: called on the thread that keeps the book current.
-            TypeError, ValueError: naming the argument.
+        while it was busy. Raises what ``wait_ready`` raises.
         """
         seen = self._state.version if after is None else check_int("after", after)
         return self._wait(lambda: self._state.version != seen, timeout)
@@ -219,8 +198,7 @@ class OrderBook:
         each, on the reader thread. One that raises is reported like every callback of the client."""
         if not callable(callback):
             raise TypeError(f"callback must be callable, not {type(callback).__name__}")
-        self._state.check_process()
-        self._state.watch(functools.partial(callback, self))
+        self._state.check_process().watch(functools.partial(callback, self))
 
     def close(self) -> None:
         """Ends the subscription; the book stays as it is, and stale. From any thread, also from inside a callback;
@@ -229,8 +207,7 @@ class OrderBook:
         reentrancy.run(self._end_by_user)
 
     def _end_by_user(self) -> None:
-        self._state.check_process()
-        if self._state.close():
+        if self._state.check_process().close():
             self._close()
 
     def __enter__(self) -> "OrderBook":
@@ -247,18 +224,17 @@ class OrderBook:
     def _levels(self, side: str, n: Optional[int]) -> List[Level]:
         if n is not None:
             check_int("n", n, least=0)
-        self._state.check_process()
-        with self._state.lock:
+        with self._state.check_process().lock:
             return list(itertools.islice(self._side(side).levels(), n))
 
     def _wait(self, predicate: Callable[[], bool], timeout: Optional[float]) -> bool:
         seconds = None if timeout is None else check_seconds("timeout", timeout, zero=True)
-        deadline = None if seconds is None else time.monotonic() + seconds
-        self._state.check_process()
-        if seconds == 0 or self._state.closed or predicate():
-            return self._state.wait_for(predicate, 0.0)
+        deadline = None if seconds is None else monotonic() + seconds
+        state = self._state.check_process()
+        if seconds == 0 or state.closed or predicate():
+            return state.wait_for(predicate, 0.0)
         with self._waiting(seconds):
-            return self._state.wait_for(predicate, None if deadline is None else deadline - time.monotonic())
+            return state.wait_for(predicate, None if deadline is None else deadline - monotonic())
 
 
 def _number(name: str, value: Any) -> Decimal:

@@ -134,17 +134,18 @@ def _price(row: Any) -> Decimal:
     # A text or an object would come apart in two as well.
     if type(row) is not list or len(row) != 2:
         raise ProtocolError("a row of a book is no [price, size]")
-    try:
-        return decimal(row[0])
-    except (TypeError, ValueError, InvalidOperation) as error:
-        raise ProtocolError(f"a price of a book cannot be read: {error}") from error
+    return _decimal("price", row[0])
 
 
 def _size(wire: Any) -> Decimal:
-    try:
-        size = decimal(wire)
-    except (TypeError, ValueError, InvalidOperation) as error:
-        raise ProtocolError(f"a size of a book cannot be read: {error}") from error
+    size = _decimal("size", wire)
     if size < 0:
         raise ProtocolError(f"a size of a book is below 0: {wire!r}")
     return size
+
+
+def _decimal(what: str, wire: Any) -> Decimal:
+    try:
+        return decimal(wire)
+    except (TypeError, ValueError, InvalidOperation) as error:
+        raise ProtocolError(f"a {what} of a book cannot be read: {error}") from error

@@ -141,8 +141,7 @@ class Login:
         """Return the error for a login that is refused although the venue's clock was asked for."""
         if not isinstance(refusal, AuthError):
             return refusal
-        skew_ms = self._clock.skew_ms() if self._clock.is_known else None
-        return explained(refusal, skew_ms, NOTABLE_MS, "the key, the secret and the address")
+        return explained(refusal, self._clock.skew_ms(), NOTABLE_MS, "the key, the secret and the address")
 
 
 def _signed(signer: Signer, payload: str) -> str:

@@ -13,21 +13,8 @@ from dbxsdk.fields import integer
 from dbxsdk.protocol import Reply
 
 
-def check_name(name: str, value: Any) -> None:
-    """Raise ``TypeError``/``ValueError``, naming the argument, for what cannot be a channel or a symbol."""
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str{' or strs' if name == 'symbols' else ''}, not {type(value).__name__}")
-    if not value:
-        raise ValueError(f"{name} must not be empty")
-    if " " in value or not value.isprintable():
-        raise ValueError(f"{name} must not have blanks or control characters: {value!r}")
-
-
-def check_method(method: Any) -> None:
-    if not isinstance(method, str):
-        raise TypeError(f"method must be a str, not {type(method).__name__}")
-    if not method:
-        raise ValueError("method must not be empty")
+def contents(reply: Reply) -> Dict[str, Any]:
+    return reply.document if isinstance(reply.document, dict) else {}
 
 
 def whole_number(value: Any) -> Optional[int]:

@@ -109,25 +109,21 @@ class VenueClock:
         low, high, _ = self._bounds
         return min((low + high) / 2, low + _MOST_AHEAD_MS)
 
-    def skew_ms(self) -> int:
-        """Return the venue's clock minus this machine's wall clock; 0 if that is within the bounds of the venue's."""
+    def skew_ms(self) -> Optional[int]:
+        """Return the venue's clock minus this machine's wall clock; 0 if that is within the bounds of the venue's, None if
+        they are not known."""
         if self._bounds is None:
-            return 0
+            return None
         low, high, _ = self._bounds
         here = (self._wall() - self._steady()) * 1000
         return 0 if low <= here <= high else round((low + high) / 2 - here)
 
-    @property
-    def is_off(self) -> bool:
-        """True if this machine's clock is so wrong that the venue would not take its time."""
-        return abs(self.skew_ms()) >= NOTABLE_MS
-
     def in_words(self) -> str:
         """Return how far this machine's clock is off, as the beginning of a sentence."""
-        return in_words(self.skew_ms() if self.is_known else None, NOTABLE_MS)
+        return in_words(self.skew_ms(), NOTABLE_MS)
 
     def _report(self) -> None:
-        skew_ms = self.skew_ms()
+        skew_ms = self.skew_ms() or 0
         if abs(skew_ms - self._reported_ms) >= NOTABLE_MS:
             self._reported_ms = skew_ms
             logger.warning("bybit: %s; the venue's time is used for signatures", self.in_words())

@@ -1,7 +1,8 @@
 """Reads the command line and runs the subcommand that it names.
 
-A subcommand is a module with ``add_parser(subparsers)``, which sets ``run`` to a function from the parsed arguments
-to the exit code. What a subcommand needs beyond the core it imports when it runs: ``dbxsdk --help`` works everywhere.
+A subcommand is a module of its name: its help in ``HELP``, ``DESCRIPTION``, ``EPILOG`` and, if argparse's own will not do,
+``USAGE``; ``add_arguments(parser)``; and ``run``, from the parsed arguments to the exit code. What it needs beyond the core
+it imports when it runs: ``dbxsdk --help`` works everywhere.
 """
 
 from __future__ import annotations
@@ -88,5 +89,10 @@ def _parser() -> Tuple[argparse.ArgumentParser, List[argparse.ArgumentParser]]:
     parser.add_argument("--version", action="version", version=f"dbxsdk {dbxsdk.__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     for command in COMMANDS:
-        command.add_parser(subparsers)
+        parts = {"description": command.DESCRIPTION, "epilog": command.EPILOG, "usage": getattr(command, "USAGE", None)}
+        formatted = argparse.RawDescriptionHelpFormatter
+        name = command.__name__.rpartition(".")[2]
+        added = subparsers.add_parser(name, help=command.HELP, formatter_class=formatted, **parts)
+        added.set_defaults(run=command.run, parser=added)
+        command.add_arguments(added)
     return parser, list(subparsers.choices.values())

@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import os
 import time
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from dbxsdk.cli.arguments import seconds
 from dbxsdk.cli.errors import NotInstalled, WrongArguments
@@ -94,8 +94,8 @@ class Venues:
         """Return the client of a socket; make it at the first call. It connects at its first use."""
         client = self._clients.get(which)
         if client is None:
-            timeout = self._arguments.timeout
-            options = Options(connect_timeout=timeout, request_timeout=timeout, recorder=recorder)
+            timeout, proxy = self._arguments.timeout, getattr(self._arguments, "proxy", None)
+            options = Options(connect_timeout=timeout, request_timeout=timeout, recorder=recorder, proxy=proxy)
             settings = {**self._settings[which], "options": options}
             try:
                 client = self._make(which, settings)
@@ -112,8 +112,11 @@ class Venues:
         venue = VENUES[which.venue]
         return venue.client_class(which.socket)(*venue.positional(which.socket), **settings)
 
-    def liven(self) -> None:
-        """Let the accounts of local venues trade, once a second at most: otherwise there would be nothing to watch."""
+    def look(self) -> None:
+        """Raise the error that ended a client, if one has. Let the accounts of local venues trade, once a second at most:
+        otherwise there would be nothing to watch."""
+        for client in self._clients.values():
+            client.wait(0)
         now = time.monotonic()
         if now < self._lively_until:
             return
@@ -125,16 +128,19 @@ class Venues:
         """Return the keyword arguments of a socket's client."""
         if self._arguments.local:
             return {}
+        settings = VENUES[which.venue].settings(which.socket, self._arguments)
+        return {"url": self._arguments.url, **settings, **self._keys_of(which)}
+
+    def _keys_of(self, which: Word) -> Mapping[str, str]:
         venue = VENUES[which.venue]
-        settings = {"url": self._arguments.url, **venue.settings(which.socket, self._arguments)}
         variables = venue.variables_of(which.socket)
         keys = {argument: os.environ.get(variable, "") for argument, variable in variables.items()}
         if venue.keys_are_optional and not any(keys.values()):
-            return settings
+            return {}
         missing = [variables[argument] for argument, value in keys.items() if not value]
         if missing:
             raise WrongArguments(f"{which} needs keys: set the environment variable {' and '.join(missing)}, or use --local")
-        return {**settings, **keys}
+        return keys
 
     def _local_venue(self, which: Word) -> Any:
         venue = self._local.get(which.venue)

@@ -20,11 +20,13 @@ from __future__ import annotations
 
 import enum
 import threading
-from typing import Any, Callable, Collection, Dict, Iterable, List, Optional, Sequence, Tuple
+from types import MappingProxyType
+from typing import Any, Callable, Collection, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import attrs
 
-from dbxsdk.protocol import Request
+from dbxsdk.errors import SubscribeError, VenueError
+from dbxsdk.protocol import Acknowledgement, Request
 
 ALL = "all"
 
@@ -58,17 +60,6 @@ class Step(Request):
     groups: Groups = ()
     probe: bool = False
     sound: bool = False
-
-
-@attrs.frozen
-class Outcome:
-    """What an answer decided, and what is to be asked next. See ``Acknowledgement``."""
-
-    accepted: Tuple[str, ...] = ()
-    refused: Tuple[str, ...] = ()
-    next: Tuple[Step, ...] = ()
-    dropped: Tuple[str, ...] = ()
-    interrupted: Tuple[str, ...] = ()
 
 
 Make = Callable[..., Step]
@@ -144,14 +135,14 @@ class ChannelUnion:
             if success and self._everything in step.union:
                 self._held, self._certain = {}, True
 
-    def answered(self, step: Step, success: bool) -> Outcome:
-        """Take in the answer to a SUBSCRIBE, to a CLEAR, or to the ping before one."""
+    def answered(self, step: Step, refusal: Optional[VenueError]) -> Acknowledgement:
+        """Take in the answer to a SUBSCRIBE, to a CLEAR, or to the ping before one: a ``refusal``, or None for a yes."""
         with self._lock:
             self._close(step)
             if step.action is Action.LEAVE or not step.groups:
-                return Outcome()
+                return Acknowledgement()
             if step.action is Action.SUBSCRIBE:
-                return self._taken(step) if success else self._refused(step)
+                return self._taken(step) if refusal is None else self._refused(step, refusal)
             sure: Tuple[str, ...] = ()
             if step.action is Action.CLEAR:
                 self._held, self._certain = {}, True
@@ -170,7 +161,7 @@ class ChannelUnion:
             self._certain = False
             self._held.update(dict.fromkeys(older.union if older.action is Action.SUBSCRIBE else ()))
 
-    def _taken(self, step: Step) -> Outcome:
+    def _taken(self, step: Step) -> Acknowledgement:
         if self._held and self._certain:
             self._takes_repeats = True
         self._held, self._certain = dict.fromkeys(step.union), True
@@ -185,7 +176,7 @@ class ChannelUnion:
             return self._outcome((self._probe(rest),), accepted=accepted)
         return self._outcome(self._next(rest, sound=self._is_sure(self._accepted)), accepted=accepted)
 
-    def _refused(self, step: Step) -> Outcome:
+    def _refused(self, step: Step, refusal: VenueError) -> Acknowledgement:
         first, rest = step.groups[0], step.groups[1:]
         # The refused request may have ended all that the venue had.
         self._certain, dropped = False, tuple(self._accepted)
@@ -212,22 +203,23 @@ class ChannelUnion:
             return self._outcome(self._next(((), first[:half], first[half:], *rest), sound=True), dropped=dropped)
         for topic in first:
             self._forget(topic)
+        error = SubscribeError(refusal.message, topics=first, code=refusal.code, reply=refusal.reply)
         # At once what it took before.
-        return self._outcome(self._next(((), *rest), sound=True), refused=first, dropped=dropped)
+        return self._outcome(self._next(((), *rest), sound=True), refused=dict.fromkeys(first, error), dropped=dropped)
 
     def _outcome(
         self,
         next_: Tuple[Step, ...],
         accepted: Sequence[str] = (),
-        refused: Tuple[str, ...] = (),
+        refused: Mapping[str, VenueError] = MappingProxyType({}),
         dropped: Tuple[str, ...] = (),
-    ) -> Outcome:
+    ) -> Acknowledgement:
         doubtful = tuple(topic for topic in self._accepted if not self._is_sure((topic,)))
         accepted = tuple(dict.fromkeys(topic for topic in accepted if topic not in doubtful))
         # What a request on its way may end is live until then: the request behind it names it.
         ending = any(step.action in (Action.CLEAR, Action.LEAVE) for step in self._open.values())
         interrupted = tuple(topic for topic in self._accepted if topic not in doubtful) if ending else ()
-        return Outcome(accepted, refused, next_, tuple(dict.fromkeys((*dropped, *doubtful))), interrupted)
+        return Acknowledgement(accepted, refused, next_, tuple(dict.fromkeys((*dropped, *doubtful))), interrupted)
 
     def _next(self, groups: Groups, sound: bool = False) -> Tuple[Step, ...]:
         """Make the request for the first group. An empty one stands for what the venue has taken before."""

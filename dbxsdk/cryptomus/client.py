@@ -10,7 +10,7 @@ from dbxsdk.client import Client
 from dbxsdk.cryptomus import http
 from dbxsdk.cryptomus.book import CryptomusBookRule, check_scale_index
 from dbxsdk.cryptomus.channel_union import ALL
-from dbxsdk.cryptomus.models import DepthScale, Market
+from dbxsdk.cryptomus.models import DepthScale, Market, read_depth_scales, read_markets
 from dbxsdk.cryptomus.protocol import CryptomusProtocol
 from dbxsdk.options import Options
 from dbxsdk.transport.http import parse_http_url
@@ -134,7 +134,7 @@ class CryptomusClient(Client):
 
         Source: "exchange/websockets", market list.
         """
-        return http.fetch_markets(self._markets_url, self._options, self._seconds(timeout))
+        return read_markets(http.fetch(self._markets_url, self._options, self._seconds(timeout)))
 
     def depth_scales(self, symbol: str, timeout: Optional[float] = None) -> Tuple[DepthScale, ...]:
         """Return the price steps of the book of ``symbol``; the channel ``depth`` takes their ``index``.
@@ -143,8 +143,8 @@ class CryptomusClient(Client):
 
         Source: "exchange/websockets", symbol depth scales.
         """
-        check_word("symbol", symbol)
-        return http.fetch_depth_scales(self._depth_scales_url, symbol.upper(), self._options, self._seconds(timeout))
+        params = {"symbol": check_word("symbol", symbol).upper()}
+        return read_depth_scales(http.fetch(self._depth_scales_url, self._options, self._seconds(timeout), params))
 
     def _seconds(self, timeout: Optional[float]) -> float:
         return self._options.request_timeout if timeout is None else check_seconds("timeout", timeout)

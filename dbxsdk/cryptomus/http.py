@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import Any, Callable, Tuple
+from typing import Any, Callable, Mapping, Optional
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import attrs
 
-from dbxsdk.cryptomus.models import DepthScale, Market, read_depth_scales, read_markets
 from dbxsdk.errors import AuthError, ConnectError, RateLimited, VenueError
 from dbxsdk.options import Options
 from dbxsdk.transport import Address
@@ -55,16 +54,9 @@ class TokenSource:
         return token
 
 
-def fetch_markets(url: str, options: Options, timeout: float) -> Tuple[Market, ...]:
-    return read_markets(_document(url, get(url, options, timeout=timeout)))
-
-
-def fetch_depth_scales(url: str, symbol: str, options: Options, timeout: float) -> Tuple[DepthScale, ...]:
-    return read_depth_scales(_document(url, get(url, options, timeout=timeout, params={"symbol": symbol})))
-
-
-def _document(url: str, answer: HttpAnswer) -> Any:
-    """Return the answer's document, or raise what its status means."""
+def fetch(url: str, options: Options, timeout: float, params: Optional[Mapping[str, str]] = None) -> Any:
+    """Return the document at ``url``, or raise what the answer's status means."""
+    answer = get(url, options, timeout=timeout, params=params)
     host, status, document = urlsplit(url).hostname, answer.status, answer.document
     code, message = status, f"{host}: HTTP {status}"
     if isinstance(document, dict):

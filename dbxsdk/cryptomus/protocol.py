@@ -5,15 +5,16 @@ Source: doc.cryptomus.com, "exchange/websockets". If the page says nothing, a co
 
 from __future__ import annotations
 
-import itertools
 from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple
 
 from dbxsdk import codec
+from dbxsdk.arguments import check_choice
 from dbxsdk.channel import Channel
 from dbxsdk.cryptomus import models
 from dbxsdk.cryptomus.channel_union import ALL, Action, ChannelUnion, Step
-from dbxsdk.errors import ProtocolError, SubscribeError, VenueError
-from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
+from dbxsdk.errors import ProtocolError, VenueError
+from dbxsdk.numbered_protocol import NumberedProtocol, by_channel, channel_of, read_error
+from dbxsdk.protocol import Acknowledgement, Inbound, Push, Reply, Request
 
 _UPDATE = "_update"
 _SECONDS_END = 100_000_000_000
@@ -40,11 +41,13 @@ _METHODS = {
 }
 
 
-class CryptomusProtocol(Protocol):
+class CryptomusProtocol(NumberedProtocol):
     """The one socket of the venue, public and private. A connection with a token is logged in."""
 
     venue = "cryptomus"
     client = "CryptomusClient"
+    channels = CHANNELS
+    ping_method = "ping"
     # A connection is closed 60 s after the client's last request; the page asks for one every 50 s.
     heartbeat_interval = 40.0
     longest_heartbeat_interval = 50.0  # the venue closes after 60 s without a request
@@ -52,8 +55,7 @@ class CryptomusProtocol(Protocol):
     only_heartbeats_count = True
 
     def __init__(self) -> None:
-        # Not from 0: pushes of market data have that id.
-        self._ids = itertools.count(1)
+        super().__init__()
         self.reset()
 
     def reset(self) -> None:
@@ -63,18 +65,8 @@ class CryptomusProtocol(Protocol):
 
     # -- intents to frames ---------------------------------------------------------------------------
 
-    def request(self, method: str, params: Any) -> Request:
-        params = [] if params is None else params
-        if not isinstance(params, (list, tuple)):
-            raise TypeError(f"params must be a list, not {type(params).__name__}")
-        key, frame = self._frame(method, params)
-        return Request(key=key, frame=frame, kind=method)
-
-    def heartbeat(self) -> Request:
-        return self.request("ping", None)
-
     def topics(self, channel: str, symbols: Sequence[str]) -> Tuple[str, ...]:
-        _check_channel(channel)
+        check_choice("channel", channel, CHANNELS)
         if not symbols:
             what = "a currency" if channel == "balance" else "a market"
             raise ValueError(f"symbols must name {what}, or {ALL!r}, for the channel {channel!r}")
@@ -83,15 +75,11 @@ class CryptomusProtocol(Protocol):
             names = [ALL]  # includes the others
         return tuple(dict.fromkeys(f"{channel}.{name}" for name in names))
 
-    def topics_of(self, channel: str, topics: Collection[str]) -> Tuple[str, ...]:
-        _check_channel(channel)
-        return tuple(topic for topic in topics if _channel(topic) == channel)
-
     def subscribe(self, topics: Sequence[str], live: Collection[str]) -> Tuple[Request, ...]:
-        return tuple(self._unions[channel].add(names, live) for channel, names in _by_channel(topics).items())
+        return tuple(self._unions[channel].add(names, live) for channel, names in by_channel(topics).items())
 
     def unsubscribe(self, topics: Sequence[str], live: Collection[str]) -> Tuple[Request, ...]:
-        groups = _by_channel(topics).items()
+        groups = by_channel(topics).items()
         steps = [step for channel, names in groups for step in self._unions[channel].remove(names, live)]
         for step in steps:
             if step.action is not Action.SUBSCRIBE:  # whose answer is acknowledged
@@ -99,17 +87,13 @@ class CryptomusProtocol(Protocol):
         return tuple(steps)
 
     def renewed_with(self, topic: str) -> Tuple[str, ...]:
-        return topic, f"{_channel(topic)}.{ALL}"  # beside which single ones are not sent to the venue
+        return topic, f"{channel_of(topic)}.{ALL}"  # beside which single ones are not sent to the venue
 
     def _step(self, channel: str, action: Action, names: Sequence[str], **fields: Any) -> Step:
         key, frame = self._frame(_METHODS[action].format(channel), names)
         # One request at a time for each channel: the channel is their kind.
         ends = action is Action.CLEAR
         return Step(key=key, frame=frame, kind=channel, alone=True, ends=ends, channel=channel, action=action, **fields)
-
-    def _frame(self, method: str, params: Sequence[Any]) -> Tuple[int, str]:
-        key = next(self._ids)
-        return key, codec.encode({"id": key, "method": method, "params": list(params)})
 
     # -- frames to events ----------------------------------------------------------------------------
 
@@ -157,23 +141,13 @@ class CryptomusProtocol(Protocol):
     def conclude(self, request: Request, reply: Reply) -> Any:
         refusal = _refusal(reply.document)
         if refusal is not None:
-            raise VenueError(refusal[1], code=refusal[0], reply=reply.document)
+            raise refusal
         return reply.document.get("data")
 
     def acknowledge(self, request: Request, reply: Reply) -> Acknowledgement:
-        refusal = _refusal(reply.document)
         if not isinstance(request, Step):
             return Acknowledgement()  # made by a raw call
-        outcome = self._unions[request.channel].answered(request, refusal is None)
-        code, message = refusal or (None, "")
-        error = SubscribeError(message, topics=outcome.refused, code=code, reply=reply.document)
-        refused = dict.fromkeys(outcome.refused, error)
-        return Acknowledgement(outcome.accepted, refused, outcome.next, outcome.dropped, outcome.interrupted)
-
-
-def _check_channel(channel: str) -> None:
-    if channel not in CHANNELS:
-        raise ValueError(f"channel must be one of {', '.join(CHANNELS)}, not {channel!r}")
+        return self._unions[request.channel].answered(request, _refusal(reply.document))
 
 
 def _name(channel: str, symbol: str) -> str:
@@ -190,17 +164,6 @@ def _name(channel: str, symbol: str) -> str:
     return f"{market.upper()}:{int(index)}"
 
 
-def _channel(topic: str) -> str:
-    return topic.partition(".")[0]
-
-
-def _by_channel(topics: Sequence[str]) -> Dict[str, List[str]]:
-    groups: Dict[str, List[str]] = {}
-    for topic in topics:
-        groups.setdefault(_channel(topic), []).append(topic)
-    return groups
-
-
 def _time_ms(about: Any) -> Optional[int]:
     """Return the venue's time of an update; balances have none."""
     for field in ("timestamp", "finishTs", "updateTs", "createTs", "committedAt"):
@@ -210,14 +173,14 @@ def _time_ms(about: Any) -> Optional[int]:
     return None
 
 
-def _refusal(document: Any) -> Optional[Tuple[Any, str]]:
-    """Return the code and text of a reply that says no; else None. A reply without data is not a refusal: a pong has none."""
+def _refusal(document: Any) -> Optional[VenueError]:
+    """Return what a reply that says no means; else None. A reply without data is not a refusal: a pong has none."""
     error = document.get("error")
     if error is None:
         data = document.get("data")
         status = data.get("status", "success") if isinstance(data, dict) else "success"
-        return None if status == "success" else (None, f"the venue answered with the status {codec.brief(status)}")
-    if isinstance(error, dict):
-        code, message = error.get("code"), error.get("message")
-        return code if isinstance(code, (int, str)) else None, message if isinstance(message, str) else codec.brief(error)
-    return None, error if isinstance(error, str) else codec.brief(error)
+        if status == "success":
+            return None
+        error = f"the venue answered with the status {codec.brief(status)}"
+    code, message = read_error(error)
+    return VenueError(message, code=code, reply=document)

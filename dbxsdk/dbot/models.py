@@ -30,10 +30,18 @@ _MOST_DECIMALS = 255
 
 def milliseconds(value: Any) -> int:
     """Return in ms a time that is in seconds or in ms, judged by its size: the venue's pages mix them up."""
-    moment = decimal(value)
-    if not 0 <= moment < _SECONDS_END * 1000:
+    number = decimal(value)
+    if not 0 <= number < _SECONDS_END * 1000:
         raise ValueError("the time is out of range")
-    return int(moment * 1000 if moment < _SECONDS_END else moment)
+    return int(number * 1000 if number < _SECONDS_END else number)
+
+
+def moment(value: Any) -> Optional[int]:
+    """Return the same, or None: what cannot be read is reported when the model is read."""
+    try:
+        return milliseconds(value)
+    except (TypeError, ValueError, ArithmeticError):
+        return None
 
 
 def _decimals(value: Any) -> int:

@@ -6,18 +6,18 @@ Sources: the venue's first edition (2019: ping, time, trades, depth), its later 
 
 from __future__ import annotations
 
-import itertools
 import zlib
 from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple
 
 from dbxsdk import codec
-from dbxsdk.arguments import check_credential
+from dbxsdk.arguments import check_choice, check_credential
 from dbxsdk.channel import Channel
 from dbxsdk.digifinex.login import ASK_TIME, LOG_IN, Login
 from dbxsdk.digifinex.models import AlgoOrder, Balance, Depth, Order, Ticker, Trade
 from dbxsdk.errors import AuthError, ProtocolError, RateLimited, SubscribeError, VenueError
 from dbxsdk.fields import each, reader
-from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
+from dbxsdk.numbered_protocol import NumberedProtocol, by_channel, channel_of, read_error
+from dbxsdk.protocol import Acknowledgement, Inbound, Push, Reply, Request
 
 TRADES = Channel("trades", each(reader(Trade)), "digifinex")
 DEPTH = Channel("depth", reader(Depth), "digifinex")
@@ -42,11 +42,14 @@ _MARKET_UPDATES = {"depth.update": "depth", "trades.update": "trades"}
 _read_trades, _read_depth = TRADES.read, DEPTH.read
 
 
-class DigiFinexProtocol(Protocol):
+class DigiFinexProtocol(NumberedProtocol):
     """The one socket of the venue, public and private."""
 
     venue = "digifinex"
     client = "DigiFinexClient"
+    channels = CHANNELS
+    ping_method = "server.ping"
+    login_method = LOG_IN
     granted = {"result": {"status": "success"}}
     # The pages say nothing; a connection is dropped 60 s after the client's last frame.
     heartbeat_interval = 30.0
@@ -58,8 +61,7 @@ class DigiFinexProtocol(Protocol):
         for name, value in (("api_key", api_key), ("api_secret", api_secret)):
             if value is not None:
                 check_credential(name, value)
-        self._api_key = api_key
-        self._ids = itertools.count(1)
+        super().__init__()
         self._login = None if api_key is None or api_secret is None else Login(api_key, api_secret, self._request)
 
     def reset(self) -> None:
@@ -84,19 +86,9 @@ class DigiFinexProtocol(Protocol):
         self._login.accepted()
         return ()
 
-    def request(self, method: str, params: Any) -> Request:
-        params = [] if params is None else params
-        if not isinstance(params, (list, tuple)):
-            raise TypeError(f"params must be a list, not {type(params).__name__}")
-        return self._request(method, params)
-
-    def heartbeat(self) -> Request:
-        return self._request("server.ping", ())
-
     def topics(self, channel: str, symbols: Sequence[str]) -> Tuple[str, ...]:
-        if channel not in CHANNELS:
-            raise ValueError(f"channel must be one of {', '.join(CHANNELS)}, not {channel!r}")
-        if channel in PRIVATE_CHANNELS and self._api_key is None:
+        check_choice("channel", channel, CHANNELS)
+        if channel in PRIVATE_CHANNELS and self._login is None:
             raise ValueError(f"channel {channel!r} is private: the client needs api_key and api_secret")
         if channel == "all_ticker":
             if symbols:
@@ -108,30 +100,18 @@ class DigiFinexProtocol(Protocol):
         # The venue's symbols are upper case, and so are the ones in its pushes.
         return tuple(dict.fromkeys(f"{channel}.{symbol.upper()}" for symbol in symbols))
 
-    def topics_of(self, channel: str, topics: Collection[str]) -> Tuple[str, ...]:
-        if channel not in CHANNELS:
-            raise ValueError(f"channel must be one of {', '.join(CHANNELS)}, not {channel!r}")
-        return tuple(topic for topic in topics if _split(topic)[0] == channel)
-
     def subscribe(self, topics: Sequence[str], live: Collection[str]) -> Tuple[Request, ...]:
         # A second subscription adds to the first: clients in use rely on it, no page says so.
         return tuple(
-            self._request(f"{channel}.subscribe", symbols, names) for channel, (symbols, names) in _by_channel(topics).items()
+            self._request(f"{channel}.subscribe", _symbols(names), names) for channel, names in by_channel(topics).items()
         )
 
     def unsubscribe(self, topics: Sequence[str], live: Collection[str]) -> Tuple[Request, ...]:
-        still = {_split(topic)[0] for topic in live}
+        still = set(map(channel_of, live))
         # An empty list ends the whole channel in every edition of the pages; a list of symbols only in later ones.
         return tuple(
-            self._request(f"{channel}.unsubscribe", symbols if channel in still else [], names)
-            for channel, (symbols, names) in _by_channel(topics).items()
-        )
-
-    def _request(self, method: str, params: Sequence[Any], topics: Sequence[str] = ()) -> Request:
-        request_id = next(self._ids)
-        frame = codec.encode({"id": request_id, "method": method, "params": list(params)})
-        return Request(
-            key=request_id, frame=frame, kind=method, topics=tuple(topics), secret=method == LOG_IN
+            self._request(f"{channel}.unsubscribe", _symbols(names) if channel in still else [], names)
+            for channel, names in by_channel(topics).items()
         )
 
     # -- frames to events ----------------------------------------------------------------------------
@@ -177,45 +157,43 @@ class DigiFinexProtocol(Protocol):
     # -- replies -------------------------------------------------------------------------------------
 
     def conclude(self, request: Request, reply: Reply) -> Any:
-        error = _refusal(reply.document)
-        if error is None:
+        refusal = self._refusal(reply.document)
+        if refusal is None:
             return reply.document.get("result")
-        code, message = error[0], self._redacted(error[1])
         if request.kind == LOG_IN:
-            raise AuthError(f"the login was refused: {message}", code=code, reply=reply.document)
-        kind = RateLimited if code == _RATE_LIMIT else VenueError
-        raise kind(message, code=code, reply=reply.document)
+            raise AuthError(f"the login was refused: {refusal.message}", code=refusal.code, reply=reply.document)
+        raise refusal
 
     def acknowledge(self, request: Request, reply: Reply) -> Acknowledgement:
-        error = _refusal(reply.document)
-        if error is None:
+        refusal = self._refusal(reply.document)
+        if refusal is None:
             return Acknowledgement(accepted=request.topics)
         if len(request.topics) > 1:
             # No page says which of them it was, or whether the others were taken: ask for each alone.
             return Acknowledgement(retry=tuple(self.subscribe([topic], ())[0] for topic in request.topics))
-        code, message = error[0], self._redacted(error[1])
-        refusal = SubscribeError(message, topics=request.topics, code=code, reply=reply.document)
-        return Acknowledgement(refused={topic: refusal for topic in request.topics})
+        error = SubscribeError(refusal.message, topics=request.topics, code=refusal.code, reply=reply.document)
+        return Acknowledgement(refused=dict.fromkeys(request.topics, error))
 
-    def _redacted(self, message: str) -> str:
-        return message if self._login is None else self._login.redact(message)
+    def _refusal(self, document: Any) -> Optional[VenueError]:
+        """Return what an error reply means, or None. The pages type ``error`` as text, a client in use found an object."""
+        error = document.get("error")
+        if error is None:
+            result = document.get("result")
+            status = result.get("status") if isinstance(result, dict) else "success"
+            if "result" not in document:
+                error = "the venue's answer has neither a result nor an error"
+            elif status == "success":
+                return None
+            else:
+                error = f"the venue answered with the status {codec.brief(status)}"
+        code, message = read_error(error)
+        kind = RateLimited if code == _RATE_LIMIT else VenueError
+        return kind(message if self._login is None else self._login.redact(message), code=code, reply=document)
 
 
-def _split(topic: str) -> Tuple[str, str]:
-    channel, _, symbol = topic.partition(".")
-    return channel, symbol
-
-
-def _by_channel(topics: Sequence[str]) -> Dict[str, Tuple[List[str], List[str]]]:
-    """Return the symbols and the topic names of each channel."""
-    groups: Dict[str, Tuple[List[str], List[str]]] = {}
-    for topic in topics:
-        channel, symbol = _split(topic)
-        symbols, names = groups.setdefault(channel, ([], []))
-        names.append(topic)
-        if symbol:
-            symbols.append(symbol)
-    return groups
+def _symbols(topics: Sequence[str]) -> List[str]:
+    """Return what stands behind the channel: nothing for a whole channel."""
+    return [symbol for symbol in (topic.partition(".")[2] for topic in topics) if symbol]
 
 
 def _inflate(payload: bytes) -> bytes:
@@ -258,20 +236,3 @@ def _timestamp(rows: Any) -> Optional[int]:
     first = rows[0] if rows else None
     moment = first.get("timestamp") if isinstance(first, dict) else None
     return moment if isinstance(moment, int) and not isinstance(moment, bool) else None
-
-
-def _refusal(document: Any) -> Optional[Tuple[Any, str]]:
-    """Return the code and text of an error reply, or None. The pages type ``error`` as text, a client in use found an
-    object."""
-    error = document.get("error")
-    if error is None:
-        if "result" not in document:
-            return None, "the venue's answer has neither a result nor an error"
-        result = document["result"]
-        status = result.get("status") if isinstance(result, dict) else "success"
-        return None if status == "success" else (None, f"the venue answered with the status {codec.brief(status)}")
-    if isinstance(error, dict):
-        code = error.get("code")
-        message = error.get("message")
-        return code if isinstance(code, (int, str)) else None, message if isinstance(message, str) else codec.brief(error)
-    return None, error if isinstance(error, str) else codec.brief(error)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 from typing import Any, Callable, Optional, Tuple
 
-import attrs
-
 from dbxsdk.options import Options
 from dbxsdk.playback.handoff import Ended, Feed, Marker, Moment, Received
 from dbxsdk.runtime.clock import Clock
@@ -39,7 +37,7 @@ class ReplayConnector(Connector):
 
     def bind(self, receiver: Receiver, must_flow: Callable[[], bool]) -> None:
         """Take the client that is fed, and what says that a callback waits for what comes next."""
-        self._receiver = receiver
+        self.receiver = receiver
         self.feed = Feed(must_flow)
 
     def connect(
@@ -58,18 +56,10 @@ class ReplayConnector(Connector):
         self._in_step = self._in_step or subscription.sink is not None
 
     def wake(self) -> None:
-        """A callback may wait for what comes next, now."""
         self.feed.wake()
 
     def ended(self) -> None:
-        """The client takes nothing any more."""
         self.feed.end()
-
-    # -- for the playing thread ----------------------------------------------------------------------
-
-    def end_iterators(self) -> None:
-        """Nothing more will come: let the client's iterators end."""
-        self._receiver.end_iterators()
 
     # -- for the connection, on the reader thread ----------------------------------------------------
 
@@ -79,36 +69,36 @@ class ReplayConnector(Connector):
         self._now = moment
         if not self._begun:
             self._begun = True
-            self._receiver.report_connected()
+            self.receiver.report_connected()
 
     def end(self, ended: Ended, connection: "ReplayConnection") -> Ending:
         """A recorded connection ends."""
         self._keep_step(connection)
         self._now = ended
-        return attrs.evolve(ended.ending, retry_in=ended.retry_in)
+        return ended.ending
 
     def receive(self, received: Received, connection: "ReplayConnection") -> None:
         """Frames come, as of one read of the network."""
         self._now = received
         if self._watched:
-            self._receiver.tick()
+            self.receiver.tick()
         if not self._in_step:
-            self._receiver.messages(received.messages)
+            self.receiver.messages(received.messages)
             return
         for message in received.messages:
             self._keep_step(connection)
-            self._receiver.messages((message,))
+            self.receiver.messages((message,))
 
     def _keep_step(self, connection: "ReplayConnection") -> None:
         """If there is a book: wait for the callbacks of all that came before. They look at it."""
-        if self._in_step and not self._receiver.idle:
+        if self._in_step and not self.receiver.idle:
             marker = Marker()
             self.pass_on(marker)
             self.feed.wait_passed(marker, lambda: connection.stopped)
 
     def pass_on(self, marker: Marker) -> None:
         """Send the marker through the callbacks thread, behind all that it has to do."""
-        self._receiver.notice(lambda: self.feed.pass_(marker))
+        self.receiver.notice(lambda: self.feed.pass_(marker))
 
 
 class ReplayConnection:
@@ -169,7 +159,7 @@ class ReplayConnection:
         return True
 
     def close(self) -> None:
-        """End ``run``."""
+        """End ``run``, as ``abort`` does."""
         self.abort("closed")
 
     def abort(self, reason: str) -> None:

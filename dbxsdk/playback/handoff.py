@@ -36,7 +36,6 @@ class Ended(Moment):
     """The connection's end, as it was recorded."""
 
     ending: Ending
-    retry_in: Optional[float]
     received_ns: Optional[int]
 
 
@@ -57,21 +56,17 @@ class Feed:
         self._must_flow = must_flow
         self._changed = threading.Condition(threading.Lock())  # its lock guards all below, and ``Marker.passed``
         self._items: Deque[Item] = collections.deque()
-        self._ended = False
+        self.ended = False
         self._at_work = False  # whether the taker may be busy with an item
-
-    @property
-    def ended(self) -> bool:
-        return self._ended
 
     def put(self, item: Item) -> bool:
         """Waits for room. False where nobody takes anything any more."""
         with self._changed:
-            self._changed.wait_for(lambda: self._ended or len(self._items) < _AHEAD)
-            if not self._ended:
+            self._changed.wait_for(lambda: self.ended or len(self._items) < _AHEAD)
+            if not self.ended:
                 self._items.append(item)
                 self._changed.notify_all()
-            return not self._ended
+            return not self.ended
 
     def settle(self, patience: float = 0.0) -> None:
         """Returns once all that was put in has been through its callbacks; or never will, or not without more of it: in
@@ -80,11 +75,10 @@ class Feed:
         if not self.put(marker):
             return
         with self._changed:
-            self._changed.wait_for(lambda: marker.passed or self._ended or self._hungry())
-            self._changed.wait_for(lambda: marker.passed or self._ended, patience)
-
-    def _hungry(self) -> bool:
-        return not self._items and not self._at_work and self._must_flow()
+            self._changed.wait_for(
+                lambda: marker.passed or self.ended or (not self._items and not self._at_work and self._must_flow())
+            )
+            self._changed.wait_for(lambda: marker.passed or self.ended, patience)
 
     def get(self, stopped: Callable[[], Any]) -> Optional[Item]:
         """The next item; None once ``stopped()``: see ``wake``."""
@@ -116,6 +110,6 @@ class Feed:
     def end(self) -> None:
         """Nothing more comes, and what waits is given up."""
         with self._changed:
-            self._ended = True
+            self.ended = True
             self._items.clear()
             self._changed.notify_all()

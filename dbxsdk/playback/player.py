@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Type, TypeVar, Union, overload
 
@@ -123,9 +124,8 @@ class Replay:
         self._reader = read(path)
         self._openings = self._reader.opened()
         self._found: Dict[int, Opened] = {}  # by owner, in their order
-        self._clients: Dict[int, Client] = {}
-        self._connectors: Dict[int, ReplayConnector] = {}
-        # Guards the four above, and _thread with _closed: once it is started, clients are what they are.
+        self._clients: Dict[int, Tuple[Client, ReplayConnector]] = {}
+        # Guards the three above, and _thread with _closed: once it is started, clients are what they are.
         self._lock = threading.RLock()
         self._thread: Optional[threading.Thread] = None
         self._closed = False
@@ -191,13 +191,11 @@ class Replay:
                 yield opened
 
     def _client(self, opened: Opened) -> Client:
-        client = self._clients.get(opened.owner)
-        if client is None:
+        if opened.owner not in self._clients:
             if self._thread is not None or self._closed:
                 raise RuntimeError("clients must be taken before the replay starts")
-            client, self._connectors[opened.owner] = replay_client(opened)
-            self._clients[opened.owner] = client
-        return client
+            self._clients[opened.owner] = replay_client(opened)
+        return self._clients[opened.owner][0]
 
     # -- playing -------------------------------------------------------------------------------------
 
@@ -268,7 +266,7 @@ class Replay:
             self._closed = True
             thread, clients = self._thread, list(self._clients.values())
         self._stop.set()
-        for client in clients:  # first: a thread in run() returns when the feeds have ended, and finds them closed
+        for client, _ in clients:  # first: a thread in run() returns when the feeds have ended, and finds them closed
             client.close(timeout)
         self._halt()
         if thread is None:
@@ -291,19 +289,17 @@ class Replay:
 
     def _run(self) -> None:
         try:
-            for owner, client in self._clients.items():
-                try:
+            for owner, (client, connector) in self._clients.items():
+                with contextlib.suppress(ClientClosed):
                     client.open()
-                except ClientClosed:
-                    continue
-                self._playing[owner] = self._connectors[owner]
+                    self._playing[owner] = connector
             if not self._stop.is_set():
                 self._play()
         except BaseException as error:  # noqa: B036 - raised again by wait()
             self._error = error
         finally:
             for connector in self._playing.values():
-                connector.end_iterators()
+                connector.receiver.end_iterators()
             self._reader.close()
             self._done.set()
 
@@ -343,32 +339,31 @@ class Replay:
             if self._held >= _CHUNK:
                 self._hand_over()
         elif isinstance(record, Opened):
-            connector = self._playing.get(record.owner)
-            before = [number for number, owner in self._connections.items() if owner == record.owner]
-            for number in before:
-                self._end(record, number, Ended(*_times(record), Ending("its end was not recorded"), 0.0, None))
-            self._connections[record.connection] = record.owner
-            self._put(record, connector, Moment(*_times(record)))
+            for number in [number for number, owner in self._connections.items() if owner == record.owner]:
+                self._end(record, number, Ending("its end was not recorded", retry_in=0.0))
+            self._begin(record, record.owner)
         elif isinstance(record, Closed):
-            ending = Ending(record.reason, record.code)
-            self._end(record, record.connection, Ended(*_times(record), ending, record.retry_in, record.received_ns))
+            self._end(record, record.connection, Ending(record.reason, record.code, retry_in=record.retry_in), record.received_ns)
         elif isinstance(record, Lost):
             self._lost += record.frames
             owner = self._connections.get(record.connection)
             if owner is not None:
                 reason = f"{record.frames} frames are missing in the recording: {record.reason}"
-                self._end(record, record.connection, Ended(*_times(record), Ending(reason), 0.0, None))
-                self._connections[record.connection] = owner
-                self._put(record, self._playing.get(owner), Moment(*_times(record)))
+                self._end(record, record.connection, Ending(reason, retry_in=0.0))
+                self._begin(record, owner)
 
     def _connector(self, connection: int) -> Optional[ReplayConnector]:
         owner = self._connections.get(connection)
         return None if owner is None else self._playing.get(owner)
 
-    def _end(self, record: Record, connection: int, ended: Ended) -> None:
+    def _begin(self, record: Record, owner: int) -> None:
+        self._connections[record.connection] = owner
+        self._put(record, self._playing.get(owner), Moment(*_times(record)))
+
+    def _end(self, record: Record, connection: int, ending: Ending, received_ns: Optional[int] = None) -> None:
         connector = self._connector(connection)
         self._connections.pop(connection, None)
-        self._put(record, connector, ended)
+        self._put(record, connector, Ended(*_times(record), ending, received_ns))
 
     def _put(self, record: Record, connector: Optional[ReplayConnector], item: Item) -> None:
         if connector is not None:

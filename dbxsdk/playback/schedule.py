@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Optional
 
+import attrs
+
 from dbxsdk.arguments import MAX_SECONDS
 
 
@@ -19,24 +21,19 @@ def check_speed(value: Any) -> Optional[float]:
     return float(value)
 
 
+@attrs.define(eq=False)
 class Pace:
-    """Counts the recorded time that has passed, and waits for the machine's to follow. For one thread."""
+    """Counts the recorded time that has passed, and waits for the machine's to follow. For one thread. ``wait(seconds)`` may
+    return early; ``now()`` is in seconds."""
 
-    def __init__(
-        self,
-        speed: Optional[float],
-        wait: Callable[[float], Any],
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """``wait(seconds)`` may return early; ``now()`` is in seconds."""
-        self._speed = speed
-        self._wait = wait
-        self._now = now
-        self._begun: Optional[float] = None
-        self._recording = ""
-        self._latest_ns = 0
-        self.elapsed_ns = 0
-        """Recorded time played. Between two recordings none passes: their clocks cannot be compared."""
+    _speed: Optional[float]
+    _wait: Callable[[float], Any]
+    _now: Callable[[], float] = time.monotonic
+    _begun: Optional[float] = attrs.field(default=None, init=False)
+    _recording: str = attrs.field(default="", init=False)
+    _latest_ns: int = attrs.field(default=0, init=False)
+    elapsed_ns: int = attrs.field(default=0, init=False)
+    """Recorded time played. Between two recordings none passes: their clocks cannot be compared."""
 
     def advance(self, recording: str, monotonic_ns: int) -> float:
         """A record of that time is next. Returns for how many seconds it is to be waited for: 0 or less, where it is due."""

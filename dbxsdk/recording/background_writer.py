@@ -5,16 +5,15 @@ from __future__ import annotations
 import collections
 import os
 import threading
-import time
-from typing import Any, Callable, Deque, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Deque, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 import attrs
 
 from dbxsdk.errors import RecordingError
 from dbxsdk.events import RecordingFailed
 from dbxsdk.recording.files import Files, Member
-from dbxsdk.recording.format import Closed, Frame, Lost, Opened, encode, frame_end, frame_start, text_end
-from dbxsdk.recording.redaction import Secrets
+from dbxsdk.recording.format import Closed, Frame, Lost, Opened, encode, frame_end, frame_start
+from dbxsdk.recording.recorded_connection import FRAME_BYTES, OnError, RecordedConnection
 from dbxsdk.runtime.log import SafeLogger
 from dbxsdk.runtime.reentrancy import calls_user_code
 
@@ -24,10 +23,6 @@ _MEMBER_BYTES = 1024 * 1024
 """Lines in one gzip member: what is lost with one, and what a reader must hold."""
 _SLICE = 16 * 1024
 """Bytes of lines made in one go. Compressing lets other threads run: they never wait longer than a slice takes."""
-FRAME_BYTES = 200
-"""Memory that a frame takes beside its payload."""
-
-OnError = Callable[[RecordingFailed], Any]
 
 
 @attrs.frozen
@@ -67,15 +62,6 @@ class Settings:
     place: str
 
 
-class Origin:
-    """The connection that records come from, as far as the writer knows it."""
-
-    def __init__(self, number: int, secrets: Secrets, on_error: Optional[OnError]) -> None:
-        self.number = number
-        self.secrets = secrets
-        self.on_error = on_error
-
-
 class Tape:
     """One process's part of a recorder: the queue, the thread that empties it, the files."""
 
@@ -101,7 +87,7 @@ class Tape:
         self._warned_closed = False
         # The recorder's thread's own:
         self._files = Files(
-            settings.place, inherited=inherited, max_bytes=settings.max_bytes, max_seconds=settings.max_seconds
+            settings.place, taken=inherited, max_bytes=settings.max_bytes, max_seconds=settings.max_seconds
         )
         self._live: Dict[int, str] = {}  # the lines that open them again in the next file
         self._frames = 0
@@ -109,20 +95,19 @@ class Tape:
 
     # -- any thread ----------------------------------------------------------------------------------
 
-    def open_connection(self, connection: Origin, opened: Opened) -> None:
+    def open_connection(self, connection: RecordedConnection, opened: Opened) -> None:
         with self.lock:
-            if not self.is_open:
-                warn, self._warned_closed = not self._warned_closed, True
-            else:
-                warn = False
+            if self.is_open:
                 if connection.on_error is not None:
                     self._listeners[connection.number] = connection.on_error
                 self._append((connection, opened), 0)
                 self._ensure_thread()
+                return
+            warn, self._warned_closed = not self._warned_closed, True
         if warn:
             logger.warning("a client connected after its recorder was closed: it is not recorded")
 
-    def close_connection(self, connection: Origin, closed: Closed) -> None:
+    def close_connection(self, connection: RecordedConnection, closed: Closed) -> None:
         self.put((connection, closed), 0, 0)
         with self.lock:
             self._listeners.pop(connection.number, None)
@@ -236,14 +221,10 @@ class Tape:
     def _take(self) -> "tuple[Deque[Tuple[Any, ...]], bool]":
         """Return what is queued, once it fills a block or has waited long enough; and True if more may come."""
         with self.lock:
-            while not self._queue and not self._lost and self.is_open:
-                self._changed.wait()
-            deadline = time.monotonic() + self._settings.flush_interval
-            while self._queued < _MEMBER_BYTES and self.is_open:
-                remaining = deadline - time.monotonic()
-                if remaining <= 0:
-                    break
-                self._changed.wait(remaining)
+            self._changed.wait_for(lambda: self._queue or self._lost or not self.is_open)
+            self._changed.wait_for(
+                lambda: self._queued >= _MEMBER_BYTES or not self.is_open, self._settings.flush_interval
+            )
             self._mark_losses()
             items, self._queue = self._queue, collections.deque()
             self._taken, self._queued = self._queued, 0
@@ -252,35 +233,29 @@ class Tape:
     def _write(self, items: Deque[Tuple[Any, ...]]) -> None:
         block = _Block(self._settings.level, self._live)
         while items:
-            item = items.popleft()  # its memory is free as soon as its lines are made
-            if len(item) == 4:
-                connection, payloads, monotonic_ns, wall_ns = item
-                start = frame_start(connection.number, "in", monotonic_ns, wall_ns)
-                for payload, binary in payloads:
-                    block.add(start + _end(payload, binary, connection.secrets), 1, len(payload) + FRAME_BYTES)
-                    if block.pending >= _SLICE:
-                        block = self._compress(block)
-            else:
-                self._add_record(block, *item)
+            # Its memory is free as soon as its lines are made.
+            for line, frames, size in self._lines(*items.popleft()):
+                block.add(line, frames, size)
                 if block.pending >= _SLICE:
                     block = self._compress(block)
         self._compress(block, last=True)
 
-    def _add_record(self, block: "_Block", connection: Optional[Origin], record: Any) -> None:
-        size = frames = 0
-        if isinstance(record, Frame):
-            size, frames = FRAME_BYTES + len(record.payload or b""), 1
-            if connection is not None and record.payload is not None:
-                start = frame_start(record.connection, record.direction, record.monotonic_ns, record.wall_ns)
-                number = "" if record.number is None else f'"number":{record.number},'
-                kind = record.kind
-                block.add(start + number + _end(record.payload, kind != "text", connection.secrets, kind), frames, size)
-                return
-        block.add(encode(record), frames, size)
-        if isinstance(record, Opened):
-            self._live[record.connection] = encode(attrs.evolve(record, repeated=True))
-        elif isinstance(record, Closed):
-            self._live.pop(record.connection, None)
+    def _lines(self, connection: Any, what: Any, *times: int) -> Iterator[Tuple[str, int, int]]:
+        """Yield the lines of an item, each with the frames in it and the memory that they took."""
+        if times:  # payloads that came at one moment
+            start = frame_start(connection.number, "in", *times)
+            for payload, binary in what:
+                end = frame_end("binary" if binary else "text", connection.secrets.hide_in_frame(payload, not binary))
+                yield start + end, 1, FRAME_BYTES + len(payload)
+        elif isinstance(what, Frame):
+            shown = what.payload and connection.secrets.hide_in_frame(what.payload, what.kind == "text")
+            yield encode(attrs.evolve(what, payload=shown)), 1, FRAME_BYTES + len(what.payload or b"")
+        else:
+            if isinstance(what, Opened):
+                self._live[what.connection] = encode(attrs.evolve(what, repeated=True))
+            elif isinstance(what, Closed):
+                self._live.pop(what.connection, None)
+            yield encode(what), 0, 0
 
     def _compress(self, block: "_Block", last: bool = False) -> "_Block":
         """Compress what is pending, and store the block if it is large enough or the last; return the next."""
@@ -303,7 +278,9 @@ class Tape:
                 break
             except OSError as error:
                 if self._failing is None:
-                    self._fails(error)
+                    with self.lock:
+                        self._failing = str(error)
+                    self._report("recording is interrupted", error)
                 if not is_open:
                     self._abandon(block.frames, error)
                     return
@@ -317,11 +294,6 @@ class Tape:
             logger.warning("%s: recording goes on; %d frames were lost so far", self._settings.place, self._lost_frames)
 
     # -- reporting -------------------------------------------------------------------------------------
-
-    def _fails(self, error: OSError) -> None:
-        with self.lock:
-            self._failing = str(error)
-        self._report("recording is interrupted", error)
 
     def _abandon(self, frames: int, error: Exception) -> None:
         with self.lock:
@@ -381,15 +353,3 @@ class _Block:
             self._lines.clear()
         size, self._size, self.pending = self._size, 0, 0
         return size
-
-
-def _end(payload: bytes, binary: bool, secrets: Secrets, kind: str = "binary") -> str:
-    """Return the end of a frame's line, without secrets."""
-    if not binary:
-        try:
-            text = payload.decode()
-        except UnicodeDecodeError:
-            kind = "text"
-        else:
-            return text_end(secrets.hide(text) if secrets else text)
-    return frame_end(kind, None if secrets and secrets.within(payload) else payload)

@@ -67,7 +67,7 @@ def convert(
         RecordingError: a line cannot be read (naming its number), or the file cannot be written. No file is left.
     """
     interval_ns = int(check_seconds("interval", interval) * 1e9)
-    files = Files(check_place(path), wall_ns=_START_NS)
+    files = Files(check_place(path), started_ns=_START_NS)
     conversion = _Conversion(client_of or _unknown, interval_ns)
     member = Member(1)
     whole = False

@@ -10,6 +10,8 @@ import time
 import zlib
 from typing import Any, Callable, Iterable, List, Optional
 
+import attrs
+
 from dbxsdk.errors import RecordingError
 from dbxsdk.recording.format import VERSION, End, Header, encode
 from dbxsdk.runtime.clock import monotonic, monotonic_ns
@@ -74,34 +76,26 @@ def check_place(path: Any) -> str:
     return place
 
 
+@attrs.define(eq=False, repr=False)
 class Files:
     """The files, one open at a time. For one thread. Every method may raise ``OSError``; after that the same call
     may be repeated, and goes on so that a reader finds all that was written before, whole."""
 
-    def __init__(
-        self,
-        place: str,
-        *,
-        inherited: bool = False,
-        max_bytes: Optional[int] = None,
-        max_seconds: Optional[float] = None,
-        wall_ns: Optional[int] = None,
-    ) -> None:
-        """``place`` has been through ``check_place``; if it is a file and the place ``inherited`` from the parent
-        process, that name is the parent's. ``wall_ns`` is the recording's beginning (default: now)."""
-        self._place = place
-        self._taken = inherited
-        self._max_bytes = max_bytes
-        self._max_seconds = max_seconds
-        self.recording = secrets.token_hex(6)
-        self._started_ns = time.time_ns() if wall_ns is None else wall_ns
-        self._descriptor: Optional[int] = None
-        self._opened = 0.0
-        self._size = 0
-        self.count = 0
-        self.path: Optional[str] = None
-        """The file being written, or the last one written."""
-        self.total_bytes = 0
+    _place: str
+    """It has been through ``check_place``."""
+    _taken: bool = attrs.field(default=False, kw_only=True)
+    """True if the place, where it is a file, is one already: of the parent process, maybe."""
+    _max_bytes: Optional[int] = attrs.field(default=None, kw_only=True)
+    _max_seconds: Optional[float] = attrs.field(default=None, kw_only=True)
+    _started_ns: int = attrs.field(factory=time.time_ns, kw_only=True)
+    recording: str = attrs.field(factory=lambda: secrets.token_hex(6), init=False)
+    _descriptor: Optional[int] = attrs.field(default=None, init=False)
+    _opened: float = attrs.field(default=0.0, init=False)
+    _size: int = attrs.field(default=0, init=False)
+    count: int = attrs.field(default=0, init=False)
+    path: Optional[str] = attrs.field(default=None, init=False)
+    """The file being written, or the last one written."""
+    total_bytes: int = attrs.field(default=0, init=False)
 
     def append(self, whole: bytes, head: Callable[[], Iterable[str]], *, sync: bool) -> None:
         """Write a member, with ``sync`` down to the disk itself: that is for power cuts; what a process has written
@@ -118,11 +112,7 @@ class Files:
             try:
                 self._write(member(encode(End(monotonic_ns(), time.time_ns(), reason))), True)
             finally:
-                self._close()
-
-    def forget(self) -> None:
-        """Close the descriptor only, in a forked child: the file is the parent's."""
-        self._close()
+                self.forget()
 
     def _is_full(self, more: int) -> bool:
         if self._max_bytes is not None and self._size + more + _END_BYTES > self._max_bytes:
@@ -140,7 +130,7 @@ class Files:
         try:
             self._write(member(encode(header) + head), True)
         except OSError:
-            self._close()
+            self.forget()
             with contextlib.suppress(OSError):
                 os.unlink(path)
             raise
@@ -190,9 +180,10 @@ class Files:
         except OSError:
             usable = False
         if not usable:
-            self._close()  # the next file is a new one
+            self.forget()  # the next file is a new one
 
-    def _close(self) -> None:
+    def forget(self) -> None:
+        """Close the descriptor only: in a forked child, whose file is the parent's, and where nothing more can be written."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             with contextlib.suppress(OSError):

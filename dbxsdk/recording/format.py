@@ -39,7 +39,7 @@ import collections.abc
 import json
 import typing
 from json.encoder import encode_basestring  # the C one: str to JSON, non-ASCII left as it is
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 import attrs
 
@@ -65,13 +65,19 @@ class Header:
 
 
 @attrs.frozen
-class Opened:
-    """A connection begins. ``client`` is the class, ``settings`` what its protocol is made of; connections of one
-    client object share their ``owner``."""
+class OfConnection:
+    """What each record has: the number of its connection, and when it was."""
 
     connection: int
     monotonic_ns: int
     wall_ns: int
+
+
+@attrs.frozen
+class Opened(OfConnection):
+    """A connection begins. ``client`` is the class, ``settings`` what its protocol is made of; connections of one
+    client object share their ``owner``."""
+
     venue: str
     client: str
     settings: Mapping[str, Any]
@@ -81,13 +87,10 @@ class Opened:
 
 
 @attrs.frozen
-class Closed:
+class Closed(OfConnection):
     """A connection ended. ``code`` and ``retry_in`` as in the event ``Disconnected``; ``received_ns`` is when the last byte
     was received, by the monotonic clock."""
 
-    connection: int
-    monotonic_ns: int
-    wall_ns: int
     reason: str
     code: Optional[int] = None
     retry_in: Optional[float] = None
@@ -95,14 +98,11 @@ class Closed:
 
 
 @attrs.frozen
-class Frame:
+class Frame(OfConnection):
     """One WebSocket message or control frame. ``direction`` is ``"in"`` or ``"out"``; ``kind`` one of ``KINDS``;
     ``payload`` the bytes of the wire, or None if they held a secret. ``number`` counts the connection's outgoing
     texts."""
 
-    connection: int
-    monotonic_ns: int
-    wall_ns: int
     direction: str
     kind: str
     payload: Optional[bytes]
@@ -110,22 +110,16 @@ class Frame:
 
 
 @attrs.frozen
-class NotSent:
+class NotSent(OfConnection):
     """The outgoing frame ``number`` did not leave after all."""
 
-    connection: int
-    monotonic_ns: int
-    wall_ns: int
     number: int
 
 
 @attrs.frozen
-class Lost:
+class Lost(OfConnection):
     """``frames`` frames of the connection are missing here. The times are those of the first of them."""
 
-    connection: int
-    monotonic_ns: int
-    wall_ns: int
     frames: int
     reason: str
 
@@ -175,14 +169,10 @@ def frame_end(kind: str, payload: Optional[bytes]) -> str:
         return '"removed":"%s"}\n' % kind
     if kind == "text":
         try:
-            return text_end(payload.decode())
+            return f'"text":{encode_basestring(payload.decode())}}}\n'
         except UnicodeDecodeError:
             kind = "text_base64"
     return '"%s":"%s"}\n' % (kind, binascii.b2a_base64(payload, newline=False).decode())
-
-
-def text_end(text: str) -> str:
-    return f'"text":{encode_basestring(text)}}}\n'
 
 
 def decode(line: bytes, first_connection: int = 0) -> Optional[Line]:
@@ -204,7 +194,7 @@ def decode(line: bytes, first_connection: int = 0) -> Optional[Line]:
     if type_ not in _TYPES:
         return None
     record: Line = _record(_TYPES[type_], document)
-    if first_connection and not isinstance(record, (Header, End)):
+    if first_connection and isinstance(record, OfConnection):
         record = attrs.evolve(record, connection=record.connection + first_connection)
     return record
 
@@ -222,20 +212,14 @@ def _header(document: Dict[str, Any]) -> Header:
     return header
 
 
-_JSON: Mapping[Any, Tuple[type, ...]] = {float: (float, int)}
-"""The types of a document's values where they are not the field's own type alone."""
-
-
 def _accepted(annotation: Any) -> Tuple[type, ...]:
     """Return the types that a document may hold for a field annotated so, however that is spelled."""
     if typing.get_origin(annotation) is collections.abc.Mapping:
         return (dict,)
-    found: List[type] = []
-    for kind in typing.get_args(annotation) or (annotation,):
-        if kind not in (int, float, str, bool, type(None)):
-            raise TypeError(f"a field of a record cannot be a {annotation}")
-        found += _JSON.get(kind, (kind,))
-    return tuple(found)
+    kinds = typing.get_args(annotation) or (annotation,)
+    if not {*kinds} <= {int, float, str, bool, type(None)}:
+        raise TypeError(f"a field of a record cannot be a {annotation}")
+    return (*kinds, int) if float in kinds else kinds  # JSON has one kind of number
 
 
 _CHECKED = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
+import re
 import zlib
-from typing import Any, Dict, Generator, Iterable, Iterator, List, Optional, Set, Tuple, Union
+from typing import Dict, Generator, Iterable, Iterator, List, Optional, Set, Tuple, Union
 
 import attrs
 
@@ -219,11 +220,12 @@ class _NotWhole(Exception):
         self.offset = offset
 
 
-def _members(path: str) -> Generator[Tuple[int, int, bytes], None, None]:
-    """Yield the members of a file: offset, size, content. Raises ``_NotWhole``, and ``RecordingError`` for one too large."""
+def _members(path: str, offset: int = 0) -> Generator[Tuple[int, int, bytes], None, None]:
+    """Yield the members of a file from ``offset`` on: offset, size, content. Raises ``_NotWhole``, and ``RecordingError`` for
+    one too large."""
     with open(path, "rb") as file:
+        file.seek(offset)
         data = file.read(_CHUNK)
-        offset = 0
         while data:
             inflate = zlib.decompressobj(_GZIP)
             parts: List[bytes] = []
@@ -250,7 +252,7 @@ def _torn(path: str, problem: _NotWhole) -> Torn:
     """Return what is left out at the end of the file. Raises ``RecordingError`` if a whole member follows: then it is no
     tear, but damage in the middle."""
     size = os.path.getsize(path)
-    after = _whole_member_after(path, problem.offset)
+    after = next((at for at in _magics(path, problem.offset + 1) if _is_whole(path, at)), None)
     if after is not None:
         raise RecordingError(
             f"{path}: damaged in the block at byte {problem.offset}; whole blocks follow from byte {after} on. The file was "
@@ -259,38 +261,24 @@ def _torn(path: str, problem: _NotWhole) -> Torn:
     return Torn(path, problem.offset, size - problem.offset)
 
 
-def _whole_member_after(path: str, offset: int) -> Optional[int]:
+def _magics(path: str, offset: int) -> Iterator[int]:
+    """Yield the places from ``offset`` on where a member may begin."""
+    kept = b""
     with open(path, "rb") as file:
-        start = offset + 1
-        file.seek(start)
-        data = file.read(_CHUNK)
-        while data:
-            found = data.find(_MAGIC)
-            while found >= 0:
-                if _is_whole(path, start + found):
-                    return start + found
-                found = data.find(_MAGIC, found + 1)
-            more = file.read(_CHUNK)
-            if not more:
-                break
-            kept = data[-(len(_MAGIC) - 1) :]
-            start += len(data) - len(kept)
-            data = kept + more
-    return None
+        file.seek(offset)
+        for chunk in iter(lambda: file.read(_CHUNK), b""):
+            data = kept + chunk
+            yield from (offset - len(kept) + found.start() for found in re.finditer(_MAGIC, data))
+            offset += len(chunk)
+            kept = data[1 - len(_MAGIC) :]
 
 
 def _is_whole(path: str, offset: int) -> bool:
-    inflate = zlib.decompressobj(_GZIP)
-    with open(path, "rb") as file:
-        file.seek(offset)
-        try:
-            while not inflate.eof:
-                data = file.read(_CHUNK)
-                if not data:
-                    return False
-                inflate.decompress(data)
-        except zlib.error:
-            return False
+    try:
+        with contextlib.closing(_members(path, offset)) as members:
+            next(members)
+    except _NotWhole:
+        return False
     return True
 
 
@@ -304,10 +292,9 @@ def _files_of(place: str) -> List[str]:
 
 
 def _missing(files: List[Tuple[str, Header]]) -> Tuple[Tuple[str, int], ...]:
-    missing: List[Tuple[str, int]] = []
-    before: Any = None
-    for _, header in files:
-        if before is not None and before.recording == header.recording:
-            missing += [(header.recording, number) for number in range(before.file + 1, header.file)]
-        before = header
-    return tuple(missing)
+    return tuple(
+        (header.recording, number)
+        for (_, before), (_, header) in zip(files, files[1:])  # noqa: B905
+        if before.recording == header.recording
+        for number in range(before.file + 1, header.file)
+    )

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import itertools
 import time
-from typing import Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, Optional, Sequence, Tuple
 
-from dbxsdk.recording.background_writer import FRAME_BYTES, OnError, Origin, Tape
+import attrs
+
+from dbxsdk.events import RecordingFailed
 from dbxsdk.recording.format import Closed, Frame, NotSent
 from dbxsdk.recording.redaction import Secrets
 from dbxsdk.runtime.clock import monotonic_ns
 
+OnError = Callable[[RecordingFailed], Any]
 
-class RecordedConnection(Origin):
+FRAME_BYTES = 200
+"""Memory that a frame takes beside its payload."""
+
+
+@attrs.frozen(eq=False, repr=False)
+class RecordedConnection:
     """One connection of a recording. Each call costs an append to a queue, from any thread; none raises, none waits."""
 
-    def __init__(self, tape: Tape, number: int, secrets: Secrets, on_error: Optional[OnError]) -> None:
-        super().__init__(number, secrets, on_error)
-        self._tape = tape
-        self._numbers = itertools.count(1)  # next() on it is atomic
+    number: int
+    secrets: Secrets
+    on_error: Optional[OnError]
+    _put: Callable[[Tuple[Any, ...], int, int], None]
+    _close: Callable[["RecordedConnection", Closed], None]
+    _numbers: Iterator[int] = attrs.field(factory=lambda: itertools.count(1), init=False)  # next() on it is atomic
 
     def received(self, payloads: Sequence[Tuple[bytes, bool]], wall_ns: int, at_ns: int) -> None:
         """Record messages ``(payload, binary)`` that were read at one moment."""
@@ -26,7 +36,7 @@ class RecordedConnection(Origin):
             size = FRAME_BYTES * len(payloads)
             for payload, _ in payloads:
                 size += len(payload)
-            self._tape.put((self, tuple(payloads), at_ns, wall_ns), size, len(payloads))
+            self._put((self, tuple(payloads), at_ns, wall_ns), size, len(payloads))
 
     def sent(self, text: str, *, secret: bool = False) -> int:
         """Record a text frame that is about to be sent; return its number, for ``not_sent``. Call this before the frame is
@@ -41,7 +51,7 @@ class RecordedConnection(Origin):
 
     def not_sent(self, number: int) -> None:
         """Record that the frame was not sent after all: not one byte of it left."""
-        self._tape.put((self, NotSent(self.number, monotonic_ns(), time.time_ns(), number)), 0, 0)
+        self._put((self, NotSent(self.number, monotonic_ns(), time.time_ns(), number)), 0, 0)
 
     def control(self, direction: str, kind: str, payload: bytes) -> None:
         """Record a control frame: ``direction`` is ``"in"`` or ``"out"``, ``kind`` ``"ping"``, ``"pong"`` or ``"close"``."""
@@ -59,8 +69,8 @@ class RecordedConnection(Origin):
         reason = self.secrets.hide(reason)
         received_ns = None if last_received is None else int(last_received * 1e9)
         closed = Closed(self.number, monotonic_ns(), time.time_ns(), reason, code, retry_in, received_ns)
-        self._tape.close_connection(self, closed)
+        self._close(self, closed)
 
     def _frame(self, direction: str, kind: str, payload: Optional[bytes], number: Optional[int]) -> None:
         frame = Frame(self.number, monotonic_ns(), time.time_ns(), direction, kind, payload, number)
-        self._tape.put((self, frame), FRAME_BYTES + len(payload or b""), 1)
+        self._put((self, frame), FRAME_BYTES + len(payload or b""), 1)

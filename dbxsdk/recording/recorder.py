@@ -8,10 +8,10 @@ import weakref
 from typing import Any, Iterable, Mapping, Optional, Union
 
 from dbxsdk.arguments import check_int, check_seconds
-from dbxsdk.recording.background_writer import OnError, RecorderStats, Settings, Tape
+from dbxsdk.recording.background_writer import RecorderStats, Settings, Tape
 from dbxsdk.recording.files import check_place
 from dbxsdk.recording.format import Opened, encode
-from dbxsdk.recording.recorded_connection import RecordedConnection
+from dbxsdk.recording.recorded_connection import OnError, RecordedConnection
 from dbxsdk.recording.redaction import Secrets
 from dbxsdk.runtime import reentrancy
 from dbxsdk.runtime import exit as at_exit
@@ -125,7 +125,7 @@ class Recorder(ForkAware):
                 if owner is not None:
                     self._owners[owner] = whose
         hidden = Secrets(secrets)
-        connection = RecordedConnection(tape, number, hidden, on_error)
+        connection = RecordedConnection(number, hidden, on_error, tape.put, tape.close_connection)
         endpoint = hidden.hide(endpoint.split("?")[0].split("#")[0])
         known = hidden.hide_in(dict(settings))
         opened = Opened(number, monotonic_ns(), time.time_ns(), venue, client, known, endpoint, whose)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zlib
-from typing import Any, Dict, Iterable, List, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 from urllib.parse import quote
 
 HIDDEN = "***"
@@ -53,9 +54,6 @@ class Secrets:
                 parts += part.values() if isinstance(part, dict) else part
         self.add(text for text in found if not text.isdigit())
 
-    def __repr__(self) -> str:
-        return f"<{len(self)} spellings of secrets>"
-
     def __len__(self) -> int:
         return len(self._spelled)
 
@@ -75,6 +73,16 @@ class Secrets:
         if isinstance(document, (list, tuple)):
             return [self.hide_in(value) for value in document]
         return document
+
+    def hide_in_frame(self, payload: bytes, is_text: bool) -> Optional[bytes]:
+        """Return a frame's payload without secrets: a text's are hidden; of other bytes that hold one, nothing is left (None)."""
+        if self:
+            if is_text:
+                with contextlib.suppress(UnicodeDecodeError):
+                    return self.hide(payload.decode()).encode()
+            if self.within(payload):
+                return None
+        return payload
 
     def within(self, payload: bytes) -> bool:
         """True if bytes hold a secret, plainly or compressed. What inflates to more than 16 MiB is taken to hold one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import time
@@ -14,12 +15,9 @@ __all__ = ["MACHINE", "Clock", "monotonic", "monotonic_ns", "wall_ns"]
 
 def _boot_time() -> Tuple[Callable[[], float], Callable[[], int]]:
     name = "CLOCK_MONOTONIC" if sys.platform == "darwin" else "CLOCK_BOOTTIME"
-    number = getattr(time, name, None)
-    if number is not None:
-        try:
-            time.clock_gettime(number)
-        except OSError:  # a sandbox or an old kernel that does not have it
-            return time.monotonic, time.monotonic_ns
+    with contextlib.suppress(AttributeError, OSError):  # another system; a sandbox or an old kernel that does not have it
+        number = getattr(time, name)
+        time.clock_gettime(number)
         return functools.partial(time.clock_gettime, number), functools.partial(time.clock_gettime_ns, number)
     return time.monotonic, time.monotonic_ns
 

@@ -11,13 +11,15 @@ import os
 import random
 import threading
 import weakref
-from typing import Any, ContextManager, Dict, Iterator, List
+from typing import Any, ContextManager, Dict, Iterator, List, TypeVar
 
 _PATIENCE = 5.0
 """Seconds that a fork waits at most: being late is worse for it than what could come of going on."""
 
 uniform = random.SystemRandom().uniform
 """``random.uniform`` by the system's chance: where fork hooks are skipped, the children of one process share ``random``'s."""
+
+_Aware = TypeVar("_Aware", bound="ForkAware")
 
 _first_uses: Dict[int, ContextManager[Any]] = {}
 
@@ -41,13 +43,14 @@ class ForkAware:
         self._pid = os.getpid()
         _fork_aware.add(self)
 
-    def _check_process(self) -> None:
-        """Put a forked child right. Where fork hooks ran, that is done; some servers skip them."""
+    def _check_process(self: _Aware) -> _Aware:
+        """Put a forked child right, and return this. Where fork hooks ran, that is done; some servers skip them."""
         if self._pid != os.getpid():
             with first_use():
                 if self._pid != os.getpid():
                     self._after_fork()
                     self._pid = os.getpid()  # last: other threads of the child look at it
+        return self
 
     def _after_fork(self) -> None:
         """In the child, once, by one thread; others wait for it. What was left half done in the parent is to be undone."""

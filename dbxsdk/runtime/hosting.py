@@ -35,26 +35,17 @@ def _problem(uwsgi: Any) -> Optional[str]:
     if not isinstance(options, dict):
         return None
     by_name = {_text(name): _text(value) for name, value in options.items()}
-    if not _threads_run(uwsgi, by_name):
+    threads = by_name.get("threads", "")
+    # Since 2.0.27 threads are enabled whatever the options say; ``has_threads`` tells the outcome.
+    enabled = getattr(uwsgi, "has_threads", 0) or _is_set(by_name.get("enable-threads"))
+    if not enabled and not (threads.isdigit() and int(threads) > 1):
         return "uWSGI runs without threads, so a client's connection stands still between requests"
     # uWSGI forks whatever a thread is doing. Where that is to run Python, the worker waits for its interpreter for ever,
     # and no code of ours is reached that could help.
-    if _is_master(uwsgi) and not _is_set(by_name.get("py-call-uwsgi-fork-hooks")):
+    masterpid = getattr(uwsgi, "masterpid", None)
+    if callable(masterpid) and masterpid() == os.getpid() and not _is_set(by_name.get("py-call-uwsgi-fork-hooks")):
         return "a client is used in uWSGI's master process, and workers that are forked from it may hang"
     return None
-
-
-def _threads_run(uwsgi: Any, options: "dict[str, str]") -> bool:
-    # Since 2.0.27 threads are enabled whatever the options say; this says which it is.
-    if getattr(uwsgi, "has_threads", 0):
-        return True
-    threads = options.get("threads", "")
-    return _is_set(options.get("enable-threads")) or (threads.isdigit() and int(threads) > 1)
-
-
-def _is_master(uwsgi: Any) -> bool:
-    masterpid = getattr(uwsgi, "masterpid", None)
-    return callable(masterpid) and masterpid() == os.getpid()
 
 
 def _is_set(value: Optional[str]) -> bool:

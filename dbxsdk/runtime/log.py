@@ -5,21 +5,20 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from typing import Any, Dict, Optional
+from typing import Any, Mapping, Optional
 
 
-class SafeLogger:
+class SafeLogger(logging.LoggerAdapter):  # type: ignore[type-arg]  # Python 3.10 does not have the brackets
     """A module's logger. What a handler or filter raises goes no further, except for a ``KeyboardInterrupt`` and its like on
     the main thread, which are meant for the program."""
 
-    def __init__(self, name: str) -> None:
-        self._logger = logging.getLogger(name)
-        self._extra: Optional[Dict[str, str]] = None
+    def __init__(self, name: str, extra: Optional[Mapping[str, str]] = None) -> None:
+        super().__init__(logging.getLogger(name), extra or {})
 
-    def log(self, level: int, message: str, *arguments: Any, exc_info: Any = None, stacklevel: int = 2) -> None:
-        """Write a line, as of the caller."""
+    def log(self, level: int, msg: object, *args: Any, stacklevel: int = 2, **kwargs: Any) -> None:
+        """Write a line, as of the caller. All other methods come here."""
         try:
-            self._logger.log(level, message, *arguments, exc_info=exc_info, extra=self._extra, stacklevel=stacklevel)
+            self.logger.log(level, msg, *args, extra=self.extra, stacklevel=stacklevel, **kwargs)
         except Exception as error:
             _report(error)
         except BaseException as error:  # noqa: B036 - SystemExit in a handler would end one of our threads in silence
@@ -27,44 +26,22 @@ class SafeLogger:
                 raise
             _report(error)
 
-    def debug(self, message: str, *arguments: Any) -> None:
-        """Write a line of the level DEBUG."""
-        self.log(logging.DEBUG, message, *arguments, stacklevel=3)
-
-    def info(self, message: str, *arguments: Any) -> None:
-        """Write a line of the level INFO."""
-        self.log(logging.INFO, message, *arguments, stacklevel=3)
-
-    def warning(self, message: str, *arguments: Any) -> None:
-        """Write a line of the level WARNING."""
-        self.log(logging.WARNING, message, *arguments, stacklevel=3)
-
-    def error(self, message: str, *arguments: Any, exc_info: Any = None) -> None:
-        """Write a line of the level ERROR."""
-        self.log(logging.ERROR, message, *arguments, exc_info=exc_info, stacklevel=3)
-
-    def exception(self, message: str, *arguments: Any) -> None:
-        """Write a line of the level ERROR, with the exception that is being handled."""
-        self.log(logging.ERROR, message, *arguments, exc_info=True, stacklevel=3)
-
 
 class ClientLog(SafeLogger):
     """One client's log. Each line begins with the client's name; records have ``client`` and ``venue`` as attributes."""
 
     def __init__(self, name: str, venue: str, client: str) -> None:
-        super().__init__(name)
+        super().__init__(name, {"client": client, "venue": venue})
         self._client = client
-        self._extra = {"client": client, "venue": venue}
         self._shown = False
 
-    def log(self, level: int, message: str, *arguments: Any, exc_info: Any = None, stacklevel: int = 2) -> None:
-        """Write a line, as of the caller."""
-        message = "%s: " + message
-        super().log(level, message, self._client, *arguments, exc_info=exc_info, stacklevel=stacklevel + 1)
+    def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
+        """Write a line, as of the caller. All other methods come here."""
+        super().log(level, f"%s: {msg}", self._client, *args, stacklevel=3, **kwargs)
 
     def nobody_saw(self, error: BaseException) -> None:
         """Hand the exception of a callback to ``threading.excepthook``, once a client, if no handler has shown it."""
-        if self._shown or _is_shown(self._logger):
+        if self._shown or _is_shown(self.logger):
             return
         self._shown = True
         try:

@@ -7,6 +7,7 @@ stopped reading holds up only itself: when its queue is full, its connection is 
 from __future__ import annotations
 
 import contextlib
+import functools
 import heapq
 import logging
 import socket
@@ -67,15 +68,6 @@ class Wire(ServerConnection):
             socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
 
 
-class _Close:
-    def __init__(self, code: int, reason: str) -> None:
-        self.code = code
-        self.reason = reason
-
-
-_CUT = object()
-
-
 class Connection:
     """One client.
 
@@ -102,21 +94,14 @@ class Connection:
         self._queue_size = queue_size
         # Guards the queues and the countdown, and wakes the writer. Held for moments only, never while writing.
         self._wake = threading.Condition()
-        self._queue: Deque[Tuple[float, Any]] = deque()
+        self._queue: Deque[Tuple[float, Any]] = deque()  # frames, and calls that end the connection
         # A heap by time, then by number: frames that go out at their own times, ahead of what was queued before them.
         self._timed: List[Tuple[float, int, Frame]] = []
         self._timed_count = 0
         self._frames_left: Optional[int] = None
-        self._ended = False
+        self.ended = False
+        """Nothing more is queued for it, though the client may not have noticed the end yet."""
         self.writer = threading.Thread(target=self._write, name=f"{name}-writer", daemon=True)
-
-    @property
-    def ended(self) -> bool:
-        """True if nothing more is queued for it, though the client may not have noticed the end yet."""
-        return self._ended
-
-    def start(self) -> None:
-        self.writer.start()
 
     def put(self, frame: Frame, not_before: float = 0.0) -> None:
         """Queue one frame. It is written after those before it, and not before the monotonic time ``not_before``."""
@@ -139,10 +124,10 @@ class Connection:
 
     def _room(self) -> bool:
         """True if one more frame may be queued. The caller holds the lock."""
-        if self._ended:
+        if self.ended:
             return False
         if len(self._queue) + len(self._timed) >= self._queue_size:
-            self._ended = self.overflowed = True
+            self.ended = self.overflowed = True
             self._queue.clear()
             self._timed.clear()
             return False
@@ -153,8 +138,8 @@ class Connection:
         if self._frames_left is not None:
             self._frames_left -= 1
             if self._frames_left <= 0:
-                self._queue.append((0.0, _CUT))
-                self._ended = True
+                self._queue.append((0.0, self.wire.cut))
+                self.ended = True
 
     def _cut_overflowed(self) -> None:
         if self.overflowed:
@@ -174,7 +159,7 @@ class Connection:
     def close(self, code: int, reason: str) -> None:
         """Send a close frame ahead of everything queued; do not wait for the answer."""
         self.closing = True
-        self._end(_Close(code, reason))
+        self._end(functools.partial(self.wire.close, code, reason))
 
     def join(self, timeout: float) -> None:
         """Wait for the writer, which must not call this."""
@@ -185,9 +170,9 @@ class Connection:
         """Mark the connection as over; the writer ends."""
         self._end(None)
 
-    def _end(self, last: Optional[_Close]) -> None:
+    def _end(self, last: Optional[Callable[[], None]]) -> None:
         with self._wake:
-            self._ended = True
+            self.ended = True
             self._queue.clear()
             self._timed.clear()
             if last is not None:
@@ -205,7 +190,7 @@ class Connection:
                 if self._queue or self._timed:
                     heads = [head[0][0] for head in (self._queue, self._timed) if head]
                     self._wake.wait(min(heads) - now)
-                elif self._ended:
+                elif self.ended:
                     return None
                 else:
                     self._wake.wait()
@@ -216,10 +201,8 @@ class Connection:
                 item = self._next()
                 if item is None:
                     return
-                if item is _CUT:
-                    self.wire.cut()
-                elif isinstance(item, _Close):
-                    self.wire.close(item.code, item.reason)
+                if callable(item):
+                    item()
                 else:
                     self.wire.send(item)
                     self.active = time.monotonic()

@@ -6,19 +6,10 @@ import abc
 import time
 from typing import Any, Dict, List, Mapping, Optional, Union
 
-import attrs
-
+from dbxsdk.arguments import check_int
 from dbxsdk.sim.connection import Connection, Frame
+from dbxsdk.sim.http import Planned
 from dbxsdk.sim.inspection import Inspected
-
-
-@attrs.define
-class Refusal:
-    """How upgrade requests are answered, and how many more; None: all."""
-
-    status: int
-    left: Optional[int]
-    headers: Mapping[str, str]
 
 
 class Faults(Inspected, abc.ABC):
@@ -26,7 +17,7 @@ class Faults(Inspected, abc.ABC):
 
     def __init__(self) -> None:
         super().__init__()
-        self._refusal: Optional[Refusal] = None
+        self._refusal: Optional[Planned] = None
         self._delay = 0.0
         self._silent_until: Optional[float] = None  # monotonic
 
@@ -72,10 +63,9 @@ class Faults(Inspected, abc.ABC):
         headers: Optional[Mapping[str, str]] = None,
     ) -> None:
         """Answer the next ``times`` upgrade requests (None: all) with the HTTP ``status`` and these extra headers."""
-        if not 200 <= status <= 599 or (times is not None and times < 1):
-            raise ValueError("status must be 200 to 599, and times 1 or more")
+        refusal = Planned(status, times, {"Content-Type": "text/plain", **(headers or {})}, f"{status}\n".encode())
         with self._lock:
-            self._refusal = Refusal(status, times, dict(headers or {}))
+            self._refusal = refusal
 
     def accept_connections(self) -> None:
         """End ``refuse_connections()``."""
@@ -104,8 +94,7 @@ class Faults(Inspected, abc.ABC):
 
     def disconnect_after(self, frames: int) -> None:
         """Cut each connection that is open now, without a close frame, after so many more frames to it."""
-        if frames < 1:
-            raise ValueError(f"frames must be 1 or more, not {frames}")
+        check_int("frames", frames, least=1)
         with self._lock:
             for connection in self._connections.values():
                 connection.cut_after(frames)

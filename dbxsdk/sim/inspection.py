@@ -66,16 +66,8 @@ class Inspected:
     def subscriptions(self, path: Optional[str] = None) -> Tuple[str, ...]:
         """Return the unique topics now subscribed over all connections (of ``path``, if given), sorted."""
         with self._lock:
-            return tuple(
-                sorted(
-                    {
-                        topic
-                        for connection in self._connections.values()
-                        if not connection.ended and (path is None or connection.path == path)
-                        for topic in connection.topics
-                    }
-                )
-            )
+            connections = [each for each in self._connections.values() if path is None or each.path == path]
+            return tuple(sorted({topic for each in connections if not each.ended for topic in each.topics}))
 
     def wait_until(self, predicate: Callable[[], object], timeout: float = 5.0) -> bool:
         """Wait until ``predicate()`` is true, asking again after every change of the venue; False at the timeout."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -50,7 +51,5 @@ class Listener(socket.socket):
             self.stopping = True
             accepted = list(self._accepted)
         for sock in accepted:
-            try:
+            with contextlib.suppress(OSError):
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
-            except OSError:
-                pass

@@ -5,14 +5,24 @@ from __future__ import annotations
 import abc
 import random
 from decimal import Decimal
-from typing import Any, Generic, Iterator, List, Tuple, TypeVar
+from typing import Any, Dict, Iterator, List, Tuple
+
+import attrs
 
 from dbxsdk.sim.market.market import Instrument, Market
 
-Event = TypeVar("Event")
+
+@attrs.frozen
+class Event:
+    """One update of the account: its channel, its symbol or currency, its data, and its id, if the venue has one."""
+
+    channel: str
+    name: str
+    data: Dict[str, Any]
+    id: str = ""
 
 
-class ScriptedAccount(abc.ABC, Generic[Event]):
+class ScriptedAccount(abc.ABC):
     """A course of orders and the updates that they bring. The orders do not rest in the market's book: they are filled at
     their own price. The balances of a venue's account follow."""
 

@@ -16,25 +16,8 @@ import secrets
 import ssl
 import threading
 import time
-from http.client import responses
-from types import TracebackType
-from typing import (
-    Any,
-    Callable,
-    Collection,
-    Iterable,
-    List,
-    Mapping,
-    Optional,
-    Set,
-    Tuple,
-    Type,
-    TypeVar,
-    Union,
-    cast,
-)
+from typing import Any, Callable, Collection, Iterable, List, Optional, Set, Tuple, TypeVar, Union, cast
 
-from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
@@ -43,6 +26,7 @@ from dbxsdk.codec import decode
 from dbxsdk.errors import ProtocolError
 from dbxsdk.sim.connection import Connection, Frame, QuietLogger, Wire
 from dbxsdk.sim.faults import Faults
+from dbxsdk.sim.http import plain_response
 from dbxsdk.sim.inspection import ClientFrame
 from dbxsdk.sim.listener import Listener
 
@@ -146,12 +130,7 @@ class Venue(Faults):
         self.start()
         return self
 
-    def __exit__(
-        self,
-        exc_type: Optional[Type[BaseException]],
-        exc_value: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def start(self) -> None:
@@ -251,6 +230,9 @@ class Venue(Faults):
             return int(self._clock() * 1_000_000)
         return self._start_us + int(self._steps * self._step_seconds * 1_000_000)
 
+    def _now_ms(self) -> int:
+        return self._now_us() // 1000
+
     def _each(self, seconds: float) -> bool:
         """True if something that happens every so many seconds is due at this step."""
         return self._steps % max(1, round(seconds / self._step_seconds)) == 0
@@ -272,19 +254,17 @@ class Venue(Faults):
         """Return None to accept the WebSocket, or an HTTP response that refuses it."""
         with self._lock:
             if self._stopping.is_set():
-                return _http(503)
+                return plain_response(503)
             refusal = self._refusal
             if refusal is not None:
-                if refusal.left is not None:
-                    refusal.left -= 1
-                    if refusal.left <= 0:
-                        self._refusal = None
+                if refusal.use_up():
+                    self._refusal = None
                 self._changed()
-                return _http(refusal.status, refusal.headers)
+                return refusal.response()
             if request.path.partition("?")[0] not in self.paths:
-                return _http(404)
+                return plain_response(404)
             if len(self._connections) >= self._max_connections:
-                return _http(503)
+                return plain_response(503)
         return None
 
     def _serve_connection(self, wire: ServerConnection) -> None:
@@ -302,7 +282,7 @@ class Venue(Faults):
                 queue_size=self._queue_size,
             )
             wire.mute = lambda: self._silent() and not connection.closing
-            connection.start()
+            connection.writer.start()
             self._threads.add(connection.writer)
             self._connections[connection.number] = connection
             stopping = self._stopping.is_set()
@@ -388,14 +368,6 @@ def check_symbols(symbols: Collection[str]) -> Tuple[str, ...]:
     if not checked or not all(isinstance(symbol, str) and symbol for symbol in checked):
         raise ValueError("symbols must be one or more texts that are not empty")
     return tuple(dict.fromkeys(checked))
-
-
-def _http(status: int, headers: Optional[Mapping[str, str]] = None) -> Response:
-    body = f"{status}\n".encode()
-    fields = Headers({"Content-Type": "text/plain", "Content-Length": str(len(body)), "Connection": "close"})
-    for name, value in (headers or {}).items():
-        fields[name] = value
-    return Response(status, responses.get(status, "Refused"), fields, body)
 
 
 def _decode(raw: Union[str, bytes]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from types import SimpleNamespace
 from typing import Any, Callable, Optional
 
 import websocket
@@ -13,43 +14,26 @@ from dbxsdk.transport.retry_after import retry_after
 from dbxsdk.transport.wire import Wire
 
 
-class App(websocket.WebSocketApp):
-    """websocket-client's application, with our read loop in its dispatcher."""
-
-    def __init__(
-        self,
-        address: Address,
-        wire: Wire,
-        opened: Callable[[], None],
-        failed: Callable[[BaseException], None],
-        read: Callable[[Any], None],
-    ) -> None:
-        """``opened()`` is called after the handshake, ``failed(error)`` with each error; ``read(socket)`` reads to the end."""
-        self._read = read
-        super().__init__(
-            address.url,
-            header=[f"{name}: {value}" for name, value in address.headers.items()],
-            on_open=lambda app: opened(),
-            on_error=lambda app, error: failed(error) if isinstance(error, BaseException) else None,
-            socket=wire,  # type: ignore[arg-type]
-        )
-
-    def create_dispatcher(self, *args: Any, **kwargs: Any) -> Any:
-        return _Dispatcher(self, self._read)
-
-
-class _Dispatcher:
-    """Runs our read loop in place of websocket-client's, which then has nothing to write."""
-
-    def __init__(self, app: App, read: Callable[[Any], None]) -> None:
-        self._app = app
-        self._read = read
-
-    def read(self, sock: Any, read_callback: Any, check_callback: Any) -> None:
-        self._read(self._app.sock)
-
-    def send(self, sock: Any, data: bytes) -> int:
-        return len(data)
+def make_app(
+    address: Address,
+    wire: Wire,
+    opened: Callable[[], None],
+    failed: Callable[[BaseException], None],
+    read: Callable[[Any], None],
+) -> websocket.WebSocketApp:
+    """Return websocket-client's application, with our read loop in its dispatcher. ``opened()`` is called after the handshake,
+    ``failed(error)`` with each error; ``read(socket)`` reads to the end."""
+    app = websocket.WebSocketApp(
+        address.url,
+        header=[f"{name}: {value}" for name, value in address.headers.items()],
+        on_open=lambda app: opened(),
+        on_error=lambda app, error: failed(error) if isinstance(error, BaseException) else None,
+        socket=wire,  # type: ignore[arg-type]
+    )
+    # Nothing is left for websocket-client to write.
+    dispatcher = SimpleNamespace(read=lambda *_: read(app.sock), send=lambda sock, data: len(data))
+    app.create_dispatcher = lambda *_, **__: dispatcher  # type: ignore[method-assign, assignment]
+    return app
 
 
 def handshake_error(where: str, error: Optional[BaseException]) -> DbxError:

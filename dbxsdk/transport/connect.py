@@ -9,8 +9,10 @@ import base64
 import ipaddress
 import socket
 import ssl
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 from urllib.parse import unquote, urlsplit
+
+import attrs
 
 from dbxsdk.errors import ConnectError
 from dbxsdk.runtime.clock import monotonic
@@ -25,25 +27,11 @@ Target = Tuple[Any, ...]
 """Where to connect, as ``getaddrinfo`` returns it."""
 
 
-def connect(
-    address: Address,
-    deadline: float,
-    proxy: Optional[str],
-    ssl_context: Optional[ssl.SSLContext],
-    publish: Callable[[socket.socket], None],
-    source_address: Optional[str] = None,
-) -> Wire:
-    """Return a connected wire, or raise a ``ConnectError`` that says which step failed and what to check.
-
-    ``publish`` is called with each socket as soon as it exists, before it connects, so that another thread can
-    shut it down. ``source_address`` as in ``Options``.
-    """
+def connect(address: Address, proxy: Optional[str], ssl_context: Optional[ssl.SSLContext], route: "Route") -> Wire:
+    """Return a connected wire, or raise a ``ConnectError`` that says which step failed and what to check."""
     proxy = _proxy_for(address) if proxy is None else proxy
     try:
-        if proxy:
-            raw = _through_proxy(address, proxy, deadline, publish, source_address)
-        else:
-            raw = _tcp(address.host, address.port, deadline, publish, source_address)
+        raw = _through_proxy(address, proxy, route) if proxy else route.tcp(address.host, address.port)
     except ConnectError:
         raise
     except SourceError as error:
@@ -53,38 +41,73 @@ def connect(
     try:
         if not address.secure:
             return Wire(raw)
-        return TlsWire(raw, ssl_context or ssl.create_default_context(), address.host, deadline)
-    except ssl.SSLCertVerificationError as error:
+        return TlsWire(raw, ssl_context or ssl.create_default_context(), address.host, route.deadline)
+    except BaseException as error:
         raw.close()
-        raise ConnectError(
-            f"{address.endpoint}: TLS: the certificate was refused: {error.verify_message}. Check the host name, the "
-            f"machine's clock and its root certificates, or whether a proxy reads the traffic"
-        ) from error
-    except (ssl.SSLError, ValueError) as error:
-        raw.close()
-        raise ConnectError(
-            f"{address.endpoint}: TLS: the handshake failed: {error}. Check that the port speaks TLS (ws:// or wss://)"
-        ) from error
-    except OSError as error:
-        raw.close()
-        what = "timed out" if isinstance(error, socket.timeout) else f"failed: {error}"
-        raise ConnectError(f"{address.endpoint}: TLS: the handshake {what}. Check that the port speaks TLS") from error
-    except BaseException:
-        raw.close()
+        if isinstance(error, (OSError, ValueError)):
+            raise ConnectError(f"{address.endpoint}: TLS: {_tls_reason(error)}") from error
         raise
+
+
+def _tls_reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"the certificate was refused: {error.verify_message}. Check the host name, the machine's clock and its root "
+            f"certificates, or whether a proxy reads the traffic"
+        )
+    if isinstance(error, (ssl.SSLError, ValueError)):
+        return f"the handshake failed: {error}. Check that the port speaks TLS (ws:// or wss://)"
+    what = "timed out" if isinstance(error, socket.timeout) else f"failed: {error}"
+    return f"the handshake {what}. Check that the port speaks TLS"
+
+
+@attrs.frozen
+class Route:
+    """How sockets are connected: within one ``deadline``, and from ``source_address`` (as in ``Options``). ``publish`` is called
+    with each socket as soon as it exists, before it connects, so that another thread can shut it down."""
+
+    deadline: float
+    publish: Callable[[socket.socket], None] = lambda raw: None
+    source_address: Optional[str] = None
+
+    def left(self) -> float:
+        """Return the seconds until the deadline; never 0, which for a socket means not to wait."""
+        return max(self.deadline - monotonic(), 0.001)
+
+    def tcp(self, host: str, port: int) -> socket.socket:
+        """Return a socket connected to ``host``. Raises ``OSError``."""
+        targets = look_up(host, port)
+        return self.reach(targets if self.source_address is None else _same_family(targets, self.source_address, host))
+
+    def reach(self, targets: List[Target]) -> socket.socket:
+        """Return a socket connected to the first address that answers. Raises ``OSError``."""
+        error = OSError("no address")
+        for index, (family, kind, protocol, _, target) in enumerate(targets):
+            # Each address has its share, so that one that does not answer leaves time for the next.
+            remaining = (self.deadline - monotonic()) / (len(targets) - index)
+            if remaining <= 0:
+                raise socket.timeout("timed out")
+            raw = socket.socket(family, kind, protocol)
+            try:
+                # A request is one small write: it must not wait for the acknowledgement of the one before.
+                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self.source_address is not None:
+                    _bind(raw, self.source_address)
+                raw.settimeout(remaining)
+                self.publish(raw)
+                raw.connect(target)
+                raw.settimeout(None)
+                return raw
+            except BaseException as failure:
+                raw.close()
+                if isinstance(failure, SourceError) or not isinstance(failure, OSError):
+                    raise
+                error = failure
+        raise error
 
 
 class SourceError(OSError):
     """``source_address`` cannot be used."""
-
-
-def _tcp(
-    host: str, port: int, deadline: float, publish: Callable[[socket.socket], None], source_address: Optional[str]
-) -> socket.socket:
-    targets = look_up(host, port)
-    if source_address is not None:
-        targets = _same_family(targets, source_address, host)
-    return reach(targets, deadline, publish, source_address)
 
 
 def look_up(host: str, port: int) -> List[Target]:
@@ -126,42 +149,6 @@ def _bind(raw: socket.socket, source_address: str) -> None:
         raise SourceError(f"no connection from source_address {source_address}: {reason}") from error
 
 
-def reach(
-    targets: List[Target],
-    deadline: float,
-    publish: Callable[[socket.socket], None],
-    source_address: Optional[str] = None,
-) -> socket.socket:
-    """Return a socket connected to the first address that answers. Raises ``OSError``."""
-    error = OSError("no address")
-    for index, (family, kind, protocol, _, target) in enumerate(targets):
-        # Each address has its share, so that one that does not answer leaves time for the next.
-        remaining = (deadline - monotonic()) / (len(targets) - index)
-        if remaining <= 0:
-            raise socket.timeout("timed out")
-        raw = socket.socket(family, kind, protocol)
-        try:
-            # A request is one small write: it must not wait for the acknowledgement of the one before.
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if source_address is not None:
-                _bind(raw, source_address)
-            raw.settimeout(remaining)
-            publish(raw)
-            raw.connect(target)
-            raw.settimeout(None)
-            return raw
-        except SourceError:
-            raw.close()
-            raise
-        except OSError as failure:
-            raw.close()
-            error = failure
-        except BaseException:
-            raw.close()
-            raise
-    raise error
-
-
 def _tcp_error(address: Address, proxy: str, error: OSError) -> ConnectError:
     where = f"{address.endpoint} (by proxy {urlsplit(proxy).hostname}:{urlsplit(proxy).port})" if proxy else address.endpoint
     if isinstance(error, socket.gaierror):
@@ -195,25 +182,19 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _through_proxy(
-    address: Address,
-    proxy: str,
-    deadline: float,
-    publish: Callable[[socket.socket], None],
-    source_address: Optional[str],
-) -> socket.socket:
+def _through_proxy(address: Address, proxy: str, route: Route) -> socket.socket:
     try:
         parts = urlsplit(proxy)
         port = parts.port or 80
     except ValueError:  # without its text, which may hold the password
         raise ConnectError(f"{address.endpoint}: the environment's proxy is no valid URL") from None
     if parts.scheme.startswith("socks"):
-        return _through_socks(address, proxy, deadline, publish, source_address)
+        return through_socks(address, proxy, route)
     if parts.scheme != "http" or not parts.hostname:
         raise ConnectError(f"{address.endpoint}: the environment's proxy is of an unknown kind ({parts.scheme}://)")
-    raw = _tcp(parts.hostname, port, deadline, publish, source_address)
+    raw = route.tcp(parts.hostname, port)
     try:
-        status = ask_proxy(raw, address, proxy, deadline)
+        status = ask_proxy(raw, address, proxy, route)
         if status != "200":
             hint = "Check the proxy's user and password" if status == "407" else "Check that it may connect there"
             raise ConnectError(f"{address.endpoint}: the proxy {parts.hostname}:{parts.port} answered {status}. {hint}")
@@ -223,40 +204,30 @@ def _through_proxy(
         raise
 
 
-def ask_proxy(raw: socket.socket, address: Address, proxy: str, deadline: float) -> str:
+def ask_proxy(raw: socket.socket, address: Address, proxy: str, route: Route) -> str:
     """Ask the HTTP proxy that ``raw`` is connected to for a tunnel to ``address``. Return its status: "200" is a yes."""
     parts = urlsplit(proxy)
     lines = [f"CONNECT {address.endpoint} HTTP/1.1", f"Host: {address.endpoint}"]
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         lines.append(f"Proxy-Authorization: Basic {base64.b64encode(pair.encode()).decode()}")
-    raw.settimeout(max(deadline - monotonic(), 0.001))
+    raw.settimeout(route.left())
     raw.sendall("\r\n".join([*lines, "", ""]).encode())
-    status = _proxy_status(raw, deadline)
-    raw.settimeout(None)
-    return status
-
-
-def _proxy_status(raw: socket.socket, deadline: float) -> str:
     answer = b""
     while b"\r\n\r\n" not in answer:
-        raw.settimeout(max(deadline - monotonic(), 0.001))
+        raw.settimeout(route.left())
         # Byte by byte: what follows the answer belongs to the tunnel.
         byte = raw.recv(1)
         if not byte or len(answer) > _MAX_PROXY_ANSWER:
             raise ConnectError("the proxy did not answer as a proxy does. Check its address")
         answer += byte
+    raw.settimeout(None)
     words = answer.split(b"\r\n", 1)[0].decode("latin-1").split()
     return words[1] if len(words) > 1 else "nothing"
 
 
-def _through_socks(
-    address: Address,
-    proxy: str,
-    deadline: float,
-    publish: Callable[[socket.socket], None],
-    source_address: Optional[str] = None,
-) -> socket.socket:
+def through_socks(address: Address, proxy: str, route: Route) -> socket.socket:
+    """Return a socket connected to ``address`` through a SOCKS proxy, by the package python-socks."""
     try:
         with importing():
             from python_socks import ProxyError
@@ -267,29 +238,25 @@ def _through_socks(
     scheme, rest = proxy.split("://", 1)
     remote_names = scheme in ("socks5h", "socks4a")
     tunnel = Proxy.from_url(f"{scheme[:6]}://{rest}", rdns=remote_names)
-    options = {} if source_address is None else _local_address(proxy, source_address)
-    timeout = max(deadline - monotonic(), 0.001)
+    options = {}
+    if route.source_address is not None:  # python-socks does not check it
+        parts = urlsplit(proxy)
+        _same_family(look_up(parts.hostname or "", parts.port or 80), route.source_address, parts.hostname or "")
+        check_source(route.source_address)
+        options["local_addr"] = (route.source_address, 0)
     try:
-        raw: socket.socket = tunnel.connect(address.host, address.port, timeout=timeout, **options)
+        raw: socket.socket = tunnel.connect(address.host, address.port, timeout=route.left(), **options)
     except ProxyError as error:
         raise ConnectError(f"{address.endpoint}: the SOCKS proxy refused: {error}. Check its address and rights") from error
     try:
-        if source_address is not None:
-            _check_local_address(raw, source_address)
-        publish(raw)
+        if route.source_address is not None:
+            _check_local_address(raw, route.source_address)
+        route.publish(raw)
     except BaseException:
         raw.close()
         raise
     raw.settimeout(None)
     return raw
-
-
-def _local_address(proxy: str, source_address: str) -> Dict[str, Any]:
-    """Return the arguments of python-socks for ``source_address``, which it does not check."""
-    parts = urlsplit(proxy)
-    _same_family(look_up(parts.hostname or "", parts.port or 80), source_address, parts.hostname or "")
-    check_source(source_address)
-    return {"local_addr": (source_address, 0)}
 
 
 def _check_local_address(raw: socket.socket, source_address: str) -> None:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import threading
 from typing import Any, Callable, List, Optional, Tuple, Union
+
+import attrs
 
 from dbxsdk.errors import ConnectError, DbxError
 from dbxsdk.options import Options
@@ -21,8 +22,8 @@ from dbxsdk.protocol import SecretText
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.log import SafeLogger
 from dbxsdk.transport.address import Address
-from dbxsdk.transport.app import App, handshake_error
-from dbxsdk.transport.connect import connect
+from dbxsdk.transport.app import handshake_error, make_app
+from dbxsdk.transport.connect import Route, connect
 from dbxsdk.transport.frames import (
     BINARY,
     CLOSE,
@@ -35,12 +36,11 @@ from dbxsdk.transport.frames import (
     FrameReader,
     Message,
     encode,
-    encode_close,
     read_close,
 )
 from dbxsdk.transport.outcome import Ending, NotSent, SendFailed
 from dbxsdk.transport.redaction import redaction, secrets
-from dbxsdk.transport.wire import NotWritten, PartlyWritten, Wire
+from dbxsdk.transport.wire import Wire
 
 logger = SafeLogger(__name__)
 
@@ -50,27 +50,23 @@ _LINGER = 0.5
 _CONTROL = {PING: "ping", PONG: "pong", CLOSE: "close"}
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class Connection:
-    """One connection, used once. ``run`` blocks until it has ended; everything else may be called by any thread."""
+    """One connection, used once. ``run`` blocks until it has ended; everything else may be called by any thread.
 
-    def __init__(
-        self,
-        address: Address,
-        options: Options,
-        on_open: Callable[[], None],
-        on_messages: Callable[[List[Message]], None],
-        on_pong: Callable[[bytes], None],
-        prepare: Optional[Callable[[Address, Callable[[Any], None]], Address]] = None,
-    ) -> None:
-        """``on_open()``, ``on_messages([(payload, binary), ...])`` and ``on_pong(payload)`` are called on the thread of
-        ``run``; they must not raise. Text is not checked for UTF-8, since decoding it does: see ``fail``.
-        ``prepare`` is called there, too, first of all: see ``session.Prepare``."""
-        self._address = address
-        self._options = options
-        self._on_open = on_open
-        self._on_messages = on_messages
-        self._on_pong = on_pong
-        self._prepare = prepare
+    ``on_open()``, ``on_messages([(payload, binary), ...])`` and ``on_pong(payload)`` are called on the thread of ``run``; they
+    must not raise. Text is not checked for UTF-8, since decoding it does: see ``fail``. ``prepare`` is called there, too,
+    first of all: see ``session.Prepare``.
+    """
+
+    _address: Address
+    _options: Options
+    _on_open: Callable[[], None]
+    _on_messages: Callable[[List[Message]], None]
+    _on_pong: Callable[[bytes], None]
+    _prepare: Optional[Callable[[Address, Callable[[Any], None]], Address]] = None
+
+    def __attrs_post_init__(self) -> None:
         self._lock = threading.Lock()  # guards _stopped with _socket: a socket made after the stop is never used
         self._stopped: Optional[str] = None
         self._socket: Optional[socket.socket] = None
@@ -79,7 +75,9 @@ class Connection:
         self._ending: Optional[Ending] = None
         self._failure: Optional[BaseException] = None
         self._opened = False
-        self._last_sent: Optional[float] = None
+        self.last_sent: Optional[float] = None
+        """Monotonic time of the last request or ping sent, or of the opening. Pongs do not count: venues want the client to
+        speak without being asked."""
         # Of the peer's pings only the newest unanswered one has to be answered (RFC 6455, 5.5.3).
         self._pong: Optional[bytes] = None
         self._pong_lock = threading.Lock()
@@ -110,12 +108,12 @@ class Connection:
         if self._prepare is not None:
             self._address = self._prepare(self._address, self._publish)
         deadline = monotonic() + self._options.connect_timeout
-        proxy, context, source_address = self._options.proxy, self._options.ssl_context, self._options.source_address
-        wire = connect(self._address, deadline, proxy, context, self._publish, source_address)
+        route = Route(deadline, self._publish, self._options.source_address)
+        wire = connect(self._address, self._options.proxy, self._options.ssl_context, route)
         wire.deadline = deadline
         self._wire = wire
         redaction.watch(self._address)
-        app = App(self._address, wire, self._open, self._note, self._read)
+        app = make_app(self._address, wire, self._open, self._note, self._read)
         wire.before_close = lambda: self._refuse_redirect(app.sock)
         app.run_forever(skip_utf8_validation=True, suppress_origin=True, reconnect=0)
         if not self._opened:
@@ -157,7 +155,7 @@ class Connection:
         """Begin to work: the handshake is done."""
         assert self._wire is not None
         self._wire.deadline = None
-        self._last_sent = monotonic()
+        self.last_sent = monotonic()
         self._opened = True
         if self._stopped is None:
             try:
@@ -168,7 +166,8 @@ class Connection:
 
     def _read(self, ws: Any) -> None:
         """Read until the end, on the thread of ``run``."""
-        wire = self._require_wire()
+        wire = self._wire
+        assert wire is not None
         frames = FrameReader(self._options.max_message_size)
         read, on_messages = wire.read, self._on_messages
         try:
@@ -179,35 +178,24 @@ class Connection:
                     self.received_message_at = wire.last_read
                     on_messages(messages)
                     if self._ending is not None:  # one of them was not to be: see ``fail``
-                        self._linger()
+                        _linger(wire)
                         return
                 if frames.stop is None:
                     data = read()
                     if not data:
                         self._end("the peer closed the connection without a close frame")
                         return
-                elif self._handle(frames.stop):
+                elif self._handle(frames.stop, wire):
                     data = b""
                 else:
                     return
-        except (OSError, ssl.SSLError) as error:
+        except OSError as error:
             self._end(f"the connection broke: {error}")
         finally:
             # websocket-client would now send a close frame and wait up to 3 s for the answer.
             ws.connected = False
 
-    def _linger(self) -> None:
-        """Let the peer close TCP first, as the protocol wants it, after a close frame that names the peer's fault. A
-        socket closed while the peer still sends is reset, and most peers then never read that frame."""
-        wire = self._require_wire()
-        wire.deadline = monotonic() + _LINGER
-        try:
-            while wire.read():
-                pass
-        except (OSError, ssl.SSLError):
-            pass  # in time or not, that was the end
-
-    def _handle(self, stop: Union[Control, FrameError]) -> bool:
+    def _handle(self, stop: Union[Control, FrameError], wire: Wire) -> bool:
         """Handle a control frame or a framing error. Returns False if the connection is over."""
         try:
             if isinstance(stop, FrameError):
@@ -215,9 +203,9 @@ class Connection:
             self._record("in", stop.opcode, stop.payload)
             if stop.opcode == PING:
                 self._pong = stop.payload
-                self._answer_ping(self._require_wire())
+                self._answer_ping(wire)
             elif stop.opcode == PONG:
-                self.received_message_at = self._require_wire().last_read
+                self.received_message_at = wire.last_read
                 self._on_pong(stop.payload)
             else:
                 code, reason = read_close(stop.payload)
@@ -226,9 +214,8 @@ class Connection:
                 self._send_close(code)
                 return False
         except FrameError as error:
-            self._end(f"the peer broke the WebSocket protocol: {error}")
-            self._send_close(error.code)
-            self._linger()
+            self.fail(error.code, str(error))
+            _linger(wire)
             return False
         return True
 
@@ -254,17 +241,21 @@ class Connection:
         wire = self._wire
         if self._stopped is not None or not self._opened or wire is None:
             raise self._not_open()
-        if (wire.rest or self._pong is not None) and not self._has_room(wire):
-            return False
+        try:
+            if (wire.rest or self._pong is not None) and not self.push():
+                return False
+        except SendFailed as error:  # another frame's part
+            raise NotSent(str(error), broken=True) from error
         recorded = self.recorded
         # Before it is written: its answer may be read before the write returns.
         number = None if recorded is None else _record_sent(recorded, text, ping)
         try:
             taken = wire.offer(encode(PING if ping else TEXT, text.encode()))
-        except (NotWritten, PartlyWritten) as error:
-            raise self._failed(error, recorded, number) from error
+        except (NotSent, SendFailed) as error:
+            self._failed(error, recorded, number)
+            raise
         if taken:
-            self._last_sent = monotonic()
+            self.last_sent = monotonic()
         elif number is not None:  # another thread was quicker
             recorded.not_sent(number)
         return taken
@@ -273,26 +264,37 @@ class Connection:
         """Send more of what was taken, and of the answer to the peer's last ping, without waiting. Return True when nothing is
         left. Raise ``SendFailed`` if the connection breaks."""
         wire = self._wire
-        if wire is None:
-            return True
         try:
-            return wire.push() and self._answer_ping(wire)
-        except PartlyWritten as error:
-            raise self._broke(error) from error
+            return wire is None or (wire.push() and self._answer_ping(wire))
+        except SendFailed as error:
+            self._failed(error)
+            raise
 
     @property
     def stuck_since(self) -> Optional[float]:
         """Return the monotonic time since when something taken has waited without any progress; None if nothing waits."""
         return None if self._wire is None else self._wire.stuck_since
 
-    def send(self, text: str, timeout: float) -> None:
-        """Send a text frame. Raise ``NotSent`` or ``SendFailed``."""
-        recorded = self.recorded
-        self._write(TEXT, text.encode(), timeout, recorded, None if recorded is None else _record_sent(recorded, text))
-
-    def send_bytes(self, data: bytes, timeout: float) -> None:
-        """Send a binary frame. Raise ``NotSent`` or ``SendFailed``."""
-        self._write(BINARY, data, timeout)
+    def send(self, message: Union[str, bytes], timeout: float) -> None:
+        """Send a text or a binary frame, and wait until it has left. Raise ``NotSent`` or ``SendFailed``."""
+        recorded, number = self.recorded, None
+        if isinstance(message, bytes):
+            frame = encode(BINARY, message)
+        else:
+            frame = encode(TEXT, message.encode())
+            number = None if recorded is None else _record_sent(recorded, message)
+        try:
+            wire = self._wire
+            if self._stopped is not None or not self._opened or wire is None:
+                raise self._not_open()
+            wire.write(frame, timeout)
+        except (NotSent, SendFailed) as error:
+            self._failed(error, recorded, number)
+            raise
+        self.last_sent = monotonic()
+        if self._pong is not None:
+            with contextlib.suppress(SendFailed):  # this frame has left; the connection's end is the reader's to see
+                self.push()
 
     def close(self) -> None:
         """Say goodbye: the peer's answer ends ``run``, and ``abort`` if none comes. Waits for a frame that is on its way, for
@@ -309,11 +311,9 @@ class Connection:
         if self._wire is not None:
             self._wire.shutdown()
         elif raw is not None:
-            try:
+            with contextlib.suppress(OSError):  # not connected (any more)
                 # The TCP socket's own shutdown: it wakes the reader and every writer, and touches no TLS state.
                 socket.socket.shutdown(raw, socket.SHUT_RDWR)
-            except OSError:
-                pass  # not connected (any more)
 
     def forget(self) -> None:
         """In a forked child: close the bare descriptor and nothing else; the parent's connection lives on."""
@@ -349,12 +349,6 @@ class Connection:
         """Return the monotonic time of the last bytes received."""
         return None if self._wire is None else self._wire.last_read
 
-    @property
-    def last_sent(self) -> Optional[float]:
-        """Return the monotonic time of the last request or ping sent, or of the opening. Pongs do not count: venues want
-        the client to speak without being asked."""
-        return self._last_sent
-
     # -- below ---------------------------------------------------------------------------------------
 
     def _record(self, direction: str, opcode: int, payload: bytes) -> None:
@@ -369,26 +363,13 @@ class Connection:
     def _not_open(self) -> NotSent:
         return NotSent(self._stopped or "the connection is not open")
 
-    def _has_room(self, wire: Wire) -> bool:
-        """Send what is to leave before the next frame. Return True if there is room for that one, then."""
-        try:
-            return wire.push() and self._answer_ping(wire)
-        except PartlyWritten as error:  # another frame's part
-            self._broke(error)
-            raise NotSent(str(error), broken=True) from error
-
-    def _failed(self, error: OSError, recorded: Any = None, number: Optional[int] = None) -> Exception:
-        """Return the error to raise for the wire's ``error`` about a frame that was recorded under this number."""
-        if not isinstance(error, NotWritten):
-            return self._broke(error)
-        if number is not None:
+    def _failed(self, error: OSError, recorded: Any = None, number: Optional[int] = None) -> None:
+        """Take note of the wire's ``error`` about a frame that was recorded under this number: after half a frame the
+        connection can carry nothing any more, and ends."""
+        if not isinstance(error, NotSent):
+            self.abort(f"a frame could not be sent: {error}")
+        elif number is not None:
             recorded.not_sent(number)
-        return NotSent(str(error), error.broken)
-
-    def _broke(self, error: OSError) -> SendFailed:
-        """End the connection, which can carry nothing any more. Return the error to raise."""
-        self.abort(f"a frame could not be sent: {error}")
-        return SendFailed(str(error))
 
     def _answer_ping(self, wire: Wire) -> bool:
         """Answer the peer's last ping if there is room. Return True if nothing waits then."""
@@ -399,42 +380,33 @@ class Connection:
             try:
                 if not wire.offer(encode(PONG, payload)):
                     return False
-            except NotWritten:
+            except NotSent:
                 return True  # the connection ends, or has no memory: the next ``push`` tries again
             self._pong = None
         self._record("out", PONG, payload)
         return not wire.rest
-
-    def _write(
-        self, opcode: int, payload: bytes, timeout: float, recorded: Any = None, number: Optional[int] = None
-    ) -> None:
-        try:
-            if self._stopped is not None or not self._opened:
-                raise NotWritten(self._stopped or "the connection is not open")
-            self._require_wire().write(encode(opcode, payload), timeout)
-        except (NotWritten, PartlyWritten) as error:
-            raise self._failed(error, recorded, number) from error
-        self._last_sent = monotonic()
-        if self._pong is not None:
-            with contextlib.suppress(SendFailed):  # this frame has left; the connection's end is the reader's to see
-                self.push()
 
     def _send_close(self, code: Optional[int]) -> bool:
         with self._lock:
             if self._close_sent or self._wire is None:
                 return False
             self._close_sent = True
-        self._record("out", CLOSE, b"" if code is None else code.to_bytes(2, "big"))
+        payload = b"" if code is None else code.to_bytes(2, "big")
+        self._record("out", CLOSE, payload)
         try:
-            self._wire.write(encode_close(code), _CLOSE_WAIT, last=True)
+            self._wire.write(encode(CLOSE, payload), _CLOSE_WAIT, last=True)
             return True
         except OSError:
             return False
 
-    def _require_wire(self) -> Wire:
-        if self._wire is None:
-            raise NotWritten("the connection is not open")
-        return self._wire
+
+def _linger(wire: Wire) -> None:
+    """Let the peer close TCP first, as the protocol wants it, after a close frame that names the peer's fault. A socket closed
+    while the peer still sends is reset, and most peers then never read that frame."""
+    wire.deadline = monotonic() + _LINGER
+    with contextlib.suppress(OSError):  # in time or not, that was the end
+        while wire.read():
+            pass
 
 
 def _record_sent(recorded: Any, text: str, ping: bool = False) -> Optional[int]:

@@ -203,13 +203,6 @@ def read_close(payload: bytes) -> Tuple[Optional[int], str]:
         raise FrameError(INVALID_PAYLOAD, f"a close reason that is not UTF-8: {error.reason}") from error
 
 
-def encode_close(code: Optional[int], reason: str = "") -> bytes:
-    """Return a close frame; ``reason`` is cut to what fits."""
-    if code is None:
-        return encode(CLOSE, b"")
-    return encode(CLOSE, code.to_bytes(2, "big") + reason.encode()[:120].decode("utf-8", "ignore").encode())
-
-
 def encode(opcode: int, payload: bytes) -> bytes:
     """Return a client's frame, whole and masked."""
     length = len(payload)

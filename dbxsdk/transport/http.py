@@ -100,7 +100,8 @@ def get(
                 reason = _FAILED_FROM.format(options.source_address)
             else:
                 reason = _FAILED
-            raise ConnectError(f"{host}: {reason}") from _bare(error)
+            # Its cause, without the text and the request, which hold URLs and headers.
+            raise ConnectError(f"{host}: {reason}") from OSError(type(error).__name__)
     try:
         document = codec.decode(content)
     except ProtocolError:
@@ -164,11 +165,6 @@ def _body(answer: Any, host: str, limit: _Limit) -> bytes:
     if limit.passed:  # and cut off, by our hand
         raise ConnectError(f"{host}: {_ENDLESS}")
     return b"".join(parts)
-
-
-def _bare(error: BaseException) -> Exception:
-    """Return the cause without its text and its request, which hold URLs and headers."""
-    return OSError(type(error).__name__)
 
 
 class _Context:

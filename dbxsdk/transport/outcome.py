@@ -9,16 +9,16 @@ import attrs
 from dbxsdk.errors import DbxError
 
 
-class NotSent(Exception):
-    """The frame did not leave this machine: not one byte of it. If the socket is ``broken`` it takes nothing any more,
-    and the reader sees the end as soon as it reads on."""
+class NotSent(OSError):
+    """Not one byte of the frame left this machine, and none ever will. If the socket is ``broken`` it takes nothing any more,
+    and the reader sees the end as soon as it reads on; else there was no room in time, or no memory."""
 
     def __init__(self, reason: str, broken: bool = False) -> None:
         super().__init__(reason)
         self.broken = broken
 
 
-class SendFailed(Exception):
+class SendFailed(OSError):
     """Part of the frame may have left; the connection is of no use any more."""
 
 

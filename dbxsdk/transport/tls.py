@@ -15,7 +15,8 @@ import ssl
 import threading
 from typing import Any, List, Optional
 
-from dbxsdk.transport.wire import NO_MEMORY, NotWritten, Wire, looks
+from dbxsdk.transport.outcome import NotSent
+from dbxsdk.transport.wire import NO_MEMORY, Wire, wait_until
 
 _RECORD_SIZE = 16384  # the longest plaintext of one record
 _OWN_LIMIT = 65536
@@ -49,7 +50,7 @@ class TlsWire(Wire):
         data: Optional[bytes] = None
         # What came with the handshake's last bytes, or half a record, is here already.
         if not self._incoming.pending and not self._ended:
-            data = self._read_raw()
+            data = super().read()
         while True:
             with self._tls_lock:
                 if data:
@@ -70,7 +71,7 @@ class TlsWire(Wire):
                 raise self._error
             if self._ended:
                 return b""
-            data = self._read_raw()
+            data = super().read()
 
     def _decrypt(self) -> List[bytes]:
         """Return the plaintext of all whole records that are here. Under the TLS lock."""
@@ -108,19 +109,14 @@ class TlsWire(Wire):
                 with contextlib.suppress(OSError):
                     self.push()  # the alert that gives the peer the reason
                 raise failure
-            self._push_in_time()
+            if not wait_until(self.push, self.deadline):
+                raise socket.timeout("timed out")
             if done:
                 return
-            data = self._read_raw()
+            data = super().read()
             if not data:
                 raise ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the peer closed the connection during the TLS handshake")
             self._incoming.write(data)
-
-    def _push_in_time(self) -> None:
-        attempts = looks(self.deadline)
-        while not self.push():
-            if not next(attempts):
-                raise socket.timeout("timed out")
 
     def _flush_tls(self) -> None:
         """Flush pending TLS records (key updates, alerts) as far as there is room: the reader never waits for a writer."""
@@ -140,7 +136,7 @@ class TlsWire(Wire):
             try:
                 self._encrypt(data)
             except ssl.SSLError as error:
-                raise NotWritten(str(self._break(str(error))), broken=True) from error
+                raise NotSent(str(self._break(str(error))), broken=True) from error
             return self._fetch()
 
     def _encrypt(self, data: bytes) -> None:
@@ -164,7 +160,7 @@ class TlsWire(Wire):
         if error.errno in NO_MEMORY:
             rest.append(0)  # encrypted already
         else:
-            raise NotWritten(str(self._break(error.strerror or str(error))), broken=True) from error
+            raise NotSent(str(self._break(error.strerror or str(error))), broken=True) from error
 
     def _push(self) -> bool:
         while not self._broken:

@@ -26,10 +26,11 @@ import os
 import select
 import socket
 import threading
-from typing import Any, Callable, Iterator, List, Optional
+from typing import Any, Callable, List, Optional
 
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.transport import handshake
+from dbxsdk.transport.outcome import NotSent, SendFailed
 
 _READ_SIZE = 65536
 # Where it is missing (Windows) the socket itself must not wait, and readers ask ``select`` first.
@@ -41,19 +42,6 @@ _NO_ROOM = (BlockingIOError, InterruptedError)
 NO_MEMORY = (errno.ENOBUFS, errno.ENOMEM)  # for this write; the connection lives
 _PAUSES = (0.0005, 0.001, 0.002, 0.005, 0.01)
 """Seconds between the looks of a ``write`` that waits for room."""
-
-
-class NotWritten(OSError):
-    """No byte of the data left this machine, and none ever will if the socket is ``broken``; else there was no room in
-    time."""
-
-    def __init__(self, reason: str, broken: bool = False) -> None:
-        super().__init__(reason)
-        self.broken = broken
-
-
-class PartlyWritten(OSError):
-    """Some bytes left, the rest could not: the stream is broken."""
 
 
 class Wire:
@@ -141,7 +129,25 @@ class Wire:
 
     def read(self) -> bytes:
         """Return all that one read of the network brings; ``b""`` at the end of the stream."""
-        return self._read_raw()
+        if self._unread <= 0:
+            self.caught_up = self._mark
+        self.waiting_since = monotonic()
+        try:
+            if self.deadline is not None or not _DONT_WAIT:
+                # Not by a timeout of the socket's, for which writers would wait, too.
+                data = _receive(self._raw, self.deadline)
+            else:
+                data = self._raw.recv(_READ_SIZE)
+        finally:
+            self.waiting_since = None
+        self.last_read = now = monotonic()
+        if len(data) < _READ_SIZE:
+            self._unread, self._mark = 0, now
+        elif self._unread > 0:
+            self._unread -= len(data)
+        else:
+            self._unread, self._mark = self._raw.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF), now
+        return data
 
     # -- writing, from any thread --------------------------------------------------------------------
 
@@ -149,11 +155,11 @@ class Wire:
         """Hand ``data`` to the kernel as far as it has room now; the rest leaves with later calls of ``push``.
 
         Return False, and take nothing of it, while another frame's rest is still here. Nothing is taken after data that was
-        the ``last``. Raise ``NotWritten``, or ``PartlyWritten`` where the stream broke in the middle of ``data``.
+        the ``last``. Raise ``NotSent``, or ``SendFailed`` where the stream broke in the middle of ``data``.
         """
         with self._write_lock:
             if self._refusal:
-                raise NotWritten(self._refusal, broken=True)
+                raise NotSent(self._refusal, broken=True)
             if self.rest and not self._make_way():
                 return False
             try:  # all in one piece: a call costs a tenth of a frame's way to the kernel
@@ -171,7 +177,7 @@ class Wire:
                     self._owner, self._stuck_since = data, monotonic()
                     if rest[1]:
                         self._push()
-            except (NotWritten, PartlyWritten):
+            except (NotSent, SendFailed):
                 raise
             except BaseException:  # a signal handler's
                 self._interrupted(data)
@@ -181,7 +187,7 @@ class Wire:
             return True
 
     def push(self) -> bool:
-        """Hand more of the rest to the kernel. Return True when nothing is left. Raise ``PartlyWritten`` if the stream breaks."""
+        """Hand more of the rest to the kernel. Return True when nothing is left. Raise ``SendFailed`` if the stream breaks."""
         with self._write_lock:
             return self._push()
 
@@ -198,17 +204,19 @@ class Wire:
             return self._stuck_since
 
     def write(self, data: bytes, timeout: float, last: bool = False) -> None:
-        """Offer ``data`` and wait until all of it has left. Raise ``NotWritten`` or ``PartlyWritten``."""
+        """Offer ``data`` and wait until all of it has left. Raise ``NotSent`` or ``SendFailed``."""
         deadline = monotonic() + timeout
         try:
-            if not self.offer(data, last):
-                self._wait_to_offer(data, last, deadline)
-            if self._owner is data:
-                self._wait_to_leave(data, deadline)
-        except NotWritten:
+            if not wait_until(lambda: self.offer(data, last), deadline):
+                raise NotSent("another frame could not be written in time: the peer does not read")
+            if not wait_until(lambda: self._owner is not data or self.push(), deadline):
+                self._take_back(data, "timed out: the peer does not read")
+            if self._broken and self._owner is data:
+                raise SendFailed(self._refusal)
+        except NotSent:
             raise
         except BaseException:  # a signal handler's, too: nobody would push what is left
-            with contextlib.suppress(NotWritten, PartlyWritten):
+            with contextlib.suppress(NotSent, SendFailed):
                 self._take_back(data, "a frame was given up in the middle")
             raise
 
@@ -235,8 +243,8 @@ class Wire:
         """Push for a new frame. Return True if there is a free way for it."""
         try:
             return self._push()
-        except PartlyWritten as error:  # another frame's part: nothing of the new one has left
-            raise NotWritten(str(error), broken=True) from error
+        except SendFailed as error:  # another frame's part: nothing of the new one has left
+            raise NotSent(str(error), broken=True) from error
 
     def _encrypted(self, data: bytes) -> List[Any]:
         """Return TLS's records of ``data``, which are the rest now."""
@@ -254,7 +262,7 @@ class Wire:
     def _refused(self, rest: List[Any], error: OSError) -> None:
         """The kernel takes nothing of new data, for another reason than want of room."""
         self.rest = []
-        raise NotWritten(error.strerror or str(error), broken=error.errno not in NO_MEMORY) from error
+        raise NotSent(error.strerror or str(error), broken=error.errno not in NO_MEMORY) from error
 
     def _interrupted(self, data: bytes) -> None:
         """A signal handler raised in the middle of ``offer``. What has not begun to leave never will: its caller gives it up."""
@@ -290,12 +298,12 @@ class Wire:
             return b""
         return memoryview(rest[0])[sum(rest[1:]):]
 
-    def _break(self, reason: str) -> PartlyWritten:
+    def _break(self, reason: str) -> SendFailed:
         """End the stream, whose next bytes will never come. Return the error to raise."""
         self._refusal, self._broken = reason, True
         self._shut()
         self.rest = []
-        return PartlyWritten(reason)
+        return SendFailed(reason)
 
     def _shut(self, how: int = socket.SHUT_RDWR) -> None:
         try:
@@ -305,66 +313,33 @@ class Wire:
 
     # -- below; without a lock -----------------------------------------------------------------------
 
-    def _wait_to_offer(self, data: bytes, last: bool, deadline: float) -> None:
-        attempts = looks(deadline)
-        while not self.offer(data, last):
-            if not next(attempts):
-                raise NotWritten("another frame could not be written in time: the peer does not read")
-
-    def _wait_to_leave(self, data: bytes, deadline: float) -> None:
-        attempts = looks(deadline)
-        while not self.push() and self._owner is data:
-            if not next(attempts):
-                self._take_back(data, "timed out: the peer does not read")
-        if self._broken and self._owner is data:
-            raise PartlyWritten(self._refusal)
-
     def _take_back(self, data: bytes, reason: str) -> None:
-        """Give up what of ``data`` is still here, if anything. Raise ``NotWritten`` if that is all of it, else ``PartlyWritten``:
+        """Give up what of ``data`` is still here, if anything. Raise ``NotSent`` if that is all of it, else ``SendFailed``:
         nothing can follow half a frame."""
         with self._write_lock:
             if self._owner is not data or self._broken:
                 return
             if len(self._left()) == len(data) and not self._must_leave:
                 self.rest, self._owner, self._stuck_since = [], None, None
-                raise NotWritten(reason)
+                raise NotSent(reason)
             raise self._break(reason)
-
-    def _read_raw(self) -> bytes:
-        if self._unread <= 0:
-            self.caught_up = self._mark
-        self.waiting_since = monotonic()
-        try:
-            if self.deadline is not None or not _DONT_WAIT:
-                # Not by a timeout of the socket's, for which writers would wait, too.
-                data = _receive(self._raw, self.deadline)
-            else:
-                data = self._raw.recv(_READ_SIZE)
-        finally:
-            self.waiting_since = None
-        self.last_read = now = monotonic()
-        if len(data) < _READ_SIZE:
-            self._unread, self._mark = 0, now
-        elif self._unread > 0:
-            self._unread -= len(data)
-        else:
-            self._unread, self._mark = self._raw.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF), now
-        return data
 
     def _remaining(self) -> Optional[float]:
         # Never 0: websocket-client takes that for a socket that must not wait.
         return None if self.deadline is None else max(self.deadline - monotonic(), 0.001)
 
 
-def looks(deadline: Optional[float]) -> Iterator[bool]:
-    """Yield True after a pause, again and again; False when the time is up."""
+def wait_until(done: Callable[[], bool], deadline: Optional[float]) -> bool:
+    """Ask ``done`` again and again, with pauses. Return True once it is; False when the time is up."""
     # Not by ``select``, whose descriptor the reader may close meanwhile: then its number may be somebody else's.
     pause = threading.Event()
-    for number in itertools.count():
+    pauses = itertools.chain(_PAUSES, itertools.repeat(_PAUSES[-1]))
+    while not done():
         left = 1.0 if deadline is None else deadline - monotonic()
-        if left > 0:
-            pause.wait(min(_PAUSES[min(number, len(_PAUSES) - 1)], left))
-        yield left > 0
+        if left <= 0:
+            return False
+        pause.wait(min(next(pauses), left))
+    return True
 
 
 def _receive(raw: socket.socket, deadline: Optional[float]) -> bytes:

@@ -73,10 +73,7 @@ class FuzzingServer:
     def _echo(self, connection: Connection, messages: List[Message]) -> None:
         for payload, binary in messages:
             try:
-                if binary:
-                    connection.send_bytes(payload, self._timeout)
-                else:
-                    connection.send(payload.decode(), self._timeout)
+                connection.send(payload if binary else payload.decode(), self._timeout)
             except UnicodeDecodeError:
                 # Whole text frames are the receiver's to check: a JSON decoder does it on the way.
                 connection.fail(INVALID_PAYLOAD, "text that is not UTF-8")

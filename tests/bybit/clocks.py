@@ -5,6 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any, Dict
 
+from dbxsdk.bybit.venue_clock import VenueClock
+
 
 class Clocks:
     """``ms`` is the true time, ``wrong_ms`` how far ahead this machine's wall clock is of it."""
@@ -22,4 +24,4 @@ class Clocks:
 
     def options(self) -> Dict[str, Any]:
         """What the protocols take."""
-        return {"clock": self.wall, "steady": self.steady}
+        return {"clock": VenueClock(self.wall, self.steady)}

@@ -212,10 +212,9 @@ class ChaoticDigiFinex(Chaotic, DigiFinexVenue):
         self._book: List[str] = []
         super().__init__(symbols=["BTC_USDT"], **options)
 
-    def _method_table(self) -> Dict[str, Any]:
-        return {**super()._method_table(), "order.put": self._put}
-
-    def _put(self, connection: Connection, params: List[Any]) -> Tuple[Any, List[str]]:
+    def _carry_out(self, connection: Connection, method: str, params: List[Any]) -> Tuple[Any, List[str]]:
+        if method != "order.put":
+            return super()._carry_out(connection, method, params)
         self._book.append(params[0])
         return {"status": "success", "order": params[0]}, []
 

@@ -15,6 +15,7 @@ from dbxsdk.bybit.public.book import BybitBookRule
 from dbxsdk.bybit.public.protocol import BybitPublicProtocol
 from dbxsdk.bybit.trade.protocol import AMEND, CANCEL, CREATE, CREATE_BATCH, BybitTradeProtocol
 from dbxsdk.bybit.trade.results import read_batch, read_order
+from dbxsdk.bybit.venue_clock import VenueClock
 from dbxsdk.cryptomus.book import CryptomusBookRule
 from dbxsdk.cryptomus.protocol import CHANNELS as CRYPTOMUS_CHANNELS
 from dbxsdk.cryptomus.protocol import CryptomusProtocol
@@ -291,7 +292,7 @@ SOCKETS = (
            rules=(BybitBookRule(25),)),
     Socket("bybit-private", lambda: BybitPrivateProtocol(Credentials(KEY, SECRET)), _PRIVATE, _PRIVATE_CHANNELS,
            _private_requests),
-    Socket("bybit-trade", lambda: BybitTradeProtocol(Credentials(KEY, SECRET), clock=lambda: NOW_MS / 1000), _TRADE,
+    Socket("bybit-trade", lambda: BybitTradeProtocol(Credentials(KEY, SECRET), clock=VenueClock(lambda: NOW_MS / 1000)), _TRADE,
            requests=_trade_requests),
     Socket("digifinex", lambda: DigiFinexProtocol(KEY, SECRET), _DIGIFINEX, _DIGIFINEX_CHANNELS, _login_and_two,
            (DigiFinexBookRule(),), binary=True),

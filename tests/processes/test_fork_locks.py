@@ -24,7 +24,7 @@ ELSEWHERE = {"sim", "cli", "playback"}
 """Not for a child to go on with: servers, programs, and replays, which are of their process."""
 OF_THE_CHILD = {"_after_fork", "after_fork_in_child", "end_in_child", "forget", "first_use"}
 """What makes locks in a child only."""
-OF_ONE_THREAD = {"looks"}
+OF_ONE_THREAD = {"wait_until"}
 """What makes them for itself: a pause that nobody else can end."""
 
 # ``argv``: the venues' addresses, the certificate, a folder, and whether the library's fork hooks run.

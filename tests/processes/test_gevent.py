@@ -23,7 +23,8 @@ import faulthandler, json, os, ssl, sys, threading, time
 faulthandler.dump_traceback_later(25, exit=True)
 import gevent
 import dbxsdk
-from dbxsdk.transport.wire import NotWritten, PartlyWritten, Wire
+from dbxsdk.transport import NotSent, SendFailed
+from dbxsdk.transport.wire import Wire
 
 settings = json.loads(sys.argv[1])
 problems = []
@@ -124,9 +125,9 @@ with Meanwhile("a peer that does not read"):
             with gevent.Timeout(5):
                 wire.write(b"x" * 50_000_000, 0.05)
             problems.append("it was written")
-        except PartlyWritten:
+        except SendFailed:
             continue  # until there is no room to begin with
-        except NotWritten:
+        except NotSent:
             pass
         except gevent.Timeout:
             problems.append("a write is not bounded")

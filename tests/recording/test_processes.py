@@ -208,7 +208,7 @@ if child == 0:
     try:
         if sys.argv[3] == "hooks":
             put(parents, 666)  # not the child's to record
-            assert not parents._tape._queue
+            assert not parents._put.__self__._queue
             if descriptor is not None:
                 try:
                     os.fstat(descriptor)

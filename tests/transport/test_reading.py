@@ -21,7 +21,8 @@ import trustme
 
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.transport.tls import TlsWire
-from dbxsdk.transport.wire import NotWritten, Wire
+from dbxsdk.transport.outcome import NotSent
+from dbxsdk.transport.wire import Wire
 from tests.transport.running import Running
 from tests.transport.servers import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Peer, Records, Server, frame, relay
 from tests.waiting import PATIENCE, Background
@@ -451,7 +452,7 @@ def test_what_was_decrypted_is_given_out_also_where_tls_cannot_answer(
         records.raw.sendall(b"".join(map(records.encrypt, good)) + corrupted(records.encrypt(b"bad")))
         records.raw.close()
         assert wire.read() == b"012"
-        with pytest.raises((ssl.SSLError, NotWritten)):
+        with pytest.raises((ssl.SSLError, NotSent)):
             wire.read()
 
 

@@ -27,7 +27,7 @@ from dbxsdk.runtime.clock import monotonic
 from dbxsdk.transport import NotSent, SendFailed, tls as over_tls, wire as wires
 from dbxsdk.transport.frames import CLOSE, PING, PONG, TEXT, encode
 from dbxsdk.transport.tls import TlsWire
-from dbxsdk.transport.wire import NotWritten, PartlyWritten, Wire
+from dbxsdk.transport.wire import Wire
 from tests.transport.running import Running
 from tests.transport.servers import Peer, Records, Server, frame
 from tests.transport.test_reading import OpensslServer, unmask
@@ -264,7 +264,7 @@ def test_an_interruption_at_every_place_of_an_offer(pairs: Pairs, room: int, siz
                 eventually(wire.push, 1.0)
                 assert wire.offer(text(3))
                 eventually(wire.push, 1.0)
-            except (NotWritten, PartlyWritten) as error:
+            except (NotSent, SendFailed) as error:
                 broken = True
                 assert isinstance(wire, TlsWire) and size > 16384, error
             if not broken:
@@ -330,7 +330,7 @@ def test_whatever_the_kernel_takes_frames_leave_whole_and_in_order(pairs: Pairs,
                         taken.append(number)
                     else:
                         assert stuck is not None and wire.stuck_since is not None
-                except NotWritten as error:
+                except NotSent as error:
                     assert not error.broken and not isinstance(wire, TlsWire)
                     assert wire.stuck_since is None
             elif step == "push":
@@ -342,10 +342,10 @@ def test_whatever_the_kernel_takes_frames_leave_whole_and_in_order(pairs: Pairs,
         if breaks:
             cut = wire.stuck_since is not None
             wire._send = cast(Any, refusing(errno.ECONNRESET))
-            with pytest.raises(NotWritten) as raised:
+            with pytest.raises(NotSent) as raised:
                 wire.offer(text(number + 1))
             assert raised.value.broken
-            with pytest.raises(NotWritten):
+            with pytest.raises(NotSent):
                 wire.offer(text(number + 2))
             assert wire.push() and wire.stuck_since is None
             heard = numbers(hearing.result()) if cut or isinstance(wire, TlsWire) else numbers(_ended(pair, hearing))
@@ -370,7 +370,7 @@ def test_no_memory_for_a_frame(pair: Pair) -> None:
             assert wire.offer(text(error)), "it is encrypted: it must leave"
             assert wire.stuck_since is not None and not wire.push()
         else:
-            with pytest.raises(NotWritten) as raised:
+            with pytest.raises(NotSent) as raised:
                 wire.offer(text(error))
             assert not raised.value.broken and wire.stuck_since is None
         wire._send = send
@@ -385,15 +385,15 @@ def test_a_stream_that_breaks(pair: Pair) -> None:
     while wire.offer(text(1, 1000)):
         pass
     socket.socket.shutdown(wire._raw, socket.SHUT_RDWR)
-    with pytest.raises(PartlyWritten):
+    with pytest.raises(SendFailed):
         wire.push()
     assert wire.push() and wire.stuck_since is None, "nothing can leave any more"
-    with pytest.raises(NotWritten) as raised:
+    with pytest.raises(NotSent) as raised:
         wire.offer(text(2))
     assert raised.value.broken
     wire.release()
     assert wire.push()
-    with pytest.raises(NotWritten):
+    with pytest.raises(NotSent):
         wire.offer(text(3))
 
 
@@ -402,7 +402,7 @@ def test_an_earlier_frame_that_breaks_is_not_the_next_ones_fault(pair: Pair) -> 
     while wire.offer(text(1, 1000)):
         pass
     socket.socket.shutdown(wire._raw, socket.SHUT_RDWR)
-    with pytest.raises(NotWritten) as raised:
+    with pytest.raises(NotSent) as raised:
         wire.offer(text(2))
     assert raised.value.broken
 
@@ -453,7 +453,7 @@ def test_nothing_is_taken_behind_the_last(pair: Pair) -> None:
     wire = pair.wire
     wire.write(text(1), 1.0)
     wire.write(text(2), 1.0, last=True)
-    with pytest.raises(NotWritten):
+    with pytest.raises(NotSent):
         wire.offer(text(3))
     pair.end()
     assert numbers(pair.frames()) == [1, 2]
@@ -814,8 +814,8 @@ def test_a_peer_that_makes_tls_speak_all_the_time_and_does_not_read_is_left(
             read = staticmethod(real.read)
 
         wire._outgoing = Chatty()
-        with pytest.raises(PartlyWritten, match="does not read"):
+        with pytest.raises(SendFailed, match="does not read"):
             wire._flush_tls()
         wire._outgoing = real
-        with pytest.raises(NotWritten):
+        with pytest.raises(NotSent):
             wire.offer(text(2))

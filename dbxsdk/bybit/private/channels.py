@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Collection, Mapping, Optional, Tuple
+from typing import Any, Mapping, Optional, Tuple
 
 import attrs
 
 from dbxsdk.bybit.private import models
 from dbxsdk.bybit.public.channels import plain
 from dbxsdk.channel import Channel
+from dbxsdk.fields import each, reader
 from dbxsdk.models import Data
-
-Read = Callable[[Any], Any]
 
 _CONTRACTS = ("linear", "inverse", "option")
 _ALL = ("spot", *_CONTRACTS)
@@ -29,12 +28,12 @@ class PrivateChannel(Channel[Data]):
     categories: Tuple[str, ...] = attrs.field(default=(), repr=False)
 
 
-POSITIONS = PrivateChannel("position", models.read_positions, categories=_CONTRACTS)
-EXECUTIONS = PrivateChannel("execution", models.read_executions, categories=_ALL)
-FAST_EXECUTIONS = PrivateChannel("execution.fast", models.read_fast_executions, categories=_ALL)
-ORDERS = PrivateChannel("order", models.read_orders, categories=_ALL)
-WALLETS = PrivateChannel("wallet", models.read_wallets)
-GREEKS = PrivateChannel("greeks", models.read_greeks)
+POSITIONS = PrivateChannel("position", each(reader(models.Position)), categories=_CONTRACTS)
+EXECUTIONS = PrivateChannel("execution", each(reader(models.Execution)), categories=_ALL)
+FAST_EXECUTIONS = PrivateChannel("execution.fast", each(reader(models.FastExecution)), categories=_ALL)
+ORDERS = PrivateChannel("order", each(reader(models.Order)), categories=_ALL)
+WALLETS = PrivateChannel("wallet", each(reader(models.Wallet)))
+GREEKS = PrivateChannel("greeks", each(reader(models.Greeks)))
 
 CHANNELS: Mapping[str, PrivateChannel[Any]] = {
     channel.name: channel
@@ -65,17 +64,3 @@ def channel_of(topic: str) -> Optional[str]:
     name, _, category = topic.rpartition(".")
     # A category that is not known here may be a new one.
     return name if name in CHANNELS and CHANNELS[name].categories and category else None
-
-
-def reader_of(topic: str) -> Read:
-    name = channel_of(topic)
-    return plain if name is None else CHANNELS[name].read
-
-
-def conflict(topics: Collection[str]) -> Optional[Tuple[str, str]]:
-    """Return the all-in-one and a categorised form of one channel, if both are among ``topics``; else None."""
-    for topic in topics:
-        name = channel_of(topic)
-        if name is not None and name != topic and name in topics:
-            return name, topic
-    return None

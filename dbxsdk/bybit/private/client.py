@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Optional, Tuple, Union
 
+from dbxsdk.arguments import check_choice
 from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Signer
 from dbxsdk.bybit.base_client import BybitClient, Callback
 from dbxsdk.bybit.endpoints import private_url
@@ -177,8 +178,4 @@ class BybitPrivateClient(BybitClient):
 
         Source: websocket/private/dcp, order/dcp.
         """
-        if not isinstance(product, str):
-            raise TypeError(f"product must be a str, not {type(product).__name__}")
-        if product not in ("future", "spot", "option"):
-            raise ValueError(f"product must be one of future, spot, option, not {product!r}")
-        return self.subscribe("dcp", product, callback=callback)
+        return self.subscribe("dcp", check_choice("product", product, ("future", "spot", "option")), callback=callback)

@@ -1,10 +1,7 @@
 """The models of Bybit's private topics, as frozen values.
 
-Names are the venue's in Python spelling (``orderLinkId`` is ``order_link_id``). Times are ms since 1970, as ``int``.
-Prices, sizes, amounts and rates are ``Decimal``, built from the wire text. The ``Optional`` ones are None if the venue
-sends none or sends an empty text, its sign for "not applicable". Texts with few values (sides, states, types)
-are kept as the venue writes them: it adds new values without notice. Every update is a tuple: a frame may have
-several of them.
+Names, times, numbers and absent values are as in ``bybit.public.models``. Every update is a tuple: a frame may have several
+of them.
 
 Pages named below are those of https://bybit-exchange.github.io/docs/v5/.
 """
@@ -323,11 +320,3 @@ class Greeks:
     total_gamma: Optional[Decimal] = wire("totalGamma", decimal, default=None)
     total_vega: Optional[Decimal] = wire("totalVega", decimal, default=None)
     total_theta: Optional[Decimal] = wire("totalTheta", decimal, default=None)
-
-
-read_positions = each(reader(Position))
-read_executions = each(reader(Execution))
-read_fast_executions = each(reader(FastExecution))
-read_orders = each(reader(Order))
-read_wallets = each(reader(Wallet))
-read_greeks = each(reader(Greeks))

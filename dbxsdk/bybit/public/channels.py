@@ -7,7 +7,9 @@ from typing import Any, Callable, Mapping, Optional, Tuple, Union
 import attrs
 
 from dbxsdk.bybit.public import models, ticker_models
+from dbxsdk.bybit.public.models import with_envelope
 from dbxsdk.channel import Channel
+from dbxsdk.fields import each, reader
 from dbxsdk.models import Data
 
 Read = Callable[[Any], Any]
@@ -39,18 +41,20 @@ class PublicChannel(Channel[Data]):
     merges: bool = attrs.field(default=False, repr=False)
 
 
-TRADES = PublicChannel("publicTrade", models.read_trades)
+TRADES = PublicChannel("publicTrade", each(reader(models.Trade)))
 # Read as the category and the symbol require.
 TICKERS: PublicChannel[Ticker] = PublicChannel("tickers", plain, whole=True, stateful=True, merges=True)
-RPI_ORDERBOOK = PublicChannel("orderbook.rpi", models.read_rpi_order_book, parts=2, whole=True, stateful=True)
-LIQUIDATIONS = PublicChannel("allLiquidation", models.read_liquidations)
-INSURANCE = PublicChannel("insurance", models.read_insurance_pools, stateful=True)
-ADL_ALERTS = PublicChannel("adlAlert", models.read_adl_alerts)
-PRICE_LIMITS = PublicChannel("priceLimit", models.read_price_limit)
-SYSTEM_STATUS = PublicChannel("system.status", models.read_system_status, parts=2)
+RPI_ORDERBOOK = PublicChannel(
+    "orderbook.rpi", with_envelope(models.RpiOrderBookUpdate, "cts"), parts=2, whole=True, stateful=True
+)
+LIQUIDATIONS = PublicChannel("allLiquidation", each(reader(models.Liquidation)))
+INSURANCE = PublicChannel("insurance", each(reader(models.InsurancePool)), stateful=True)
+ADL_ALERTS = PublicChannel("adlAlert", each(reader(models.AdlAlert)))
+PRICE_LIMITS = PublicChannel("priceLimit", reader(models.PriceLimit))
+SYSTEM_STATUS = PublicChannel("system.status", each(reader(models.SystemStatus)), parts=2)
 
-_ORDERBOOK = PublicChannel("orderbook", models.read_order_book, parts=2, whole=True, stateful=True)
-_KLINE = PublicChannel("kline", models.read_klines, parts=2)
+_ORDERBOOK = PublicChannel("orderbook", with_envelope(models.OrderBookUpdate, "cts"), parts=2, whole=True, stateful=True)
+_KLINE = PublicChannel("kline", each(reader(models.Kline)), parts=2)
 
 
 def orderbook(depth: Union[int, str]) -> Channel[models.OrderBookUpdate]:
@@ -95,7 +99,7 @@ CHANNELS: Mapping[str, PublicChannel[Any]] = {
         TICKERS,
         _KLINE,
         LIQUIDATIONS,
-        PublicChannel("liquidation", models.read_latest_liquidation),
+        PublicChannel("liquidation", reader(models.LatestLiquidation)),
         INSURANCE,
         ADL_ALERTS,
         PRICE_LIMITS,
@@ -134,7 +138,8 @@ def route(category: str, topic: str) -> Optional[Route]:
     """Return the route of a documented topic, or None."""
     if topic == SYSTEM_STATUS.name:
         return Route(topic, "", SYSTEM_STATUS.read)
-    channel = _channel(topic)
+    names = topic.split(".", 2)
+    channel = CHANNELS.get(".".join(names[:2])) or CHANNELS.get(names[0])
     if channel is None or len(topic) > LONGEST_TOPIC:
         return None
     # A symbol may have dots itself (the strike of XRP-30OCT26-0.4-P-USDT): no more splits than the channel has parts.
@@ -142,15 +147,8 @@ def route(category: str, topic: str) -> Optional[Route]:
     if len(pieces) <= channel.parts or not all(pieces):
         return None
     symbol = pieces.pop()
-    read = _read_ticker(category, symbol) if channel.merges else channel.read
+    read = channel.read
+    if channel.merges:
+        # Spread trading has frames of its own, and no category here. Only its symbols join two legs with "_".
+        read = ticker_models.read_spread_ticker if "_" in symbol else _TICKERS[category]
     return Route(".".join(pieces), symbol, read, channel.whole, channel.stateful, channel.merges)
-
-
-def _channel(topic: str) -> Optional[PublicChannel[Any]]:
-    pieces = topic.split(".", 2)
-    return CHANNELS.get(".".join(pieces[:2])) or CHANNELS.get(pieces[0])
-
-
-def _read_ticker(category: str, symbol: str) -> Read:
-    # Spread trading has frames of its own, and no category here. Only its symbols join two legs with "_".
-    return ticker_models.read_spread_ticker if "_" in symbol else _TICKERS[category]

@@ -17,7 +17,7 @@ from typing import Any, Callable, Optional, Tuple, Type, TypeVar
 import attrs
 
 from dbxsdk.errors import ProtocolError
-from dbxsdk.fields import boolean, decimal, each, integer, lazy, levels, reader, text, wire
+from dbxsdk.fields import boolean, decimal, integer, lazy, levels, reader, text, wire
 
 T = TypeVar("T")
 
@@ -305,15 +305,3 @@ def with_envelope(model: Type[T], key: str) -> Callable[[Any], T]:
         return read({**data, key: frame.get(key)})
 
     return read_frame
-
-
-read_order_book = with_envelope(OrderBookUpdate, "cts")
-read_rpi_order_book = with_envelope(RpiOrderBookUpdate, "cts")
-read_trades = each(reader(Trade))
-read_klines = each(reader(Kline))
-read_liquidations = each(reader(Liquidation))
-read_latest_liquidation = reader(LatestLiquidation)
-read_insurance_pools = each(reader(InsurancePool))
-read_adl_alerts = each(reader(AdlAlert))
-read_price_limit = reader(PriceLimit)
-read_system_status = each(reader(SystemStatus))

@@ -10,7 +10,7 @@ from dbxsdk.arguments import check_int, check_seconds, check_word
 from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Signer
 from dbxsdk.bybit.base_client import BybitClient
 from dbxsdk.bybit.endpoints import private_url
-from dbxsdk.bybit.trade.order_fields import order_fields, require, require_order
+from dbxsdk.bybit.trade.order_fields import order_fields, require
 from dbxsdk.bybit.trade.protocol import AMEND, AMEND_BATCH, CANCEL, CANCEL_BATCH, CREATE, CREATE_BATCH, BybitTradeProtocol
 from dbxsdk.bybit.trade.results import BatchResult, OrderResult, failures, read_batch, read_order
 from dbxsdk.options import Options
@@ -25,6 +25,9 @@ SPOT_BATCH_ORDERS = 10
 
 Number = Any
 """A ``Decimal``, int, float or str."""
+
+Check = Callable[[Mapping[str, Any], str], Dict[str, Any]]
+"""``check(order, where)`` returns an order as it is sent."""
 
 
 class BybitTradeClient(BybitClient):
@@ -244,7 +247,7 @@ class BybitTradeClient(BybitClient):
 
         Raises what ``place_order`` raises; ``OutcomeUnknown.order_link_id`` is set if ``params`` has an ``orderLinkId``.
         """
-        return self._ask(lambda: self._protocol.request(method, params), timeout)
+        return self._ask(lambda: self._request(method, params), timeout)
 
     def _order(self, op: str, order: Dict[str, Any], timeout: Optional[float]) -> OrderResult:
         require(order, ("category",))
@@ -254,14 +257,7 @@ class BybitTradeClient(BybitClient):
         )
         return result
 
-    def _batch(
-        self,
-        op: str,
-        category: str,
-        request: Any,
-        check: Callable[[Mapping[str, Any], str], Dict[str, Any]],
-        timeout: Optional[float],
-    ) -> BatchResult:
+    def _batch(self, op: str, category: str, request: Any, check: Check, timeout: Optional[float]) -> BatchResult:
         orders = _orders(check_word("category", category), request, check)
         result: BatchResult = self._ask(
             lambda: self._protocol.typed_request(
@@ -296,13 +292,12 @@ def _existing(given: Mapping[str, Any], where: str = "") -> Dict[str, Any]:
     """Check the fields of a request about an existing order."""
     order = order_fields(given, where)
     require(order, ("symbol",), where)
-    require_order(order, where)
+    if "orderId" not in order and "orderLinkId" not in order:
+        raise ValueError(f"{where}orderId is missing: give it, or orderLinkId")
     return order
 
 
-def _orders(
-    category: str, request: Any, check: Callable[[Mapping[str, Any], str], Dict[str, Any]]
-) -> List[Dict[str, Any]]:
+def _orders(category: str, request: Any, check: Check) -> List[Dict[str, Any]]:
     if not isinstance(request, (list, tuple)):
         raise TypeError(f"request must be a list of dicts, not {type(request).__name__}")
     limit = SPOT_BATCH_ORDERS if category == "spot" else BATCH_ORDERS

@@ -6,10 +6,10 @@ Source: https://bybit-exchange.github.io/docs/v5/order/create-order, amend-order
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Dict, FrozenSet, Mapping
 
-from dbxsdk.arguments import check_flag, check_int, check_word
+from dbxsdk.arguments import check_flag, check_int, check_number, check_word
 from dbxsdk.codec import encode
 
 # Sent as texts, and given as numbers.
@@ -23,37 +23,16 @@ TEXTS: FrozenSet[str] = frozenset(
     "tpTriggerBy slTriggerBy tpslMode tpOrderType slOrderType smpType bboSideType".split()
 )
 
-_LONGEST_NUMBER = 2_000
-"""Most digits of a number. No price is so long; 1e999999999 written out would fill the memory."""
+_MOST_DIGITS = 2_000
 
 _PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
 
 
 def plain_number(name: str, value: Any) -> str:
-    """Return ``value`` as plain decimal text, with the digits that it has; a float as the shortest text that means it.
-
-    Raises ``TypeError``/``ValueError`` naming the field: for what is not a number (nor is a bool), NaN, infinities, and
-    numbers of more than 2,000 digits.
-    """
-    if isinstance(value, str):
-        if not _NUMBER.fullmatch(value):
-            raise ValueError(f"{name} must be a decimal number, not {value!r}")
-        if _PLAIN.fullmatch(value):
-            return value
-        number = Decimal(value)
-    elif isinstance(value, bool) or not isinstance(value, (Decimal, int, float)):
-        raise TypeError(f"{name} must be a Decimal, int, float or str, not {type(value).__name__}")
-    else:
-        try:
-            # float's own repr: that of a subclass, like numpy's, may not be a number.
-            number = Decimal(float.__repr__(value) if isinstance(value, float) else value)
-        except InvalidOperation:
-            raise ValueError(f"{name} is not a number that can be sent") from None
-    if not number.is_finite():
-        raise ValueError(f"{name} must be a finite number, not {value!r}")
-    if max(abs(number.adjusted()), len(number.as_tuple().digits), -int(number.as_tuple().exponent)) > _LONGEST_NUMBER:
-        raise ValueError(f"{name} has more than {_LONGEST_NUMBER} digits")
+    """Return ``value`` as plain decimal text, with the digits that it has; raises what ``check_number`` raises."""
+    if isinstance(value, str) and _PLAIN.fullmatch(value):
+        return value
+    number = check_number(name, value, digits=_MOST_DIGITS)
     return format(number, "f") if number else format(abs(number), "f")
 
 
@@ -80,12 +59,6 @@ def require(fields: Mapping[str, Any], names: Any, where: str = "") -> None:
     for name in names:
         if name not in fields:
             raise ValueError(f"{where}{name} is missing")
-
-
-def require_order(fields: Mapping[str, Any], where: str = "") -> None:
-    """Raise ``ValueError`` if neither id says which order is meant."""
-    if "orderId" not in fields and "orderLinkId" not in fields:
-        raise ValueError(f"{where}orderId is missing: give it, or orderLinkId")
 
 
 def _field(name: str, shown: str, value: Any) -> Any:

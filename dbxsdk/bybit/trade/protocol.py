@@ -6,28 +6,18 @@ Source: https://bybit-exchange.github.io/docs/v5/websocket/trade/guideline.
 from __future__ import annotations
 
 import re
-import secrets
 from typing import Any, Callable, Collection, Dict, Mapping, Optional, Sequence, Tuple
 
 import attrs
 
-from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Login
-from dbxsdk.bybit.envelope import (
-    check_method,
-    checked,
-    is_pong,
-    pong_time_ms,
-    refusal,
-    request_id,
-    time_ms,
-    whole_number,
-    words,
-)
+from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials
+from dbxsdk.bybit.base_protocol import AccountProtocol, new_key
+from dbxsdk.bybit.envelope import checked, contents, is_pong, refusal, request_id, time_ms, whole_number, words
 from dbxsdk.bybit.trade.results import ServerFailed
-from dbxsdk.bybit.venue_clock import NOTABLE_MS, VenueClock, steady, wall
+from dbxsdk.bybit.venue_clock import NOTABLE_MS, VenueClock
 from dbxsdk.codec import decode_object, encode
 from dbxsdk.errors import AuthError, ProtocolError, RateLimited, VenueError
-from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Reply, Request
+from dbxsdk.protocol import Acknowledgement, Inbound, Reply, Request
 
 CREATE, AMEND, CANCEL = "order.create", "order.amend", "order.cancel"
 CREATE_BATCH, AMEND_BATCH, CANCEL_BATCH = "order.create-batch", "order.amend-batch", "order.cancel-batch"
@@ -63,19 +53,16 @@ class OrderRequest(Request):
     read: Optional[Callable[[Dict[str, Any]], Any]] = attrs.field(default=None, kw_only=True, repr=False, eq=False)
 
 
-class BybitTradeProtocol(Protocol):
+class BybitTradeProtocol(AccountProtocol):
     """The order entry socket of one account. It has no subscriptions.
 
-    Each request carries the time at which it was made, and the venue accepts it for a few seconds: ``clock()`` is seconds
-    since 1970, ``steady()`` seconds by a clock that is never set. The login asks for the venue's own time, and each pong
-    and each answer to an order states it again.
+    Each request carries the time at which it was made, and the venue accepts it for a few seconds. The login asks for the
+    venue's own time, and each pong and each answer to an order states it again.
     """
 
-    venue = "bybit"
     socket = "trade"
     client = "BybitTradeClient"
-    heartbeat_interval = 20.0
-    connection_budget = (500, 300.0)
+    needs_time = True  # an order is refused if its time is a second ahead, which no login would show
 
     def __init__(
         self,
@@ -84,43 +71,19 @@ class BybitTradeProtocol(Protocol):
         auth_window: float = AUTH_WINDOW,
         recv_window: Optional[int] = None,
         referer: Optional[str] = None,
-        clock: Callable[[], float] = wall,
-        steady: Callable[[], float] = steady,
+        clock: Optional[VenueClock] = None,
     ) -> None:
-        self._credentials = credentials
-        self._clock = VenueClock(clock, steady)
-        # An order is refused if its time is a second ahead, which no login would show.
-        self._login = Login(credentials, auth_window, self._clock, self.request, needs_time=True)
-        self._header: Dict[str, str] = {}
-        if recv_window is not None:
-            self._header["X-BAPI-RECV-WINDOW"] = str(recv_window)
-        if referer is not None:
-            self._header["Referer"] = referer
-
-    def reset(self) -> None:
-        self._clock.connection_lost()  # its measurements are valid for the next one, too
-
-    # -- login ---------------------------------------------------------------------------------------
-
-    def login(self, now_ms: int) -> Tuple[Request, ...]:
-        return self._login.start()  # by its own clock, which may know better
-
-    def login_refusal(self) -> Optional[VenueError]:
-        return self._login.undecided()
-
-    def login_answered(self, request: Request, reply: Reply, now_ms: int) -> Tuple[Request, ...]:
-        document = _object(reply)
-        refused = self._refusal(request, document)
-        return self._login.answered(request, document, refused, _is_about_time(document))
+        super().__init__(credentials, auth_window, clock=clock)
+        header = {"X-BAPI-RECV-WINDOW": recv_window, "Referer": referer}
+        self._header = {name: str(value) for name, value in header.items() if value is not None}
 
     # -- intents to frames ---------------------------------------------------------------------------
 
     def request(self, method: str, params: Any) -> Request:
         """Make a request. ``params`` is the one object in ``args``; only ``auth`` has a list, and ``ping`` nothing."""
-        check_method(method)
         if isinstance(params, Mapping) and method != "auth":
             return self.typed_request(method, params, None)
-        key = _new_key()
+        key = new_key()
         document: Dict[str, Any] = {"reqId": key, "op": method}
         if params is not None:
             if method != "auth":
@@ -133,16 +96,12 @@ class BybitTradeProtocol(Protocol):
     def typed_request(
         self, method: str, params: Mapping[str, Any], read: Optional[Callable[[Dict[str, Any]], Any]]
     ) -> OrderRequest:
-        key, made_at = _new_key(), self._clock.moment()
+        key, made_at = new_key(), self._clock.moment()
         now_ms = self._clock.now_ms()
         header = {"X-BAPI-TIMESTAMP": str(now_ms), **self._header}
         frame = encode({"reqId": key, "op": method, "header": header, "args": [dict(params)]})
         ids = _order_link_ids(params)
         return OrderRequest(key, frame, method, order_link_ids=ids, made_at=made_at, time_ms=now_ms, read=read)
-
-    def heartbeat(self) -> Request:
-        # The JSON ping, since WebSocket ping frames do not keep the connection open.
-        return self.request("ping", None)
 
     def topics(self, channel: str, symbols: Sequence[str]) -> Tuple[str, ...]:
         raise ValueError(f"channel {channel!r}: the order entry socket has no subscriptions; use BybitPrivateClient")
@@ -163,10 +122,7 @@ class BybitTradeProtocol(Protocol):
         op = document.get("op")
         kind = op if isinstance(op, str) and op else None
         if is_pong(document):
-            # It has no id even if one was sent; of several it does not matter which: each proves life.
-            key = request_id(document, "reqId")
-            self._clock.pong_came(key, pong_time_ms(document))
-            return (Reply(key, document, "ping", ordered=True),)
+            return (self._pong(document, "reqId"),)  # it has no id even if one was sent
         if "retCode" in document:
             if _code(document) is None:
                 # Guessing yes or no would be worse than no answer.
@@ -180,7 +136,7 @@ class BybitTradeProtocol(Protocol):
     # -- replies to outcomes -------------------------------------------------------------------------
 
     def conclude(self, request: Request, reply: Reply) -> Any:
-        document = _object(reply)
+        document = contents(reply)
         if isinstance(request, OrderRequest):
             self._clock.heard(_venue_ms(document), request.made_at)
         refused = self._refusal(request, document)
@@ -195,14 +151,14 @@ class BybitTradeProtocol(Protocol):
         return data
 
     def acknowledge(self, request: Request, reply: Reply) -> Acknowledgement:
-        document = _object(reply)
+        document = contents(reply)
         return Acknowledgement(refused={topic: refusal(topic, words(document), document) for topic in request.topics})
 
     def _refusal(self, request: Request, document: Dict[str, Any]) -> Optional[VenueError]:
         code = _code(document)
         if code == 0 or (code is None and is_pong(document)):
             return None
-        message = self._credentials.redact(words(document))
+        message = self._redacted(words(document))
         advice = None if code is None else _ADVICE.get(code)
         if code == BAD_TIMESTAMP and isinstance(request, OrderRequest):
             advice = self._about_time(request, document) or advice
@@ -222,22 +178,23 @@ class BybitTradeProtocol(Protocol):
         kind = AuthError if code in _AUTH else VenueError
         return kind(message, code=code, reply=document)
 
+    def _is_about_time(self, document: Dict[str, Any]) -> bool:
+        # The venue says so in more than one way.
+        text = words(document).lower()
+        if _code(document) == BAD_SIGN:
+            return "time" in text or "expire" in text
+        return _code(document) in (BAD_PARAMS, BAD_TIMESTAMP) or "params error" in text
+
     def _about_time(self, request: OrderRequest, document: Dict[str, Any]) -> Optional[str]:
         """Return why an order's time was refused, and what to do; None if that is not known."""
         venue_ms = _venue_ms(document)
         if venue_ms is None:
             return None
         if abs(self._clock.error_ms(request.time_ms, request.made_at)) >= NOTABLE_MS:
-            if not self._clock.is_off:  # the time was right until one of the clocks was set
+            if abs(self._clock.skew_ms() or 0) < NOTABLE_MS:  # the time was right until one of the clocks was set
                 return "the venue's clock was set since it was measured; its new time is used from now on: try again"
             return f"{self._clock.in_words()}; the venue's time is used from now on: try again, and set this machine's clock"
         return f"the request reached the venue {(venue_ms - request.time_ms) / 1000:,.1f} s after it was made: try again"
-
-
-def _new_key() -> str:
-    # 32 random characters (36 are allowed): a counter would start again in a forked child, and the venue refuses ids that
-    # were used.
-    return secrets.token_hex(16)
 
 
 def _order_link_ids(params: Mapping[str, Any]) -> Tuple[str, ...]:
@@ -259,17 +216,5 @@ def _venue_ms(document: Mapping[str, Any]) -> Optional[int]:
     return time_ms(found.group(1)) if found else None
 
 
-def _object(reply: Reply) -> Dict[str, Any]:
-    return reply.document if isinstance(reply.document, dict) else {}
-
-
 def _code(document: Mapping[str, Any]) -> Optional[int]:
     return whole_number(document.get("retCode"))
-
-
-def _is_about_time(document: Mapping[str, Any]) -> bool:
-    """True if a refused login may mean that its time was wrong. The venue says so in more than one way."""
-    text = words(dict(document)).lower()
-    if _code(document) == BAD_SIGN:
-        return "time" in text or "expire" in text
-    return _code(document) in (BAD_PARAMS, BAD_TIMESTAMP) or "params error" in text

@@ -15,6 +15,8 @@ from dbxsdk.cli.targets import EXIT_CODES, VENUES_HELP, Venues, add_connection
 from dbxsdk.cli.venues import word
 from dbxsdk.errors import OutcomeUnknown
 
+HELP = "one request, by the venue's own name"
+
 DESCRIPTION = f"""\
 Sends one request by the venue's own name and prints the venue's result as JSON. It is never sent twice.
 
@@ -37,20 +39,13 @@ you try again.
 {EXIT_CODES}"""
 
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "call",
-        help="one request, by the venue's own name",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: Any) -> None:
     parser.add_argument("venue", type=word, metavar="VENUE")
     parser.add_argument("method", metavar="METHOD")
     parser.add_argument("params", nargs="*", metavar="PARAMS")
     add_connection(parser)
     add_json(parser)
-    parser.set_defaults(run=run, parser=parser, rest="params")
+    parser.set_defaults(rest="params")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -10,6 +10,8 @@ from dbxsdk.cli.errors import NotInstalled
 from dbxsdk.cli.venues import ALL_WORDS, SHORT_WORDS, VENUES, word
 from dbxsdk.cli.words import Word
 
+HELP = "a script for the shell, which then completes this command line"
+
 DESCRIPTION = """\
 Prints a script that completes commands, options, venues and channels. What the shell reads at its start gets one line:
 
@@ -25,16 +27,8 @@ exit codes: 0 done; 1 the package argcomplete is not installed; 2 wrong argument
 SHELLS = ("bash", "zsh", "fish")
 
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "completion",
-        help="a script for the shell, which then completes this command line",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: Any) -> None:
     parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=", ".join(SHELLS))
-    parser.set_defaults(run=run, parser=parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -17,6 +17,8 @@ from dbxsdk.cli.targets import EXIT_CODES
 from dbxsdk.cli.venues import default_client
 from dbxsdk.recording import convert
 
+HELP = "make a recording of frames kept as lines of JSON"
+
 DESCRIPTION = """\
 Makes a recording, for "dbxsdk replay", of frames that were kept as lines of JSON, one object a line:
 
@@ -27,22 +29,16 @@ frame is the frame itself, as JSON or as a text; "client" (a class of the SDK, "
 with REST are skipped. The whole description is in dbxsdk.recording.convert.
 """
 
+EPILOG = f"with --json, one document: {{frames, skipped, path}}\n\n{EXIT_CODES}"
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "convert",
-        help="make a recording of frames kept as lines of JSON",
-        description=DESCRIPTION,
-        epilog=f"with --json, one document: {{frames, skipped, path}}\n\n{EXIT_CODES}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+
+def add_arguments(parser: Any) -> None:
     parser.add_argument("lines", metavar="LINES", help='a file of lines; "-" is stdin')
     parser.add_argument("path", metavar="RECORDING", help="a folder, or a new file's name that ends in .gz")
     parser.add_argument(
         "--interval", type=seconds, default=0.001, metavar="N", help="seconds between lines without wall_ns (default 0.001)"
     )
     add_json(parser)
-    parser.set_defaults(run=run, parser=parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -15,6 +15,8 @@ from dbxsdk.cli.targets import EXIT_CODES, VENUES_HELP, Venues, add_connection
 from dbxsdk.cli.venues import word
 from dbxsdk.errors import AuthError, DbxError
 
+HELP = "round trips to a venue"
+
 DESCRIPTION = f"""\
 Connects, logs in if there is a key, and measures round trips by the venue's own ping.
 
@@ -29,14 +31,7 @@ A ping without an answer makes the exit code 1; the others are sent nevertheless
 """
 
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "ping",
-        help="round trips to a venue",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: Any) -> None:
     parser.add_argument("venue", type=word, metavar="VENUE")
     add_connection(parser)
     parser.add_argument("--count", type=count, default=5, metavar="N", help="how many (default 5)")
@@ -44,7 +39,6 @@ def add_parser(subparsers: Any) -> None:
         "--interval", type=_interval, default=1.0, metavar="N", help="seconds from one to the next, 0 to 3600 (default 1)"
     )
     add_json(parser)
-    parser.set_defaults(run=run, parser=parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -19,6 +19,9 @@ from dbxsdk.cli.venues import VENUES, word
 from dbxsdk.cli.words import Selection
 from dbxsdk.recording import Recorder
 
+HELP = "record what channels send"
+USAGE = "%(prog)s [options] PATH VENUE CHANNEL [SYMBOL ...] [+ VENUE CHANNEL [SYMBOL ...]] ..."
+
 DESCRIPTION = f"""\
 Records every frame, both ways, with its times; keys, tokens, signatures and logins are left out. PATH is a folder, or a new
 file's name that ends in .gz. "dbxsdk replay" and "dbxsdk.replay" play it; the format is in dbxsdk.recording.format.
@@ -40,15 +43,7 @@ with --json, each line is one document: {{"type": "progress" (once a second), "s
 {EXIT_CODES}"""
 
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "record",
-        help="record what channels send",
-        usage="%(prog)s [options] PATH VENUE CHANNEL [SYMBOL ...] [+ VENUE CHANNEL [SYMBOL ...]] ...",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: Any) -> None:
     parser.add_argument("path", metavar="PATH")
     parser.add_argument("selections", nargs="*", metavar="VENUE CHANNEL [SYMBOL ...]")
     add_connection(parser)
@@ -57,13 +52,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--max-seconds", type=seconds, metavar="N", help="begin a new file after so many seconds")
     parser.add_argument("--level", type=whole(1, 9), default=1, metavar="N", help="of compression, 1 (default, fast) to 9")
     add_json(parser)
-    parser.set_defaults(run=run, parser=parser, rest="selections")
+    parser.set_defaults(rest="selections")
 
 
 def run(arguments: argparse.Namespace) -> int:
     selections = read_selections(arguments.selections)
-    for selection in selections:
-        VENUES[selection.word.venue].check_selection(selection)
     venues = Venues(arguments, [selection.word for selection in selections])
     recorder = Recorder(
         arguments.path, max_bytes=arguments.max_bytes, max_seconds=arguments.max_seconds, level=arguments.level
@@ -77,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
                 for selection in selections:
                     _subscribe(venues, recorder, selection, inbox)
                 begun = True
-                follow(inbox, display, look=functools.partial(_look, venues), seconds=arguments.seconds)
+                follow(inbox, display, look=venues.look, seconds=arguments.seconds)
             finally:
                 inbox.close()
     except KeyboardInterrupt:
@@ -105,9 +98,12 @@ def read_selections(words: List[str]) -> List[Selection]:
         where = ", also behind each +" if len(groups) > 1 else ""
         raise WrongArguments(f"the following arguments are required: VENUE, CHANNEL{where}")
     try:
-        return [Selection(word(group[0]), group[1], tuple(group[2:])) for group in groups]
+        selections = [Selection(word(group[0]), group[1], tuple(group[2:])) for group in groups]
     except argparse.ArgumentTypeError as error:
         raise WrongArguments(f"argument VENUE: {error}") from None
+    for selection in selections:
+        VENUES[selection.word.venue].check_selection(selection)
+    return selections
 
 
 def _subscribe(venues: Venues, recorder: Recorder, selection: Selection, inbox: Inbox) -> None:
@@ -124,12 +120,6 @@ def _subscribe(venues: Venues, recorder: Recorder, selection: Selection, inbox: 
 
 def _nothing(document: Any) -> None:
     pass
-
-
-def _look(venues: Venues) -> None:
-    for client in venues.clients:
-        client.wait(0)
-    venues.liven()
 
 
 class _Display:

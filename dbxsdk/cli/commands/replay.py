@@ -21,10 +21,12 @@ from dbxsdk.cli.inbox import Inbox
 from dbxsdk.cli.recorded_clients import Recorded, recorded_clients
 from dbxsdk.cli.rendering import plain, to_line
 from dbxsdk.cli.targets import EXIT_CODES
-from dbxsdk.cli.venues import VENUES
 from dbxsdk.cli.words import Selection
 from dbxsdk.playback import Replay, Replayed, replay
 from dbxsdk.recording import read
+
+HELP = "play a recording"
+USAGE = "%(prog)s [options] PATH [VENUE CHANNEL [SYMBOL ...] [+ VENUE CHANNEL [SYMBOL ...]] ...]"
 
 DESCRIPTION = """\
 Plays a recording through clients like those that made it, and shows the updates as "dbxsdk watch" does: a live screen on
@@ -50,15 +52,7 @@ lost while recording are reported on stderr once all else was played, with exit 
 """
 
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "replay",
-        help="play a recording",
-        usage="%(prog)s [options] PATH [VENUE CHANNEL [SYMBOL ...] [+ VENUE CHANNEL [SYMBOL ...]] ...]",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: Any) -> None:
     parser.add_argument("path", metavar="PATH")
     parser.add_argument("selections", nargs="*", metavar="VENUE CHANNEL [SYMBOL ...]")
     parser.add_argument(
@@ -69,13 +63,11 @@ def add_parser(subparsers: Any) -> None:
         "--levels", type=whole(1, 1000), default=12, metavar="N", help="of a ladder, a side (default 12, and as they fit)"
     )
     add_json(parser)
-    parser.set_defaults(run=run, parser=parser, rest="selections")
+    parser.set_defaults(rest="selections")
 
 
 def run(arguments: argparse.Namespace) -> int:
     selections = read_selections(arguments.selections) if arguments.selections else []
-    for selection in selections:
-        VENUES[selection.word.venue].check_selection(selection)
     started = time.monotonic()
     progress = Progress()
     try:

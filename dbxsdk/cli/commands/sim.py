@@ -13,6 +13,8 @@ from dbxsdk.cli.targets import EXIT_CODES, local_classes
 from dbxsdk.cli.venues import VENUES
 from dbxsdk.cli.words import Word
 
+HELP = "local venues, served until Ctrl-C"
+
 DESCRIPTION = """\
 Serves local venues on 127.0.0.1 until Ctrl-C: the venue's documented protocol, a small market of its own and one account.
 Prints the addresses, what is traded, and the keys that the venue takes, as lines for a shell; they are random
@@ -26,14 +28,7 @@ for Cryptomus also "token_url".
 {EXIT_CODES}"""
 
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "sim",
-        help="local venues, served until Ctrl-C",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: Any) -> None:
     parser.add_argument("venue", choices=(*VENUES, "all"), metavar="VENUE", help=f"{', '.join(VENUES)} or all")
     parser.add_argument(
         "--port", type=whole(1, 65532), metavar="N", help="default: a free one; with all: the first of four in a row"
@@ -41,7 +36,6 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--rate", type=whole(1, 1000), default=20, metavar="N", help="market steps a second (default 20)")
     parser.add_argument("--seconds", type=seconds, metavar="N", help="end after so many seconds")
     add_json(parser)
-    parser.set_defaults(run=run, parser=parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -18,6 +18,8 @@ from dbxsdk.cli.targets import EXIT_CODES, VENUES_HELP, Venues, add_connection
 from dbxsdk.cli.venues import VENUES, word
 from dbxsdk.cli.words import Selection
 
+HELP = "a channel's updates, live"
+
 DESCRIPTION = f"""\
 Shows a channel's updates: on a terminal a live table, for order books a ladder; elsewhere a line for each update, for
 order books one for each change of the best prices. Channels and symbols are those of the SDK:
@@ -38,14 +40,7 @@ Connected, Disconnected, Gap and the other events. Prices and sizes are texts.
 {EXIT_CODES}"""
 
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "watch",
-        help="a channel's updates, live",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: Any) -> None:
     parser.add_argument("venue", type=word, metavar="VENUE")
     parser.add_argument("channel", metavar="CHANNEL")
     parser.add_argument("symbols", nargs="*", metavar="SYMBOL")
@@ -56,7 +51,7 @@ def add_parser(subparsers: Any) -> None:
         "--levels", type=whole(1, 1000), default=12, metavar="N", help="of a ladder, a side (default 12, and as they fit)"
     )
     add_json(parser)
-    parser.set_defaults(run=run, parser=parser, rest="symbols")
+    parser.set_defaults(rest="symbols")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -72,9 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
                 client.on_event(functools.partial(inbox.put, str(selection.word)))
                 books = subscribe(client, selection, inbox, as_books=not arguments.json)
                 display = make_display(f"{selection.word} {selection.channel}", arguments, books)
-                shown = follow(
-                    inbox, display, look=functools.partial(_look, venues), count=arguments.count, seconds=arguments.seconds
-                )
+                shown = follow(inbox, display, look=venues.look, count=arguments.count, seconds=arguments.seconds)
             finally:
                 inbox.close()  # before the client is: its callbacks may wait for us
                 if display is not None:
@@ -114,9 +107,3 @@ def make_display(title: str, arguments: argparse.Namespace, books: List[Tuple[st
     except ImportError:
         raise NotInstalled("the live screen (--json and a pipe do without)", "cli") from None
     return Screen(title, arguments.levels, books)
-
-
-def _look(venues: Venues) -> None:
-    for client in venues.clients:
-        client.wait(0)  # raises the error that ended it
-    venues.liven()

@@ -13,6 +13,8 @@ from dbxsdk.cli.errors import NotInstalled
 if TYPE_CHECKING:
     from dbxsdk.cli.demo.lines import Lines
 
+HELP = "the main job against local venues, without a network"
+
 DESCRIPTION = """\
 Starts all four local venues on this machine, subscribes market data and the account's streams with callbacks, and
 makes blocking requests beside them: pings, orders at Bybit, fast trades and a follow order at DBot. One connection of
@@ -25,7 +27,7 @@ It needs no network and no account. Exit code 0: nothing was lost, no request fa
 every pulled connection was recovered (or Ctrl-C ended the demo early, with nothing lost); otherwise 1.
 """
 
-JSON_FIELDS = """\
+EPILOG = """\
 with --json, each line is one document; "type" says which, "at" is in seconds since the start, prices are texts,
 "connection" ("bybit trade") says whose it is:
 
@@ -43,17 +45,9 @@ with --json, each line is one document; "type" says which, "at" is in seconds si
 """
 
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "demo",
-        help="the main job against local venues, without a network",
-        description=DESCRIPTION,
-        epilog=JSON_FIELDS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: Any) -> None:
     parser.add_argument("--seconds", type=seconds, default=20.0, metavar="N", help="how long to run (default 20)")
     add_json(parser)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

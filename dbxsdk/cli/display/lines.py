@@ -12,11 +12,19 @@ from dbxsdk.events import BadFrame
 from dbxsdk.models import Update
 
 
-class JsonLines:
-    """One JSON document a line."""
-
+class _Lines:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+
+    def tick(self) -> None:
+        # This also notices a reader that has gone.
+        self._stream.flush()
+
+    def close(self) -> None: ...
+
+
+class JsonLines(_Lines):
+    """One JSON document a line."""
 
     def show(self, source: str, item: Any) -> bool:
         is_update = isinstance(item, Update)
@@ -27,19 +35,12 @@ class JsonLines:
         self._stream.write(to_line(document) + "\n")
         return is_update
 
-    def tick(self) -> None:
-        # This also notices a reader that has gone.
-        self._stream.flush()
 
-    def close(self) -> None:
-        pass
-
-
-class PlainLines:
+class PlainLines(_Lines):
     """One line for each item of an update, and for each change of a book's best prices; events on stderr."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._tops: Dict[Tuple[str, str], BookTop] = {}
 
     def show(self, source: str, item: Any) -> bool:
@@ -49,12 +50,6 @@ class PlainLines:
             return self._show_top(source, item)
         print(f"{source}: {describe(item)}", file=sys.stderr, flush=True)
         return False
-
-    def tick(self) -> None:
-        self._stream.flush()
-
-    def close(self) -> None:
-        pass
 
     def _show_update(self, source: str, update: Update[Any]) -> bool:
         try:

@@ -25,7 +25,8 @@ from dbxsdk.cli.venues import ALL_WORDS, VENUES, word
 from dbxsdk.cli.words import Word
 from dbxsdk.client import Client
 from dbxsdk.options import Options
-from dbxsdk.recording import Recorder
+
+HELP = "check the way from here to the venues"
 
 DESCRIPTION = f"""\
 Examines this machine, and each VENUE's socket from the proxy to the clock: is the name found, does the connection stand,
@@ -48,21 +49,14 @@ are never printed.
 _SHORTEST_HIDDEN = 4
 
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "doctor",
-        help="check the way from here to the venues",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: Any) -> None:
     parser.add_argument("venues", nargs="*", metavar="VENUE")
     add_connection(parser)
     parser.add_argument(
         "--proxy", type=_proxy, metavar="URL", help='http://[user:password@]host:port in place of the environment\'s; "": none'
     )
     add_json(parser)
-    parser.set_defaults(run=run, parser=parser, rest="venues")
+    parser.set_defaults(rest="venues")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -122,27 +116,9 @@ class _Clients(Venues):
         self._good = good
         super().__init__(arguments, words)
 
-    def _settings_of(self, which: Word) -> Dict[str, Any]:
-        arguments = self._arguments
-        if arguments.local:
-            return {}
-        venue = VENUES[which.venue]
-        stand_ins = {} if venue.keys_are_optional else {argument: "none" for argument in variables(which)}
-        return {
-            "url": arguments.url, **venue.settings(which.socket, arguments), **stand_ins, **self._good.get(which, {})
-        }
-
-    def client(self, which: Word, recorder: Optional[Recorder] = None) -> Client:
-        if self._arguments.local:
-            return super().client(which)
-        timeout = self._arguments.timeout
-        options = Options(connect_timeout=timeout, request_timeout=timeout, proxy=self._arguments.proxy)
-        try:
-            client = self._make(which, {**self._settings[which], "options": options})
-        except (TypeError, ValueError) as error:
-            raise WrongArguments(str(error)) from None
-        self._stack.callback(client.close)
-        return client
+    def _keys_of(self, which: Word) -> Mapping[str, str]:
+        stand_ins = {} if VENUES[which.venue].keys_are_optional else dict.fromkeys(variables(which), "none")
+        return {**stand_ins, **self._good.get(which, {})}
 
 
 class _Patient:

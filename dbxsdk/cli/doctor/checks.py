@@ -28,6 +28,14 @@ ADVICE: Mapping[str, str] = {
         "If the issuer is your company's, its proxy reads the traffic: set SSL_CERT_FILE to its root certificate; else "
         "update the package ca-certificates, and do not go on if you do not know the issuer"
     ),
+    "http_401": "The venue does not accept the key: check it, or make a new one",
+    "http_403": (
+        "The venue refuses the key or this address: check the key's list of addresses, and whether it serves this country"
+    ),
+    "http_404": "Nothing is at this path: check the URL",
+    "http_429": "Too many connections from here: wait, and close what connects again and again",
+    "http_5xx": "The venue is down or being maintained: try again later, and look at its status page",
+    "http_other": "This is not a WebSocket's answer: check the URL",
     "no_websocket": "Check that the URL is a WebSocket's, and that no proxy removes its headers",
     "login_refused": "Check that key and secret belong together, are of this network (test or real), and allow this address",
     "token_refused": "Check that user id and key belong together, and that the key is one of the personal account",
@@ -39,21 +47,6 @@ ADVICE: Mapping[str, str] = {
     "unexpected": "Please report this as a defect, with this line",
 }
 """One sentence for each cause: what to do."""
-
-
-def status_advice(status: int) -> str:
-    """Return the advice for a handshake that was answered with this HTTP status."""
-    if status == 401:
-        return "The venue does not accept the key: check it, or make a new one"
-    if status == 403:
-        return "The venue refuses the key or this address: check the key's list of addresses, and whether it serves this country"
-    if status == 404:
-        return "Nothing is at this path: check the URL"
-    if status == 429:
-        return "Too many connections from here: wait, and close what connects again and again"
-    if status >= 500:
-        return "The venue is down or being maintained: try again later, and look at its status page"
-    return "This is not a WebSocket's answer: check the URL"
 
 
 @attrs.frozen

@@ -30,8 +30,9 @@ def examine_keys(which: Word) -> Tuple[Optional[Check], Dict[str, str]]:
     names = variables(which)
     if not names:
         return None, {}
+    every = " and ".join(names.values())
     if VENUES[which.venue].keys_are_optional and not some_are_set(which):
-        return skipped("key", f"{' and '.join(names.values())} are not set: the account's channels alone need them"), {}
+        return skipped("key", f"{every} are not set: the account's channels alone need them"), {}
     keys = {argument: os.environ.get(name, "") for argument, name in names.items()}
     missing = [names[argument] for argument, value in keys.items() if not value]
     if missing:
@@ -42,14 +43,14 @@ def examine_keys(which: Word) -> Tuple[Optional[Check], Dict[str, str]]:
         if found:
             return Check("key", "failed", f"{names[argument]} {found}", "key_malformed", _ADVICE), {}
     if len(set(keys.values())) < len(keys):
-        return Check("key", "failed", f"{' and '.join(names.values())} hold the same", "key_malformed", _ADVICE), {}
+        return Check("key", "failed", f"{every} hold the same", "key_malformed", _ADVICE), {}
     for argument, value in keys.items():
         if argument == "user_id" and not _UUID.fullmatch(value):
             message = f"{names[argument]} is not a UUID, as the venue's are"
             return Check("key", "warning", message, "key_unusual", _ADVICE), keys
         if len(value) < _SHORTEST:
             return Check("key", "warning", f"{names[argument]} is shorter than keys are", "key_unusual", _ADVICE), keys
-    return ok("key", f"{' and '.join(names.values())} {'are' if len(names) > 1 else 'is'} set and well formed"), keys
+    return ok("key", f"{every} {'are' if len(names) > 1 else 'is'} set and well formed"), keys
 
 
 def _flaw(value: str) -> str:

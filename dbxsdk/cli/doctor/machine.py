@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import ssl
 import threading
 from typing import Iterator, Optional
 
 import dbxsdk
-from dbxsdk.cli.doctor import probe
 from dbxsdk.cli.doctor.checks import Check, ok
 
 PACKAGES = ("websocket-client", "requests", "attrs")
@@ -42,15 +42,16 @@ def _version(name: str) -> Optional[str]:
 
 
 def _openssl() -> Check:
-    words, numbers = probe.openssl()
-    if numbers >= (1, 1, 1):
-        return ok("openssl", words)
+    if ssl.OPENSSL_VERSION_INFO >= (1, 1, 1):
+        return ok("openssl", ssl.OPENSSL_VERSION)
     advice = "Use a Python that was built with OpenSSL 1.1.1 or later: venues refuse the TLS of older ones"
-    return Check("openssl", "failed", words, "old_openssl", advice)
+    return Check("openssl", "failed", ssl.OPENSSL_VERSION, "old_openssl", advice)
 
 
 def _roots() -> Check:
-    count, place = probe.roots()
+    # Root certificates in a folder are read when needed: they do not count.
+    paths, count = ssl.get_default_verify_paths(), len(ssl.create_default_context().get_ca_certs())
+    place = paths.cafile or paths.capath or ""
     figures = {"count": count, "place": place}
     if count:
         return ok("roots", f"{count} root certificates are trusted, of {place or 'the system'}", **figures)

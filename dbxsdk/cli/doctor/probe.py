@@ -24,8 +24,8 @@ from dbxsdk.cli.doctor.certificate import Certificate, read_certificate
 from dbxsdk.errors import ConnectError
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.transport.address import Address
-from dbxsdk.transport.connect import Target, _proxy_for, _through_socks, ask_proxy, is_loopback, look_up, reach
-from dbxsdk.transport.frames import NORMAL, encode_close
+from dbxsdk.transport.connect import Route, Target, _proxy_for, ask_proxy, is_loopback, look_up, through_socks
+from dbxsdk.transport.frames import CLOSE, NORMAL, encode
 from dbxsdk.transport.redaction import redaction
 from dbxsdk.transport.retry_after import retry_after
 from dbxsdk.transport.tls import TlsWire
@@ -101,7 +101,8 @@ class Probe:
             self._proxy = self._given
         if not self._proxy:
             return "", _why_none(self._address, self._given)
-        source = _named_by(self._proxy, self._address) if self._given is None else "--proxy"
+        # Without a variable it is one of the system's settings (macOS, Windows).
+        source = "--proxy" if self._given is not None else _set_by(self._address) or "the system's settings"
         try:
             parts = urlsplit(self._proxy)
             shown = f"{parts.scheme}://{'***@' if parts.username else ''}{parts.hostname}:{parts.port or 80}"
@@ -139,7 +140,7 @@ class Probe:
         """Connect to the first address that answers, and return it."""
         host, port = self._next_peer()
         with self._named():
-            self._raw = reach(self._targets, self._deadline, lambda raw: None)
+            self._raw = Route(self._deadline).reach(self._targets)
         name, number = self._raw.getpeername()[:2]
         return f"[{name}]:{number}" if ":" in name else f"{name}:{number}"
 
@@ -147,10 +148,6 @@ class Probe:
         """Connect through the proxy to the venue."""
         with self._named():
             self._raw = self._tunnelled(self._raw)
-
-    @property
-    def is_secure(self) -> bool:
-        return self._address.secure
 
     def tls(self) -> Tls:
         """Make the TLS handshake, with the certificate checked."""
@@ -203,7 +200,7 @@ class Probe:
         answered = time.time()
         if status == 101:
             with contextlib.suppress(OSError):
-                wire.write(encode_close(NORMAL), 1.0)
+                wire.write(encode(CLOSE, NORMAL.to_bytes(2, "big")), 1.0)
         return Answer(status, _date(fields.get("date")), asked, answered, retry_after(fields))
 
     # -- below ---------------------------------------------------------------------------------------
@@ -222,9 +219,9 @@ class Probe:
                 raw.close()  # its package makes its own connection
             if importlib.util.find_spec("python_socks") is None:
                 raise Obstacle("no_python_socks", "a SOCKS proxy needs the package python-socks")
-            return _through_socks(self._address, self._proxy, self._deadline, lambda raw: None)
+            return through_socks(self._address, self._proxy, Route(self._deadline))
         assert raw is not None
-        status = ask_proxy(raw, self._address, self._proxy, self._deadline)
+        status = ask_proxy(raw, self._address, self._proxy, Route(self._deadline))
         if status != "200":
             cause = "proxy_needs_password" if status == "407" else "proxy_refused"
             raise Obstacle(cause, f"the proxy answered HTTP {status}", status=int(status) if status.isdigit() else status)
@@ -249,7 +246,7 @@ class Probe:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         try:
-            self._raw = reach(self._targets, self._deadline, lambda raw: None)
+            self._raw = Route(self._deadline).reach(self._targets)
             if self._proxy:
                 self._raw = self._tunnelled(self._raw)
             return read_certificate(self._encrypted(context)._tls.getpeercert(True) or b"")
@@ -284,20 +281,13 @@ def _why_none(address: Address, given: Optional[str]) -> str:
         return "--proxy"
     if is_loopback(address.host):
         return "this machine's own address needs none"
-    return _variable("no_proxy") or "no proxy is set" if _is_set(address) else "no proxy is set"
+    return (_set_by(address) and _variable("no_proxy")) or "no proxy is set"
 
 
-def _names(address: Address) -> Tuple[str, str]:
-    return ("https_proxy" if address.secure else "http_proxy"), "all_proxy"
-
-
-def _is_set(address: Address) -> bool:
-    return any(_variable(name) for name in _names(address))
-
-
-def _named_by(proxy: str, address: Address) -> str:
-    """Return the environment variable that holds the proxy; it may also be one of the system's settings (macOS, Windows)."""
-    return next((_variable(name) for name in _names(address) if _variable(name)), "") or "the system's settings"
+def _set_by(address: Address) -> str:
+    """Return the environment variable that holds the proxy of an address; ``""`` if none does."""
+    names = ("https_proxy" if address.secure else "http_proxy", "all_proxy")
+    return next(filter(None, map(_variable, names)), "")
 
 
 def _variable(name: str) -> str:
@@ -310,18 +300,3 @@ def _date(text: Optional[str]) -> Optional[float]:
         return parsedate_to_datetime(text or "").timestamp()
     except (TypeError, ValueError, IndexError, OverflowError, OSError):
         return None
-
-
-# -- this machine ------------------------------------------------------------------------------------
-
-
-def openssl() -> Tuple[str, Tuple[int, ...]]:
-    """Return its version, in words and in numbers."""
-    return ssl.OPENSSL_VERSION, ssl.OPENSSL_VERSION_INFO[:3]
-
-
-def roots() -> Tuple[int, str]:
-    """Return how many root certificates a connection trusts, as far as known, and where they come from. Those in a
-    folder are read when needed: they do not count."""
-    paths = ssl.get_default_verify_paths()
-    return len(ssl.create_default_context().get_ca_certs()), paths.cafile or paths.capath or ""

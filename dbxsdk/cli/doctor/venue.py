@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 import attrs
 
 from dbxsdk.cli.doctor.certificate import Certificate
-from dbxsdk.cli.doctor.checks import ADVICE, Check, failed, ok, skipped, status_advice
+from dbxsdk.cli.doctor.checks import ADVICE, Check, failed, ok, skipped
 from dbxsdk.cli.doctor.probe import Answer, Obstacle, Probe
 from dbxsdk.cli.rendering import one_line
 from dbxsdk.cli.venues import VENUES
@@ -133,7 +133,7 @@ class Examination:
         return ok("tunnel", f"through the proxy to {self._address.endpoint}")
 
     def _tls(self) -> Check:
-        if not self._probe.is_secure:
+        if not self._address.secure:
             return skipped("tls", "a ws:// address has none")
         tls = self._probe.tls()
         return ok(
@@ -160,7 +160,7 @@ class Examination:
         message = f"the venue answered HTTP {answer.status}"
         if answer.retry_after is not None:
             message += f" and asks for a pause of {answer.retry_after:.0f} s"
-        advice = status_advice(answer.status)
+        advice = ADVICE.get(f"http_{answer.status}") or ADVICE["http_5xx" if answer.status >= 500 else "http_other"]
         return failed("handshake", f"http_{answer.status}", message, advice, status=answer.status, retry_after=answer.retry_after)
 
     def _log_in(self) -> Check:

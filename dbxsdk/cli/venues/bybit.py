@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from dbxsdk.bybit.envelope import pong_time_ms
 from dbxsdk.bybit.private.channels import CHANNELS as PRIVATE_CHANNELS
@@ -13,7 +13,6 @@ from dbxsdk.bybit.public.channels import CATEGORIES, CHANNELS, Route, route
 from dbxsdk.cli.errors import WrongArguments
 from dbxsdk.cli.venues.tools import Moment, VenueTools
 from dbxsdk.cli.words import Topic, Selection
-from dbxsdk.client import Client
 
 _RETIRED = ("liquidation", "kline_lt", "tickers_lt", "lt")
 _INTERVALS = ("1", "3", "5", "15", "30", "60", "120", "240", "360", "720", "D", "W", "M")
@@ -26,15 +25,11 @@ class BybitTools(VenueTools):
 
     name = "bybit"
     sockets = ("linear", "spot", "inverse", "option", "private", "trade")
+    clients = {**dict.fromkeys(CATEGORIES, "BybitPublicClient"), "private": "BybitPrivateClient", "trade": "BybitTradeClient"}
+    local = "BybitVenue"
     variables = {"api_key": "BYBIT_API_KEY", "api_secret": "BYBIT_API_SECRET"}
     has_testnet = True
     paper_sockets = ("private",)
-
-    def client_class(self, socket: str) -> Callable[..., Client]:
-        import dbxsdk
-
-        named = {"private": dbxsdk.BybitPrivateClient, "trade": dbxsdk.BybitTradeClient}
-        return named.get(socket, dbxsdk.BybitPublicClient)
 
     def variables_of(self, socket: str) -> Mapping[str, str]:
         return {} if socket in CATEGORIES else self.variables
@@ -91,7 +86,7 @@ class BybitTools(VenueTools):
     def socket_of(self, client: str, settings: Mapping[str, Any]) -> str:
         if client == "BybitPublicClient":
             return str(settings.get("category", ""))
-        return {"BybitPrivateClient": "private", "BybitTradeClient": "trade"}.get(client, "")
+        return super().socket_of(client, settings)
 
     def client_of(self, kind: str, frame: Mapping[str, Any]) -> Tuple[str, Mapping[str, Any]]:
         op = str(frame.get("op", ""))
@@ -117,11 +112,6 @@ class BybitTools(VenueTools):
         return "BybitPublicClient", {"category": category}
 
     # -- local venues ------------------------------------------------------------------------------------
-
-    def local_class(self) -> Any:
-        from dbxsdk.sim import BybitVenue
-
-        return BybitVenue
 
     def local_path(self, socket: str) -> Optional[str]:
         return f"/v5/{'public/' if socket in CATEGORIES else ''}{socket}"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional
 
 from dbxsdk.cli.venues.tools import VenueTools
 from dbxsdk.cli.words import Topic, Selection
-from dbxsdk.client import Client
 from dbxsdk.cryptomus.protocol import CHANNELS
 
 
@@ -15,13 +14,10 @@ class CryptomusTools(VenueTools):
     """The exchange's socket, which wants a one-time token."""
 
     name = "cryptomus"
+    clients = {"": "CryptomusClient"}
+    local = "CryptomusVenue"
     variables = {"user_id": "CRYPTOMUS_USER_ID", "api_key": "CRYPTOMUS_API_KEY"}
     has_token_url = True
-
-    def client_class(self, socket: str) -> Callable[..., Client]:
-        import dbxsdk
-
-        return dbxsdk.CryptomusClient
 
     def settings(self, socket: str, arguments: argparse.Namespace) -> Dict[str, Any]:
         return {"token_url": arguments.token_url}
@@ -38,11 +34,3 @@ class CryptomusTools(VenueTools):
     def topics(self, socket: str, document: Any) -> Iterable[Topic]:
         channel, _, action = document["method"].rpartition("_")
         return [(channel, symbol) for symbol in document["params"]] if action == "subscribe" else ()
-
-    def client_of(self, kind: str, frame: Mapping[str, Any]) -> Tuple[str, Mapping[str, Any]]:
-        return "CryptomusClient", {}
-
-    def local_class(self) -> Any:
-        from dbxsdk.sim import CryptomusVenue
-
-        return CryptomusVenue

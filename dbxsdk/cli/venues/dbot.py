@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Iterable, List, Mapping, Optional, Tuple
 
 from dbxsdk.cli.venues.tools import VenueTools
 from dbxsdk.cli.words import Topic
-from dbxsdk.client import Client
 from dbxsdk.dbot.data.protocol import KINDS
 from dbxsdk.dbot.trade.protocol import CHANNEL
 
@@ -16,13 +15,10 @@ class DBotTools(VenueTools):
 
     name = "dbot"
     sockets = ("trade", "data")
+    clients = {"trade": "DBotTradeClient", "data": "DBotDataClient"}
+    local = "DBotVenue"
     variables = {"api_key": "DBOT_API_KEY"}
     key_opens = True
-
-    def client_class(self, socket: str) -> Callable[..., Client]:
-        import dbxsdk
-
-        return dbxsdk.DBotDataClient if socket == "data" else dbxsdk.DBotTradeClient
 
     def channels(self, socket: str) -> Iterable[str]:
         return KINDS if socket == "data" else (CHANNEL,)
@@ -41,17 +37,9 @@ class DBotTools(VenueTools):
             return [(channel, ":".join(filter(None, (args["pair"], args.get("token")))))]
         return [(channel, args.get("walletAddress", ""))]
 
-    def socket_of(self, client: str, settings: Mapping[str, Any]) -> str:
-        return {"DBotTradeClient": "trade", "DBotDataClient": "data"}.get(client, "")
-
     def client_of(self, kind: str, frame: Mapping[str, Any]) -> Tuple[str, Mapping[str, Any]]:
         is_data = "type" in frame or frame.get("method") in ("subscribe", "unsubscribe", "subscribeResponse")
-        return ("DBotDataClient" if is_data else "DBotTradeClient"), {}
-
-    def local_class(self) -> Any:
-        from dbxsdk.sim import DBotVenue
-
-        return DBotVenue
+        return self.clients["data" if is_data else "trade"], {}
 
     def local_path(self, socket: str) -> Optional[str]:
         return f"/{socket}/ws/"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional
 
 from dbxsdk.cli.venues.tools import Moment, VenueTools
 from dbxsdk.cli.words import Topic, Selection
-from dbxsdk.client import Client
 from dbxsdk.digifinex.protocol import CHANNELS
 
 
@@ -14,13 +13,10 @@ class DigiFinexTools(VenueTools):
     """The spot socket."""
 
     name = "digifinex"
+    clients = {"": "DigiFinexClient"}
+    local = "DigiFinexVenue"
     variables = {"api_key": "DIGIFINEX_API_KEY", "api_secret": "DIGIFINEX_API_SECRET"}
     keys_are_optional = True
-
-    def client_class(self, socket: str) -> Callable[..., Client]:
-        import dbxsdk
-
-        return dbxsdk.DigiFinexClient
 
     def channels(self, socket: str) -> Iterable[str]:
         return CHANNELS
@@ -33,14 +29,6 @@ class DigiFinexTools(VenueTools):
     def topics(self, socket: str, document: Any) -> Iterable[Topic]:
         channel, _, action = document["method"].rpartition(".")
         return [(channel, symbol) for symbol in document["params"] or ("",)] if action == "subscribe" else ()
-
-    def client_of(self, kind: str, frame: Mapping[str, Any]) -> Tuple[str, Mapping[str, Any]]:
-        return "DigiFinexClient", {}
-
-    def local_class(self) -> Any:
-        from dbxsdk.sim import DigiFinexVenue
-
-        return DigiFinexVenue
 
     def logs_in(self, socket: str, has_keys: bool) -> bool:
         return has_keys

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import abc
 import argparse
+import importlib
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
+import dbxsdk
 from dbxsdk.cli.words import Topic, Selection
 from dbxsdk.client import Client
 
@@ -19,6 +21,10 @@ class VenueTools(abc.ABC):
     name: str
     sockets: Tuple[str, ...] = ()
     """Their names, if there are several; the first is the default."""
+    clients: Mapping[str, str]
+    """The name of each socket's client class."""
+    local: str
+    """The name of the local venue's class."""
     variables: Mapping[str, str]
     """The environment variable of each key, by the client's argument."""
     keys_are_optional = False
@@ -32,8 +38,9 @@ class VenueTools(abc.ABC):
 
     # -- clients -----------------------------------------------------------------------------------------
 
-    @abc.abstractmethod
-    def client_class(self, socket: str) -> Callable[..., Client]: ...
+    def client_class(self, socket: str) -> Callable[..., Client]:
+        found: Callable[..., Client] = getattr(dbxsdk, self.clients[socket])
+        return found
 
     def variables_of(self, socket: str) -> Mapping[str, str]:
         """Return those of ``variables`` that the socket's client takes."""
@@ -69,18 +76,18 @@ class VenueTools(abc.ABC):
 
     def socket_of(self, client: str, settings: Mapping[str, Any]) -> str:
         """Return the socket of a recorded client, by its class and settings."""
-        return ""
+        return next((socket for socket, name in self.clients.items() if name == client), "")
 
-    @abc.abstractmethod
     def client_of(self, kind: str, frame: Mapping[str, Any]) -> Tuple[str, Mapping[str, Any]]:
         """Return the client class, and its settings, that a frame belongs to, by the words of its ``kind`` and the frame
         itself; a guess if it fits several."""
+        return self.clients[""], {}
 
     # -- local venues ------------------------------------------------------------------------------------
 
-    @abc.abstractmethod
     def local_class(self) -> Any:
         """Return the class of the local venue. Raises ``ImportError`` without the extra that it needs."""
+        return getattr(importlib.import_module("dbxsdk.sim"), self.local)
 
     def local_path(self, socket: str) -> Optional[str]:
         """Return the socket's path at the local venue; None if it has one socket."""

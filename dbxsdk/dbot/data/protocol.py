@@ -8,19 +8,20 @@ Source: docs.dbotx.com/reference, guide-en.dbotx.com; where the pages are silent
 
 from __future__ import annotations
 
-import itertools
-from typing import Any, Callable, Collection, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple, TypeVar
+import re
+from typing import Any, Callable, Collection, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, TypeVar
 
 import attrs
 
 from dbxsdk import codec
 from dbxsdk.arguments import check_word
 from dbxsdk.channel import Channel
-from dbxsdk.dbot import models, refusal
-from dbxsdk.dbot.heartbeat import HEARTBEAT_INTERVAL, LONGEST_HEARTBEAT_INTERVAL, PING, Pings
+from dbxsdk.dbot import models
+from dbxsdk.dbot.base_protocol import DBotProtocol, contents, failed, refusal
 from dbxsdk.dbot.listed import ListRequest, TopicList
 from dbxsdk.errors import ProtocolError, SubscribeError
-from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
+from dbxsdk.models import Data
+from dbxsdk.protocol import Acknowledgement, Inbound, Push, Reply, Request
 
 R = TypeVar("R", bound=Request)
 
@@ -29,27 +30,42 @@ OLD_NAMES = {"tokenInfo": "pairInfo", "tokensInfo": "pairsInfo"}
 
 
 @attrs.frozen
-class _Kind:
+class DataChannel(Channel[Data]):
     """One type of the socket.
 
     Attributes:
+        symbols: it has topics for pairs or wallets.
         listed: one subscription names all its pairs.
         keys: the keys of an item that may have the topic's address.
         per_item: a push carries one value, not a tuple of them.
     """
 
-    read: Callable[[Any], Any]
-    symbols: bool = True
-    listed: bool = False
-    keys: Tuple[str, ...] = ("p", "pair")
-    per_item: bool = True
+    venue: str = "dbot"
+    symbols: bool = attrs.field(default=True, repr=False)
+    listed: bool = attrs.field(default=False, repr=False)
+    keys: Tuple[str, ...] = attrs.field(default=("p", "pair"), repr=False)
+    per_item: bool = attrs.field(default=True, repr=False)
 
 
-TRANSACTIONS = Channel("tx", models.read_transactions, "dbot")
-PAIR_INFO = Channel("pairInfo", models.read_pair_info, "dbot")
-NEW_PAIRS = Channel("newPairInfo", models.read_new_pair, "dbot")
-MIGRATED_PAIRS = Channel("migratedPairInfo", models.read_migrated_pair, "dbot")
-WALLET_TRANSACTIONS = Channel("walletTx", models.read_wallet_transactions, "dbot")
+TRANSACTIONS = DataChannel("tx", models.read_transactions, listed=True, per_item=False)
+PAIR_INFO = DataChannel("pairInfo", models.read_pair_info)
+NEW_PAIRS = DataChannel("newPairInfo", models.read_new_pair, symbols=False, keys=())
+MIGRATED_PAIRS = DataChannel("migratedPairInfo", models.read_migrated_pair, symbols=False, keys=())
+# The sample subscribes one wallet and shows the trade of another: that "ac" is the wallet is an inference.
+WALLET_TRANSACTIONS = DataChannel("walletTx", models.read_wallet_transactions, keys=("ac",), per_item=False)
+_PAIRS_INFO = DataChannel("pairsInfo", models.read_pair_info, listed=True)
+
+KINDS: Mapping[str, DataChannel[Any]] = {
+    kind.name: kind
+    for kind in (TRANSACTIONS, PAIR_INFO, _PAIRS_INFO, NEW_PAIRS, MIGRATED_PAIRS, WALLET_TRANSACTIONS)
+}
+
+
+_FORMS = {
+    "pairInfo": (r"[^:]+(:[^:]+)?", "PAIR or PAIR:TOKEN"),
+    "pairsInfo": (r"[^:]+:[^:]+", "of the form PAIR:TOKEN"),
+}
+"""The symbols of a type: a pattern, and what it means."""
 
 
 def pairs_info(interval: str) -> Channel[models.PairInfo]:
@@ -60,18 +76,7 @@ def pairs_info(interval: str) -> Channel[models.PairInfo]:
     """
     if not _is_interval(check_word("interval", interval)):
         raise ValueError(f"interval must be a word, like '1m', not {interval!r}")
-    return Channel(f"pairsInfo.{interval}", models.read_pair_info, "dbot")
-
-
-KINDS: Mapping[str, _Kind] = {
-    TRANSACTIONS.name: _Kind(TRANSACTIONS.read, listed=True, per_item=False),
-    PAIR_INFO.name: _Kind(PAIR_INFO.read),
-    "pairsInfo": _Kind(models.read_pair_info, listed=True),
-    NEW_PAIRS.name: _Kind(NEW_PAIRS.read, symbols=False, keys=()),
-    MIGRATED_PAIRS.name: _Kind(MIGRATED_PAIRS.read, symbols=False, keys=()),
-    # The sample subscribes one wallet and shows the trade of another: that "ac" is the wallet is an inference.
-    WALLET_TRANSACTIONS.name: _Kind(WALLET_TRANSACTIONS.read, keys=("ac",), per_item=False),
-}
+    return attrs.evolve(_PAIRS_INFO, name=f"pairsInfo.{interval}")
 
 
 @attrs.frozen
@@ -79,16 +84,10 @@ class _Topic:
     """A topic taken apart."""
 
     type: str
-    interval: str = ""
-    symbol: str = ""
-
-    @property
-    def pair(self) -> str:
-        return self.symbol.partition(":")[0]
-
-    @property
-    def token(self) -> str:
-        return self.symbol.partition(":")[2]
+    interval: str
+    symbol: str
+    pair: str
+    token: str
 
     @property
     def channel(self) -> str:
@@ -105,20 +104,11 @@ class _Wanted:
             self.by_address.setdefault(topic.pair.lower(), []).append(name)
 
 
-class DBotDataProtocol(Protocol):
+class DBotDataProtocol(DBotProtocol):
     """Market data and wallets' trades."""
 
-    venue = "dbot"
     socket = "data"
     client = "DBotDataClient"
-    heartbeat_interval = HEARTBEAT_INTERVAL
-    longest_heartbeat_interval = LONGEST_HEARTBEAT_INTERVAL
-    only_heartbeats_count = True  # "heartbeat at least once a minute": no page says that requests count
-
-    def __init__(self) -> None:
-        self._pings = Pings()
-        self._numbers = itertools.count(1)  # next() on it is atomic: any thread makes requests
-        self.reset()
 
     def reset(self) -> None:
         # The wanted topics of each type. Replaced, never changed: the reader thread reads it while others subscribe.
@@ -129,9 +119,6 @@ class DBotDataProtocol(Protocol):
 
     def request(self, method: str, params: Any) -> Request:
         raise ValueError(f"method {method!r}: this socket has only the requests behind subscribe() and unsubscribe()")
-
-    def heartbeat(self) -> Request:
-        return self._pings.next()
 
     def topics(self, channel: str, symbols: Sequence[str]) -> Tuple[str, ...]:
         type_, interval = _channel(channel)
@@ -144,8 +131,10 @@ class DBotDataProtocol(Protocol):
         if not symbols:
             what = "a wallet" if type_ == "walletTx" else "a pair"
             raise ValueError(f"symbols must name {what} for the channel {type_!r}")
+        pattern, form = _FORMS.get(type_, (r"[^:]*", "single addresses"))
         for symbol in symbols:
-            _check_symbol(type_, symbol)
+            if not re.fullmatch(pattern, symbol):
+                raise ValueError(f"symbols must be {form} for the channel {type_!r}, not {symbol!r}")
         return tuple(dict.fromkeys(f"{channel}.{symbol}" for symbol in symbols))
 
     def topics_of(self, channel: str, topics: Collection[str]) -> Tuple[str, ...]:
@@ -176,7 +165,7 @@ class DBotDataProtocol(Protocol):
         for type_, names in _by_type(topics).items():
             batches = [names] if type_ in self._lists else [[name] for name in names]
             requests += [self._request(Request, "unsubscribe", batch) for batch in batches]
-            requests.append(self._pings.next(topics=names))
+            requests.append(self._ping(names))
             if type_ in self._lists and type_ in still:
                 # Correct also if the venue ends the type as a whole.
                 requests.append(self._lists[type_].keep(still[type_], after_end=True))
@@ -209,7 +198,7 @@ class DBotDataProtocol(Protocol):
         type_ = document.get("type")
         if isinstance(type_, str) and "result" in document and method is None:
             return self._pushes(OLD_NAMES.get(type_, type_), document)
-        if refusal.failed(document):
+        if failed(document):
             return (Reply(None, document),)
         raise ProtocolError("neither an acknowledgement nor an update")
 
@@ -223,24 +212,21 @@ class DBotDataProtocol(Protocol):
         pushes: List[Push] = []
         for address, mine in _by_address(kind, document, items).items():
             payloads = mine if kind.per_item else [mine]
-            for topic, symbol in _receivers(type_, kind, address, wanted):
+            for topic, symbol in _receivers(kind, address, wanted):
                 channel = wanted.topics[topic].channel if topic in wanted.topics else type_
-                pushes += [_push(topic, channel, symbol, document, payload, kind) for payload in payloads]
+                pushes += [
+                    Push(topic, channel, symbol, "update", document, payload, kind.read, _moment(payload)) for payload in payloads
+                ]
         return pushes
 
     # -- replies to outcomes -------------------------------------------------------------------------
 
-    def conclude(self, request: Request, reply: Reply) -> Any:
-        if request.kind == PING:
-            return None
-        document = reply.document if isinstance(reply.document, dict) else {}
-        if refusal.failed(document):
-            raise refusal.error(document, request.kind)
+    def _result(self, request: Request, document: Dict[str, Any]) -> Any:
         return document.get("result")
 
     def acknowledge(self, request: Request, reply: Reply) -> Acknowledgement:
-        document = reply.document if isinstance(reply.document, dict) else {}
-        no = refusal.error(document, ", ".join(request.topics[:5])) if refusal.failed(document) else None
+        document = contents(reply)
+        no = refusal(document, ", ".join(request.topics[:5]))
         if isinstance(request, ListRequest):
             return self._lists[_split(request.topics[0]).type].answered(request, no)
         if request.is_ping or no is None:
@@ -262,25 +248,11 @@ def _is_interval(text: str) -> bool:
     return text.isascii() and text.isalnum()
 
 
-def _check_symbol(type_: str, symbol: str) -> None:
-    pair, colon, token = symbol.partition(":")
-    good = bool(pair) and ":" not in token and bool(colon) == bool(token)
-    if type_ == "pairsInfo":
-        if not (good and token):
-            raise ValueError(f"symbols must be of the form PAIR:TOKEN for the channel {type_!r}, not {symbol!r}")
-    elif type_ == "pairInfo":
-        if not good:
-            raise ValueError(f"symbols must be PAIR or PAIR:TOKEN for the channel {type_!r}, not {symbol!r}")
-    elif colon:
-        raise ValueError(f"symbols must be single addresses for the channel {type_!r}, not {symbol!r}")
-
-
 def _split(topic: str) -> _Topic:
     type_, _, rest = topic.partition(".")
-    if type_ == "pairsInfo":
-        interval, _, symbol = rest.partition(".")
-        return _Topic(type_, interval, symbol)
-    return _Topic(type_, "", rest)
+    interval, _, symbol = rest.partition(".") if type_ == "pairsInfo" else ("", "", rest)
+    pair, _, token = symbol.partition(":")
+    return _Topic(type_, interval, symbol, pair, token)
 
 
 def _by_type(topics: Iterable[str]) -> Dict[str, List[str]]:
@@ -318,16 +290,12 @@ def _reply(method: str, document: Dict[str, Any]) -> Reply:
     subscribed = result.get("subscribed")
     message = result.get("message")
     left = method == "unsubscribeResponse" or (isinstance(message, str) and "unsubscri" in message.lower())
-    left = left or (isinstance(subscribed, list) and not refusal.failed(document) and not {type_, name} & _texts(subscribed))
+    left = left or (isinstance(subscribed, list) and not failed(document) and not (type_ in subscribed or name in subscribed))
     # Several unsubscribe requests may be under way, and it does not matter which one was meant.
     return Reply(None, document, f"unsubscribe.{name}", ordered=True) if left else Reply(None, document, f"subscribe.{name}")
 
 
-def _texts(items: List[Any]) -> FrozenSet[str]:
-    return frozenset(item for item in items if isinstance(item, str))
-
-
-def _by_address(kind: _Kind, document: Dict[str, Any], items: List[Any]) -> Dict[Optional[str], List[Any]]:
+def _by_address(kind: DataChannel[Any], document: Dict[str, Any], items: List[Any]) -> Dict[Optional[str], List[Any]]:
     """Return the items by the address that they name; by None if they name none."""
     groups: Dict[Optional[str], List[Any]] = {}
     for item in items:
@@ -338,29 +306,20 @@ def _by_address(kind: _Kind, document: Dict[str, Any], items: List[Any]) -> Dict
     return groups
 
 
-def _receivers(type_: str, kind: _Kind, address: Optional[str], wanted: _Wanted) -> List[Tuple[str, str]]:
+def _receivers(kind: DataChannel[Any], address: Optional[str], wanted: _Wanted) -> List[Tuple[str, str]]:
     """Return the topics that get an update, each with the update's symbol."""
     if not kind.symbols:
-        return [(type_, "")]
+        return [(kind.name, "")]
     if address is not None:
         named = [(name, wanted.topics[name].symbol) for name in wanted.by_address.get(address.lower(), ())]
         # A wallet's trade may have another account's name; a pair's update cannot be another pair's.
-        if named or type_ != "walletTx":
-            return named or [(f"{type_}.{address}", address)]
+        if named or kind is not WALLET_TRANSACTIONS:
+            return named or [(f"{kind.name}.{address}", address)]
     # It does not say which topic it is for: all of the type get it, without a symbol.
-    return [(name, "") for name in wanted.topics] or [(type_, "")]
-
-
-def _push(topic: str, channel: str, symbol: str, document: Any, payload: Any, kind: _Kind) -> Push:
-    return Push(topic, channel, symbol, "update", document, payload, kind.read, _moment(payload))
+    return [(name, "") for name in wanted.topics] or [(kind.name, "")]
 
 
 def _moment(payload: Any) -> Optional[int]:
     """Return the time of the last trade, or of a pair's creation."""
     last = payload[-1] if isinstance(payload, list) and payload else payload
-    if not isinstance(last, dict):
-        return None
-    try:
-        return models.milliseconds(last.get("t", last.get("ca")))
-    except (TypeError, ValueError, ArithmeticError):
-        return None
+    return models.moment(last.get("t", last.get("ca"))) if isinstance(last, dict) else None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 import inspect
-import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Callable, Dict, List, Mapping, Optional, TypeVar, Union, get_type_hints
 
 from dbxsdk import codec
-from dbxsdk.arguments import check_int, check_word, nearest
+from dbxsdk.arguments import check_choice, check_int, check_number, check_word, nearest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,9 +21,8 @@ Check = Callable[[str, Any], Any]
 NO_EXTRA = object()
 """For requests that take no ``extra``."""
 
-_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
 _MOST_DIGITS = 60
-"""Digits before or after the point; more is a mistake, and ``1e999999`` would be a text of a million characters."""
+"""Digits before or after the point; more is a mistake."""
 
 
 def identifiers(most: Optional[int] = None) -> Check:
@@ -43,48 +41,25 @@ def identifiers(most: Optional[int] = None) -> Check:
 
 def choice(*choices: str) -> Check:
     """Return the check of an enumeration."""
-
-    def check(name: str, value: Any) -> str:
-        if check_word(name, value) not in choices:
-            raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
-        return str(value)
-
-    return check
+    return functools.partial(check_choice, choices=choices)
 
 
 def count(least: int, most: Optional[int] = None) -> Check:
     """Return the check of a whole number."""
-
-    def check(name: str, value: Any) -> int:
-        return check_int(name, value, least=least, most=most)
-
-    return check
+    return functools.partial(check_int, least=least, most=most)
 
 
-def number(least: Optional[Number] = None, most: Optional[Number] = None, *, above: Optional[int] = None) -> Check:
+def number(least: Optional[int] = None, most: Optional[int] = None, *, above: Optional[int] = None) -> Check:
     """Return the check of a JSON number."""
-
-    def check(name: str, value: Any) -> Decimal:
-        exact = _decimal(name, value)
-        if above is not None and exact <= above:
-            raise ValueError(f"{name} must be above {above}, not {value}")
-        if (least is not None and exact < Decimal(least)) or (most is not None and exact > Decimal(most)):
-            raise ValueError(f"{name} must be {_range(least, most)}, not {value}")
-        return exact
-
-    return check
+    return functools.partial(check_number, digits=_MOST_DIGITS, least=least, most=most, above=above)
 
 
 def number_text(*, above: Optional[int] = None, automatic: bool = False) -> Check:
     """Return the check of a number sent as plain decimal text; with ``automatic`` also ``""``, which leaves it to the venue."""
+    check_sign = number(0, above=above)
 
     def check(name: str, value: Any) -> str:
-        if automatic and value == "" and isinstance(value, str):
-            return ""
-        exact = _decimal(name, value)
-        if exact < 0 or (above is not None and exact <= above):
-            raise ValueError(f"{name} must be {'above' if above is not None else 'at least'} {above or 0}, not {value}")
-        return format(exact, "f")
+        return "" if automatic and isinstance(value, str) and value == "" else format(check_sign(name, value), "f")
 
     return check
 
@@ -202,7 +177,7 @@ def _encode(value: Any, name: str) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(_encode(item, f"{name}[{index}]") for index, item in enumerate(value)) + "]"
     if isinstance(value, (Decimal, float)):
-        return format(_decimal(name, value), "f")
+        return format(check_number(name, value, digits=_MOST_DIGITS), "f")
     if value is None or isinstance(value, (str, int)):
         return codec.encode(value)
     raise TypeError(f"{name} must be a JSON value, not {type(value).__name__}")
@@ -210,24 +185,3 @@ def _encode(value: Any, name: str) -> str:
 
 def _checked(name: str, value: Any, check: Optional[Check]) -> Any:
     return value if check is None or value is None else check(name, value)
-
-
-def _decimal(name: str, value: Any) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, (Decimal, int, float, str)):
-        raise TypeError(f"{name} must be a number (Decimal, int, float or str), not {type(value).__name__}")
-    if isinstance(value, str) and not _NUMBER.fullmatch(value):
-        raise ValueError(f"{name} must be a number, not {value!r}")
-    try:
-        exact = Decimal(repr(value) if isinstance(value, float) else value)
-    except InvalidOperation:
-        raise ValueError(f"{name} must be a number, not {value!r}") from None
-    if not exact.is_finite():
-        raise ValueError(f"{name} must be a finite number, not {value}")
-    exponent = exact.as_tuple().exponent
-    if abs(exact.adjusted()) > _MOST_DIGITS or abs(int(exponent)) > _MOST_DIGITS:
-        raise ValueError(f"{name} must have at most {_MOST_DIGITS} digits before and after the point")
-    return exact
-
-
-def _range(least: Optional[Number], most: Optional[Number]) -> str:
-    return f"{least} or more" if most is None else f"{least} to {most}"

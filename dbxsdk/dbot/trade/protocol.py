@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from typing import Any, Collection, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Collection, Dict, FrozenSet, List, Mapping, Sequence, Tuple
 
 from dbxsdk import codec
 from dbxsdk.channel import Channel
-from dbxsdk.dbot import refusal
-from dbxsdk.dbot.heartbeat import HEARTBEAT_INTERVAL, LONGEST_HEARTBEAT_INTERVAL, PING, Pings
+from dbxsdk.dbot.base_protocol import DBotProtocol, contents, failed, refusal
 from dbxsdk.dbot.listed import ListRequest, TopicList
-from dbxsdk.dbot.models import milliseconds, read_trade_result
+from dbxsdk.dbot.models import moment, read_trade_result
 from dbxsdk.dbot.trade.arguments import encode
 from dbxsdk.dbot.trade.result_types import TYPES, types_of
 from dbxsdk.errors import ProtocolError
-from dbxsdk.protocol import Acknowledgement, Inbound, Protocol, Push, Reply, Request
+from dbxsdk.protocol import Acknowledgement, Inbound, Push, Reply, Request
 
 TRADE_RESULTS = Channel("tradeResults", read_trade_result, "dbot")
 CHANNEL = TRADE_RESULTS.name
@@ -31,35 +30,21 @@ SUBSCRIBE = "subscribeTradeResults"
 _ids = itertools.count(secrets.randbelow(2**52) + 1)
 
 
-class DBotTradeProtocol(Protocol):
+class DBotTradeProtocol(DBotProtocol):
     """Tasks and trade results. The topic of all results is ``tradeResults``, that of one type ``tradeResults.TYPE``."""
 
-    venue = "dbot"
     socket = "trade"
     client = "DBotTradeClient"
-    heartbeat_interval = HEARTBEAT_INTERVAL
-    longest_heartbeat_interval = LONGEST_HEARTBEAT_INTERVAL
-    only_heartbeats_count = True  # "heartbeat at least once a minute": no page says that requests count
 
-    def __init__(self) -> None:
-        self._pings = Pings()
+    def reset(self) -> None:
         # The topics that the last filter was made for. Replaced, never changed: the reader thread reads it while
         # others subscribe.
         self._wanted: FrozenSet[str] = frozenset()
-
-        self._types = TopicList(self._filter)
-
-    def reset(self) -> None:
-        self._wanted = frozenset()
         self._types = TopicList(self._filter)
 
     # -- intents to frames ---------------------------------------------------------------------------
 
     def request(self, method: str, params: Any) -> Request:
-        if not isinstance(method, str):
-            raise TypeError(f"method must be a str, not {type(method).__name__}")
-        if not method:
-            raise ValueError("method must not be empty")
         if method == SUBSCRIBE:
             # It has no id, and would replace the filter of the subscriptions.
             raise ValueError(f"method {method!r} cannot be called: use subscribe({CHANNEL!r}, types, callback=...)")
@@ -69,9 +54,6 @@ class DBotTradeProtocol(Protocol):
         # Some methods have no params at all.
         tail = "" if params is None else f',"params":{encode(params)}'
         return Request(key=key, frame=f'{{"id":{key},"method":{codec.encode(method)}{tail}}}', kind=method)
-
-    def heartbeat(self) -> Request:
-        return self._pings.next()
 
     def topics(self, channel: str, symbols: Sequence[str]) -> Tuple[str, ...]:
         _check_channel(channel)
@@ -90,7 +72,7 @@ class DBotTradeProtocol(Protocol):
 
     def unsubscribe(self, topics: Sequence[str], live: Collection[str]) -> Tuple[Request, ...]:
         self._wanted = frozenset(live)
-        ended = self._pings.next(topics=topics)
+        ended = self._ping(topics)
         if not live or CHANNEL in live:
             # There is no unsubscribe, and [] would mean everything: the venue goes on sending, and it is ignored.
             return (ended,)
@@ -116,7 +98,7 @@ class DBotTradeProtocol(Protocol):
             if isinstance(key, bool) or not isinstance(key, int):
                 raise ProtocolError(f"the reply's id is {type(key).__name__}, not an integer")
             return (Reply(key, document),)
-        if refusal.failed(document):
+        if failed(document):
             return (Reply(None, document),)
         raise ProtocolError("neither a reply nor a trade result")
 
@@ -134,17 +116,13 @@ class DBotTradeProtocol(Protocol):
             matching = sorted(topic for topic in wanted if topic != CHANNEL and _type(topic) not in TYPES)
         if CHANNEL in wanted:
             matching.append(CHANNEL)
-        moment = _moment(result)
-        return [Push(topic, CHANNEL, sure, "update", document, result, read_trade_result, moment) for topic in matching]
+        traded, created = moment(result.get("timestamp")), moment(result.get("createAt"))
+        time_ms = created if traded is None else traded
+        return [Push(topic, CHANNEL, sure, "update", document, result, read_trade_result, time_ms) for topic in matching]
 
     # -- replies to outcomes -------------------------------------------------------------------------
 
-    def conclude(self, request: Request, reply: Reply) -> Any:
-        if request.kind == PING:
-            return None
-        document = reply.document if isinstance(reply.document, dict) else {}
-        if refusal.failed(document):
-            raise refusal.error(document, request.kind)
+    def _result(self, request: Request, document: Dict[str, Any]) -> Any:
         result = document.get("result")
         if not isinstance(result, dict) or result.get("err") is not False:
             # Neither yes nor no, and money may depend on it: it must not pass for a success.
@@ -152,11 +130,9 @@ class DBotTradeProtocol(Protocol):
         return result.get("res")
 
     def acknowledge(self, request: Request, reply: Reply) -> Acknowledgement:
-        document = reply.document if isinstance(reply.document, dict) else {}
         if not isinstance(request, ListRequest):
             return Acknowledgement(accepted=request.topics)  # a ping
-        no = refusal.error(document, "trade results") if refusal.failed(document) else None
-        return self._types.answered(request, no)
+        return self._types.answered(request, refusal(contents(reply), "trade results"))
 
 
 def _check_channel(channel: str) -> None:
@@ -166,13 +142,3 @@ def _check_channel(channel: str) -> None:
 
 def _type(topic: str) -> str:
     return topic[len(CHANNEL) + 1:]
-
-
-def _moment(result: Mapping[str, Any]) -> Optional[int]:
-    """Return the time of the trade, else that of the task."""
-    for name in ("timestamp", "createAt"):
-        try:
-            return milliseconds(result.get(name))
-        except (TypeError, ValueError, ArithmeticError):
-            pass  # missing; one that cannot be read is reported when the model is read
-    return None

@@ -9,6 +9,8 @@ import re
 from typing import Any, Callable, Optional
 from urllib.parse import parse_qs
 
+import attrs
+
 ACTIVE_SECONDS = 600.0
 """Without ``max_active_time``."""
 
@@ -25,6 +27,7 @@ class Problem(enum.Enum):
     SIGNATURE = "signature"
 
 
+@attrs.frozen
 class Gate:
     """Checks ``auth`` requests: ``[api key, expires, signature]``.
 
@@ -34,11 +37,10 @@ class Gate:
             to care (its own samples go ten days ahead, and further).
     """
 
-    def __init__(self, api_key: str, api_secret: str, server_ms: Callable[[], int], horizon: Optional[float]) -> None:
-        self._api_key = api_key
-        self._secret = api_secret.encode()
-        self._server_ms = server_ms
-        self._horizon = horizon
+    api_key: str
+    api_secret: str
+    server_ms: Callable[[], int]
+    horizon: Optional[float]
 
     def problem(self, args: Any) -> Optional[Problem]:
         """Return None if the client may come in."""
@@ -49,13 +51,13 @@ class Gate:
             expires = str(expires)  # a number or a text: both are in use
         if not all(isinstance(arg, str) for arg in (api_key, expires, signature)) or not _EXPIRES.fullmatch(expires):
             return Problem.ARGS
-        if api_key != self._api_key:
+        if api_key != self.api_key:
             return Problem.API_KEY
-        wanted = hmac.new(self._secret, f"GET/realtime{expires}".encode(), hashlib.sha256).hexdigest()
+        wanted = hmac.new(self.api_secret.encode(), f"GET/realtime{expires}".encode(), hashlib.sha256).hexdigest()
         if not hmac.compare_digest(wanted.encode(), signature.encode()):
             return Problem.SIGNATURE
-        ahead_ms = int(expires) - self._server_ms()
-        if ahead_ms <= 0 or (self._horizon is not None and ahead_ms > self._horizon * 1000):
+        ahead_ms = int(expires) - self.server_ms()
+        if ahead_ms <= 0 or (self.horizon is not None and ahead_ms > self.horizon * 1000):
             return Problem.EXPIRES
         return None
 

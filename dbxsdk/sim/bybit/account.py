@@ -144,20 +144,19 @@ class Account:
     def balance(self, coin: str) -> Decimal:
         return self.balances.get(coin, ZERO)
 
-    def locked(self, coin: str) -> Decimal:
-        """Return what open spot orders hold."""
-        return sum((hold.amount for hold in self.holds.values() if hold.coin == coin and hold.spot), ZERO)
+    def locked(self, coin: str, spot: bool = True) -> Decimal:
+        """Return what open orders hold on spot, or elsewhere."""
+        return sum((hold.amount for hold in self.holds.values() if hold.coin == coin and hold.spot == spot), ZERO)
 
     def order_margin(self, coin: str) -> Decimal:
-        return sum((hold.amount for hold in self.holds.values() if hold.coin == coin and not hold.spot), ZERO)
+        return self.locked(coin, spot=False)
 
     def position_margin(self, coin: str) -> Decimal:
         return sum((position.margin for position in self.positions.values() if position.coin == coin), ZERO)
 
     def available(self, coin: str) -> Decimal:
         """Return what a new order may hold."""
-        held = sum((hold.amount for hold in self.holds.values() if hold.coin == coin), ZERO)
-        return self.balance(coin) - held - self.position_margin(coin)
+        return self.balance(coin) - self.locked(coin) - self.order_margin(coin) - self.position_margin(coin)
 
     def hold(self, order: str, needed: Optional[Hold]) -> None:
         """Set what the order holds to ``needed``; None or 0: nothing."""

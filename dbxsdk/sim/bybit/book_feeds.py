@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import List
 
-from dbxsdk.sim.bybit.feed import Document, Feed, Floor
+from dbxsdk.sim.bybit.feed import Document, Floor, MarketFeed
 from dbxsdk.sim.market.book import DepthFeed, Level
 from dbxsdk.sim.market.market import SymbolMarket
 
@@ -13,17 +13,16 @@ _RPI_DEPTH = 50
 _TOP_REPEAT_MS = 3000
 
 
-class BookFeed(Feed):
+class BookFeed(MarketFeed):
     """``orderbook.{depth}.{symbol}``: a snapshot, then deltas whose ``u`` grows by one."""
 
     def __init__(self, floor: Floor, topic: str, market: SymbolMarket, depth: int) -> None:
-        super().__init__(floor, topic)
+        super().__init__(floor, topic, market)
         self.seconds = BOOK_SECONDS[depth]
-        self.market = market
         self.skip = 0
         """How many next deltas to lose on purpose."""
         self._window = DepthFeed(market.book, depth)
-        self._update_id = floor.rng(topic).randrange(1_000_000, 50_000_000)
+        self._update_id = self.rng.randrange(1_000_000, 50_000_000)
         self._late_type = floor.category == "spot" or depth == 1
 
     def refresh(self) -> None:
@@ -62,8 +61,7 @@ class BookFeed(Feed):
         return self._frame(kind, data, sequence=sequence, late_type=self._late_type, cts=cts)
 
     def _levels(self, levels: List[Level]) -> List[List[str]]:
-        instrument = self.market.instrument
-        return [[instrument.price_text(tick), instrument.size_text(lots)] for tick, lots in levels]
+        return self.market.instrument.level_texts(levels)
 
 
 class TopFeed(BookFeed):

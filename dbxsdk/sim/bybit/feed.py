@@ -10,29 +10,31 @@ import random
 from decimal import Decimal
 from typing import Any, Callable, Dict, List
 
-from dbxsdk.sim.market.market import Market, Step
+import attrs
+
+from dbxsdk.sim.market.market import Market, SymbolMarket, Trade
 
 Document = Dict[str, Any]
 FUTURES = ("linear", "inverse")
 
 
+@attrs.define
 class UnknownTopic(Exception):
     """``problem`` says which part of the topic is unknown."""
 
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
+    problem: str
 
 
+@attrs.define
 class Floor:
-    """One category's market, its last step and its clock: what every feed of the category reads."""
+    """One category's market, its last trades and its clock: what every feed of the category reads."""
 
-    def __init__(self, category: str, market: Market, seed: int, now_ms: Callable[[], int]) -> None:
-        self.category = category
-        self.market = market
-        self.seed = seed
-        self.now_ms = now_ms
-        self.step = Step({}, {})
+    category: str
+    market: Market
+    seed: int
+    now_ms: Callable[[], int]
+    trades: Dict[str, List[Trade]] = attrs.field(factory=dict)
+    """Those of the last step, by symbol."""
 
     def rng(self, topic: str) -> random.Random:
         return random.Random(f"{self.seed}:{self.category}:{topic}")
@@ -73,6 +75,15 @@ class Feed:
         return document
 
 
+class MarketFeed(Feed):
+    """One topic of one symbol."""
+
+    def __init__(self, floor: Floor, topic: str, market: SymbolMarket) -> None:
+        super().__init__(floor, topic)
+        self.market = market
+        self.rng = floor.rng(topic)
+
+
 def turnover_text(floor: Floor, turnover: Decimal, volume: Decimal, price: Decimal) -> str:
     """Format the turnover. Inverse contracts are counted in dollars and turned over in coins, here at the last price."""
     return value_text(floor, volume, price) if floor.category == "inverse" else format(turnover, "f")
@@ -82,7 +93,3 @@ def value_text(floor: Floor, size: Decimal, price: Decimal) -> str:
     if floor.category == "inverse":
         return format((size / price).quantize(Decimal("0.00000001")), "f")
     return format(size * price, "f")
-
-
-def share_text(part: Decimal, whole: Decimal, places: str) -> str:
-    return format((part / whole).quantize(Decimal(places)), "f")

@@ -7,7 +7,7 @@ from typing import Dict, List, Mapping, Optional, Tuple
 
 import attrs
 
-from dbxsdk.sim.bybit.account import ZERO, Position, money
+from dbxsdk.sim.bybit.account import ZERO, Booked, Position, money
 
 OPEN = ("New", "PartiallyFilled")
 
@@ -69,25 +69,19 @@ class Order:
         return money(self.filled / self.exact_value if inverse else self.exact_value / self.filled)
 
 
-@attrs.frozen
-class Execution:
-    """One fill of an order."""
+@attrs.frozen(kw_only=True)
+class Execution(Booked):
+    """One fill of an order, and what it did to the account."""
 
     id: str
     order: Order
     """As it was right after this fill."""
     price: Decimal
     size: Decimal
-    value: Decimal
-    fee: Decimal
-    fee_coin: str
-    fee_rate: Decimal
     maker: bool
     time_ms: int
     sequence: int
     left: Decimal
-    profit: Decimal
-    closed: Decimal
     mark_price: Decimal
 
     @property

@@ -17,7 +17,6 @@ from dbxsdk.sim.bybit.order import Changes, Execution, Order
 from dbxsdk.sim.bybit.parameters import (
     Fields,
     NewOrder,
-    Refused,
     check_amendment,
     find_market,
     market_limit,
@@ -25,9 +24,11 @@ from dbxsdk.sim.bybit.parameters import (
     read_order_ids,
     read_price,
     read_size,
+    refusal,
 )
 from dbxsdk.sim.bybit.trade_feeds import trade_id
 from dbxsdk.sim.market.market import Instrument, Market, Match, SymbolMarket, Trade
+from dbxsdk.sim.refused import Refused
 
 _SPOT_IDS = 1_800_000_000_000_000_000
 _UUIDS = uuid.UUID("c2a7c9a5-2b0c-5c0e-8f52-7f4a0b0f9d11")
@@ -53,14 +54,17 @@ class OrderDesk:
 
     # -- requests: they raise Refused --------------------------------------------------------------------------------------
 
+    def carry_out(self, operation: str, category: str, fields: Fields) -> Order:
+        """Carry out ``order.create``, ``order.amend`` or ``order.cancel``."""
+        requests = {"order.create": self.create, "order.amend": self.amend, "order.cancel": self.cancel}
+        return requests[operation](category, fields)
+
     def create(self, category: str, fields: Fields) -> Order:
         market = self._market(category, fields)
         new = read_new_order(category, fields, market)
         if new.link_id in self._by_link_id:
-            if category == "spot":
-                raise Refused(170141, "Duplicate clientOrderId.")
-            raise Refused(110072, "OrderLinkedID is duplicate")
-        lots = self._reducing(category, new) if new.reduce_only else new.lots
+            raise refusal(category, "link id")
+        lots = self._reducing(category, new, market.instrument) if new.reduce_only else new.lots
         now_ms = self._now_ms()
         instrument = market.instrument
         order = Order(
@@ -180,10 +184,9 @@ class OrderDesk:
             self._end(order, "Filled")
         elif not order.filled:
             self._end(order, "Cancelled", "EC_NoImmediateQtyToFill")
-        elif order.category == "spot":
-            self._end(order, "PartiallyFilledCanceled", "EC_CancelForNoFullFill")
         else:
-            self._end(order, "Cancelled", "EC_CancelForNoFullFill")
+            status = "PartiallyFilledCanceled" if order.category == "spot" else "Cancelled"
+            self._end(order, status, "EC_CancelForNoFullFill")
 
     def _end(self, order: Order, status: str, reason: str = "EC_NoError", cancel_type: str = "UNKNOWN") -> None:
         order.status, order.reject_reason, order.cancel_type = status, reason, cancel_type
@@ -222,17 +225,12 @@ class OrderDesk:
             order=attrs.evolve(order),
             price=trade.price,
             size=trade.size,
-            value=booked.value,
-            fee=booked.fee,
-            fee_coin=booked.fee_coin,
-            fee_rate=booked.fee_rate,
             maker=maker,
             time_ms=now_ms,
             sequence=trade.sequence,
             left=ZERO if order.in_quote else order.size - order.filled,
-            profit=booked.profit,
-            closed=booked.closed,
             mark_price=market.ticker().last,
+            **attrs.asdict(booked),
         )
         self.executions.append(execution)
         self._changes.executions.append(execution)
@@ -253,9 +251,9 @@ class OrderDesk:
 
     # -- reduce-only orders ------------------------------------------------------------------------------------------------
 
-    def _reducing(self, category: str, new: NewOrder) -> int:
+    def _reducing(self, category: str, new: NewOrder, instrument: Instrument) -> int:
         """Return the lots of a reduce-only order: no more than there are to close."""
-        closable = self._closable(category, new.instrument, new.buy)
+        closable = self._closable(category, instrument, new.buy)
         if not closable:
             raise Refused(110017, "current position is zero, cannot fix reduce-only order qty")
         assert new.lots is not None  # only spot orders are sized in the quote coin
@@ -304,9 +302,7 @@ class OrderDesk:
         held = self.account.holds.get(order.id)
         available = self.account.available(needed.coin) + (held.amount if held is not None else ZERO)
         if needed.amount > max(available, ZERO):
-            if order.category == "spot":
-                raise Refused(170131, "Insufficient balance.")
-            raise Refused(110007, "ab not enough for new order")
+            raise refusal(order.category, "funds")
 
     def _needed(self, order: Order, instrument: Instrument, size: Decimal, price: Decimal) -> Hold:
         coin = coin_of(order.category, instrument)
@@ -330,9 +326,7 @@ class OrderDesk:
         order_id, link_id = read_order_ids(fields)
         order = self._open.get(order_id or self._by_link_id.get(link_id, ""))
         if order is None or (order.category, order.symbol) != (category, fields["symbol"]):
-            if category == "spot":
-                raise Refused(170213, "Order does not exist.")
-            raise Refused(110001, f"order not exists or too late to {verb}")
+            raise refusal(category, "order", verb=verb)
         return order
 
     def _order_id(self, category: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Callable, Dict, Optional, Tuple
 import attrs
 
 from dbxsdk.sim.market.market import Instrument, SymbolMarket
+from dbxsdk.sim.refused import Refused
 
 Fields = Dict[str, Any]
 
@@ -39,20 +40,26 @@ _NOT_SIMULATED = (
 )
 
 
-class Refused(Exception):
-    """A business error: the venue's code and text."""
+_WORDS = {  # on spot, elsewhere
+    "symbol": ((170121, "Invalid symbol."), (PARAMETER_ERROR, "params error: symbol invalid")),
+    "price": ((170134, "Order price has too many decimals."), (110003, "price is invalid")),
+    "size": ((170137, "Order quantity has too many decimals."), (PARAMETER_ERROR, "params error: qty invalid")),
+    "link id": ((170141, "Duplicate clientOrderId."), (110072, "OrderLinkedID is duplicate")),
+    "funds": ((170131, "Insufficient balance."), (110007, "ab not enough for new order")),
+    "order": ((170213, "Order does not exist."), (110001, "order not exists or too late to {verb}")),
+}
 
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
+
+def refusal(category: str, what: str, **names: str) -> Refused:
+    """Return how the venue refuses what is wrong with an order, of which spot has codes of its own."""
+    code, message = _WORDS[what][category != "spot"]
+    return Refused(code, message.format(**names))
 
 
 @attrs.frozen
 class NewOrder:
     """What ``order.create`` asks for, in ticks and lots."""
 
-    instrument: Instrument
     buy: bool
     limit: bool
     time_in_force: str
@@ -95,7 +102,6 @@ def read_new_order(category: str, fields: Fields, market: SymbolMarket) -> NewOr
     else:
         lots = _lots(category, size, instrument)
     return NewOrder(
-        instrument=instrument,
         buy=buy,
         limit=limit,
         time_in_force=time_in_force if limit else ("FOK" if time_in_force == "FOK" else "IOC"),
@@ -115,11 +121,11 @@ def read_price(category: str, fields: Fields, market: SymbolMarket, buy: bool) -
     price = _number(fields, "price")
     tick = int(price / instrument.tick_size)
     if instrument.price_of(tick) != price:
-        raise Refused(170134, "Order price has too many decimals.") if category == "spot" else Refused(110003, "price is invalid")
+        raise refusal(category, "price")
     end = market_limit(market, buy)
     if tick > end if buy else tick < end:
         if category != "spot":
-            raise Refused(110003, "price is invalid")
+            raise refusal(category, "price")
         side, relation, code = ("Buy", "higher", 170193) if buy else ("Sell", "lower", 170194)
         raise Refused(code, f"{side} order price cannot be {relation} than {instrument.price_text(end)}.")
     return tick
@@ -161,9 +167,7 @@ def find_market(category: str, fields: Fields, find: Callable[[str], Optional[Sy
     symbol = fields.get("symbol")
     market = find(symbol) if isinstance(symbol, str) else None
     if market is None:
-        if category == "spot":
-            raise Refused(170121, "Invalid symbol.")
-        raise Refused(PARAMETER_ERROR, "params error: symbol invalid")
+        raise refusal(category, "symbol")
     return market
 
 
@@ -188,9 +192,7 @@ def _number(fields: Fields, name: str) -> Decimal:
 def _lots(category: str, size: Decimal, instrument: Instrument) -> int:
     lots = int(size / instrument.lot_size)
     if instrument.size_of(lots) != size:
-        if category == "spot":
-            raise Refused(170137, "Order quantity has too many decimals.")
-        raise Refused(PARAMETER_ERROR, "params error: qty invalid")
+        raise refusal(category, "size")
     return lots
 
 

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Iterable, List, Optional, Tuple
+from typing import Iterable, List, Optional
 
-from dbxsdk.sim.bybit.feed import Document, Feed, Floor
-from dbxsdk.sim.market.market import SymbolMarket
+from dbxsdk.sim.bybit.feed import Document, Feed, Floor, MarketFeed
 
-POOLS = ("USDT", "USDC", "inverse")
+POOLS = {"USDT": ("BTCUSDT",), "USDC": ("BTCPERP", "ETHPERP"), "inverse": ("BTCUSD", "ETHUSD")}
+"""The pools, each with the symbols that it shows if none of its own is traded here."""
 
 
-class LiquidationFeed(Feed):
+class LiquidationFeed(MarketFeed):
     """``allLiquidation.{symbol}``: now and then a position; ``S`` is the side of that position."""
 
     seconds = 0.5
 
-    def __init__(self, floor: Floor, topic: str, market: SymbolMarket) -> None:
-        super().__init__(floor, topic)
-        self._market = market
-        self._rng = floor.rng(topic)
-
     def advance(self) -> List[Document]:
-        rng = self._rng
+        rng = self.rng
         if rng.random() > 0.3:
             return []
-        instrument, last = self._market.instrument, self._market.ticker().last
+        instrument, last = self.market.instrument, self.market.ticker().last
         rows = []
         for _ in range(rng.choice((1, 1, 2))):
             long = rng.random() < 0.5
@@ -53,7 +48,7 @@ class _PoolFeed(Feed):
         symbols = [symbol for symbol in floor.market.symbols if _pool_of(symbol) == self.pool]
         self._balances = {
             symbol: Decimal(self._rng.randrange(10_000_00000000, 90_000_00000000)).scaleb(-8)
-            for symbol in symbols or _other_symbols(self.pool)
+            for symbol in symbols or POOLS[self.pool]
         }
 
     def _coin(self, symbol: str) -> str:
@@ -107,17 +102,13 @@ class AdlFeed(_PoolFeed):
         return [self._frame("snapshot", rows)]
 
 
-class PriceLimitFeed(Feed):
+class PriceLimitFeed(MarketFeed):
     """``priceLimit.{symbol}``: the highest bid and the lowest ask allowed. Its frames have no ``type``."""
 
     seconds = 0.3
 
-    def __init__(self, floor: Floor, topic: str, market: SymbolMarket) -> None:
-        super().__init__(floor, topic)
-        self._market = market
-
     def advance(self) -> List[Document]:
-        instrument, last = self._market.instrument, self._market.ticker().last
+        instrument, last = self.market.instrument, self.market.ticker().last
         away = (last / 20 // instrument.tick_size) * instrument.tick_size
         data = {
             "symbol": instrument.symbol,
@@ -130,10 +121,6 @@ class PriceLimitFeed(Feed):
 def _pool_of(symbol: str) -> Optional[str]:
     if symbol.endswith("USDT"):
         return "USDT"
-    if symbol.endswith("PERP") or symbol.endswith("USDC"):
+    if symbol.endswith(("PERP", "USDC")):
         return "USDC"
     return "inverse" if symbol.endswith("USD") else None
-
-
-def _other_symbols(pool: str) -> Tuple[str, ...]:
-    return {"USDT": ("BTCUSDT",), "USDC": ("BTCPERP", "ETHPERP"), "inverse": ("BTCUSD", "ETHUSD")}[pool]

@@ -6,7 +6,7 @@ says that the answer is an assumption.
 
 from __future__ import annotations
 
-from typing import Any, Collection, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Collection, Dict, Iterable, List, Tuple
 
 from dbxsdk.sim.bybit.access import Gate, Problem
 
@@ -15,9 +15,7 @@ Row = Dict[str, Any]
 
 _CATEGORISED = {
     "position": ("linear", "inverse", "option"),
-    "execution": ("spot", "linear", "inverse", "option"),
-    "execution.fast": ("spot", "linear", "inverse", "option"),
-    "order": ("spot", "linear", "inverse", "option"),
+    **dict.fromkeys(("execution", "execution.fast", "order"), ("spot", "linear", "inverse", "option")),
 }
 _PLAIN = ("wallet", "greeks", "strategy", "dcp.future", "dcp.spot", "dcp.option")
 """Of these ``strategy`` and ``dcp.*`` are accepted and never deliver."""
@@ -52,7 +50,7 @@ class PrivateSession:
             return self._reply({}, False, "Params Error")  # assumption: no answer to what is not JSON is known
         op = document.get("op")
         if op == "ping":
-            return self._pong(document, now_ms)
+            return self._finished(document, {"op": "pong", "args": [str(now_ms)]})
         if op == "auth":
             return self._authenticate(document)
         if op in ("subscribe", "unsubscribe"):
@@ -70,16 +68,11 @@ class PrivateSession:
         return self._reply(document, False, "Params Error")
 
     def _reply(self, request: Document, success: bool, text: str) -> Document:
-        reply: Document = {"success": success, "ret_msg": text, "op": request.get("op", ""), "conn_id": self.connection_id}
-        if "req_id" in request:
-            reply["req_id"] = request["req_id"]
-        return reply
+        return self._finished(request, {"success": success, "ret_msg": text, "op": request.get("op", "")})
 
-    def _pong(self, request: Document, now_ms: int) -> Document:
-        reply: Document = {"op": "pong", "args": [str(now_ms)], "conn_id": self.connection_id}
-        if "req_id" in request:
-            reply["req_id"] = request["req_id"]
-        return reply
+    def _finished(self, request: Document, reply: Document) -> Document:
+        own = {"req_id": request["req_id"]} if "req_id" in request else {}
+        return {**reply, "conn_id": self.connection_id, **own}
 
     def _authenticate(self, request: Document) -> Document:
         if self.authenticated:
@@ -120,15 +113,11 @@ def _conflicts(topic: str, others: Iterable[str]) -> bool:
 
 def envelope(topic: str, rows: List[Row], frame_id: str, now_ms: int) -> Document:
     """Wrap rows in a data frame. The order of the keys varies at the venue, and so it does here."""
-    document: Document = {}
+    rest: Document = {"topic": topic, "creationTime": now_ms, "data": rows}
     if topic.startswith("execution.fast"):  # the one without an id
-        return {"topic": topic, "creationTime": now_ms, "data": rows}
-    if topic.partition(".")[0] in ("order", "wallet"):
-        document["id"] = frame_id
-    document["topic"] = topic
-    document.setdefault("id", frame_id)
-    document.update(creationTime=now_ms, data=rows)
-    return document
+        return rest
+    is_id_first = topic.partition(".")[0] in ("order", "wallet")
+    return {"id": frame_id, **rest} if is_id_first else {"topic": topic, "id": frame_id, **rest}
 
 
 def by_topic(channel: str, rows: List[Row], wanted: Collection[str]) -> List[Tuple[str, List[Row]]]:
@@ -145,6 +134,4 @@ def by_topic(channel: str, rows: List[Row], wanted: Collection[str]) -> List[Tup
 
 def frame_id(uid: int, channel: str, rows: List[Row], now_ms: int, number: int) -> str:
     """Return an id unlike all others, in the captured form."""
-    first: Optional[Row] = rows[0] if rows else None
-    symbol = (first or {}).get("symbol")
-    return f"{uid}_{symbol if symbol and channel in ('order', 'execution') else channel}_{now_ms}{number:06d}"
+    return f"{uid}_{rows[0]['symbol'] if channel in ('order', 'execution') else channel}_{now_ms}{number:06d}"

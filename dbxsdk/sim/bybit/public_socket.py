@@ -27,8 +27,8 @@ class Replies(abc.ABC):
         self.connection_id = connection_id
 
     @abc.abstractmethod
-    def pong(self, request: Document, now_ms: int) -> Document:
-        """Return the answer to ``{"op": "ping"}``."""
+    def _reply(self, request: Document, success: bool, text: str) -> Document:
+        """Return the service's usual answer."""
 
     @abc.abstractmethod
     def subscribe(
@@ -41,19 +41,16 @@ class Replies(abc.ABC):
         """Return the answer. A topic that is not subscribed is undocumented: accepted here."""
 
     @abc.abstractmethod
-    def refuse(self, request: Document, text: str) -> Document:
-        """Return a refusal of a whole request."""
-
-    @abc.abstractmethod
     def not_json(self, text: str) -> Document:
         """Return the answer to a frame that is not a JSON object. The socket stays open."""
 
-    def unknown_op(self, request: Document) -> Document:
-        return self.refuse(request, "error:invalid op")
+    def pong(self, request: Document, now_ms: int) -> Document:
+        """Return the answer to ``{"op": "ping"}``."""
+        return self._reply(request, True, "pong")
 
-    def bad_args(self, request: Document) -> Document:
-        """Refuse ``args`` that are no list of texts. Assumption: this text is known of other sockets of the venue only."""
-        return self.refuse(request, "Params Error")
+    def refuse(self, request: Document, text: str) -> Document:
+        """Return a refusal of a whole request."""
+        return self._reply(request, False, text)
 
 
 class FuturesReplies(Replies):
@@ -67,9 +64,6 @@ class FuturesReplies(Replies):
             "req_id": request.get("req_id", ""),
             "op": request.get("op", ""),
         }
-
-    def pong(self, request: Document, now_ms: int) -> Document:
-        return self._reply(request, True, "pong")
 
     def subscribe(
         self, request: Document, topics: List[str], problem: Problem, held: Collection[str]
@@ -87,9 +81,6 @@ class FuturesReplies(Replies):
     def unsubscribe(self, request: Document, topics: List[str]) -> Document:
         return self._reply(request, True, "")
 
-    def refuse(self, request: Document, text: str) -> Document:
-        return self._reply(request, False, text)
-
     def not_json(self, text: str) -> Document:
         found = text.lstrip()[:1]
         return self.refuse({}, f"Failed to decode incoming data:readObjectStart: expect {{ or n, but found {found}")
@@ -104,9 +95,6 @@ class SpotReplies(Replies):
             reply["req_id"] = request["req_id"]
         reply["op"] = request.get("op", "")
         return reply
-
-    def pong(self, request: Document, now_ms: int) -> Document:
-        return self._reply(request, True, "pong")
 
     def subscribe(
         self, request: Document, topics: List[str], problem: Problem, held: Collection[str]
@@ -123,9 +111,6 @@ class SpotReplies(Replies):
 
     def unsubscribe(self, request: Document, topics: List[str]) -> Document:
         return self._reply(request, True, "unsubscribe")
-
-    def refuse(self, request: Document, text: str) -> Document:
-        return self._reply(request, False, text)
 
     def not_json(self, text: str) -> Document:
         return {"ret_code": "400", "type": "error", "ret_msg": "Invalid JSON!"}
@@ -157,9 +142,9 @@ class OptionReplies(Replies):
         # One client expects this reply; another reports that none comes.
         return self._command(topics, [])
 
-    def refuse(self, request: Document, text: str) -> Document:
+    def _reply(self, request: Document, success: bool, text: str) -> Document:
         # Assumption: no refusal of a whole request is known of this socket.
-        return {"success": False, "ret_msg": text, "conn_id": self.connection_id, "op": request.get("op", "")}
+        return {"success": success, "ret_msg": text, "conn_id": self.connection_id, "op": request.get("op", "")}
 
     def not_json(self, text: str) -> Document:
         return self.refuse({}, "Invalid JSON!")

@@ -19,6 +19,57 @@ Prices = Callable[[str], Decimal]
 
 _CENTS = Decimal("0.01")
 
+# -- what is the same in every row --------------------------------------------------------------------------------------
+
+
+def _same(value: str, names: str) -> Row:
+    return dict.fromkeys(names.split(), value)
+
+
+_ORDER: Row = {
+    **_same("", "blockTradeId stopOrderType orderIv triggerPrice takeProfit stopLoss triggerBy tpTriggerBy slTriggerBy"),
+    **_same("", "smpOrderId feeCurrency parentOrderLinkId"),
+    **_same("0", "slLimitPrice tpLimitPrice slippageTolerance rpiMatchedQty"),
+    **_same("UNKNOWN", "tpslMode slippageToleranceType"),
+    "triggerDirection": 0,
+    "closeOnTrigger": False,
+    "smpGroup": 0,
+    "smpType": "None",
+    "rpiTakerAccess": False,
+}
+_EXECUTION: Row = {
+    **_same("", "tradeIv markIv blockTradeId indexPrice underlyingPrice extraFees"),
+    "execType": "Trade",
+    "stopOrderType": "UNKNOWN",
+    "isLeverage": "0",
+}
+_POSITION: Row = {
+    **_same("", "sessionAvgPrice liqPrice bustPrice leverageSysUpdatedTime mmrSysUpdatedTime"),
+    **_same("0", "positionBalance positionMM positionMMByMp takeProfit stopLoss trailingStop"),
+    "positionIdx": 0,
+    "tradeMode": 0,
+    "riskId": 1,
+    "riskLimitValue": "2000000",
+    "leverage": str(LEVERAGE),
+    "tpslMode": "Full",
+    "positionStatus": "Normal",
+    "adlRankIndicator": 0,
+    "autoAddMargin": 0,
+    "isReduceOnly": False,
+}
+_WALLET: Row = {
+    **_same("0", "accountMMRate accountMMRateByMp totalMaintenanceMargin totalMaintenanceMarginByMp accountLTV"),
+    "accountType": "UNIFIED",
+}
+_COIN: Row = {
+    **_same("", "availableToWithdraw availableToBorrow"),
+    **_same("0", "borrowAmount accruedInterest totalPositionMM bonus spotHedgingQty spotBorrow"),
+    "collateralSwitch": True,
+    "marginCollateral": True,
+}
+
+# -- the rows -----------------------------------------------------------------------------------------------------------
+
 
 def text(number: Decimal) -> str:
     """Format plainly, without trailing zeros."""
@@ -29,15 +80,10 @@ def text(number: Decimal) -> str:
 
 
 def order_row(order: Order) -> Row:
-    contract = order.category in ("linear", "inverse")
     average = order.average_price
-    row: Row = {
-        "category": order.category,
-        "symbol": order.symbol,
-        "orderId": order.id,
-        "orderLinkId": order.link_id,
-        "blockTradeId": "",
-        "side": order.side,
+    return {
+        **_ORDER,
+        **_head(order),
         "positionIdx": 0,
         "orderStatus": order.status,
         "cancelType": order.cancel_type,
@@ -53,40 +99,30 @@ def order_row(order: Order) -> Row:
         "cumExecValue": text(order.value),
         "cumExecFee": text(sum(order.fees.values(), ZERO)),
         "orderType": order.type,
-        "stopOrderType": "",
-        "orderIv": "",
-        "triggerPrice": "",
-        "takeProfit": "",
-        "stopLoss": "",
-        "triggerBy": "",
-        "tpTriggerBy": "",
-        "slTriggerBy": "",
-        "triggerDirection": 0,
         "placeType": "price" if order.category == "option" else "",
         "lastPriceOnCreated": text(order.last_price),
-        "closeOnTrigger": False,
         "reduceOnly": order.reduce_only,
-        "smpGroup": 0,
-        "smpType": "None",
-        "smpOrderId": "",
-        "slLimitPrice": "0",
-        "tpLimitPrice": "0",
-        "tpslMode": "UNKNOWN",
         "marketUnit": order.market_unit,
         "createdTime": str(order.created_ms),
         "updatedTime": str(order.updated_ms),
-        "feeCurrency": "",
         "closedPnl": text(order.profit),
-        "slippageTolerance": "0",
-        "slippageToleranceType": "UNKNOWN",
         "cumFeeDetail": {coin: text(fee) for coin, fee in order.fees.items()},
-        "parentOrderLinkId": "",
-        "rpiTakerAccess": False,
-        "rpiMatchedQty": "0",
+        **_made_by(order),
     }
-    if contract:
-        row["createType"] = "CreateByUser"
-    return row
+
+
+def _head(order: Order) -> Row:
+    return {
+        "category": order.category,
+        "symbol": order.symbol,
+        "orderId": order.id,
+        "orderLinkId": order.link_id,
+        "side": order.side,
+    }
+
+
+def _made_by(order: Order) -> Row:
+    return {"createType": "CreateByUser"} if order.category in ("linear", "inverse") else {}
 
 
 def _left_value(order: Order) -> Decimal:
@@ -97,104 +133,61 @@ def _left_value(order: Order) -> Decimal:
 
 def execution_row(execution: Execution) -> Row:
     order = execution.order
-    row: Row = {
-        "category": order.category,
-        "symbol": order.symbol,
+    return {
+        **_EXECUTION,
+        **fast_execution_row(execution),
+        "orderLinkId": order.link_id,
         "closedSize": "" if order.category == "spot" else text(execution.closed),
         "execFee": text(execution.fee),
-        "execId": execution.id,
-        "execPrice": text(execution.price),
-        "execQty": text(execution.size),
-        "execType": "Trade",
         "execValue": text(execution.value),
         "feeRate": text(execution.fee_rate),
-        "tradeIv": "",
-        "markIv": "",
-        "blockTradeId": "",
         "markPrice": "" if order.category == "spot" else text(execution.mark_price),
-        "indexPrice": "",
-        "underlyingPrice": "",
         "leavesQty": text(execution.left),
-        "orderId": order.id,
-        "orderLinkId": order.link_id,
         "orderPrice": text(order.price),
         "orderQty": text(order.size),
         "orderType": order.type,
-        "stopOrderType": "UNKNOWN",
-        "side": order.side,
-        "execTime": str(execution.time_ms),
-        "isLeverage": "0",
-        "isMaker": execution.maker,
-        "seq": execution.sequence,
         "marketUnit": order.market_unit,
         "execPnl": text(execution.profit),
-        "extraFees": "",
         "feeCurrency": execution.fee_coin,
+        **_made_by(order),
     }
-    if order.category in ("linear", "inverse"):
-        row["createType"] = "CreateByUser"
-    return row
 
 
 def fast_execution_row(execution: Execution) -> Row:
     order = execution.order
     return {
-        "category": order.category,
-        "symbol": order.symbol,
+        **_head(order),
+        "orderLinkId": "" if execution.maker else order.link_id,
         "execId": execution.id,
         "execPrice": text(execution.price),
         "execQty": text(execution.size),
-        "orderId": order.id,
         "isMaker": execution.maker,
-        "orderLinkId": "" if execution.maker else order.link_id,
-        "side": order.side,
         "execTime": str(execution.time_ms),
         "seq": execution.sequence,
     }
 
 
 def position_row(position: Position, mark_price: Decimal) -> Row:
-    size = abs(position.size)
-    margin, cost = text(position.margin), text(money(position.cost))
+    size, margin, entry = abs(position.size), text(position.margin), text(position.entry_price)
     return {
-        "positionIdx": 0,
-        "tradeMode": 0,
-        "riskId": 1,
-        "riskLimitValue": "2000000",
+        **_POSITION,
+        "category": position.category,
         "symbol": position.symbol,
         "side": "" if not size else "Buy" if position.size > 0 else "Sell",
         "size": text(size),
-        "entryPrice": text(position.entry_price),
-        "sessionAvgPrice": "",
-        "leverage": str(LEVERAGE),
-        "breakEvenPrice": text(position.entry_price),
-        "positionValue": cost,
-        "positionBalance": "0",
+        "entryPrice": entry,
+        "breakEvenPrice": entry,
+        "positionValue": text(money(position.cost)),
         "markPrice": text(mark_price),
         "positionIM": margin,
-        "positionMM": "0",
         "positionIMByMp": margin,
-        "positionMMByMp": "0",
-        "takeProfit": "0",
-        "stopLoss": "0",
-        "trailingStop": "0",
         "unrealisedPnl": text(position.unrealised(mark_price)),
         "cumRealisedPnl": text(position.realised),
         "curRealisedPnl": text(position.realised_now),
         "createdTime": str(position.created_ms),
         "updatedTime": str(position.updated_ms),
         "openTime": position.opened_ms,
-        "tpslMode": "Full",
-        "liqPrice": "",
-        "bustPrice": "",
-        "category": position.category,
-        "positionStatus": "Normal",
-        "adlRankIndicator": 0,
-        "autoAddMargin": 0,
-        "leverageSysUpdatedTime": "",
-        "mmrSysUpdatedTime": "",
         "seq": position.sequence,
-        "isReduceOnly": False,
     }
 
 
@@ -215,10 +208,9 @@ def wallet_row(account: Account, coins: Iterable[str], price: Prices, mark: Call
     equity = balance + profit
     rate = text((margin / equity).quantize(Decimal("0.0001"))) if equity > 0 else "0"
     return {
+        **_WALLET,
         "accountIMRate": rate,
         "accountIMRateByMp": rate,
-        "accountMMRate": "0",
-        "accountMMRateByMp": "0",
         "totalEquity": text(equity),
         "totalWalletBalance": text(balance),
         "totalMarginBalance": text(equity),
@@ -226,36 +218,23 @@ def wallet_row(account: Account, coins: Iterable[str], price: Prices, mark: Call
         "totalPerpUPL": text(profit),
         "totalInitialMargin": text(margin),
         "totalInitialMarginByMp": text(margin),
-        "totalMaintenanceMargin": "0",
-        "totalMaintenanceMarginByMp": "0",
         "coin": rows,
-        "accountLTV": "0",
-        "accountType": "UNIFIED",
     }
 
 
 def _coin_row(account: Account, coin: str, price: Prices, unrealised: Decimal) -> Row:
     equity = account.balance(coin) + unrealised
     return {
+        **_COIN,
         "coin": coin,
         "equity": text(equity),
         "usdValue": text((equity * price(coin)).quantize(_CENTS)),
         "walletBalance": text(account.balance(coin)),
-        "availableToWithdraw": "",
-        "availableToBorrow": "",
-        "borrowAmount": "0",
-        "accruedInterest": "0",
         "totalOrderIM": text(account.order_margin(coin)),
         "totalPositionIM": text(account.position_margin(coin)),
-        "totalPositionMM": "0",
         "unrealisedPnl": text(unrealised),
         "cumRealisedPnl": text(account.realised.get(coin, ZERO)),
-        "bonus": "0",
-        "collateralSwitch": True,
-        "marginCollateral": True,
         "locked": text(account.locked(coin)),
-        "spotHedgingQty": "0",
-        "spotBorrow": "0",
     }
 
 

@@ -5,21 +5,19 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import List
 
-from dbxsdk.sim.bybit.feed import FUTURES, Document, Feed, Floor, share_text, turnover_text, value_text
+from dbxsdk.sim.bybit.feed import FUTURES, Document, Floor, MarketFeed, turnover_text, value_text
 from dbxsdk.sim.market.market import SymbolMarket, Ticker
 
 _FUNDING_MS = 8 * 3600 * 1000
 
 
-class TickerFeed(Feed):
+class TickerFeed(MarketFeed):
     """``tickers.{symbol}``: on linear and inverse a snapshot and then the changed keys, elsewhere snapshots only."""
 
     def __init__(self, floor: Floor, topic: str, market: SymbolMarket) -> None:
-        super().__init__(floor, topic)
+        super().__init__(floor, topic, market)
         self.seconds = 0.05 if floor.category == "spot" else 0.1
-        self._market = market
-        self._rng = floor.rng(topic)
-        self._interest = self._rng.randrange(100_000, 400_000)
+        self._interest = self.rng.randrange(100_000, 400_000)
         self._known: Document = self._build()
 
     def refresh(self) -> None:
@@ -29,7 +27,7 @@ class TickerFeed(Feed):
         return [self._ticker_frame("snapshot", self._known)]
 
     def advance(self) -> List[Document]:
-        self._interest += self._rng.randint(-2, 2)
+        self._interest += self.rng.randint(-2, 2)
         now = self._build()
         changed = {key: value for key, value in now.items() if self._known.get(key) != value}
         if not changed:
@@ -40,49 +38,38 @@ class TickerFeed(Feed):
         return [self._ticker_frame("snapshot", now)]
 
     def _ticker_frame(self, kind: str, data: Document) -> Document:
-        category, sequence = self.floor.category, self._market.sequence
+        category, sequence = self.floor.category, self.market.sequence
         cross = {} if category == "option" else {"cs": sequence}
         return self._frame(kind, dict(data), sequence=sequence, late_type=category == "spot", **cross)
 
     def _build(self) -> Document:
-        ticker = self._market.ticker()
-        if self.floor.category == "spot":
-            return self._spot(ticker)
-        if self.floor.category == "option":
-            return self._option(ticker)
-        return self._futures(ticker)
-
-    def _spot(self, ticker: Ticker) -> Document:
-        return {
-            "symbol": self._market.instrument.symbol,
+        ticker, category = self.market.ticker(), self.floor.category
+        document = {
+            "symbol": self.market.instrument.symbol,
             "lastPrice": format(ticker.last, "f"),
             "highPrice24h": format(ticker.high_24h, "f"),
             "lowPrice24h": format(ticker.low_24h, "f"),
-            "prevPrice24h": format(ticker.open_24h, "f"),
             "volume24h": format(ticker.base_volume_24h, "f"),
-            "turnover24h": format(ticker.quote_volume_24h, "f"),
-            "price24hPcnt": share_text(ticker.last - ticker.open_24h, ticker.open_24h, "0.0001"),
-            "usdIndexPrice": format(ticker.last, "f"),
+            "turnover24h": turnover_text(self.floor, ticker.quote_volume_24h, ticker.base_volume_24h, ticker.last),
         }
+        if category == "option":
+            totals = {"totalVolume": document["volume24h"], "totalTurnover": document["turnover24h"]}
+            return {**document, **totals, **self._option(ticker)}
+        document["prevPrice24h"] = format(ticker.open_24h, "f")
+        document["price24hPcnt"] = _change(ticker, "0.0001" if category == "spot" else "0.000001")
+        if category == "spot":
+            return {**document, "usdIndexPrice": document["lastPrice"]}
+        return {**document, **self._futures(ticker)}
 
     def _futures(self, ticker: Ticker) -> Document:
-        instrument = self._market.instrument
-        now_ms = self.floor.now_ms()
+        instrument, now_ms = self.market.instrument, self.floor.now_ms()
         return {
-            "symbol": instrument.symbol,
-            "tickDirection": self._market.history[-1].direction if self._market.history else "ZeroPlusTick",
-            "price24hPcnt": share_text(ticker.last - ticker.open_24h, ticker.open_24h, "0.000001"),
-            "lastPrice": format(ticker.last, "f"),
-            "prevPrice24h": format(ticker.open_24h, "f"),
-            "highPrice24h": format(ticker.high_24h, "f"),
-            "lowPrice24h": format(ticker.low_24h, "f"),
-            "prevPrice1h": format(self._market.candle("60", now_ms).open, "f"),
+            "tickDirection": self.market.history[-1].direction if self.market.history else "ZeroPlusTick",
+            "prevPrice1h": format(self.market.candle("60", now_ms).open, "f"),
             "markPrice": format(ticker.last + instrument.tick_size, "f"),
             "indexPrice": format(ticker.last - instrument.tick_size, "f"),
             "openInterest": str(self._interest),
             "openInterestValue": value_text(self.floor, Decimal(self._interest), ticker.last),
-            "turnover24h": turnover_text(self.floor, ticker.quote_volume_24h, ticker.base_volume_24h, ticker.last),
-            "volume24h": format(ticker.base_volume_24h, "f"),
             "fundingIntervalHour": "8",
             "fundingCap": "0.005",
             "nextFundingTime": str(now_ms - now_ms % _FUNDING_MS + _FUNDING_MS),
@@ -97,33 +84,28 @@ class TickerFeed(Feed):
         }
 
     def _option(self, ticker: Ticker) -> Document:
-        instrument = self._market.instrument
-        volume = format(ticker.base_volume_24h, "f")
-        turnover = format(ticker.quote_volume_24h, "f")
+        instrument = self.market.instrument
         return {
-            "symbol": instrument.symbol,
             "bidPrice": instrument.price_text(ticker.bid[0]),
             "bidSize": instrument.size_text(ticker.bid[1]),
             "bidIv": "0.4981",
             "askPrice": instrument.price_text(ticker.ask[0]),
             "askSize": instrument.size_text(ticker.ask[1]),
             "askIv": "0.5043",
-            "lastPrice": format(ticker.last, "f"),
-            "highPrice24h": format(ticker.high_24h, "f"),
-            "lowPrice24h": format(ticker.low_24h, "f"),
             "markPrice": format(ticker.last, "f"),
             "indexPrice": "68000.12",
             "markPriceIv": "0.5012",
             "underlyingPrice": "68040.5",
             "openInterest": str(self._interest),
-            "turnover24h": turnover,
-            "volume24h": volume,
-            "totalVolume": volume,
-            "totalTurnover": turnover,
             "delta": "0.43519211",
             "gamma": "0.00001204",
             "vega": "101.51346281",
             "theta": "-19.9115368",
             "predictedDeliveryPrice": "0",
-            "change24h": share_text(ticker.last - ticker.open_24h, ticker.open_24h, "0.00000001"),
+            "change24h": _change(ticker, "0.00000001"),
         }
+
+
+def _change(ticker: Ticker, places: str) -> str:
+    """Return by what part of the day's first price the last one differs."""
+    return format(((ticker.last - ticker.open_24h) / ticker.open_24h).quantize(Decimal(places)), "f")

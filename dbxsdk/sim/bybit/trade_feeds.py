@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import List
 
-from dbxsdk.sim.bybit.feed import FUTURES, Document, Feed, Floor, turnover_text
+from dbxsdk.sim.bybit.feed import FUTURES, Document, Feed, Floor, MarketFeed, turnover_text
 from dbxsdk.sim.market.candles import Candle
 from dbxsdk.sim.market.market import SymbolMarket, Trade
 
@@ -33,7 +33,7 @@ class TradeFeed(Feed):
         rows = [
             self._row(market, trade)
             for market in self._markets
-            for trade in self.floor.step.trades.get(market.instrument.symbol, ())
+            for trade in self.floor.trades.get(market.instrument.symbol, ())
         ]
         documents = []
         for start in range(0, len(rows), _TRADES_A_FRAME):
@@ -63,12 +63,11 @@ class TradeFeed(Feed):
         return row
 
 
-class KlineFeed(Feed):
+class KlineFeed(MarketFeed):
     """``kline.{interval}.{symbol}``: the open candle about once a second; a closed one once more, confirmed."""
 
     def __init__(self, floor: Floor, topic: str, market: SymbolMarket, interval: str) -> None:
-        super().__init__(floor, topic)
-        self._market = market
+        super().__init__(floor, topic, market)
         self._interval = interval
         self._start_ms = self._candle().start_ms
 
@@ -79,7 +78,7 @@ class KlineFeed(Feed):
         candle = self._candle()
         documents = []
         if candle.start_ms != self._start_ms:
-            closed = self._market.candles.closed(self._interval)
+            closed = self.market.candles.closed(self._interval)
             if closed is not None and closed.start_ms == self._start_ms:
                 documents.append(self._kline_frame(closed, True))
             self._start_ms = candle.start_ms
@@ -87,7 +86,7 @@ class KlineFeed(Feed):
         return documents
 
     def _candle(self) -> Candle:
-        return self._market.candle(self._interval, self.floor.now_ms())
+        return self.market.candle(self._interval, self.floor.now_ms())
 
     def _kline_frame(self, candle: Candle, confirm: bool) -> Document:
         row = {

@@ -16,7 +16,8 @@ import attrs
 from dbxsdk.sim.bybit.access import Gate, Problem
 from dbxsdk.sim.bybit.order import Order
 from dbxsdk.sim.bybit.orders import OrderDesk
-from dbxsdk.sim.bybit.parameters import PARAMETER_ERROR, Refused
+from dbxsdk.sim.bybit.parameters import PARAMETER_ERROR
+from dbxsdk.sim.refused import Refused
 
 Document = Dict[str, Any]
 
@@ -89,22 +90,13 @@ class RateLimits:
         }
 
 
+@attrs.define
 class TradeSession:
     """One connection to ``/v5/trade``."""
 
-    def __init__(self, connection_id: str) -> None:
-        self.connection_id = connection_id
-        self.authenticated = False
-        self.request_ids: Set[str] = set()
-
-
-class _GatewayRefusal(Exception):
-    """A refusal without data, extra information and header."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
+    connection_id: str
+    authenticated: bool = False
+    request_ids: Set[str] = attrs.field(factory=set)
 
 
 class TradeService:
@@ -136,7 +128,7 @@ class TradeService:
             return self._fault(session, document, fault)
         try:
             category, fields = self._check(session, document)
-        except _GatewayRefusal as refused:
+        except Refused as refused:
             return self._refusal(session, document, refused.code, refused.message)
         if op in BATCHES:
             return self._batch(session, document, op[: -len("-batch")], category, fields)
@@ -152,28 +144,28 @@ class TradeService:
         return self._refusal(session, request, 0, "OK")
 
     def _check(self, session: TradeSession, request: Document) -> Tuple[str, Document]:
-        """Check what every order request must have; return its category, and the one object in ``args``.
+        """Check what every order request must have; return its category, and the one object in ``args``. Raises ``Refused``.
 
         That all of these are refused in the gateway's shape is an assumption; it is known of unknown operations and of
         permissions.
         """
         if not session.authenticated:
             # Assumption: no answer to an order before auth is known. The code is that of a key without permission.
-            raise _GatewayRefusal(UNAUTHORISED, "Request not authorized")
+            raise Refused(UNAUTHORISED, "Request not authorized")
         request_id = request.get("reqId", "")
         if not isinstance(request_id, str) or len(request_id) > REQUEST_ID_LENGTH:
-            raise _GatewayRefusal(PARAMETER_ERROR, "Params Error: reqId")
+            raise Refused(PARAMETER_ERROR, "Params Error: reqId")
         if request_id:
             if request_id in session.request_ids:
-                raise _GatewayRefusal(DUPLICATE_ID, "reqId is duplicated")
+                raise Refused(DUPLICATE_ID, "reqId is duplicated")
             session.request_ids.add(request_id)
         self._check_time(request.get("header"))
         args = request.get("args")
         if not isinstance(args, list) or len(args) != 1 or not isinstance(args[0], dict):
-            raise _GatewayRefusal(PARAMETER_ERROR, "Params Error: args")
+            raise Refused(PARAMETER_ERROR, "Params Error: args")
         category = args[0].get("category")
         if category not in CATEGORIES:
-            raise _GatewayRefusal(UNKNOWN_OPERATION, "")
+            raise Refused(UNKNOWN_OPERATION, "")
         return str(category), args[0]
 
     def _check_time(self, header: Any) -> None:
@@ -181,10 +173,10 @@ class TradeService:
         timestamp = _milliseconds(header.get("X-BAPI-TIMESTAMP"))
         window = _milliseconds(header.get("X-BAPI-RECV-WINDOW", RECV_WINDOW_MS))
         if timestamp is None or window is None:
-            raise _GatewayRefusal(PARAMETER_ERROR, "Params Error: header")
+            raise Refused(PARAMETER_ERROR, "Params Error: header")
         now_ms = self._server_ms()
         if not now_ms - window <= timestamp < now_ms + EARLY_MS:
-            raise _GatewayRefusal(
+            raise Refused(
                 TIMESTAMP_ERROR,
                 "invalid request, please check your server timestamp or recv_window param. "
                 f"req_timestamp[{timestamp}],server_timestamp[{now_ms}],recv_window[{window}]",
@@ -196,22 +188,21 @@ class TradeService:
         try:
             order = self._carry_out(operation, category, fields)
         except Refused as refused:
-            code, message, data = refused.code, refused.message, {}
-        else:
-            code, message, data = 0, "OK", {"orderId": order.id, "orderLinkId": order.link_id}
-        return self._reply(session, request, operation, category, code, message, data, {})
+            return self._reply(session, request, operation, category, refused.code, refused.message)
+        data = {"orderId": order.id, "orderLinkId": order.link_id}
+        return self._reply(session, request, operation, category, 0, "OK", data)
 
     def _batch(self, session: TradeSession, request: Document, operation: str, category: str, fields: Document) -> Document:
         orders = fields.get("request")
         most = batch_size(category)
         if not isinstance(orders, list) or not 1 <= len(orders) <= most or not all(isinstance(each, dict) for each in orders):
             message = f"params error: request must have 1 to {most} orders"
-            return self._reply(session, request, operation, category, PARAMETER_ERROR, message, {}, {})
+            return self._reply(session, request, operation, category, PARAMETER_ERROR, message)
         rows: List[Document] = []
         results: List[Document] = []
         granted = category != "option" or self.limits.spend(operation, category, self._server_ms())
         for each in orders:
-            row = {"category": category, "symbol": each.get("symbol", ""), "orderId": "", "orderLinkId": ""}
+            row = {"category": category, "symbol": each.get("symbol", ""), "orderId": ""}
             row["orderLinkId"] = each.get("orderLinkId") or ""
             if operation == "order.create":
                 row["createAt"] = ""
@@ -232,11 +223,7 @@ class TradeService:
     def _carry_out(self, operation: str, category: str, fields: Document, counted: bool = False) -> Order:
         if not counted and not self.limits.spend(operation, category, self._server_ms()):
             raise _too_many()
-        if operation == "order.create":
-            return self._desk.create(category, fields)
-        if operation == "order.amend":
-            return self._desk.amend(category, fields)
-        return self._desk.cancel(category, fields)
+        return self._desk.carry_out(operation, category, fields)
 
     # -- the shapes ------------------------------------------------------------------------------------------------------
 
@@ -248,38 +235,29 @@ class TradeService:
         category: str,
         code: int,
         message: str,
-        data: Document,
-        extra: Document,
+        data: Optional[Document] = None,
+        extra: Optional[Document] = None,
     ) -> Document:
         now_ms = self._server_ms()
-        reply = _begin(request)
-        reply.update(
-            retCode=code,
-            retMsg=message,
-            op=request["op"],
-            data=data,
-            retExtInfo=extra,
-            header={
-                **self.limits.headers(operation, category, now_ms),
-                "Traceid": f"{self._rng.getrandbits(128):032x}",
-                "Timenow": str(now_ms),
-            },
-            connId=session.connection_id,
-        )
-        return reply
+        header = {
+            **self.limits.headers(operation, category, now_ms),
+            "Traceid": f"{self._rng.getrandbits(128):032x}",
+            "Timenow": str(now_ms),
+        }
+        begun = self._refusal(session, request, code, message)
+        return {**begun, "data": data or {}, "retExtInfo": extra or {}, "header": header}
 
     def _refusal(self, session: TradeSession, request: Document, code: int, message: str) -> Document:
         """Return a refusal of the gateway's shape, which the acknowledgement of an authentication has, too."""
-        reply = _begin(request)
-        reply.update(retCode=code, retMsg=message, op=request.get("op", ""), connId=session.connection_id)
-        return reply
+        named = {} if request.get("reqId") is None else {"reqId": request["reqId"]}
+        return {**named, "retCode": code, "retMsg": message, "op": request.get("op", ""), "connId": session.connection_id}
 
     def _fault(self, session: TradeSession, request: Document, fault: Fault) -> Document:
         shown = request if fault.with_req_id else {**request, "reqId": None}
         if not fault.with_header:
             return self._refusal(session, shown, fault.code, fault.message)
         operation = str(request["op"]).replace("-batch", "")
-        return self._reply(session, shown, operation, "linear", fault.code, fault.message, {}, {})
+        return self._reply(session, shown, operation, "linear", fault.code, fault.message)
 
 
 def is_order(document: Any) -> bool:
@@ -290,11 +268,6 @@ def is_order(document: Any) -> bool:
 def batch_size(category: str) -> int:
     """Return how many orders a batch may hold."""
     return 10 if category == "spot" else 20
-
-
-def _begin(request: Document) -> Document:
-    request_id = request.get("reqId")
-    return {} if request_id is None else {"reqId": request_id}
 
 
 def _too_many() -> Refused:

@@ -9,16 +9,17 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 import attrs
 
+from dbxsdk.arguments import check_choice, check_int
 from dbxsdk.sim.bybit.access import Gate, active_seconds
 from dbxsdk.sim.bybit.account import ZERO, Account, Number, Position
 from dbxsdk.sim.bybit.order import Changes, Execution, Order
 from dbxsdk.sim.bybit.orders import OrderDesk
-from dbxsdk.sim.bybit.parameters import Refused
 from dbxsdk.sim.bybit.private_socket import PrivateSession, by_topic, envelope, frame_id
 from dbxsdk.sim.bybit.rows import execution_row, fast_execution_row, greeks_rows, order_row, position_row, wallet_row
 from dbxsdk.sim.bybit.trade_socket import CATEGORIES, Fault, TradeService, TradeSession, is_order
 from dbxsdk.sim.connection import Connection
 from dbxsdk.sim.market.market import Market, Trade
+from dbxsdk.sim.refused import Refused
 from dbxsdk.sim.venue import Venue
 
 PRIVATE = "/v5/private"
@@ -101,23 +102,21 @@ class TradingVenue(Venue):
 
         Raises ``ValueError`` with the venue's code and text if it refuses.
         """
-        return self._by_hand("create", category, fields)
+        return self._by_hand("order.create", category, fields)
 
     def amend_order(self, category: str = "linear", **fields: Any) -> Order:
         """Amend an order as ``order.amend`` would."""
-        return self._by_hand("amend", category, fields)
+        return self._by_hand("order.amend", category, fields)
 
     def cancel_order(self, category: str = "linear", **fields: Any) -> Order:
         """Cancel an order as ``order.cancel`` would."""
-        return self._by_hand("cancel", category, fields)
+        return self._by_hand("order.cancel", category, fields)
 
-    def _by_hand(self, what: str, category: str, fields: Dict[str, Any]) -> Order:
-        if category not in CATEGORIES:
-            raise ValueError(f"category must be one of {', '.join(CATEGORIES)}, not {category!r}")
+    def _by_hand(self, operation: str, category: str, fields: Dict[str, Any]) -> Order:
+        check_choice("category", category, CATEGORIES)
         with self._lock:
-            carry_out = {"create": self._desk.create, "amend": self._desk.amend, "cancel": self._desk.cancel}[what]
             try:
-                order = carry_out(category, fields)
+                order = self._desk.carry_out(operation, category, fields)
             except Refused as refused:
                 raise ValueError(f"{refused.code}: {refused.message}") from None
             self._push_changes()
@@ -129,8 +128,8 @@ class TradingVenue(Venue):
 
         Return its trades. The public feeds report them with the market's next step.
         """
-        if category not in CATEGORIES or side not in ("Buy", "Sell"):
-            raise ValueError(f"category must be one of {', '.join(CATEGORIES)}, and side Buy or Sell")
+        check_choice("category", category, CATEGORIES)
+        check_choice("side", side, ("Buy", "Sell"))
         with self._lock:
             trades = self._desk.trade(category, symbol, side == "Buy", Decimal(size))
             self._push_changes()
@@ -159,8 +158,7 @@ class TradingVenue(Venue):
 
         Without ``with_header`` the answer has the gateway's shape: no ``data``, no ``retExtInfo``, no ``header``.
         """
-        if times < 1:
-            raise ValueError(f"times must be 1 or more, not {times}")
+        check_int("times", times, least=1)
         with self._lock:
             self._service.faults.extend([Fault(code, message, with_req_id, with_header)] * times)
 
@@ -169,8 +167,8 @@ class TradingVenue(Venue):
 
         Otherwise the answers' headers show the documented limits, which are not enforced.
         """
-        if per_second is not None and per_second < 1:
-            raise ValueError(f"per_second must be 1 or more, not {per_second}")
+        if per_second is not None:
+            check_int("per_second", per_second, least=1)
         with self._lock:
             self._service.limits.per_second = per_second
 
@@ -278,7 +276,7 @@ class TradingVenue(Venue):
         }
         if not wanted:
             return
-        now_ms = self._now_us() // 1000
+        now_ms = self._now_ms()
         for channel, rows in self._rows(changes):
             for topic, part in by_topic(channel, rows, wanted):
                 self._frames += 1

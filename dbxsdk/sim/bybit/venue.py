@@ -7,6 +7,7 @@ import uuid
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Collection, Dict, List, Mapping, Optional, Tuple, Union, overload
 
+from dbxsdk.arguments import check_choice
 from dbxsdk.codec import encode
 from dbxsdk.sim.bybit.book_feeds import BookFeed, TopFeed
 from dbxsdk.sim.bybit.feed import Feed, Floor, UnknownTopic
@@ -106,15 +107,12 @@ class BybitVenue(TradingVenue):
         """Return a client for this venue: a ``dbxsdk.BybitPublicClient`` of ``category``, or with the venue's keys (unless
         others are given) a ``BybitPrivateClient`` for ``"private"`` and a ``BybitTradeClient`` for ``"trade"``."""
         # Imported here, because the venue is of use without the clients, too.
-        if category in ("private", "trade"):
-            from dbxsdk.bybit import BybitPrivateClient, BybitTradeClient
+        from dbxsdk.bybit import BybitPrivateClient, BybitPublicClient, BybitTradeClient
 
-            keys = {"api_key": self.api_key, "api_secret": self.api_secret}
-            if category == "private":
-                return BybitPrivateClient(**{"url": self.url(PRIVATE), **keys, **kwargs})
-            return BybitTradeClient(**{"url": self.url(TRADE), **keys, **kwargs})
-        from dbxsdk.bybit import BybitPublicClient
-
+        with_keys = {"private": (BybitPrivateClient, PRIVATE), "trade": (BybitTradeClient, TRADE)}
+        if category in with_keys:
+            client_class, path = with_keys[category]
+            return client_class(**{"url": self.url(path), "api_key": self.api_key, "api_secret": self.api_secret, **kwargs})
         return BybitPublicClient(category, **{"url": self.url(_PUBLIC + category), **kwargs})
 
     # -- misbehaviour on request ---------------------------------------------------------------------------------------
@@ -168,11 +166,12 @@ class BybitVenue(TradingVenue):
             self._answer(connection, replies.pong(document, self._server_ms()))
             return
         if op not in ("subscribe", "unsubscribe"):
-            self._answer(connection, replies.unknown_op(document))
+            self._answer(connection, replies.refuse(document, "error:invalid op"))
             return
         topics = document.get("args")
         if not isinstance(topics, list) or not topics or not all(isinstance(topic, str) for topic in topics):
-            self._answer(connection, replies.bad_args(document))
+            # Assumption: this text is known of other sockets of the venue only.
+            self._answer(connection, replies.refuse(document, "Params Error"))
         elif op == "subscribe":
             self._subscribe(connection, replies, document, topics)
         else:
@@ -210,18 +209,13 @@ class BybitVenue(TradingVenue):
 
     # -- pushes --------------------------------------------------------------------------------------------------------
 
-    def _now_ms(self) -> int:
-        return self._now_us() // 1000
-
     def _floor(self, category: str) -> Floor:
-        try:
-            return self._floors[_PUBLIC + category]
-        except KeyError:
-            raise ValueError(f"category must be one of {', '.join(CATEGORIES)}, not {category!r}") from None
+        check_choice("category", category, CATEGORIES)
+        return self._floors[_PUBLIC + category]
 
     def _advance(self, now_us: int) -> None:
         for floor in self._floors.values():
-            floor.step = floor.market.step(now_us)
+            floor.trades = floor.market.step(now_us)
         super()._advance(now_us)
 
     def _publish(self) -> None:
@@ -246,8 +240,7 @@ def _by_category(symbols: Union[Mapping[str, Collection[str]], Collection[str], 
     if symbols is not None and not isinstance(symbols, Mapping):
         symbols = {"spot": symbols, "linear": symbols}
     for category, traded in (symbols or {}).items():
-        if category not in CATEGORIES:
-            raise ValueError(f"symbols: the category must be one of {', '.join(CATEGORIES)}, not {category!r}")
+        check_choice("symbols: the category", category, CATEGORIES)
         by_category[category] = check_symbols(traded)
     return by_category
 

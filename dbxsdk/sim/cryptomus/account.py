@@ -9,10 +9,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Dict, Iterator, List
 
-import attrs
-
 from dbxsdk.sim.market.market import Market
-from dbxsdk.sim.scripted_account import ScriptedAccount
+from dbxsdk.sim.scripted_account import Event, ScriptedAccount
 
 FEE = Decimal("0.001")
 
@@ -20,17 +18,7 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PART = Decimal(1) / 2
 
 
-@attrs.frozen
-class Event:
-    """One update of the account: its channel, its market or currency, its id, its data."""
-
-    channel: str
-    name: str
-    id: str
-    data: Dict[str, Any]
-
-
-class Account(ScriptedAccount[Event]):
+class Account(ScriptedAccount):
     """Balances by currency, and the orders that change them. Times are seconds since 1970."""
 
     def __init__(self, market: Market, seed: int) -> None:
@@ -72,7 +60,7 @@ class Account(ScriptedAccount[Event]):
                 **more,
             }
             # The ids of the documents' examples.
-            return Event("order", symbol, "1" if kind == "created" else "3", {"type": kind, "info": info})
+            return Event("order", symbol, {"type": kind, "info": info}, "1" if kind == "created" else "3")
 
         yield [state("created", Decimal(0)), self._move(pays, -cost)]
         filled = Decimal(0)
@@ -110,7 +98,7 @@ class Account(ScriptedAccount[Event]):
             "tradeRole": "maker",
             "committedAt": self._now,
         }
-        return Event("deal", symbol, "4", {"info": info})
+        return Event("deal", symbol, {"info": info}, "4")
 
     def _move(self, currency: str, change: Decimal) -> Event:
         old = self.balances[currency]
@@ -122,7 +110,7 @@ class Account(ScriptedAccount[Event]):
             "oldBalance": _text(old),
             "newBalance": _text(new),
         }
-        return Event("balance", currency, "4", {"info": info})
+        return Event("balance", currency, {"info": info}, "4")
 
     def _id(self) -> str:
         return "01" + "".join(self._rng.choices(_ALPHABET, k=24))

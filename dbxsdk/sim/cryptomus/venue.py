@@ -16,15 +16,17 @@ from urllib.parse import parse_qs
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection
 
+from dbxsdk.arguments import check_choice
 from dbxsdk.codec import encode
 from dbxsdk.cryptomus import CryptomusClient
 from dbxsdk.sim.connection import Connection, Frame
-from dbxsdk.sim.cryptomus.account import Account, Event
+from dbxsdk.sim.cryptomus.account import Account
 from dbxsdk.sim.cryptomus.depth import SCALES, ScaledFeed, scaled
 from dbxsdk.sim.cryptomus.documents import market_document, ticker_document, trade_document, update_document
-from dbxsdk.sim.cryptomus.http import Planned, Tokens, json_response, response
-from dbxsdk.sim.market.market import Instrument, Market, Step, Trade, instrument
-from dbxsdk.sim.venue import Venue, check_symbols
+from dbxsdk.sim.cryptomus.tokens import Tokens
+from dbxsdk.sim.http import Planned, response
+from dbxsdk.sim.refused import Refused
+from dbxsdk.sim.spot import SpotVenue
 
 DEFAULT_SYMBOLS = ("BTC_USDT", "ETH_USDT", "TRX_USDT")
 TOKEN_PATH = "/v2/user-api/exchange/account/web-socket/token"
@@ -39,16 +41,9 @@ _INVALID_PAYLOAD = 1007
 _SUCCESS = {"status": "success"}
 _PUBLIC = ("lastprice", "depth", "ticker", "trade")
 _PRIVATE = ("order", "balance", "deal")
-_ACCOUNT_SECONDS = 1.0
 
 
-class _Refused(Exception):
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.error = {"message": message, "code": code}
-
-
-class CryptomusVenue(Venue):
+class CryptomusVenue(SpotVenue):
     """Cryptomus's WebSocket on ``/ws``, and on the same port its HTTP requests: token, markets, depth scales.
 
     Args, beyond those of ``Venue``:
@@ -65,6 +60,8 @@ class CryptomusVenue(Venue):
 
     name = "cryptomus"
     paths = ("/ws",)
+    account_class = Account
+    account_unit_us = 1_000_000
 
     def __init__(
         self,
@@ -75,17 +72,10 @@ class CryptomusVenue(Venue):
         repeat: str = "replace",
         **options: Any,
     ) -> None:
-        if repeat not in REPEATS:
-            raise ValueError(f"repeat must be one of {', '.join(REPEATS)}, not {repeat!r}")
-        super().__init__(**options)
+        check_choice("repeat", repeat, REPEATS)
+        super().__init__(symbols=symbols, **options)
         self.user_id = user_id or str(uuid.uuid4())
         self._repeat = repeat
-        self._market = Market(
-            [_instrument(symbol) for symbol in check_symbols(symbols)], seed=self._seed, start_us=self._start_us
-        )
-        self._account = Account(self._market, self._seed)
-        self._last_step = Step({}, {})
-        self._account_events: List[Event] = []
         self._tokens = Tokens(token_life)
         self._token_requests = 0
         self._planned: Dict[str, Planned] = {}
@@ -94,26 +84,11 @@ class CryptomusVenue(Venue):
 
     # -- for tests -----------------------------------------------------------------------------------------------------
 
-    @property
-    def symbols(self) -> Tuple[str, ...]:
-        """What is traded."""
-        return tuple(self._market.symbols)
-
     def book(self, symbol: str, scale_index: int = 0) -> Dict[str, List[Tuple[Decimal, Decimal]]]:
         """Return the true book at this scale: ``{"bids": [(price, size), ...], "asks": [...]}``, both best first."""
         with self._lock:
             market = self._market.symbols[symbol]
-            bids, asks = scaled(market.book, SCALES[scale_index])
-            price_of, size_of = market.instrument.price_of, market.instrument.size_of
-            return {
-                "bids": [(price_of(tick), size_of(lots)) for tick, lots in bids],
-                "asks": [(price_of(tick), size_of(lots)) for tick, lots in asks],
-            }
-
-    def trades(self, symbol: str) -> List[Trade]:
-        """Return the recent trades, oldest first."""
-        with self._lock:
-            return list(self._market.symbols[symbol].history)
+            return market.instrument.true_levels(*scaled(market.book, SCALES[scale_index]))
 
     def balances(self) -> Dict[str, Decimal]:
         """Return the account's balances by currency."""
@@ -148,13 +123,10 @@ class CryptomusVenue(Venue):
     ) -> None:
         """Answer the next ``times`` requests (None: all) to ``endpoint`` (``"token"``, ``"markets"`` or
         ``"depth_scales"``) with ``status``, ``body`` and ``headers``, in place of the truth."""
-        if endpoint not in ENDPOINTS:
-            raise ValueError(f"endpoint must be one of {', '.join(ENDPOINTS)}, not {endpoint!r}")
-        if not 200 <= status <= 599 or (times is not None and times < 1):
-            raise ValueError("status must be 200 to 599, and times 1 or more")
-        content = body if isinstance(body, bytes) else encode(body).encode()
+        check_choice("endpoint", endpoint, tuple(ENDPOINTS))
+        planned = Planned(status, times, dict(headers or {}), body if isinstance(body, bytes) else encode(body).encode())
         with self._lock:
-            self._planned[ENDPOINTS[endpoint]] = Planned(status, content, dict(headers or {}), times)
+            self._planned[ENDPOINTS[endpoint]] = planned
 
     def accept_http(self) -> None:
         """End ``answer_http()``."""
@@ -205,36 +177,34 @@ class CryptomusVenue(Venue):
             token = parse_qs(query).get("token", [""])[-1]
             if not self._tokens.use(token, self._clock()):
                 # What the venue does with a bad token is not documented; this is what most do.
-                return json_response(401, {"message": "Unauthorized"})
+                return _json(401, {"message": "Unauthorized"})
         return None
 
     def _http(self, path: str, query: str, headers: Mapping[str, str]) -> Response:
         self._token_requests += path == TOKEN_PATH
         planned = self._planned.get(path)
         if planned is not None:
-            if planned.left is not None:
-                planned.left -= 1
-                if planned.left <= 0:
-                    del self._planned[path]
-            return response(planned.status, planned.body, planned.headers)
+            if planned.use_up():
+                del self._planned[path]
+            return planned.response()
         if path == TOKEN_PATH:
             return self._token(headers)
         if path == MARKETS_PATH:
             markets = [market_document(number, each.instrument) for number, each in enumerate(self._market.symbols.values())]
-            return json_response(200, {"result": markets})
+            return _json(200, {"result": markets})
         market = self._market.symbols.get(parse_qs(query).get("symbol", [""])[-1])
         if market is None:  # not documented
-            return json_response(404, {"status": "error", "message": "symbol not found", "data": None})
+            return _json(404, {"status": "error", "message": "symbol not found", "data": None})
         scales = [{"scale": market.instrument.price_text(step), "index": index} for index, step in enumerate(SCALES)]
-        return json_response(200, {"status": "success", "message": "success", "data": scales})
+        return _json(200, {"status": "success", "message": "success", "data": scales})
 
     def _token(self, headers: Mapping[str, str]) -> Response:
         if headers.get("userId") != self.user_id:
-            return json_response(404, {"message": "User not found"})
+            return _json(404, {"message": "User not found"})
         expected = hashlib.md5(base64.b64encode(b"") + self.api_key.encode(), usedforsecurity=False).hexdigest()
         if not hmac.compare_digest(headers.get("sign", "").encode("utf-8", "surrogateescape"), expected.encode()):
-            return json_response(401, {"message": "Invalid sign"})
-        return json_response(200, {"token": self._tokens.issue(self._clock())})
+            return _json(401, {"message": "Invalid sign"})
+        return _json(200, {"token": self._tokens.issue(self._clock())})
 
     # -- requests --------------------------------------------------------------------------------------------------------
 
@@ -245,9 +215,10 @@ class CryptomusVenue(Venue):
         request_id = document.get("id") if isinstance(document, dict) else None
         try:
             method, data, started = self._carry_out(connection, document)
-        except _Refused as refused:
+        except Refused as refused:
             # No example of an error is shown: whether it names the method is an assumption.
-            self._answer(connection, {"id": request_id, "data": None, "error": refused.error})
+            error = {"message": refused.message, "code": refused.code}
+            self._answer(connection, {"id": request_id, "data": None, "error": error})
             return
         answer = {"id": request_id, "method": method, "data": data, "error": None}
         if method is None:
@@ -260,10 +231,10 @@ class CryptomusVenue(Venue):
     def _carry_out(self, connection: Connection, document: Any) -> Tuple[Optional[str], Any, List[str]]:
         """Return the method that the answer names, if any, its data, and the books that it starts with."""
         if not isinstance(document, dict) or isinstance(document.get("id"), bool) or not isinstance(document.get("id"), int):
-            raise _Refused(INVALID_FORMAT, "Invalid message format: id must be an integer")
+            raise Refused(INVALID_FORMAT, "Invalid message format: id must be an integer")
         method, params = document.get("method"), document.get("params")
         if not isinstance(method, str) or not isinstance(params, list) or not all(isinstance(each, str) for each in params):
-            raise _Refused(INVALID_FORMAT, "Invalid message format: method must be a text, params a list of texts")
+            raise Refused(INVALID_FORMAT, "Invalid message format: method must be a text, params a list of texts")
         if method == "ping":
             return "pong", None, []
         channel, _, verb = method.rpartition("_")
@@ -273,21 +244,21 @@ class CryptomusVenue(Venue):
         if channel in (*_PUBLIC, *_PRIVATE) and verb == "unsubscribe":
             self._unsubscribe(connection, channel, params)
             return None, _SUCCESS, []
-        raise _Refused(OTHER_ERROR, "Unknown method")
+        raise Refused(OTHER_ERROR, "Unknown method")
 
     def _subscribe(self, connection: Connection, channel: str, params: List[str]) -> List[str]:
         names = list(dict.fromkeys(params))  # the examples repeat one
         if not names:
-            raise _Refused(OTHER_ERROR, "Nothing to subscribe")
+            raise Refused(OTHER_ERROR, "Nothing to subscribe")
         known = self._names(channel)
         for name in names:
             # What becomes of an unknown market is not documented. Refusing the whole request, without an effect, is
             # the assumption that lets a test see a refusal.
             if name != _ALL and name not in known:
-                raise _Refused(OTHER_ERROR, f"Unknown: {name}")
+                raise Refused(OTHER_ERROR, f"Unknown: {name}")
         present = self._subscribed(connection, channel)
         if present and self._repeat == "refuse":
-            raise _Refused(OTHER_ERROR, "Repeated subscription of the same data type")
+            raise Refused(OTHER_ERROR, "Repeated subscription of the same data type")
         if self._repeat == "replace":
             for topic in present:
                 del connection.topics[topic]
@@ -302,13 +273,13 @@ class CryptomusVenue(Venue):
         if _ALL in params or (not params and channel in _PRIVATE):
             params = [topic.partition(".")[2] for topic in self._subscribed(connection, channel)]
         elif not params:
-            raise _Refused(OTHER_ERROR, "Nothing to unsubscribe")  # documented for the private ones alone
+            raise Refused(OTHER_ERROR, "Nothing to unsubscribe")  # documented for the private ones alone
         for name in params:
             connection.topics.pop(f"{channel}.{name}", None)
 
     def _names(self, channel: str) -> Collection[str]:
         if channel == "balance":
-            return self._account.balances
+            return list(self._account.balances)
         if channel == "depth":
             return [f"{symbol}:{index}" for symbol in self._market.symbols for index in range(len(SCALES))]
         return self._market.symbols
@@ -319,34 +290,21 @@ class CryptomusVenue(Venue):
     def _begin(self, connection: Connection, name: str) -> None:
         """Send the whole book to one connection. That it comes first is not documented; the sibling venue does so."""
         if name not in self._feeds or not self._wanting("depth", name, but=connection):
-            self._feeds[name] = self._feed(name)
+            symbol, _, index = name.partition(":")
+            self._feeds[name] = ScaledFeed(self._market.symbols[symbol].book, SCALES[int(index)])
         bids, asks = self._feeds[name].snapshot()
         self._push([connection], self._depth(name, bids, asks, full_reload=True))
 
-    def _feed(self, name: str) -> ScaledFeed:
-        symbol, _, index = name.partition(":")
-        return ScaledFeed(self._market.symbols[symbol].book, SCALES[int(index)])
-
     def _wanting(self, channel: str, name: str, but: Optional[Connection] = None) -> List[Connection]:
-        topics = (f"{channel}.{name}", f"{channel}.{_ALL}")
-        return [
-            each
-            for each in self._connections.values()
-            if each is not but and (topics[0] in each.topics or topics[1] in each.topics)
-        ]
+        topics = {f"{channel}.{name}", f"{channel}.{_ALL}"}
+        return [each for each in self._connections.values() if each is not but and topics & each.topics.keys()]
 
     # -- pushes ----------------------------------------------------------------------------------------------------------
-
-    def _advance(self, now_us: int) -> None:
-        self._last_step = self._market.step(now_us)
-        self._account_events = []
-        if self._each(_ACCOUNT_SECONDS):
-            self._account_events = self._account.act(now_us // 1_000_000)
 
     def _publish(self) -> None:
         now = self._now_us() // 1_000_000
         each_second = self._each(1.0)
-        for symbol, trades in self._last_step.trades.items():
+        for symbol, trades in self._last_trades.items():
             market = self._market.symbols[symbol]
             if trades:
                 rows = [trade_document(trade) for trade in trades]
@@ -370,17 +328,13 @@ class CryptomusVenue(Venue):
     def _depth(self, name: str, bids: List[Any], asks: List[Any], full_reload: bool) -> Dict[str, Any]:
         symbol, _, index = name.partition(":")
         traded = self._market.symbols[symbol].instrument
-
-        def texts(levels: List[Any]) -> List[List[str]]:
-            return [[traded.price_text(tick), traded.size_text(lots)] for tick, lots in levels]
-
         data = {
             "symbol": symbol,
             "timestamp": self._now_us() // 1_000_000,
             "full_reload": full_reload,
             "scale_index": int(index),
-            "asks": texts(asks),
-            "bids": texts(bids),
+            "asks": traded.level_texts(asks),
+            "bids": traded.level_texts(bids),
         }
         return update_document("depth", data)
 
@@ -388,8 +342,5 @@ class CryptomusVenue(Venue):
         return encode(document)
 
 
-def _instrument(symbol: str) -> Instrument:
-    base, underscore, quote = symbol.partition("_")
-    if not (base and underscore and quote):
-        raise ValueError(f"symbols must be of the form BASE_QUOTE, not {symbol!r}")
-    return instrument(symbol, base, quote)
+def _json(status: int, document: Any) -> Response:
+    return response(status, encode(document).encode(), {"Content-Type": "application/json"})

@@ -9,7 +9,7 @@ import random
 from decimal import Decimal
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
-from dbxsdk.sim.dbot.market import BASE_SYMBOL, BASE_TOKEN, BASE_USD, DBotMarket, PairTrade, address, transaction_hash
+from dbxsdk.sim.dbot.market import BASE_SYMBOL, BASE_TOKEN, BASE_USD, DBotMarket, Pair, PairTrade, address, transaction_hash
 
 Document = Dict[str, Any]
 
@@ -17,6 +17,7 @@ _DECIMALS = 6
 _BASE_DECIMALS = 9
 _FEE = Decimal("0.005")
 _EXIT_LIFE_MS = 43_200_000
+_SLIPPAGE = "simulate:SlippageToleranceExceeded\n"
 
 
 class Refused(Exception):
@@ -47,9 +48,8 @@ class Execution:
         self._now_ms = now_ms
         self._block += 1
         # Exits and limits first: what a swap of this step makes is looked at in the next one.
-        results = [result for result in map(self._watch, list(self.limit.values())) if result is not None]
-        results += [result for result in map(self._trail, list(self.trailing.values())) if result is not None]
-        results += [result for result in map(self._carry_swap, list(self.swap.values())) if result is not None]
+        steps = ((self._watch, self.limit), (self._trail, self.trailing), (self._carry_swap, self.swap))
+        results = [result for step, tasks in steps for task in list(tasks.values()) if (result := step(task)) is not None]
         for trade in trades:
             for task in list(self.follow.values()):
                 if task["enabled"] and trade.wallet in task["targetIds"]:
@@ -69,11 +69,9 @@ class Execution:
         pair = self._market.find(params.get("pair"))
         head = {"id": f"{order['id']}_{params['type']}", "source": "swap_order", "chain": order["chain"]}
         if pair is None or read_number(params, "maxSlippage", 0.1) == 0:
-            reason = "simulate:AccountNotFound\n" if pair is None else "simulate:SlippageToleranceExceeded\n"
+            reason = "simulate:AccountNotFound\n" if pair is None else _SLIPPAGE
             order.update(state="fail", errorCode="E_OTHERS", errorMessage=reason)
-            token = params.get("pair") if pair is None else pair.token
-            where = {"wallet": self.wallets[order["_wallet"]], "type": params["type"], "token": token}
-            return self._failure(head, {**where, "pair": params.get("pair"), "symbol": pair.symbol if pair else None}, reason)
+            return self._failure(head, order["_wallet"], params["type"], pair, params.get("pair"), reason)
         amount = Decimal(str(params["amountOrPercent"]))
         result = self._success(head, pair.pair, order["_wallet"], params["type"], amount)
         link = f"https://example.org/tx/{result['hash']}"
@@ -82,39 +80,48 @@ class Execution:
             self._make_exits(params, order["id"], pair.pair, order["_wallet"])
         return result
 
-    def _make_exits(self, params: Mapping[str, Any], source_id: str, pair_name: str, wallet: str) -> None:
+    def _make_exits(self, params: Document, source_id: str, pair_name: str, wallet: str) -> None:
         pair, price = self._market.pairs[pair_name], self._market.price_usd(pair_name)
-        common = {
+        source = {**self._sale(pair, params.get("chain"), wallet), "source": "swap_order", "sourceId": source_id}
+        for name, kind, direction in (("stopEarn", "take_profit", 1), ("stopLoss", "stop_loss", -1)):
+            for group in _groups(params, name):
+                trigger = price * (1 + direction * Decimal(str(group.get("pricePercent", 0))))
+                self._add(
+                    self.limit,
+                    source,
+                    triggerPriceUsd=format(trigger, "f"),
+                    triggerDirection="up" if direction > 0 else "down",
+                    currencyAmountUI=group.get("amountPercent", 1),
+                    _kind=f"swap_{kind}",
+                    _expires=self._now_ms + params.get("pnlOrderExpireDelta", _EXIT_LIFE_MS),
+                )
+        for group in params.get("trailingStopGroup") or ():
+            self._add(self.trailing, source, _drop=Decimal(str(group.get("pricePercent", 0))), _peak=price)
+        if params.get("migrateSellPercent"):
+            self._add(self.migrate, source, amountPercent=params["migrateSellPercent"])
+
+    def _sale(self, pair: Pair, chain: Any, wallet: str) -> Document:
+        """Return what all exits have in common."""
+        return {
             "state": "init",
             "enabled": True,
-            "chain": params.get("chain"),
+            "chain": chain,
             "pair": pair.pair,
             "token": pair.token,
             "walletId": wallet,
             "groupId": None,
-            "source": "swap_order",
-            "sourceId": source_id,
             "tradeType": "sell",
         }
-        for name, kind, direction in (("stopEarn", "take_profit", 1), ("stopLoss", "stop_loss", -1)):
-            for group in _groups(params, name):
-                trigger = price * (1 + direction * Decimal(str(group.get("pricePercent", 0))))
-                id_ = self._id()
-                self.limit[id_] = {
-                    **common,
-                    "id": id_,
-                    "triggerPriceUsd": format(trigger, "f"),
-                    "triggerDirection": "up" if direction > 0 else "down",
-                    "currencyAmountUI": group.get("amountPercent", 1),
-                    "_kind": f"swap_{kind}",
-                    "_expires": self._now_ms + params.get("pnlOrderExpireDelta", _EXIT_LIFE_MS),
-                }
-        for group in params.get("trailingStopGroup") or ():
-            id_ = self._id()
-            self.trailing[id_] = {**common, "id": id_, "_drop": Decimal(str(group.get("pricePercent", 0))), "_peak": price}
-        if params.get("migrateSellPercent"):
-            id_ = self._id()
-            self.migrate[id_] = {**common, "id": id_, "amountPercent": params["migrateSellPercent"]}
+
+    def _add(self, tasks: Dict[str, Document], document: Document, **more: Any) -> str:
+        """Add a task under an id of its own, which is returned."""
+        id_ = self._id()
+        tasks[id_] = {**document, **more, "id": id_}
+        return id_
+
+    def _id(self) -> str:
+        self._count += 1
+        return f"local{self._count:06d}"
 
     def _watch(self, order: Document) -> Optional[Document]:
         """True if the price of a limit order or an exit has come."""
@@ -149,33 +156,24 @@ class Execution:
         buying = task.get("buySettings") or {}
         if trade.buy and buying.get("maxSlippage") == 0:
             # Failures of copies were seen with "fail" for their type, which hides the direction.
-            where = {"wallet": self.wallets[task["walletId"]], "type": "fail", "token": trade.pair.token}
-            reason = "simulate:SlippageToleranceExceeded\n"
-            return self._failure(head, {**where, "pair": trade.pair.pair, "symbol": trade.pair.symbol}, reason)
+            return self._failure(head, task["walletId"], "fail", trade.pair, trade.pair.pair, _SLIPPAGE)
         if trade.buy and not any(order["sourceId"] == task["id"] for order in self._exits("follow_order")):
             self._guard_copy(task, trade)
         return self._success(head, trade.pair.pair, task["walletId"], direction, Decimal("0.1"))
 
     def _guard_copy(self, task: Document, trade: PairTrade) -> None:
         """Make the take profit task of a copy, out of the market's reach, so that it stays visible."""
-        id_ = self._id()
-        self.limit[id_] = {
-            "id": id_,
-            "state": "init",
-            "enabled": True,
-            "chain": task["chain"],
-            "pair": trade.pair.pair,
-            "token": trade.pair.token,
-            "walletId": task["walletId"],
-            "groupId": task["groupId"],
-            "source": "follow_order",
-            "sourceId": task["id"],
-            "tradeType": "sell",
-            "triggerPriceUsd": format(trade.price_usd * 100, "f"),
-            "triggerDirection": "up",
-            "currencyAmountUI": 1,
-            "_kind": "follow_take_profit",
-        }
+        self._add(
+            self.limit,
+            self._sale(trade.pair, task["chain"], task["walletId"]),
+            groupId=task["groupId"],
+            source="follow_order",
+            sourceId=task["id"],
+            triggerPriceUsd=format(trade.price_usd * 100, "f"),
+            triggerDirection="up",
+            currencyAmountUI=1,
+            _kind="follow_take_profit",
+        )
 
     # -- results of trades -------------------------------------------------------------------------------------
 
@@ -206,7 +204,10 @@ class Execution:
             "dbotFee": str(int(base * _FEE * 10**_BASE_DECIMALS)),
         }
 
-    def _failure(self, head: Document, where: Document, reason: str) -> Document:
+    def _failure(
+        self, head: Document, wallet: str, type_: str, pair: Optional[Pair], asked: Any, reason: str
+    ) -> Document:
+        """Return the result of a trade that was not made; ``asked`` is the pair as it was named."""
         return {
             "subSource": None,
             **head,
@@ -215,17 +216,17 @@ class Execution:
             "hash": None,
             "createAt": self._now_ms,
             "timestamp": None,
-            **where,
+            "wallet": self.wallets[wallet],
+            "type": type_,
+            "token": pair.token if pair else asked,
+            "pair": asked,
+            "symbol": pair.symbol if pair else None,
             "errorCode": "E_OTHERS",
             "errorMessage": reason,
         }
 
     def _exits(self, source: str) -> List[Document]:
         return [order for order in self.limit.values() if order["source"] == source]
-
-    def _id(self) -> str:
-        self._count += 1
-        return f"local{self._count:06d}"
 
 
 def _amount(amount: Decimal, decimals: int, contract: str, name: str, symbol: str) -> Document:

@@ -73,7 +73,7 @@ class DBotMarket:
     def step(self, now_us: int) -> List[PairTrade]:
         """Move the market on and return the trades of the step."""
         trades = [
-            self._trade(trade) for several in self._market.step(now_us).trades.values() for trade in several
+            self._trade(trade) for several in self._market.step(now_us).values() for trade in several
         ]
         for trade in trades:
             self._recent[trade.pair.pair].append(trade)

@@ -99,20 +99,15 @@ class Tasks(Execution):
         if not 0 <= read_number(params, "maxSlippage", 0.1) <= 1:
             raise Refused("maxSlippage must be 0 to 1")
         order = {
-            "id": self._id(),
             "chain": params.get("chain"),
             "tradeType": params["type"],
             "state": "init",
             "txPriceUsd": None,
-            "swapHash": "",
-            "swapLink": "",
-            "errorCode": "",
-            "errorMessage": "",
+            **dict.fromkeys(("swapHash", "swapLink", "errorCode", "errorMessage"), ""),
             "_params": params,
             "_wallet": wallet,
         }
-        self.swap[order["id"]] = order
-        return str(order["id"])
+        return self._add(self.swap, order)
 
     def _get_swaps(self, params: Document) -> Any:
         # The newest first: the order of the request is not kept, as the page's sample shows.
@@ -128,23 +123,18 @@ class Tasks(Execution):
             raise Refused("settings must hold at least one order")
         for setting in settings:
             _check_limit(setting if isinstance(setting, dict) else {})
-        ids = []
-        for setting in settings:
-            order = {
-                "id": self._id(),
-                "state": "init",
-                "chain": params.get("chain"),
-                "pair": pair.pair,
-                "token": pair.token,
-                "walletId": params["walletId"],
-                "groupId": params.get("groupId"),
-                "source": "limit_order",
-                "sourceId": None,
-                **{"enabled": True, **setting},
-            }
-            self.limit[order["id"]] = order
-            ids.append(order["id"])
-        return {"ids": ids}
+        order = {
+            "state": "init",
+            "enabled": True,
+            "chain": params.get("chain"),
+            "pair": pair.pair,
+            "token": pair.token,
+            "walletId": params["walletId"],
+            "groupId": params.get("groupId"),
+            "source": "limit_order",
+            "sourceId": None,
+        }
+        return {"ids": [self._add(self.limit, {**order, **setting}) for setting in settings]}
 
     def _update_limit(self, params: Document) -> Any:
         order = _one(self.limit, params.get("id"))
@@ -176,13 +166,13 @@ class Tasks(Execution):
         targets = params.get("targetIds")
         if not isinstance(targets, list) or not targets:
             raise Refused("targetIds must hold at least one wallet")
-        id_ = params.get("id")
-        if id_ is None:
-            id_ = self._id()
-        else:
-            _one(self.follow, id_)
         # What is left out is reset, not kept.
-        self.follow[id_] = {**_FOLLOW_DEFAULTS, **params, "id": id_, "accountId": "local"}
+        task = {**_FOLLOW_DEFAULTS, **params, "accountId": "local"}
+        if params.get("id") is None:
+            self._add(self.follow, task)
+        else:
+            _one(self.follow, params["id"])
+            self.follow[params["id"]] = task
         return Done
 
     def _toggle_follow(self, ids: List[Any], params: Document) -> Any:
@@ -213,17 +203,14 @@ class Tasks(Execution):
             raise Refused("buySettings must be an object")
         if not 0 <= read_number(params, "expireDelta", 0) <= 432_000_000:
             raise Refused("expireDelta must be 432000000 at most")
-        order = {**params, "id": self._id(), "state": "init", "_expires": self._now_ms + params.get("expireDelta", 0)}
-        self.snipe[order["id"]] = order
-        return {"id": order["id"]}
+        expires = self._now_ms + params.get("expireDelta", 0)
+        return {"id": self._add(self.snipe, params, state="init", _expires=expires)}
 
     def _create_dev(self, params: Document) -> Any:
         self._check_wallet(params.get("walletId"))
         if not 0 <= read_number(params, "minDevSellPercent") <= 1:
             raise Refused("minDevSellPercent must be 0 to 1")
-        order = {"enabled": True, **params, "id": self._id(), "state": "init"}
-        self.dev[order["id"]] = order
-        return {"id": order["id"]}
+        return {"id": self._add(self.dev, {"enabled": True, **params}, state="init")}
 
     def _toggle_dev(self, params: Document) -> Any:
         if not isinstance(params.get("enabled"), bool):

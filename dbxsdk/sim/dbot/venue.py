@@ -14,6 +14,7 @@ from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 from websockets.sync.server import ServerConnection
 
+from dbxsdk.arguments import check_choice
 from dbxsdk.codec import encode
 from dbxsdk.sim.connection import Connection, Frame, Wire
 from dbxsdk.sim.dbot.execution import Document, Refused
@@ -68,10 +69,10 @@ class DBotVenue(Venue):
         answer_order: str = "in_order",
         **options: Any,
     ) -> None:
-        _check("plan", plan, ("free", "plus", "pro", "enterprise"))
-        _check("subscriptions", subscriptions, ("replace", "add"))
-        _check("unknown_methods", unknown_methods, ("silent", "error"))
-        _check("answer_order", answer_order, ("in_order", "shuffled"))
+        check_choice("plan", plan, ("free", "plus", "pro", "enterprise"))
+        check_choice("subscriptions", subscriptions, ("replace", "add"))
+        check_choice("unknown_methods", unknown_methods, ("silent", "error"))
+        check_choice("answer_order", answer_order, ("in_order", "shuffled"))
         super().__init__(**options)
         self._plan = plan
         self._replaces = subscriptions == "replace"
@@ -110,7 +111,7 @@ class DBotVenue(Venue):
     def tasks(self, kind: str) -> Dict[str, Document]:
         """Return the account's tasks by id: ``"swap"``, ``"limit"`` (with take profit and stop loss), ``"trailing"``,
         ``"migrate"``, ``"follow"``, ``"snipe"`` or ``"dev"``."""
-        _check("kind", kind, ("swap", "limit", "trailing", "migrate", "follow", "snipe", "dev"))
+        check_choice("kind", kind, ("swap", "limit", "trailing", "migrate", "follow", "snipe", "dev"))
         with self._lock:
             return {id_: dict(task) for id_, task in getattr(self._tasks, kind).items()}
 
@@ -118,7 +119,7 @@ class DBotVenue(Venue):
         """Make a copy trading task of one of the market's wallets and return its id."""
         params = {"name": name, "enabled": enabled, "walletId": WALLET_IDS[0], "targetIds": [self.wallets[0]]}
         with self._lock:
-            self._tasks.carry_out("createOrUpdateFollowOrder", params, self._now_us() // 1000)
+            self._tasks.carry_out("createOrUpdateFollowOrder", params, self._now_ms())
             return list(self._tasks.follow)[-1]
 
     def hold_answers(self) -> None:
@@ -148,7 +149,7 @@ class DBotVenue(Venue):
         """A ``DBotTradeClient`` (``"trade"``) or a ``DBotDataClient`` (``"data"``) for this venue, with its key."""
         from dbxsdk.dbot import DBotDataClient, DBotTradeClient  # here: the venue is of use without them, too
 
-        _check("socket", socket, ("trade", "data"))
+        check_choice("socket", socket, ("trade", "data"))
         if socket == "data":
             return DBotDataClient(**{"api_key": self.api_key, "url": self.url(DATA), **kwargs})
         return DBotTradeClient(**{"api_key": self.api_key, "url": self.url(TRADE), **kwargs})
@@ -191,7 +192,7 @@ class DBotVenue(Venue):
                 self._reply(connection, document, {"err": True, "res": "method not found"})
             return
         try:
-            res = self._tasks.carry_out(str(method), document.get("params"), self._now_us() // 1000)
+            res = self._tasks.carry_out(str(method), document.get("params"), self._now_ms())
         except Refused as refused:
             self._reply(connection, document, {"err": True, "res": str(refused)})
             return
@@ -249,7 +250,7 @@ class DBotVenue(Venue):
 
     def _acknowledge(self, connection: Connection, type_: str, message: str) -> None:
         types = list(dict.fromkeys(topic.partition(".")[0] for topic in connection.topics))
-        result = {"type": type_, "t": self._now_us() // 1000, "subscribed": types, "message": message}
+        result = {"type": type_, "t": self._now_ms(), "subscribed": types, "message": message}
         self._answer(connection, {"status": "ack", "method": "subscribeResponse", "result": result})
 
     # -- pushes --------------------------------------------------------------------------------------------------------
@@ -266,7 +267,7 @@ class DBotVenue(Venue):
             connections = [each for each in self._connections.values() if topics & each.topics.keys()]
             self._push(connections, {"method": "tradeResultNotify", "result": result})
         self._publish_trades()
-        now_ms = self._now_us() // 1000
+        now_ms = self._now_ms()
         if self._each(1.0):
             self._publish_figures(now_ms)
         for type_, seconds in (("newPairInfo", _NEW_PAIR_SECONDS), ("migratedPairInfo", _MIGRATED_SECONDS)):
@@ -359,8 +360,3 @@ def _count_pings(wire: Wire) -> None:
 
     patched.process_event = process_event
     patched.recv = recv
-
-
-def _check(name: str, value: Any, choices: Tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")

@@ -7,19 +7,16 @@ effect; the balances follow. The orders do not rest in the market's book: they a
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List
 
 from dbxsdk.sim.market.market import Market
-from dbxsdk.sim.scripted_account import ScriptedAccount
-
-Event = Tuple[str, str, Dict[str, Any]]
-"""``(channel, symbol or currency, document)``."""
+from dbxsdk.sim.scripted_account import Event, ScriptedAccount
 
 _UNFILLED, _PARTIAL, _FILLED, _CANCELLED, _CANCELLED_PARTIAL = 0, 1, 2, 3, 4
 _ALGO_CANCELLED, _ALGO_READY, _ALGO_EFFECTING, _ALGO_SUCCESS = -1, 0, 1, 2
 
 
-class Account(ScriptedAccount[Event]):
+class Account(ScriptedAccount):
     """Balances by currency, as ``[free, used]``, and the course of orders that changes them. Times are ms since 1970."""
 
     def __init__(self, market: Market, seed: int) -> None:
@@ -63,7 +60,7 @@ class Account(ScriptedAccount[Event]):
                 status=status,
                 timestamp=self._now,
             )
-            return ("order", symbol, document)
+            return Event("order", symbol, document)
 
         self._move(pays, -amount * rate, amount * rate)
         yield [state(_UNFILLED, Decimal(0)), self._balance(pays)]
@@ -92,7 +89,7 @@ class Account(ScriptedAccount[Event]):
             "trigger_price": format(price, "f"),
         }
         for status in (_ALGO_READY, _ALGO_EFFECTING, _ALGO_SUCCESS) if end == _ALGO_SUCCESS else (_ALGO_READY, end):
-            yield [("order_algo", symbol, dict(order, status=status, timestamp=self._now))]
+            yield [Event("order_algo", symbol, dict(order, status=status, timestamp=self._now))]
 
     def _move(self, currency: str, free: Decimal, used: Decimal) -> None:
         balance = self.balances[currency]
@@ -107,4 +104,4 @@ class Account(ScriptedAccount[Event]):
             "total": format(free + used, "f"),
             "used": format(used, "f"),
         }
-        return ("balance", currency, document)
+        return Event("balance", currency, document)

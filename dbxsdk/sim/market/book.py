@@ -24,7 +24,6 @@ class Side:
         self._keys: List[int] = []  # sign * tick, ascending: the best is always the first
         self._lots: Dict[int, int] = {}
         self._pinned: Dict[int, int] = {}  # of these lots, those that set() leaves alone
-        self._before: Dict[int, int] = {}  # the lots, at the last commit(), of every tick touched since
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -46,7 +45,6 @@ class Side:
         old = self._lots.get(tick, 0)
         if lots == old:
             return
-        self._before.setdefault(tick, old)
         key = self._sign * tick
         if lots == 0:
             del self._lots[tick]
@@ -82,13 +80,6 @@ class Side:
         lots, sign = self._lots, self._sign
         return [(sign * key, lots[sign * key]) for key in self._keys[:depth]]
 
-    def commit(self) -> List[Level]:
-        """Return what changed since the last commit, best first."""
-        changed = [(tick, self.lots(tick)) for tick, old in self._before.items() if self.lots(tick) != old]
-        self._before.clear()
-        changed.sort(key=lambda level: self._sign * level[0])
-        return changed
-
 
 class Book:
     """Both sides. The caller keeps the best bid below the best ask."""
@@ -96,10 +87,6 @@ class Book:
     def __init__(self) -> None:
         self.bids = Side(bids=True)
         self.asks = Side(bids=False)
-
-    def commit(self) -> Changes:
-        """Return what changed on both sides since the last commit."""
-        return self.bids.commit(), self.asks.commit()
 
 
 class DepthFeed:
@@ -123,11 +110,14 @@ class DepthFeed:
 
     def advance(self) -> Changes:
         """Move on to the book's present state and return what that changes."""
-        bids = dict(self._book.bids.levels(self._depth))
-        asks = dict(self._book.asks.levels(self._depth))
+        bids, asks = map(dict, self._window())
         changes = _difference(self._bids, bids, best_is_high=True), _difference(self._asks, asks, best_is_high=False)
         self._bids, self._asks = bids, asks
         return changes
+
+    def _window(self) -> Tuple[List[Level], List[Level]]:
+        """Return what is shown of the present book, best first."""
+        return self._book.bids.levels(self._depth), self._book.asks.levels(self._depth)
 
 
 def _difference(old: Dict[int, int], new: Dict[int, int], best_is_high: bool) -> List[Level]:

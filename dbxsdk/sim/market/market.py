@@ -4,7 +4,7 @@ Others may trade in it, too: ``Market.take`` is a taker's order, ``SymbolMarket.
 the book beside those of the makers until a taker reaches it.
 
 Nothing here knows a venue, a clock or a thread. ``Market.step(now_us)`` moves every symbol on by one step and returns
-what happened; the venue decides when, and to whom it is sent. Each symbol has a random generator of its own, seeded
+its trades; the venue decides when, and to whom it is sent. Each symbol has a random generator of its own, seeded
 by the market's seed and its name, so that one symbol's course does not depend on which others are traded beside it.
 """
 
@@ -13,11 +13,11 @@ from __future__ import annotations
 import random
 from collections import deque
 from decimal import Decimal
-from typing import Deque, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Deque, Dict, Iterable, List, Optional, Tuple
 
 import attrs
 
-from dbxsdk.sim.market.book import Book, Changes, Level, Side
+from dbxsdk.sim.market.book import Book, Level, Side
 from dbxsdk.sim.market.candles import Candle, Candles
 
 LEVELS = 240
@@ -55,6 +55,14 @@ class Instrument:
     def size_text(self, lots: int) -> str:
         """Return the size with all the places of the lot size; plain ``"0"`` for a level that is gone."""
         return format(self.lot_size * lots, "f") if lots else "0"
+
+    def level_texts(self, levels: Iterable[Level]) -> List[List[str]]:
+        return [[self.price_text(tick), self.size_text(lots)] for tick, lots in levels]
+
+    def true_levels(self, bids: Iterable[Level], asks: Iterable[Level]) -> Dict[str, List[Tuple[Decimal, Decimal]]]:
+        """Return ``{"bids": [(price, size), ...], "asks": [...]}``."""
+        sides = {"bids": bids, "asks": asks}
+        return {name: [(self.price_of(tick), self.size_of(lots)) for tick, lots in side] for name, side in sides.items()}
 
 
 @attrs.frozen
@@ -105,14 +113,6 @@ class Ticker:
     ask: Level
 
 
-@attrs.frozen
-class Step:
-    """What one step did, by symbol."""
-
-    trades: Mapping[str, List[Trade]]
-    changes: Mapping[str, Changes]
-
-
 class SymbolMarket:
     """One symbol: its book, its trades, its day and its candles."""
 
@@ -141,7 +141,6 @@ class SymbolMarket:
         self._turnover = self._volume_lots * self._anchor  # in ticks times lots
         self._fill(self.book.bids, self._anchor, -1)
         self._fill(self.book.asks, self._anchor + 1, 1)
-        self.book.commit()
 
     # -- what it shows ---------------------------------------------------------------------------------------------
 
@@ -162,11 +161,7 @@ class SymbolMarket:
 
     def levels(self, depth: Optional[int] = None) -> Dict[str, List[Tuple[Decimal, Decimal]]]:
         """``{"bids": [(price, size), ...], "asks": [...]}``, both best first."""
-        instrument = self.instrument
-        return {
-            name: [(instrument.price_of(tick), instrument.size_of(lots)) for tick, lots in side.levels(depth)]
-            for name, side in (("bids", self.book.bids), ("asks", self.book.asks))
-        }
+        return self.instrument.true_levels(self.book.bids.levels(depth), self.book.asks.levels(depth))
 
     def candle(self, interval: str, now_ms: int) -> Candle:
         """Return the candle of ``interval`` that is open at ``now_ms``."""
@@ -174,8 +169,8 @@ class SymbolMarket:
 
     # -- how it moves ----------------------------------------------------------------------------------------------
 
-    def step(self, now_us: int, next_id: int) -> Tuple[List[Trade], Changes]:
-        """Move on by one step; return the trades and the changes of the book since the last one, those from outside too.
+    def step(self, now_us: int, next_id: int) -> List[Trade]:
+        """Move on by one step; return the trades since the last one, those from outside too.
 
         ``next_id`` is the id for the first of the new trades.
         """
@@ -188,7 +183,7 @@ class SymbolMarket:
         self._churn(self.book.asks, 1)
         self.sequence += 1 + self._rng.randrange(20)
         self.history.extend(trades)
-        return early + trades, self.book.commit()
+        return early + trades
 
     def _take_some(self, now_us: int, next_id: int) -> List[Trade]:
         rng = self._rng
@@ -202,7 +197,8 @@ class SymbolMarket:
             for match in self._match(side.tick(0), wanted, buy, now_us, next_id + len(trades)):
                 wanted -= int(match.trade.size / self.instrument.lot_size)
                 trades.append(match.trade)
-                self._keep_fill(match)
+                if match.maker is not None:
+                    self.fills.append(match)
         return trades
 
     def take(
@@ -271,10 +267,6 @@ class SymbolMarket:
             matches.append(Match(self._print(tick, lots, buy, now_us, next_id + len(matches)), order.key))
             wanted -= lots
         return matches
-
-    def _keep_fill(self, match: Match) -> None:
-        if match.maker is not None:
-            self.fills.append(match)
 
     def _print(self, tick: int, lots: int, buy: bool, now_us: int, trade_id: int) -> Trade:
         if tick != self._last_tick:
@@ -354,14 +346,13 @@ class Market:
         for number in range(WARM_UP_STEPS, 0, -1):
             self.step(start_us - number * WARM_UP_STEP_US)
 
-    def step(self, now_us: int) -> Step:
-        """Move every symbol on by one step, at the time ``now_us`` (microseconds since 1970)."""
+    def step(self, now_us: int) -> Dict[str, List[Trade]]:
+        """Move every symbol on by one step, at the time ``now_us`` (microseconds since 1970); return its trades."""
         trades: Dict[str, List[Trade]] = {}
-        changes: Dict[str, Changes] = {}
         for symbol, market in self.symbols.items():
-            trades[symbol], changes[symbol] = market.step(now_us, self._next_id)
+            trades[symbol] = market.step(now_us, self._next_id)
             self._next_id += len(trades[symbol])
-        return Step(trades, changes)
+        return trades
 
     def take(
         self,

@@ -138,3 +138,18 @@ def test_the_package_exports_what_it_lists() -> None:
     for name in dbxsdk.bybit.__all__:
         exported = getattr(dbxsdk.bybit, name)
         assert inspect.isclass(exported) or inspect.isfunction(exported) or isinstance(exported, dbxsdk.Channel)
+
+
+@pytest.mark.parametrize("symbol, error", [
+    *((bad, ValueError) for bad in ("", " ", "ABC USDT", "ABCUSDT ", "\tABC", "ABC\r\n", "ABC\x7f", "\ud800")),
+    *((bad, TypeError) for bad in (None, 1, b"ABCUSDT", ["ABCUSDT"])),
+])
+def test_bad_symbols(symbol: Any, error: Any) -> None:
+    with pytest.raises(error, match="symbols"):
+        BybitPublicClient("linear").subscribe("tickers", ["GOODUSDT", symbol], callback=callback)
+
+
+@pytest.mark.parametrize("method, error", [(None, TypeError), (1, TypeError), (b"ping", TypeError), ("", ValueError)])
+def test_bad_methods(method: Any, error: Any) -> None:
+    with pytest.raises(error, match="method"):
+        BybitPublicClient("linear").call(method)

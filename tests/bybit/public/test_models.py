@@ -8,7 +8,7 @@ from typing import Any, Dict
 import attrs
 import pytest
 
-from dbxsdk.bybit.public import models, ticker_models
+from dbxsdk.bybit.public import channels, models, ticker_models
 from dbxsdk.errors import ProtocolError
 from tests.reading import whole
 
@@ -37,7 +37,7 @@ def frame(data: Any, type_: Any = "snapshot", **envelope: Any) -> Dict[str, Any]
 
 class TestOrderBook:
     def test_reads_levels_as_exact_decimals_in_wire_order(self) -> None:
-        book = models.read_order_book(frame(BOOK, cts=1699999999990))
+        book = channels.orderbook(50).read(frame(BOOK, cts=1699999999990))
         assert book == models.OrderBookUpdate(
             symbol="ABCUSDT", bids=((D("10.10"), D(3)), (D(10), D(0))), asks=(), update_id=77, sequence=4242,
             matching_time_ms=1699999999990,
@@ -45,12 +45,12 @@ class TestOrderBook:
         assert str(book.bids[0][0]) == "10.10"
 
     def test_old_captures_have_no_matching_time(self) -> None:
-        assert models.read_order_book(frame(BOOK)).matching_time_ms is None
+        assert channels.orderbook(50).read(frame(BOOK)).matching_time_ms is None
 
     @pytest.mark.parametrize("key", ["s", "b", "a", "u", "seq"])
     def test_needs(self, key: str) -> None:
         with pytest.raises(ProtocolError, match=repr(key)):
-            models.read_order_book(frame({k: v for k, v in BOOK.items() if k != key}))
+            channels.orderbook(50).read(frame({k: v for k, v in BOOK.items() if k != key}))
 
     @pytest.mark.parametrize("levels", [
         [["1"]], [["1", "2", "3"]], [[1, None]], [["x", "1"]], [["1", "NaN"]], [["1", "Infinity"]], "ab", 5, [5], [[[], []]],
@@ -58,68 +58,68 @@ class TestOrderBook:
     ])
     def test_bad_levels(self, levels: Any) -> None:
         with pytest.raises(ProtocolError):
-            whole(models.read_order_book(frame({**BOOK, "b": levels})))
+            whole(channels.orderbook(50).read(frame({**BOOK, "b": levels})))
 
     @pytest.mark.parametrize("type_", [None, "", "update", 1, ["snapshot"], {}])
     def test_without_a_type_nobody_could_apply_it(self, type_: Any) -> None:
         with pytest.raises(ProtocolError, match="snapshot nor delta"):
-            models.read_order_book(frame(BOOK, type_))
+            channels.orderbook(50).read(frame(BOOK, type_))
 
     @pytest.mark.parametrize("data", [None, [], "x", 1, [BOOK]])
     def test_data_of_another_kind(self, data: Any) -> None:
         with pytest.raises(ProtocolError, match="expected an object, not"):
-            models.read_order_book(frame(data))
+            channels.orderbook(50).read(frame(data))
 
     def test_rpi_levels_are_triples(self) -> None:
         data = {**BOOK, "b": [["10.1", "3", "0"], ["10", "0", "0.25"]], "a": [["10.2", "0", "0"]]}
-        book = models.read_rpi_order_book(frame(data, "delta", cts=5))
+        book = channels.RPI_ORDERBOOK.read(frame(data, "delta", cts=5))
         assert book.bids == ((D("10.1"), D(3), D(0)), (D(10), D(0), D("0.25")))
         assert book.asks == ((D("10.2"), D(0), D(0)),)
         assert (book.update_id, book.sequence, book.matching_time_ms) == (77, 4242, 5)
 
     def test_rpi_wants_triples(self) -> None:
         with pytest.raises(ProtocolError):
-            whole(models.read_rpi_order_book(frame(BOOK)))
+            whole(channels.RPI_ORDERBOOK.read(frame(BOOK)))
 
 
 class TestTrades:
     def test_the_least_that_the_venue_sends(self) -> None:
-        (trade,) = models.read_trades([TRADE])
+        (trade,) = channels.TRADES.read([TRADE])
         assert trade == models.Trade(
             time_ms=1700000000123, symbol="ABCUSDT", side="Sell", size=D("0.50"), price=D("10.10"),
             trade_id="9007199254740993001",
         )
 
     def test_contract_fields(self) -> None:
-        (trade,) = models.read_trades([{**TRADE, "L": "ZeroPlusTick", "BT": False, "RPI": True, "seq": 99}])
+        (trade,) = channels.TRADES.read([{**TRADE, "L": "ZeroPlusTick", "BT": False, "RPI": True, "seq": 99}])
         assert (trade.tick_direction, trade.is_block_trade, trade.is_rpi, trade.sequence) == ("ZeroPlusTick", False, True, 99)
 
     def test_option_fields(self) -> None:
-        (trade,) = models.read_trades([{**TRADE, "mP": "1.5", "iP": "20000", "mIv": "0.51", "iv": "0.5", "BT": True}])
+        (trade,) = channels.TRADES.read([{**TRADE, "mP": "1.5", "iP": "20000", "mIv": "0.51", "iv": "0.5", "BT": True}])
         assert (trade.mark_price, trade.index_price, trade.mark_iv, trade.iv) == (D("1.5"), D(20000), D("0.51"), D("0.5"))
         assert trade.is_rpi is None
 
     def test_many_in_order(self) -> None:
-        trades = models.read_trades([{**TRADE, "i": str(n)} for n in range(1024)])
+        trades = channels.TRADES.read([{**TRADE, "i": str(n)} for n in range(1024)])
         assert [trade.trade_id for trade in trades] == [str(n) for n in range(1024)]
 
     def test_unknown_keys_do_no_harm(self) -> None:
-        assert len(models.read_trades([{**TRADE, "new": {"deep": []}}])) == 1
+        assert len(channels.TRADES.read([{**TRADE, "new": {"deep": []}}])) == 1
 
     @pytest.mark.parametrize("key", sorted(TRADE))
     def test_needs(self, key: str) -> None:
         with pytest.raises(ProtocolError, match=repr(key)):
-            models.read_trades([{k: v for k, v in TRADE.items() if k != key}])
+            channels.TRADES.read([{k: v for k, v in TRADE.items() if k != key}])
 
     @pytest.mark.parametrize("change", [{"T": "x"}, {"T": 1.5}, {"i": 7}, {"BT": "true"}, {"p": "-"}, {"s": []}, {"v": {}}])
     def test_wrong_types(self, change: Dict[str, Any]) -> None:
         with pytest.raises(ProtocolError):
-            whole(models.read_trades([{**TRADE, **change}]))
+            whole(channels.TRADES.read([{**TRADE, **change}]))
 
     @pytest.mark.parametrize("data", [None, {}, "x", 3, [None], [[]]])
     def test_data_of_another_kind(self, data: Any) -> None:
         with pytest.raises(ProtocolError):
-            models.read_trades(data)
+            channels.TRADES.read(data)
 
 
 class TestTickers:
@@ -213,54 +213,54 @@ class TestTickers:
 
 class TestOthers:
     def test_kline(self) -> None:
-        (kline,) = models.read_klines([KLINE])
+        (kline,) = channels.kline(1).read([KLINE])
         assert kline == models.Kline(
             start=1700000100000, end=1700000399999, interval="5", open=D(10), close=D("11.5"), high=D(12), low=D("9.75"),
             volume=D("1000.5"), turnover=D("10750.25"), confirm=True, timestamp=1700000399001,
         )
 
     def test_liquidation(self) -> None:
-        assert models.read_liquidations([LIQUIDATION]) == (
+        assert channels.LIQUIDATIONS.read([LIQUIDATION]) == (
             models.Liquidation(time_ms=1700000000456, symbol="ABCUSDT", side="Buy", size=D(12), price=D("9.01")),
         )
 
     def test_latest_liquidation(self) -> None:
-        assert models.read_latest_liquidation(LATEST_LIQUIDATION) == models.LatestLiquidation(
+        assert channels.CHANNELS["liquidation"].read(LATEST_LIQUIDATION) == models.LatestLiquidation(
             updated_time=1700000000456, symbol="ABCUSDT", side="Buy", size=D(12), price=D("9.01"),
         )
 
     def test_insurance_pool(self) -> None:
-        assert models.read_insurance_pools([POOL]) == (
+        assert channels.INSURANCE.read([POOL]) == (
             models.InsurancePool(coin="USDT", symbols="ABCUSDT", balance=D("-12.5"), update_time=1700000000789),
         )
 
     def test_adl_alert_of_texts(self) -> None:
-        assert models.read_adl_alerts([ALERT]) == (models.AdlAlert(
+        assert channels.ADL_ALERTS.read([ALERT]) == (models.AdlAlert(
             coin="USDT", symbol="ABCUSDT", balance=D("1000.5"), max_balance=None, trigger_ratio=D("-0.3"),
             drawdown_ratio=D("0.125"), trigger_balance=D(10000), stop_ratio=D("-0.25"),
         ),)
 
     def test_adl_alert_of_numbers_keeps_their_shortest_text(self) -> None:
         numbers = {"b": -54.1, "mb": -0.3, "i_pr": -0.3, "pr": 0, "adl_tt": 10000, "adl_sr": -0.25}
-        (alert,) = models.read_adl_alerts([{**ALERT, **numbers}])
+        (alert,) = channels.ADL_ALERTS.read([{**ALERT, **numbers}])
         assert (alert.balance, alert.max_balance, alert.trigger_ratio) == (D("-54.1"), D("-0.3"), D("-0.3"))
         assert (alert.drawdown_ratio, alert.trigger_balance) == (D(0), D(10000))
 
     def test_price_limit(self) -> None:
-        assert models.read_price_limit(LIMIT) == models.PriceLimit(symbol="ABCUSDT", buy_lmt=D("10.50"), sell_lmt=D("9.50"))
+        assert channels.PRICE_LIMITS.read(LIMIT) == models.PriceLimit(symbol="ABCUSDT", buy_lmt=D("10.50"), sell_lmt=D("9.50"))
 
     def test_system_status(self) -> None:
-        (status,) = models.read_system_status([STATUS])
+        (status,) = channels.SYSTEM_STATUS.read([STATUS])
         assert (status.begin, status.end, status.service_types, status.product) == (1700000000000, 1700003600000, (2, 3), (1, 4))
         assert (status.uid_suffix, status.maintain_type, status.env) == ((), 1, 2)
 
     def test_system_status_with_texts_for_numbers(self) -> None:
-        (status,) = models.read_system_status([{**STATUS, "maintainType": "3", "env": "1", "end": ""}])
+        (status,) = channels.SYSTEM_STATUS.read([{**STATUS, "maintainType": "3", "env": "1", "end": ""}])
         assert (status.maintain_type, status.env, status.end) == (3, 1, None)
 
     @pytest.mark.parametrize("read, document", [
-        (models.read_klines, [KLINE]), (models.read_liquidations, [LIQUIDATION]), (models.read_insurance_pools, [POOL]),
-        (models.read_price_limit, LIMIT), (models.read_latest_liquidation, LATEST_LIQUIDATION),
+        (channels.kline(1).read, [KLINE]), (channels.LIQUIDATIONS.read, [LIQUIDATION]), (channels.INSURANCE.read, [POOL]),
+        (channels.PRICE_LIMITS.read, LIMIT), (channels.CHANNELS["liquidation"].read, LATEST_LIQUIDATION),
     ])
     def test_every_field_is_needed(self, read: Any, document: Any) -> None:
         one = document[0] if isinstance(document, list) else document
@@ -272,12 +272,12 @@ class TestOthers:
     @pytest.mark.parametrize("key", ["c", "s", "b", "i_pr", "pr", "adl_tt", "adl_sr"])
     def test_adl_alert_needs(self, key: str) -> None:
         with pytest.raises(ProtocolError):
-            models.read_adl_alerts([{k: v for k, v in ALERT.items() if k != key}])
+            channels.ADL_ALERTS.read([{k: v for k, v in ALERT.items() if k != key}])
 
     @pytest.mark.parametrize("change", [{"serviceTypes": 3}, {"product": ["x"]}, {"uidSuffix": [None]}, {"state": 1}])
     def test_bad_system_status(self, change: Dict[str, Any]) -> None:
         with pytest.raises(ProtocolError):
-            models.read_system_status([{**STATUS, **change}])
+            channels.SYSTEM_STATUS.read([{**STATUS, **change}])
 
     @pytest.mark.parametrize("model", [
         models.OrderBookUpdate, models.RpiOrderBookUpdate, models.Trade, ticker_models.ContractTicker, ticker_models.SpotTicker,

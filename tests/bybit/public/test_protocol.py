@@ -99,15 +99,6 @@ class TestRequests:
         assert json.loads(request.frame)["args"] == [1, {"a": None}]
         assert (request.kind, request.topics) == ("nonsense", ())
 
-    @pytest.mark.parametrize("method", [None, 1, b"ping"])
-    def test_method_of_another_type(self, linear: BybitPublicProtocol, method: Any) -> None:
-        with pytest.raises(TypeError, match="method"):
-            linear.request(method, None)
-
-    def test_empty_method(self, linear: BybitPublicProtocol) -> None:
-        with pytest.raises(ValueError, match="method"):
-            linear.request("", None)
-
     @pytest.mark.parametrize("params", ["tickers.ABCUSDT", {"a": 1}, 1, {"a"}])
     def test_params_of_another_type(self, linear: BybitPublicProtocol, params: Any) -> None:
         with pytest.raises(TypeError, match="params"):
@@ -162,9 +153,6 @@ class TestTopics:
     def test_whole_topic(self, linear: BybitPublicProtocol) -> None:
         assert linear.topics("orderbook.50.ABCUSDT", ()) == ("orderbook.50.ABCUSDT",)
 
-    def test_one_str_is_one_symbol(self, linear: BybitPublicProtocol) -> None:
-        assert linear.topics("tickers", "ABCUSDT") == ("tickers.ABCUSDT",)
-
     @pytest.mark.parametrize("symbol", ["ABCUSDT_ABC/USDT", "XYZ-25DEC99-0.4-P-USDT", "ABC-25DEC99", "BTC", "測試USDT"])
     def test_symbols_of_all_shapes(self, linear: BybitPublicProtocol, symbol: str) -> None:
         assert linear.topics("publicTrade", [symbol]) == (f"publicTrade.{symbol}",)
@@ -178,20 +166,10 @@ class TestTopics:
         with pytest.raises(ValueError, match="channel"):
             linear.topics(channel, ())
 
-    @pytest.mark.parametrize("symbol", ["", " ", "ABC USDT", "ABCUSDT ", "\tABC", "ABC\r\n", "ABC\x7f", "\ud800"])
-    def test_bad_symbol(self, linear: BybitPublicProtocol, symbol: str) -> None:
-        with pytest.raises(ValueError, match="symbols"):
-            linear.topics("tickers", ["GOODUSDT", symbol])
-
     @pytest.mark.parametrize("channel", [None, 50, b"tickers", ["tickers"]])
     def test_channel_of_another_type(self, linear: BybitPublicProtocol, channel: Any) -> None:
         with pytest.raises(TypeError, match="channel"):
             linear.topics(channel, ())
-
-    @pytest.mark.parametrize("symbol", [None, 1, b"ABCUSDT", ["ABCUSDT"]])
-    def test_symbol_of_another_type(self, linear: BybitPublicProtocol, symbol: Any) -> None:
-        with pytest.raises(TypeError, match="symbols"):
-            linear.topics("tickers", [symbol])
 
     def test_topics_of_whole_parts(self, linear: BybitPublicProtocol) -> None:
         topics = [
@@ -861,7 +839,7 @@ class TestWhateverComes:
         assert sorted(decided) == sorted(topics)
         assert all(isinstance(error, SubscribeError) and error.topics == (topic,) for topic, error in said.refused.items())
 
-    @given(document=st.one_of(documents, anything), category=st.sampled_from(CATEGORIES))
+    @given(document=documents, category=st.sampled_from(CATEGORIES))
     @settings(deadline=None)
     def test_conclude_gives_a_result_or_a_venue_error(self, document: Any, category: str) -> None:
         protocol = BybitPublicProtocol(category)

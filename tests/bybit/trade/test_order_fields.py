@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from dbxsdk.bybit.trade.order_fields import order_fields, plain_number, require, require_order
+from dbxsdk.bybit.trade.order_fields import order_fields, plain_number, require
 
 PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
@@ -114,10 +114,6 @@ class TestFields:
         require({"symbol": "A"}, ("symbol",))
         with pytest.raises(ValueError, match=r"request\[0\]\.qty is missing"):
             require({"symbol": "A"}, ("symbol", "qty"), "request[0].")
-        require_order({"orderId": "1"})
-        require_order({"orderLinkId": "1"})
-        with pytest.raises(ValueError, match="orderId is missing.*orderLinkId"):
-            require_order({})
 
 
 @pytest.mark.parametrize("name", ["order_link_id", "reduce_only", "time_in_force"])

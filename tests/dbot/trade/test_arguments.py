@@ -84,7 +84,7 @@ def test_good(check: a.Check, good: Any, sent: Any) -> None:
     (a.number(), True, TypeError, "it must be a number .* not bool"),
     (a.number(), None, TypeError, "it must be a number .* not NoneType"),
     (a.number_text(above=0), "0", ValueError, "it must be above 0, not 0"),
-    (a.number_text(), -1, ValueError, "it must be at least 0, not -1"),
+    (a.number_text(), -1, ValueError, "it must be 0 or more, not -1"),
     (a.number_text(), "", ValueError, "it must be a number"),
     (a.number_text(automatic=True), "auto", ValueError, "it must be a number"),
     (a.settings({}), [1], TypeError, "it must be a dict, not list"),

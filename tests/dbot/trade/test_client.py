@@ -248,7 +248,7 @@ def test_dangerous_methods_say_so_in_their_first_line(name: str, words: str) -> 
     ("list_limit_orders", (), {"page": -1}, ValueError, "page must be 0 or more, not -1"),
     ("list_follow_orders", (), {"page": "0"}, TypeError, "page must be an int"),
     ("list_trailing_stop_orders", ("limit_order",), {}, ValueError, "source must be one of swap_order, follow_order"),
-    ("delete_all_trailing_stop_orders", ("",), {}, ValueError, "source must not be empty"),
+    ("delete_all_trailing_stop_orders", ("",), {}, ValueError, "source must be one of"),
     ("list_migrate_orders", (None,), {}, TypeError, "source must be a str"),
     ("list_pnl_orders_from_follow_order", (), {"source_id": ""}, ValueError, "source_id must not be empty"),
     ("create_or_update_follow_order", (), {**FOLLOW, "enabled": "true"}, TypeError, "enabled must be a bool"),

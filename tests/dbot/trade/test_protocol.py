@@ -78,8 +78,6 @@ def test_ids_are_integers_that_javascript_counts_exactly_and_never_come_twice(pr
 
 
 @pytest.mark.parametrize("method, params, error, message", [
-    (5, None, TypeError, "method must be a str"),
-    ("", None, ValueError, "method must not be empty"),
     ("subscribeTradeResults", None, ValueError, "use subscribe"),
     ("x", [1], TypeError, "params must be a dict, or None, not list"),
     ("x", "y", TypeError, "params must be a dict"),

@@ -107,13 +107,13 @@ def test_the_market_tells_of_it_with_its_next_step(place: Place) -> None:
     resting = place.create(limit("Buy", "0.7", place.best("Buy")))
     (step,) = place.step()
     fills = [execution for execution in place.desk.executions if execution.order_id == order.id]
-    trades = step.trades["BTCUSDT"][: len(fills)]
+    trades = step["BTCUSDT"][: len(fills)]
     assert [(trade.price, trade.size, trade.sequence, trade.buy) for trade in trades] == [
         (execution.price, execution.size, execution.sequence, False) for execution in fills
     ]
-    ids = [trade.id for trade in step.trades["BTCUSDT"]]
+    ids = [trade.id for trade in step["BTCUSDT"]]
     assert ids == sorted(set(ids))
-    assert list(place.market().history)[-len(ids):] == step.trades["BTCUSDT"]
+    assert list(place.market().history)[-len(ids):] == step["BTCUSDT"]
     for side in feed.advance():
         for tick, lots in side:
             known[tick] = lots

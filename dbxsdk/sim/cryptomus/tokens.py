@@ -1,16 +1,9 @@
-"""The local Cryptomus venue's one-time tokens, and its answers over HTTP."""
+"""The local Cryptomus venue's one-time tokens."""
 
 from __future__ import annotations
 
 import secrets
-from http.client import responses
-from typing import Any, Dict, List, Mapping, Optional
-
-import attrs
-from websockets.datastructures import Headers
-from websockets.http11 import Response
-
-from dbxsdk.codec import encode
+from typing import Dict, List
 
 
 class Tokens:
@@ -40,24 +33,3 @@ class Tokens:
         count = len(self._good_until)
         self._good_until.clear()
         return count
-
-
-@attrs.define
-class Planned:
-    """What an endpoint answers in place of the truth, ``left`` times."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str]
-    left: Optional[int]
-
-
-def json_response(status: int, document: Any) -> Response:
-    return response(status, encode(document).encode(), {"Content-Type": "application/json"})
-
-
-def response(status: int, body: bytes, headers: Mapping[str, str]) -> Response:
-    fields = Headers({"Content-Length": str(len(body)), "Connection": "close"})
-    for name, value in headers.items():
-        fields[name] = value
-    return Response(status, responses.get(status, "Answer"), fields, body)
