@@ -394,8 +394,8 @@ def test_drift_is_followed_by_heartbeats(venue: BybitVenue) -> None:
 ])
 def test_skew_that_cannot_be_made_good_is_named(venue: BybitVenue, kind: str, skew: float, words: str) -> None:
     venue.clock_skew(skew)
-    judged = venue._gate._server_ms
-    venue._gate._server_ms = lambda: judged() + 10**8  # by another clock than the one that it shows
+    judged = venue._gate.server_ms
+    venue._gate.server_ms = lambda: judged() + 10**8  # by another clock than the one that it shows
     client = venue.client(kind, options=QUICK)
     with pytest.raises(AuthError, match=f"this machine's clock is {words} the venue's.*set this machine's clock") as raised:
         client.open()

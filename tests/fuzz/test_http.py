@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from dbxsdk import Options
 from dbxsdk.cryptomus import http
+from dbxsdk.cryptomus.models import read_depth_scales, read_markets
 from dbxsdk.errors import ConnectError, DbxError
 from dbxsdk.transport import parse_url
 from tests.fuzz import promises
@@ -96,8 +97,8 @@ def _token(url: str) -> Any:
 
 _REQUESTS: Tuple[Tuple[str, List[Any], Callable[[str], Any]], ...] = (
     ("token", _TOKENS, _token),
-    ("markets", _MARKETS, lambda url: http.fetch_markets(url, OPTIONS, 5.0)),
-    ("depth scales", _SCALES, lambda url: http.fetch_depth_scales(url, "AAA_BBB", OPTIONS, 5.0)),
+    ("markets", _MARKETS, lambda url: read_markets(http.fetch(url, OPTIONS, 5.0))),
+    ("depth scales", _SCALES, lambda url: read_depth_scales(http.fetch(url, OPTIONS, 5.0, {"symbol": "AAA_BBB"}))),
 )
 
 
@@ -186,4 +187,4 @@ def test_a_body_that_inflates_to_much_more_is_refused() -> None:
         head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(bomb)}\r\n\r\n"
         answering.next.append(head.encode() + bomb)
         with pytest.raises(ConnectError, match="too large"):
-            http.fetch_markets(answering.url("http"), OPTIONS, 5.0)
+            http.fetch(answering.url("http"), OPTIONS, 5.0)

@@ -27,7 +27,7 @@ class Problem(enum.Enum):
     SIGNATURE = "signature"
 
 
-@attrs.frozen
+@attrs.define
 class Gate:
     """Checks ``auth`` requests: ``[api key, expires, signature]``.
 

@@ -174,7 +174,7 @@ class TestLogin:
     def test_key_that_is_refused_after_a_reconnect_ends_the_client(self, venue: BybitVenue) -> None:
         client = venue.client("private", options=QUICK)
         client.open()
-        venue._gate._api_key = "revoked"
+        venue._gate.api_key = "revoked"
         venue.drop_connections()
         with pytest.raises(AuthError, match="API key is invalid"):
             client.wait(5)
