@@ -29,7 +29,7 @@ class SpotVenue(Venue):
     @property
     def symbols(self) -> Tuple[str, ...]:
         """What is traded."""
-        return tuple(self._market.symbols)
+        return tuple(self._market.instruments)
 
     def trades(self, symbol: str) -> List[Trade]:
         """Return the recent trades, oldest first."""

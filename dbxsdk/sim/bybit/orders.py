@@ -132,7 +132,7 @@ class OrderDesk:
     def settle(self) -> None:
         """Book the fills of waiting orders since the last time."""
         for category, market in self._markets.items():
-            for traded in market.symbols.values():
+            for traded in market.begun.values():
                 if traded.fills:
                     fills, traded.fills = traded.fills, []
                     self._book_makers(fills, traded)

@@ -79,7 +79,7 @@ class BybitVenue(TradingVenue):
 
     def symbols(self, category: str = "linear") -> Tuple[str, ...]:
         """Return what is traded in ``category``."""
-        return tuple(self._floor(category).market.symbols)
+        return tuple(self._floor(category).market.instruments)
 
     def book(
         self, symbol: str, category: str = "linear", depth: Optional[int] = None

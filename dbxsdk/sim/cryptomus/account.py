@@ -25,14 +25,14 @@ class Account(ScriptedAccount):
         super().__init__(market, seed)
         self.balances: Dict[str, Decimal] = {}
         self._wallets: Dict[str, str] = {}
-        for symbol in market.symbols.values():
-            for currency, amount in ((symbol.instrument.base, "1000"), (symbol.instrument.quote, "10000000")):
+        for instrument in market.instruments.values():
+            for currency, amount in ((instrument.base, "1000"), (instrument.quote, "10000000")):
                 self.balances.setdefault(currency, Decimal(amount))
                 self._wallets.setdefault(currency, self._id())
 
     def _live(self) -> Iterator[List[Event]]:
         while True:
-            for symbol in tuple(self._market.symbols):
+            for symbol in tuple(self._market.instruments):
                 for direction, fills in (("buy", 2), ("sell", 2), ("buy", 0), ("sell", 1)):
                     yield from self._order(symbol, direction, fills)
 

@@ -190,7 +190,7 @@ class CryptomusVenue(SpotVenue):
         if path == TOKEN_PATH:
             return self._token(headers)
         if path == MARKETS_PATH:
-            markets = [market_document(number, each.instrument) for number, each in enumerate(self._market.symbols.values())]
+            markets = [market_document(number, each) for number, each in enumerate(self._market.instruments.values())]
             return _json(200, {"result": markets})
         market = self._market.symbols.get(parse_qs(query).get("symbol", [""])[-1])
         if market is None:  # not documented
@@ -281,8 +281,8 @@ class CryptomusVenue(SpotVenue):
         if channel == "balance":
             return list(self._account.balances)
         if channel == "depth":
-            return [f"{symbol}:{index}" for symbol in self._market.symbols for index in range(len(SCALES))]
-        return self._market.symbols
+            return [f"{symbol}:{index}" for symbol in self._market.instruments for index in range(len(SCALES))]
+        return self._market.instruments
 
     def _subscribed(self, connection: Connection, channel: str) -> List[str]:
         return [topic for topic in connection.topics if topic.partition(".")[0] == channel]
@@ -327,7 +327,7 @@ class CryptomusVenue(SpotVenue):
 
     def _depth(self, name: str, bids: List[Any], asks: List[Any], full_reload: bool) -> Dict[str, Any]:
         symbol, _, index = name.partition(":")
-        traded = self._market.symbols[symbol].instrument
+        traded = self._market.instruments[symbol]
         data = {
             "symbol": symbol,
             "timestamp": self._now_us() // 1_000_000,

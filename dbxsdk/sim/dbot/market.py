@@ -72,9 +72,9 @@ class DBotMarket:
 
     def step(self, now_us: int) -> List[PairTrade]:
         """Move the market on and return the trades of the step."""
-        trades = [
-            self._trade(trade) for several in self._market.step(now_us).values() for trade in several
-        ]
+        if not self._market.begun:
+            self._market.begin()  # its wallets trade whether anybody looks at a pair or not
+        trades = [self._trade(trade) for several in self._market.step(now_us).values() for trade in several]
         for trade in trades:
             self._recent[trade.pair.pair].append(trade)
         return trades

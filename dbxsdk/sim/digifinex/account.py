@@ -22,14 +22,13 @@ class Account(ScriptedAccount):
     def __init__(self, market: Market, seed: int) -> None:
         super().__init__(market, seed)
         self.balances: Dict[str, List[Decimal]] = {}
-        for symbol in market.symbols.values():
-            instrument = symbol.instrument
+        for instrument in market.instruments.values():
             self.balances.setdefault(instrument.base, [Decimal("100"), Decimal(0)])
             self.balances.setdefault(instrument.quote, [Decimal("1000000"), Decimal(0)])
 
     def _live(self) -> Iterator[List[Event]]:
         while True:
-            for symbol in tuple(self._market.symbols):
+            for symbol in tuple(self._market.instruments):
                 for side, end in (("buy", _FILLED), ("sell", _FILLED), ("buy", _CANCELLED), ("sell", _CANCELLED_PARTIAL)):
                     yield from self._limit_order(symbol, side, end)
                 yield from self._algo_order(symbol, _ALGO_SUCCESS)

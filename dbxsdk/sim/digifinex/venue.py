@@ -169,7 +169,7 @@ class DigiFinexVenue(SpotVenue):
         """Return the symbols (or currencies) in ``params``, checked."""
         if not all(isinstance(param, str) for param in params):
             raise Refused(INVALID_ARGUMENT, "invalid argument: params must be texts")
-        known = self._account.balances if channel == "balance" else self._market.symbols
+        known = self._account.balances if channel == "balance" else self._market.instruments
         # The reply to an unknown symbol is not documented. Refusing the whole request is the assumption that lets
         # a test see a refusal.
         for param in params:
@@ -216,7 +216,7 @@ class DigiFinexVenue(SpotVenue):
     def _sides(self, symbol: str, bids: List[Level], asks: List[Level]) -> Dict[str, List[List[str]]]:
         """Bids best first, asks best LAST: both descend, as captured frames show. In a delta the live levels come
         first and then those that are gone."""
-        traded = self._market.symbols[symbol].instrument
+        traded = self._market.instruments[symbol]
 
         def texts(levels: List[Level]) -> List[List[str]]:
             return traded.level_texts(sorted(levels, key=lambda level: level[1] == 0))

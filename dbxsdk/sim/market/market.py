@@ -324,8 +324,8 @@ class SymbolMarket:
 class Market:
     """Several symbols moved on together.
 
-    ``intervals`` are the candle intervals to keep. The market begins warm: it has a history of trades that end at
-    ``start_us``.
+    ``intervals`` are the candle intervals to keep. The market begins when somebody looks at it for the first time, and warm:
+    it has a history of trades that end at ``start_us``, or at the last step.
     """
 
     def __init__(
@@ -337,21 +337,35 @@ class Market:
         levels: int = LEVELS,
         intervals: Iterable[str] = (),
     ) -> None:
-        intervals = tuple(intervals)
-        self.symbols: Dict[str, SymbolMarket] = {
-            instrument.symbol: SymbolMarket(instrument, random.Random(f"{seed}:{instrument.symbol}"), levels, intervals)
-            for instrument in instruments
-        }
+        self.instruments: Dict[str, Instrument] = {instrument.symbol: instrument for instrument in instruments}
+        self._seed, self._levels, self._intervals = seed, levels, tuple(intervals)
+        self._now_us = start_us
         self._next_id = 7_000_000 + seed % 1_000_000
-        for number in range(WARM_UP_STEPS, 0, -1):
-            self.step(start_us - number * WARM_UP_STEP_US)
+        self.begun: Dict[str, SymbolMarket] = {}
+        """The symbols, as far as somebody has looked at them."""
+
+    def begin(self) -> None:
+        self.begun = {
+            symbol: SymbolMarket(each, random.Random(f"{self._seed}:{symbol}"), self._levels, self._intervals)
+            for symbol, each in self.instruments.items()
+        }
+        begin_us = self._now_us - WARM_UP_STEPS * WARM_UP_STEP_US
+        for number in range(WARM_UP_STEPS):
+            self.step(begin_us + number * WARM_UP_STEP_US)
+
+    @property
+    def symbols(self) -> Dict[str, SymbolMarket]:
+        if not self.begun:
+            self.begin()
+        return self.begun
 
     def step(self, now_us: int) -> Dict[str, List[Trade]]:
         """Move every symbol on by one step, at the time ``now_us`` (microseconds since 1970); return its trades."""
         trades: Dict[str, List[Trade]] = {}
-        for symbol, market in self.symbols.items():
+        for symbol, market in self.begun.items():
             trades[symbol] = market.step(now_us, self._next_id)
             self._next_id += len(trades[symbol])
+        self._now_us = now_us
         return trades
 
     def take(

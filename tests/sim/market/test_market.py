@@ -17,7 +17,10 @@ STEP_US = 50_000
 
 def make_market(seed: int = 1, **options: Any) -> Market:
     instruments = [instrument("BTC_USDT", "BTC", "USDT"), instrument("XRP_USDT", "XRP", "USDT")]
-    return Market(instruments, seed=seed, start_us=START_US, **options)
+    market = Market(instruments, seed=seed, start_us=START_US, **options)
+    assert market.step(START_US) == {}, "it stands still until it begins"
+    market.begin()
+    return market
 
 
 def apply(side: Dict[int, int], changes: List[Any]) -> None:
@@ -119,6 +122,7 @@ def test_the_same_seed_gives_the_same_course() -> None:
 
 def test_a_symbol_moves_alike_whatever_is_traded_beside_it() -> None:
     alone = Market([instrument("BTC_USDT", "BTC", "USDT")], seed=1, start_us=START_US)
+    alone.begin()
     beside = make_market(seed=1)
     for number in range(100):
         alone.step(START_US + number * STEP_US)
