@@ -41,6 +41,7 @@ with contextlib.ExitStack() as stack, contextlib.suppress(KeyboardInterrupt):
         client.subscribe("publicTrade", arguments.symbol, callback=ignore, raw=True)
         client.subscribe("orderbook.50", arguments.symbol, callback=ignore, raw=True)
         client.wait(arguments.seconds)
+        client.close()  # what comes until then is recorded, too
         print(f"{client.stats().received} frames recorded")
     except (dbxsdk.DbxError, ValueError, OSError) as error:
         sys.exit(f"{type(error).__name__}: {error}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import threading
 import time
 from typing import Iterator, List, Optional
@@ -15,6 +16,12 @@ GRACE = 2.0
 
 _left_by_earlier_tests: List[threading.Thread] = []
 """What a test that failed has left is told once, and is not the next one's fault."""
+
+
+def pytest_configure() -> None:
+    """A shell's background jobs ignore Ctrl-C, and so would the programs that tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> Optional[str]:

@@ -281,8 +281,8 @@ class CryptomusVenue(SpotVenue):
         if channel == "balance":
             return list(self._account.balances)
         if channel == "depth":
-            return [f"{symbol}:{index}" for symbol in self._market.instruments for index in range(len(SCALES))]
-        return self._market.instruments
+            return [f"{symbol}:{index}" for symbol in self._market.symbols for index in range(len(SCALES))]
+        return self._market.symbols
 
     def _subscribed(self, connection: Connection, channel: str) -> List[str]:
         return [topic for topic in connection.topics if topic.partition(".")[0] == channel]

@@ -169,7 +169,7 @@ class DigiFinexVenue(SpotVenue):
         """Return the symbols (or currencies) in ``params``, checked."""
         if not all(isinstance(param, str) for param in params):
             raise Refused(INVALID_ARGUMENT, "invalid argument: params must be texts")
-        known = self._account.balances if channel == "balance" else self._market.instruments
+        known = self._account.balances if channel == "balance" else self._market.symbols
         # The reply to an unknown symbol is not documented. Refusing the whole request is the assumption that lets
         # a test see a refusal.
         for param in params:

@@ -58,7 +58,7 @@ def json_lines_tell_the_whole_story(done):
     for connection, standing in last.items():
         assert standing["state"] == "ready" and standing["round_trip_ms"] > 0
         if connection in ("digifinex", "bybit public", "cryptomus"):
-            assert float(standing["bid"]) < float(standing["ask"]) and standing["delivered"] > 3
+            assert float(standing["bid"]) < float(standing["ask"]) and standing["delivered"] > 0
     assert last["bybit trade"]["orders"] > last["bybit trade"]["accepted"] > 1
     assert last["bybit private"]["delivered"] >= last["bybit trade"]["orders"]
     assert last["dbot"]["delivered"] >= last["dbot"]["accepted"] > 1
