@@ -18,7 +18,7 @@ from dbxsdk.errors import ConnectError
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.fork import importing
 from dbxsdk.transport.address import Address
-from dbxsdk.transport.tls import TlsWire
+from dbxsdk.transport.tls import TlsWire, default_context
 from dbxsdk.transport.wire import Wire
 
 _MAX_PROXY_ANSWER = 65536
@@ -41,7 +41,7 @@ def connect(address: Address, proxy: Optional[str], ssl_context: Optional[ssl.SS
     try:
         if not address.secure:
             return Wire(raw)
-        return TlsWire(raw, ssl_context or ssl.create_default_context(), address.host, route.deadline)
+        return TlsWire(raw, ssl_context or default_context(), address.host, route.deadline)
     except BaseException as error:
         raw.close()
         if isinstance(error, (OSError, ValueError)):

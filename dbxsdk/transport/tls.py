@@ -23,6 +23,13 @@ _OWN_LIMIT = 65536
 """Bytes that TLS itself may have to say (answers to key updates) to a peer that does not read."""
 
 
+def default_context() -> ssl.SSLContext:
+    """Return Python's default context, with TLS 1.2 at least: before 3.10 that is left to the system."""
+    context = ssl.create_default_context()
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
+    return context
+
+
 class TlsWire(Wire):
     """A wire over TLS, through memory buffers.
 

@@ -28,7 +28,7 @@ from dbxsdk.transport.connect import Route, Target, _proxy_for, ask_proxy, is_lo
 from dbxsdk.transport.frames import CLOSE, NORMAL, encode
 from dbxsdk.transport.redaction import redaction
 from dbxsdk.transport.retry_after import retry_after
-from dbxsdk.transport.tls import TlsWire
+from dbxsdk.transport.tls import TlsWire, default_context
 from dbxsdk.transport.wire import Wire
 
 _EXPIRED, _NOT_YET_VALID = 10, 9
@@ -152,7 +152,7 @@ class Probe:
     def tls(self) -> Tls:
         """Make the TLS handshake, with the certificate checked."""
         try:
-            wire = self._encrypted(ssl.create_default_context())
+            wire = self._encrypted(default_context())
         except ssl.SSLCertVerificationError as error:
             code = error.verify_code
             cause = {_EXPIRED: "certificate_expired", _NOT_YET_VALID: "certificate_not_yet_valid"}.get(code)
@@ -242,7 +242,7 @@ class Probe:
     def _unchecked(self) -> Optional[Certificate]:
         """Read the refused certificate, by a second connection, over which nothing is sent: its issuer shows whether a proxy
         reads the traffic."""
-        context = ssl.create_default_context()
+        context = default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         try:
