@@ -59,9 +59,9 @@ def json_lines_tell_the_whole_story(done):
         assert standing["state"] == "ready" and standing["round_trip_ms"] > 0
         if connection in ("digifinex", "bybit public", "cryptomus"):
             assert float(standing["bid"]) < float(standing["ask"]) and standing["delivered"] > 0
-    assert last["bybit trade"]["orders"] > last["bybit trade"]["accepted"] > 1
+    assert last["bybit trade"]["orders"] >= last["bybit trade"]["accepted"] > 0
     assert last["bybit private"]["delivered"] >= last["bybit trade"]["orders"]
-    assert last["dbot"]["delivered"] >= last["dbot"]["accepted"] > 1
+    assert last["dbot"]["delivered"] >= last["dbot"]["accepted"] > 0
 
     events = [each for each in told if each["type"] == "event"]
     pulled = [each["connection"] for each in events if each["event"] == "Pulled"]
