@@ -22,18 +22,25 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
 
-from dbxsdk.codec import decode
-from dbxsdk.errors import ProtocolError
-from dbxsdk.sim.connection import Connection, Frame, QuietLogger, Wire
+from dbxsdk.sim.connection import Connection, Frame, QuietLogger, Unread, Wire
 from dbxsdk.sim.faults import Faults
-from dbxsdk.sim.http import plain_response
-from dbxsdk.sim.inspection import ClientFrame
+from dbxsdk.sim.http import is_from_here, plain_response
+from dbxsdk.sim.inspection import ClientFrame, decoded
 from dbxsdk.sim.listener import Listener
 
 logger = logging.getLogger(__name__)
 
 MANUAL_STEP_SECONDS = 0.2
 """How far ``step()`` moves the market's clock if no thread does it (``rate=0``)."""
+
+_LONGEST_REQUEST = 256 * 1024
+"""Bytes of a client's message; a longer one ends the connection with the close code 1009."""
+
+_UNREAD_REQUESTS = 4
+"""Messages of one client that may wait for their turn before no more are read."""
+
+_UNREAD_BYTES = 64 * 1024 * 1024
+"""What all clients together may leave unread; then the one that left most is cut."""
 
 _OPEN_TIMEOUT = 5.0
 _CLOSE_FRAME_GRACE = 0.25
@@ -44,6 +51,9 @@ V = TypeVar("V", bound="Venue")
 
 class Venue(Faults):
     """A local venue: a context manager that serves one venue's protocol on 127.0.0.1.
+
+    It answers to this machine's own names only, and no page of another site (HTTP 403). What strangers make it keep is
+    bounded: 256 KiB a message, 16 MiB of the requests that it remembers, 64 MiB that clients do not read.
 
     Args:
         rate: market steps a second; 0 means that the market moves only by ``step()``.
@@ -93,6 +103,7 @@ class Venue(Faults):
         self._ssl_context = ssl_context
         self._max_connections = max_connections
         self._queue_size = queue_size
+        self._unread = Unread(_UNREAD_BYTES)
         self._idle_timeout = idle_timeout
         self._step_seconds = 1 / rate if rate else MANUAL_STEP_SECONDS
         self._start_us = int(clock() * 1_000_000)
@@ -146,8 +157,10 @@ class Venue(Faults):
             self._server = serve(
                 self._serve_connection,
                 sock=self._listener,
-                process_request=self._answer_upgrade,
+                process_request=self._answer_request,
                 compression=None,
+                max_size=_LONGEST_REQUEST,
+                max_queue=_UNREAD_REQUESTS,
                 open_timeout=_OPEN_TIMEOUT,
                 ping_interval=None,  # no venue was seen to send protocol pings
                 close_timeout=_CLOSE_FRAME_GRACE,
@@ -250,6 +263,9 @@ class Venue(Faults):
             self._threads |= {handler, wire.recv_events_thread}
         return wire
 
+    def _answer_request(self, wire: ServerConnection, request: Request) -> Optional[Response]:
+        return self._answer_upgrade(wire, request) if is_from_here(request.headers) else plain_response(403)
+
     def _answer_upgrade(self, wire: ServerConnection, request: Request) -> Optional[Response]:
         """Return None to accept the WebSocket, or an HTTP response that refuses it."""
         with self._lock:
@@ -280,6 +296,7 @@ class Venue(Faults):
                 query,
                 name=threading.current_thread().name[: -len("-requests")],
                 queue_size=self._queue_size,
+                unread=self._unread,
             )
             wire.mute = lambda: self._silent() and not connection.closing
             connection.writer.start()
@@ -322,9 +339,9 @@ class Venue(Faults):
                 connection.cut()
                 return
             connection.active = time.monotonic()
-            document = _decode(raw)
+            document = decoded(raw)
             with self._lock:
-                self._requests.append(ClientFrame(connection.path, connection.number, document, raw))
+                self._remember(ClientFrame(connection.path, connection.number, raw))
                 try:
                     # A silent venue carries nothing out: a request that is never answered must not have an effect.
                     if not self._silent():
@@ -368,10 +385,3 @@ def check_symbols(symbols: Collection[str]) -> Tuple[str, ...]:
     if not checked or not all(isinstance(symbol, str) and symbol for symbol in checked):
         raise ValueError("symbols must be one or more texts that are not empty")
     return tuple(dict.fromkeys(checked))
-
-
-def _decode(raw: Union[str, bytes]) -> Any:
-    try:
-        return decode(raw)
-    except ProtocolError:
-        return None
