@@ -22,6 +22,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
 
+from dbxsdk.arguments import check_word
 from dbxsdk.sim.connection import Connection, Frame, QuietLogger, Unread, Wire
 from dbxsdk.sim.faults import Faults
 from dbxsdk.sim.http import is_from_here, plain_response
@@ -52,13 +53,14 @@ V = TypeVar("V", bound="Venue")
 class Venue(Faults):
     """A local venue: a context manager that serves one venue's protocol on 127.0.0.1.
 
-    It answers to this machine's own names only, and no page of another site (HTTP 403). What strangers make it keep is
+    It answers to the loopback interface's names only, and no page of another site (HTTP 403). What strangers make it keep is
     bounded: 256 KiB a message, 16 MiB of the requests that it remembers, 64 MiB that clients do not read.
 
     Args:
         rate: market steps a second; 0 means that the market moves only by ``step()``.
         seed: the same seed gives the same market.
         port: 0 for a free one.
+        hosts: more names by which it may be asked for, through a proxy for example.
         ssl_context: a server-side context; the venue then speaks ``wss``.
         max_connections: more are answered with HTTP 503.
         queue_size: frames kept for a client that does not read, before its connection is cut.
@@ -80,6 +82,7 @@ class Venue(Faults):
         rate: float = 20.0,
         seed: int = 1,
         port: int = 0,
+        hosts: Collection[str] = (),
         ssl_context: Optional[ssl.SSLContext] = None,
         max_connections: int = 200,
         queue_size: int = 10_000,
@@ -100,6 +103,7 @@ class Venue(Faults):
         self._seed = seed
         self._clock = clock
         self._port = port
+        self._hosts = tuple(check_word("hosts", host).lower() for host in ((hosts,) if isinstance(hosts, str) else hosts))
         self._ssl_context = ssl_context
         self._max_connections = max_connections
         self._queue_size = queue_size
@@ -264,7 +268,7 @@ class Venue(Faults):
         return wire
 
     def _answer_request(self, wire: ServerConnection, request: Request) -> Optional[Response]:
-        return self._answer_upgrade(wire, request) if is_from_here(request.headers) else plain_response(403)
+        return self._answer_upgrade(wire, request) if is_from_here(request.headers, self._hosts) else plain_response(403)
 
     def _answer_upgrade(self, wire: ServerConnection, request: Request) -> Optional[Response]:
         """Return None to accept the WebSocket, or an HTTP response that refuses it."""

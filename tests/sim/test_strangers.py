@@ -41,9 +41,9 @@ SOCKETS = ((BybitVenue, lambda venue: venue.url(), UPGRADE, 101), (CryptomusVenu
 def test_pages_of_other_sites_are_refused(
     kind: Callable[..., Any], address: Callable[[Venue], str], upgrade: Any, good: int
 ) -> None:
-    with kind(rate=0) as venue:
+    with kind(rate=0, hosts=["Mine.example"]) as venue:
         url = address(venue)
-        for host in ("127.0.0.1", "localhost:80", "LOCALHOST", "[::1]:80", "127.0.0.2"):
+        for host in ("mine.example:80", "127.0.0.1", "localhost:80", "LOCALHOST", "[::1]:80", "127.0.0.2"):
             assert status(url, f"Host: {host}", *upgrade) == good
         for origin in ("http://localhost:3000", "https://127.0.0.1"):
             assert status(url, "Host: localhost", f"Origin: {origin}", *upgrade) == good
