@@ -28,10 +28,11 @@ class OrderBook:
     sums and averages follow the calling thread's decimal context.
 
     A book that cannot be trusted is stale (``is_stale``, ``stale_reason``): before its first whole book, and from a
-    dropped connection, a lost update or one that cannot be read, or a crossed book (best bid at or above best ask)
-    until the next whole book. After a drop the venue sends one by itself; after the others it is asked for one: at
-    once, and again when changes come and no whole book does, with pauses that grow from 5 to 60 seconds. It is asked,
-    too, when another book of the same topic is made, and all of them are stale until it has come.
+    dropped connection, a lost update or one that cannot be read, a side that outgrew its depth (four times, or 10,000
+    levels where the venue names none) or a crossed book (best bid at or above best ask) until the next whole book. After
+    a drop the venue sends one by itself; after the others it is asked for one: at once, and again when changes come and
+    no whole book does, with pauses that grow from 5 to 60 seconds. It is asked, too, when another book of the same topic
+    is made, and all of them are stale until it has come.
 
     Reads of a stale book give what was known last; only after an unreadable change is it empty, since half of it may
     have gone in, and in a forked child, where it is stale until the client has connected again. Where the whole book

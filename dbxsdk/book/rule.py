@@ -33,6 +33,10 @@ class BookRule(abc.ABC):
     shows_locked = False
     """True if the venue's own page shows a whole book whose best bid equals its best ask."""
 
+    most_levels = 10_000
+    """Levels that a side may have. A book with more is no book, or one whose deletions are not seen; four times the depth
+    leaves room for an update that names all of it anew before it deletes the rest."""
+
     @abc.abstractmethod
     def read(self, push: Push, last: Optional[int]) -> Optional[Change]:
         """What ``push`` means for a book whose last update had the id ``last``: None where the venue numbers nothing,

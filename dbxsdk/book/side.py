@@ -20,6 +20,9 @@ _ZEROS = frozenset(["0", *("0." + "0" * places for places in range(1, 19))])
 _FEW_DEAD = 100
 """Not worth the work of removing them."""
 
+_LONG = 100
+"""Characters of a price or size. The longest that venues write have some 40."""
+
 
 class Side:
     """Bids or asks. Whoever uses it holds the book's lock: reading it changes it, too, though not what it says.
@@ -30,10 +33,12 @@ class Side:
     text that it came as, once ``float`` has found it to be a number above 0, until somebody reads it.
     """
 
-    __slots__ = ("_best", "_sizes", "_prices", "_texts", "_dead")
+    __slots__ = ("_best", "_sizes", "_prices", "_texts", "_dead", "_most")
 
-    def __init__(self, rows: Any, *, bids: bool) -> None:
-        """A whole side, from the wire's ``[[price, size], ...]`` in any order. Raises ``ProtocolError``."""
+    def __init__(self, rows: Any, *, bids: bool, most: int) -> None:
+        """A whole side, from the wire's ``[[price, size], ...]`` in any order. Raises ``ProtocolError``, also if it has more
+        than ``most`` levels, at the latest when they are twice as many."""
+        self._most = most
         self._best = -1 if bids else 0
         """Where the best price is in the lists."""
         self._prices: List[Decimal] = []
@@ -56,8 +61,8 @@ class Side:
         try:
             for row in rows:
                 text, size = row
-                if type(size) is not str or not 0.0 < float(size) < _INFINITE:
-                    # 0; or too small or too large for a float, below 0, no number: looked at in detail.
+                if type(size) is not str or not 0.0 < float(size) < _INFINITE or len(size) > _LONG:
+                    # 0; or too small or too large for a float, below 0, too long, no number: looked at in detail.
                     size = _ZERO if size in _ZEROS else _size(size)
                 if text not in sizes:
                     # Only here, because a price that is known was a good text in a good row before.
@@ -113,6 +118,11 @@ class Side:
             return self._texts[at]
         if size:
             text = str(row[0])
+            if len(self._texts) >= 2 * self._most:
+                self._bury()
+                if len(self._texts) > self._most:  # of which few are dead, or they had been removed
+                    raise ProtocolError(f"more than {self._most} levels on one side of a book")
+                at = bisect_left(self._prices, price)
             self._prices.insert(at, price)
             self._texts.insert(at, text)
             self._sizes[text] = size
@@ -126,7 +136,9 @@ class Side:
             living = [at for at, text in enumerate(self._texts) if sizes[text] is not None]
             self._prices = [self._prices[at] for at in living]
             self._texts = [self._texts[at] for at in living]
-            self._sizes = {text: sizes[text] for text in self._texts}
+            # In place: ``apply`` is in the middle of it.
+            for text in [text for text, size in sizes.items() if size is None]:
+                del sizes[text]
             self._dead = 0
 
 
@@ -145,6 +157,8 @@ def _size(wire: Any) -> Decimal:
 
 
 def _decimal(what: str, wire: Any) -> Decimal:
+    if type(wire) is str and len(wire) > _LONG:
+        raise ProtocolError(f"a {what} of a book has {len(wire)} characters")
     try:
         return decimal(wire)
     except (TypeError, ValueError, InvalidOperation) as error:

@@ -109,7 +109,8 @@ class BookState(ForkAware):
                     self._ask(now)
                 return True
             if action is REPLACE:
-                sides = Side(bids, bids=True), Side(asks, bids=False)
+                most = self._rule.most_levels
+                sides = Side(bids, bids=True, most=most), Side(asks, bids=False, most=most)
                 return self._replace(sides, update_id, push.venue_time_ms, now, epoch)
         except ProtocolError as error:
             self.lost(f"an update could not be read: {error}")
@@ -371,6 +372,7 @@ class BookState(ForkAware):
 
     def _clear(self) -> None:
         """Lock held."""
-        self.bids, self.asks = Side([], bids=True), Side([], bids=False)
+        most = self._rule.most_levels
+        self.bids, self.asks = Side([], bids=True, most=most), Side([], bids=False, most=most)
         self.top = (None, None)
         self.is_crossed = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional, Tuple
+from typing import Any, Mapping, Optional, Tuple
 
 from dbxsdk.arguments import check_credential, check_seconds, check_word
 from dbxsdk.book.order_book import OrderBook
@@ -134,7 +134,7 @@ class CryptomusClient(Client):
 
         Source: "exchange/websockets", market list.
         """
-        return read_markets(http.fetch(self._markets_url, self._options, self._seconds(timeout)))
+        return read_markets(self._fetch(self._markets_url, timeout))
 
     def depth_scales(self, symbol: str, timeout: Optional[float] = None) -> Tuple[DepthScale, ...]:
         """Return the price steps of the book of ``symbol``; the channel ``depth`` takes their ``index``.
@@ -144,7 +144,8 @@ class CryptomusClient(Client):
         Source: "exchange/websockets", symbol depth scales.
         """
         params = {"symbol": check_word("symbol", symbol).upper()}
-        return read_depth_scales(http.fetch(self._depth_scales_url, self._options, self._seconds(timeout), params))
+        return read_depth_scales(self._fetch(self._depth_scales_url, timeout, params))
 
-    def _seconds(self, timeout: Optional[float]) -> float:
-        return self._options.request_timeout if timeout is None else check_seconds("timeout", timeout)
+    def _fetch(self, url: str, timeout: Optional[float], params: Optional[Mapping[str, str]] = None) -> Any:
+        seconds = self._options.request_timeout if timeout is None else check_seconds("timeout", timeout)
+        return http.contents(url, self._connector.get(url, self._options, seconds, params))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import attrs
@@ -54,9 +54,8 @@ class TokenSource:
         return token
 
 
-def fetch(url: str, options: Options, timeout: float, params: Optional[Mapping[str, str]] = None) -> Any:
-    """Return the document at ``url``, or raise what the answer's status means."""
-    answer = get(url, options, timeout=timeout, params=params)
+def contents(url: str, answer: HttpAnswer) -> Any:
+    """Return the document that came from ``url``, or raise what the answer's status means."""
     host, status, document = urlsplit(url).hostname, answer.status, answer.document
     code, message = status, f"{host}: HTTP {status}"
     if isinstance(document, dict):

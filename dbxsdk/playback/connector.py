@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, NoReturn, Optional, Tuple
 
+from dbxsdk.errors import ConnectError
 from dbxsdk.options import Options
 from dbxsdk.playback.handoff import Ended, Feed, Marker, Moment, Received
 from dbxsdk.runtime.clock import Clock
@@ -47,6 +48,10 @@ class ReplayConnector(Connector):
         others when the recorded ones did."""
         at_once, self._first = self._first, False
         return ReplayConnection(self, receiver, at_once)
+
+    def get(self, url: str, options: Options, timeout: float, params: Any = None) -> NoReturn:
+        """Refuse it: a replay reaches no network at all."""
+        raise ConnectError(f"HTTP: {self.refusal}; nothing was sent")
 
     def subscribing(self, subscription: Subscription) -> None:
         """Make sure that what users get does not depend on how fast it is played."""

@@ -14,8 +14,6 @@ from dbxsdk.runtime.lazy_import import exported
 
 _CREDENTIALS = ("api_key", "api_secret", "user_id")
 _STAND_IN = "replayed"
-_NOWHERE = "http://127.0.0.1:0/"
-"""For what a client fetches beside its socket. Nobody can listen on port 0."""
 
 
 def replay_client(opened: Opened) -> Tuple[Client, ReplayConnector]:
@@ -27,8 +25,6 @@ def replay_client(opened: Opened) -> Tuple[Client, ReplayConnector]:
     for name in inspect.signature(kind).parameters:
         if name in _CREDENTIALS:
             arguments[name] = _STAND_IN
-        elif name.endswith("_url"):
-            arguments[name] = _NOWHERE
     connector = ReplayConnector(opened.owner, Moment(opened.monotonic_ns, opened.wall_ns))
     try:
         client: Client = make_client(kind, connector, arguments)

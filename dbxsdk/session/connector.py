@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import typing
-from typing import Any, Callable, Optional, Sequence, Tuple
+from typing import Any, Callable, Mapping, Optional, Sequence, Tuple
 
 from dbxsdk.options import Options
 from dbxsdk.runtime.clock import MACHINE, Clock
 from dbxsdk.session.subscription import Subscription
 from dbxsdk.transport import Address, Connection, Ending, Message
+from dbxsdk.transport.http import HttpAnswer, get
 
 Prepare = Callable[[Address, Callable[[Any], None]], Address]
 """Called on the reader thread before each connection, with the client's address and a ``publish`` that takes each
@@ -115,6 +116,10 @@ class Connector:
     def connect(self, address: Address, options: Options, receiver: Receiver, prepare: Optional[Prepare]) -> AnyConnection:
         """Make the next connection; it connects in its ``run``."""
         return Connection(address, options, receiver.opened, receiver.messages, receiver.pong, prepare)
+
+    def get(self, url: str, options: Options, timeout: float, params: Optional[Mapping[str, str]] = None) -> HttpAnswer:
+        """Send an HTTP request beside the connections, or raise ``ConnectError``."""
+        return get(url, options, timeout=timeout, params=params)
 
     def bind(self, receiver: Receiver, must_flow: Callable[[], bool]) -> None:
         """Take the receiver, and a function that returns True while somebody waits for what comes next; ``wake`` follows

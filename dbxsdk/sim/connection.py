@@ -68,6 +68,32 @@ class Wire(ServerConnection):
             socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
 
 
+class Unread:
+    """What all clients of a venue have not read yet, in bytes, and their limit."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._bytes: Dict[Connection, int] = {}
+        self._total = 0
+
+    def add(self, connection: Connection, size: int) -> None:
+        """Count so many bytes more, or less, of this client."""
+        with self._lock:
+            self._bytes[connection] = self._bytes.get(connection, 0) + size
+            self._total += size
+
+    def forget(self, connection: Connection) -> None:
+        """Count nothing of this client any more."""
+        with self._lock:
+            self._total -= self._bytes.pop(connection, 0)
+
+    def worst(self) -> Optional[Connection]:
+        """Return the client that left most, if all together are over the limit."""
+        with self._lock:
+            return max(self._bytes, key=self._bytes.__getitem__) if self._total > self._limit else None
+
+
 class Connection:
     """One client.
 
@@ -80,7 +106,9 @@ class Connection:
         active: the monotonic time of the last frame from or to this client.
     """
 
-    def __init__(self, wire: Wire, number: int, path: str, query: str, *, name: str, queue_size: int) -> None:
+    def __init__(
+        self, wire: Wire, number: int, path: str, query: str, *, name: str, queue_size: int, unread: Unread
+    ) -> None:
         self.number = number
         self.path = path
         self.query = query
@@ -92,6 +120,7 @@ class Connection:
         """A close frame is on its way: it goes out even if the venue is silent."""
         self.overflowed = False
         self._queue_size = queue_size
+        self._unread = unread
         # Guards the queues and the countdown, and wakes the writer. Held for moments only, never while writing.
         self._wake = threading.Condition()
         self._queue: Deque[Tuple[float, Any]] = deque()  # frames, and calls that end the connection
@@ -107,6 +136,7 @@ class Connection:
         """Queue one frame. It is written after those before it, and not before the monotonic time ``not_before``."""
         with self._wake:
             if self._room():
+                self._unread.add(self, len(frame))
                 self._queue.append((not_before, frame))
                 self._count_down()
             self._wake.notify()
@@ -116,6 +146,7 @@ class Connection:
         """Queue one frame for the monotonic time ``due``, ahead of what is queued for later or for no time."""
         with self._wake:
             if self._room():
+                self._unread.add(self, len(frame))
                 self._timed_count += 1
                 heapq.heappush(self._timed, (due, self._timed_count, frame))
                 self._count_down()
@@ -127,9 +158,7 @@ class Connection:
         if self.ended:
             return False
         if len(self._queue) + len(self._timed) >= self._queue_size:
-            self.ended = self.overflowed = True
-            self._queue.clear()
-            self._timed.clear()
+            self._overflow()
             return False
         return True
 
@@ -141,7 +170,23 @@ class Connection:
                 self._queue.append((0.0, self.wire.cut))
                 self.ended = True
 
+    def _overflow(self) -> None:
+        """Throw away what is queued. The caller holds the lock."""
+        self.ended = self.overflowed = True
+        self._clear()
+
+    def _clear(self) -> None:
+        self._queue.clear()
+        self._timed.clear()
+        self._unread.forget(self)
+
     def _cut_overflowed(self) -> None:
+        worst = self._unread.worst()
+        if worst is not None:
+            with worst._wake:
+                worst._overflow()
+                worst._wake.notify()
+            worst.wire.cut()
         if self.overflowed:
             logger.debug("connection %d does not read: cut with %d frames queued", self.number, self._queue_size)
             self.wire.cut()
@@ -173,8 +218,7 @@ class Connection:
     def _end(self, last: Optional[Callable[[], None]]) -> None:
         with self._wake:
             self.ended = True
-            self._queue.clear()
-            self._timed.clear()
+            self._clear()
             if last is not None:
                 self._queue.append((0.0, last))
             self._wake.notify()
@@ -184,9 +228,9 @@ class Connection:
             while True:
                 now = time.monotonic()
                 if self._timed and self._timed[0][0] <= now:
-                    return heapq.heappop(self._timed)[2]
+                    return self._took(heapq.heappop(self._timed)[2])
                 if self._queue and self._queue[0][0] <= now:
-                    return self._queue.popleft()[1]
+                    return self._took(self._queue.popleft()[1])
                 if self._queue or self._timed:
                     heads = [head[0][0] for head in (self._queue, self._timed) if head]
                     self._wake.wait(min(heads) - now)
@@ -194,6 +238,11 @@ class Connection:
                     return None
                 else:
                     self._wake.wait()
+
+    def _took(self, item: Any) -> Any:
+        if not callable(item):
+            self._unread.add(self, -len(item))
+        return item
 
     def _write(self) -> None:
         try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 from http.client import responses
-from typing import Mapping, Optional
+from typing import Collection, Mapping, Optional
+from urllib.parse import urlsplit
 
 import attrs
 from websockets.datastructures import Headers
@@ -36,6 +38,21 @@ class Planned:
 def response(status: int, body: bytes, headers: Mapping[str, str]) -> Response:
     fields = Headers({**headers, "Content-Length": str(len(body)), "Connection": "close"})
     return Response(status, responses.get(status, "Answer"), fields, body)
+
+
+def is_from_here(headers: Headers, hosts: Collection[str]) -> bool:
+    """False for a request that a page of another site made, or that came by another name than this machine's own or one of
+    ``hosts``: a foreign name may be given this address (DNS rebinding), and its page would be taken for this site's."""
+    asked = headers.get_all("Host")
+    return len(asked) == 1 and all(_is_here(name, hosts) for name in ("//" + asked[0], *headers.get_all("Origin")))
+
+
+def _is_here(url: str, hosts: Collection[str]) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or host in hosts or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def plain_response(status: int) -> Response:

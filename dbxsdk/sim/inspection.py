@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import deque
@@ -9,20 +10,34 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Tuple, Union
 
 import attrs
 
+from dbxsdk.codec import decode
+from dbxsdk.errors import ProtocolError
 from dbxsdk.sim.connection import Connection
 
 _REQUESTS_KEPT = 10_000
+_REQUEST_BYTES_KEPT = 16 * 1024 * 1024
 
 
 @attrs.frozen
 class ClientFrame:
-    """One frame that a client sent: its connection's path and number, the decoded document (None if it is not
-    JSON), and the text or bytes as they came."""
+    """One frame that a client sent: its connection's path and number, and the text or bytes as they came."""
 
     path: str
     connection: int
-    document: Any = attrs.field(repr=False)  # may hold a signature
-    raw: Union[str, bytes] = attrs.field(repr=False)
+    raw: Union[str, bytes] = attrs.field(repr=False)  # may hold a signature
+
+    @property
+    def document(self) -> Any:
+        """The decoded document; None if it is not JSON. Decoded at each access: it may be many times as large."""
+        return decoded(self.raw)
+
+
+def decoded(raw: Union[str, bytes]) -> Any:
+    """Return the document in a frame; None if it is not JSON."""
+    try:
+        return decode(raw)
+    except ProtocolError:
+        return None
 
 
 class Inspected:
@@ -36,7 +51,8 @@ class Inspected:
         self._version = 0
         self._connections: Dict[int, Connection] = {}
         self._connection_count = 0
-        self._requests: Deque[ClientFrame] = deque(maxlen=_REQUESTS_KEPT)
+        self._requests: Deque[ClientFrame] = deque()
+        self._request_bytes = 0
         self._steps = 0
 
     @property
@@ -53,9 +69,15 @@ class Inspected:
 
     @property
     def requests(self) -> List[ClientFrame]:
-        """The frames received from clients, oldest first; the last 10,000 are kept."""
+        """The frames received from clients, oldest first; the last 10,000 are kept, of 16 MiB together."""
         with self._lock:
             return list(self._requests)
+
+    def _remember(self, frame: ClientFrame) -> None:
+        self._requests.append(frame)
+        self._request_bytes += sys.getsizeof(frame.raw)
+        while len(self._requests) > _REQUESTS_KEPT or self._request_bytes > _REQUEST_BYTES_KEPT:
+            self._request_bytes -= sys.getsizeof(self._requests.popleft().raw)
 
     @property
     def steps(self) -> int:

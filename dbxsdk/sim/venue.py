@@ -22,18 +22,26 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
 
-from dbxsdk.codec import decode
-from dbxsdk.errors import ProtocolError
-from dbxsdk.sim.connection import Connection, Frame, QuietLogger, Wire
+from dbxsdk.arguments import check_word
+from dbxsdk.sim.connection import Connection, Frame, QuietLogger, Unread, Wire
 from dbxsdk.sim.faults import Faults
-from dbxsdk.sim.http import plain_response
-from dbxsdk.sim.inspection import ClientFrame
+from dbxsdk.sim.http import is_from_here, plain_response
+from dbxsdk.sim.inspection import ClientFrame, decoded
 from dbxsdk.sim.listener import Listener
 
 logger = logging.getLogger(__name__)
 
 MANUAL_STEP_SECONDS = 0.2
 """How far ``step()`` moves the market's clock if no thread does it (``rate=0``)."""
+
+_LONGEST_REQUEST = 256 * 1024
+"""Bytes of a client's message; a longer one ends the connection with the close code 1009."""
+
+_UNREAD_REQUESTS = 4
+"""Messages of one client that may wait for their turn before no more are read."""
+
+_UNREAD_BYTES = 64 * 1024 * 1024
+"""What all clients together may leave unread; then the one that left most is cut."""
 
 _OPEN_TIMEOUT = 5.0
 _CLOSE_FRAME_GRACE = 0.25
@@ -45,10 +53,14 @@ V = TypeVar("V", bound="Venue")
 class Venue(Faults):
     """A local venue: a context manager that serves one venue's protocol on 127.0.0.1.
 
+    It answers to the loopback interface's names only, and no page of another site (HTTP 403). What strangers make it keep is
+    bounded: 256 KiB a message, 16 MiB of the requests that it remembers, 64 MiB that clients do not read.
+
     Args:
         rate: market steps a second; 0 means that the market moves only by ``step()``.
         seed: the same seed gives the same market.
         port: 0 for a free one.
+        hosts: more names by which it may be asked for, through a proxy for example.
         ssl_context: a server-side context; the venue then speaks ``wss``.
         max_connections: more are answered with HTTP 503.
         queue_size: frames kept for a client that does not read, before its connection is cut.
@@ -70,6 +82,7 @@ class Venue(Faults):
         rate: float = 20.0,
         seed: int = 1,
         port: int = 0,
+        hosts: Collection[str] = (),
         ssl_context: Optional[ssl.SSLContext] = None,
         max_connections: int = 200,
         queue_size: int = 10_000,
@@ -90,9 +103,11 @@ class Venue(Faults):
         self._seed = seed
         self._clock = clock
         self._port = port
+        self._hosts = tuple(check_word("hosts", host).lower() for host in ((hosts,) if isinstance(hosts, str) else hosts))
         self._ssl_context = ssl_context
         self._max_connections = max_connections
         self._queue_size = queue_size
+        self._unread = Unread(_UNREAD_BYTES)
         self._idle_timeout = idle_timeout
         self._step_seconds = 1 / rate if rate else MANUAL_STEP_SECONDS
         self._start_us = int(clock() * 1_000_000)
@@ -146,8 +161,10 @@ class Venue(Faults):
             self._server = serve(
                 self._serve_connection,
                 sock=self._listener,
-                process_request=self._answer_upgrade,
+                process_request=self._answer_request,
                 compression=None,
+                max_size=_LONGEST_REQUEST,
+                max_queue=_UNREAD_REQUESTS,
                 open_timeout=_OPEN_TIMEOUT,
                 ping_interval=None,  # no venue was seen to send protocol pings
                 close_timeout=_CLOSE_FRAME_GRACE,
@@ -250,6 +267,9 @@ class Venue(Faults):
             self._threads |= {handler, wire.recv_events_thread}
         return wire
 
+    def _answer_request(self, wire: ServerConnection, request: Request) -> Optional[Response]:
+        return self._answer_upgrade(wire, request) if is_from_here(request.headers, self._hosts) else plain_response(403)
+
     def _answer_upgrade(self, wire: ServerConnection, request: Request) -> Optional[Response]:
         """Return None to accept the WebSocket, or an HTTP response that refuses it."""
         with self._lock:
@@ -280,6 +300,7 @@ class Venue(Faults):
                 query,
                 name=threading.current_thread().name[: -len("-requests")],
                 queue_size=self._queue_size,
+                unread=self._unread,
             )
             wire.mute = lambda: self._silent() and not connection.closing
             connection.writer.start()
@@ -322,9 +343,9 @@ class Venue(Faults):
                 connection.cut()
                 return
             connection.active = time.monotonic()
-            document = _decode(raw)
+            document = decoded(raw)
             with self._lock:
-                self._requests.append(ClientFrame(connection.path, connection.number, document, raw))
+                self._remember(ClientFrame(connection.path, connection.number, raw))
                 try:
                     # A silent venue carries nothing out: a request that is never answered must not have an effect.
                     if not self._silent():
@@ -368,10 +389,3 @@ def check_symbols(symbols: Collection[str]) -> Tuple[str, ...]:
     if not checked or not all(isinstance(symbol, str) and symbol for symbol in checked):
         raise ValueError("symbols must be one or more texts that are not empty")
     return tuple(dict.fromkeys(checked))
-
-
-def _decode(raw: Union[str, bytes]) -> Any:
-    try:
-        return decode(raw)
-    except ProtocolError:
-        return None

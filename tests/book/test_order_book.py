@@ -97,7 +97,7 @@ changes = st.lists(st.lists(st.tuples(prices, sizes).map(list), max_size=30), mi
 @given(changes, st.booleans())
 def test_a_side_is_what_the_obvious_one_is(script: List[Any], bids: bool) -> None:
     slow, unknown = SlowBook(), 0
-    side = Side(script[0], bids=bids)
+    side = Side(script[0], bids=bids, most=1000)
     slow.replace((script[0], []) if bids else ([], script[0]))
     slow.unknown_deletes = 0
     for change in script[1:]:
@@ -111,17 +111,35 @@ def test_a_side_is_what_the_obvious_one_is(script: List[Any], bids: bool) -> Non
 
 
 def test_a_side_forgets_the_prices_that_are_gone() -> None:
-    side = Side([[str(price), "1"] for price in range(100)], bids=False)
+    side = Side([[str(price), "1"] for price in range(100)], bids=False, most=1000)
     for price in range(100, 20_000):  # the market moves through 20,000 prices
         assert side.apply([[str(price), "1"], [str(price - 50), "0"]]) == 0
     assert len(list(side.levels())) == 100
     assert len(side._texts) == len(side._prices) == len(side._sizes) < 300
 
 
+def test_one_update_that_moves_the_whole_side_again_and_again() -> None:
+    side = Side([[str(price), "1"] for price in range(100)], bids=False, most=150)
+    change = [row for price in range(100, 20_000) for row in ([str(price), "1"], [str(price - 100), "0"])]
+    assert side.apply(change) == 0  # the dead are removed in the middle of it
+    assert [price for price, _ in side.levels()] == [D(price) for price in range(19_900, 20_000)]
+    assert len(side._texts) == len(side._prices) == len(side._sizes) <= 300
+
+
+def test_a_side_has_a_limit_in_levels_and_in_characters() -> None:
+    side = Side([[str(price), "1"] for price in range(100)], bids=False, most=100)
+    with pytest.raises(ProtocolError, match="more than 100 levels"):
+        side.apply([[str(price), "1"] for price in range(1000, 1_000_000)])
+    assert len(side._texts) == len(side._prices) == len(side._sizes) <= 200
+    for price, size in [("1" * 101, "1"), ("1", "1" * 101), ("1", "0." + "1" * 99), ("1", "0" * 101)]:
+        with pytest.raises(ProtocolError, match="has 101 characters"):
+            Side([["1", "1"]], bids=False, most=100).apply([[price, size]])
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=6) | st.from_regex(r"[+\-]?[0-9_]{0,4}\.?[0-9_]{0,4}([eE][+\-]?[0-9]{1,4})? ?", fullmatch=True))
 def test_what_is_taken_for_a_size_is_one_when_it_is_read(text: str) -> None:
-    side = Side([["1", "5"]], bids=True)
+    side = Side([["1", "5"]], bids=True, most=1000)
     try:
         side.apply([["1", text]])
     except ProtocolError:
@@ -160,13 +178,13 @@ BAD = [
 @pytest.mark.parametrize("bad", BAD, ids=repr)
 def test_what_is_no_side_of_a_book_is_refused(bad: Any) -> None:
     with pytest.raises(ProtocolError):
-        Side(bad, bids=True)
+        Side(bad, bids=True, most=1000)
     with pytest.raises(ProtocolError):
-        Side([["7", "1"]], bids=True).apply(bad)
+        Side([["7", "1"]], bids=True, most=1000).apply(bad)
 
 
 def test_numbers_in_place_of_texts_are_read_by_their_shortest_text() -> None:
-    side = Side([[1.1, 0.1], [2, 3], ["1.10", 0.2]], bids=True)
+    side = Side([[1.1, 0.1], [2, 3], ["1.10", 0.2]], bids=True, most=1000)
     assert list(side.levels()) == levels(("2", "3"), ("1.1", "0.2"))
     assert side.apply([[1.1, 0], ["2.0", 0.0], [7, 0]]) == 1
     assert side.best() is None and list(side.levels()) == []
@@ -174,7 +192,7 @@ def test_numbers_in_place_of_texts_are_read_by_their_shortest_text() -> None:
 
 def test_prices_below_zero_are_sorted_too() -> None:
     # The books of spreads have them.
-    side = Side([["-0.5", "1"], ["-2", "1"], ["1", "1"]], bids=True)
+    side = Side([["-0.5", "1"], ["-2", "1"], ["1", "1"]], bids=True, most=1000)
     assert [price for price, _ in side.levels()] == [D("1"), D("-0.5"), D("-2")]
 
 

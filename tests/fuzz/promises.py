@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
-from typing import Any, List, Sequence
+from typing import Any, List, Sequence, Tuple
 
 import attrs
 
@@ -36,6 +36,12 @@ def check_words(error: BaseException) -> None:
     words = f"{error} {error!r}"
     assert len(words) <= 2 * LONGEST_WORDS
     assert KEY not in words and SECRET not in words
+
+
+def check_kept(error: BaseException) -> None:
+    """An event may wait for long: its error keeps nothing alive that the frame was made into."""
+    assert error.__traceback__ is error.__cause__ is error.__context__ is None
+    check_words(error)
 
 
 def check_push(push: Push) -> bool:
@@ -119,15 +125,16 @@ class Books:
 
     def __init__(self, socket: Socket) -> None:
         self.asked = 0
-        self._books: List[FedBook] = [
-            FedBook("ANY", rule, resynchronise=self._ask, close=lambda: None, waiting=_waiting) for rule in socket.rules
+        self._books: List[Tuple[FedBook, int]] = [
+            (FedBook("ANY", rule, resynchronise=self._ask, close=lambda: None, waiting=_waiting), rule.most_levels)
+            for rule in socket.rules
         ]
 
     def _ask(self) -> None:
         self.asked += 1
 
     def take(self, push: Push) -> None:
-        for book in self._books:
+        for book, most in self._books:
             try:
                 book.handle(push)
             except ProtocolError as error:
@@ -135,6 +142,7 @@ class Books:
                 assert book.is_stale
             book.notify()
             bids, asks = book.bids(), book.asks()
+            assert len(bids) <= 2 * most and len(asks) <= 2 * most
             assert bids == sorted(bids, reverse=True) and asks == sorted(asks)
             assert all(price.is_finite() and 0 < size for price, size in bids + asks)
             if not book.is_stale and not book.is_crossed:

@@ -16,6 +16,7 @@ from dbxsdk import Options
 from dbxsdk.cryptomus import http
 from dbxsdk.cryptomus.models import read_depth_scales, read_markets
 from dbxsdk.errors import ConnectError, DbxError
+from dbxsdk.session import NETWORK
 from dbxsdk.transport import parse_url
 from tests.fuzz import promises
 from tests.fuzz.running import count, limits
@@ -95,10 +96,14 @@ def _token(url: str) -> Any:
     return address
 
 
+def _fetch(url: str) -> Any:
+    return http.contents(url, NETWORK.get(url, OPTIONS, 5.0))
+
+
 _REQUESTS: Tuple[Tuple[str, List[Any], Callable[[str], Any]], ...] = (
     ("token", _TOKENS, _token),
-    ("markets", _MARKETS, lambda url: read_markets(http.fetch(url, OPTIONS, 5.0))),
-    ("depth scales", _SCALES, lambda url: read_depth_scales(http.fetch(url, OPTIONS, 5.0, {"symbol": "AAA_BBB"}))),
+    ("markets", _MARKETS, lambda url: read_markets(_fetch(url))),
+    ("depth scales", _SCALES, lambda url: read_depth_scales(_fetch(url))),
 )
 
 
@@ -187,4 +192,4 @@ def test_a_body_that_inflates_to_much_more_is_refused() -> None:
         head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(bomb)}\r\n\r\n"
         answering.next.append(head.encode() + bomb)
         with pytest.raises(ConnectError, match="too large"):
-            http.fetch(answering.url("http"), OPTIONS, 5.0)
+            _fetch(answering.url("http"))

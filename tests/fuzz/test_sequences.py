@@ -12,9 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from dbxsdk.protocol import Reply, Request
 from tests.fuzz.answers import answer
+from tests.fuzz.budgets import bounded
 from tests.fuzz.documents import SOCKETS, Socket
 from tests.fuzz.driver import Driver, Status
-from tests.fuzz.running import EXAMPLES, count, limits
+from tests.fuzz.running import EXAMPLES, count, plan
 from tests.fuzz.strategies import documents, frames, write
 
 _SETTLED_AFTER = 300
@@ -30,6 +31,8 @@ def machine(socket: Socket) -> Type[RuleBasedStateMachine]:
         def __init__(self) -> None:
             super().__init__()
             self.driver = Driver(socket)
+            self.budget = bounded()
+            self.budget.__enter__()
 
         @precondition(lambda self: self.driver.names)
         @rule(data=st.data())
@@ -109,6 +112,7 @@ def machine(socket: Socket) -> Type[RuleBasedStateMachine]:
             assert driver.at_rest, "requests without an end"
             statuses = {name: driver.status(name) for name in driver.wanted()}
             assert all(status in (Status.LIVE, Status.REFUSED) for status in statuses.values()), statuses
+            self.budget.__exit__(None, None, None)
             count(f"sequences {socket.name}")
             count(f"sequences {socket.name}", "topics subscribed at the end", list(statuses.values()).count(Status.LIVE))
 
@@ -117,4 +121,4 @@ def machine(socket: Socket) -> Type[RuleBasedStateMachine]:
 
 @pytest.mark.parametrize("socket", SOCKETS, ids=lambda socket: socket.name)
 def test_any_order(socket: Socket) -> None:
-    run_state_machine_as_test(machine(socket), settings=limits(0.15, stateful_step_count=40 if EXAMPLES else 15))
+    run_state_machine_as_test(machine(socket), settings=plan(0.15, stateful_step_count=40 if EXAMPLES else 15))

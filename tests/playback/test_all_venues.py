@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import inspect
 import pathlib
 import re
+import sys
+import threading
 from typing import Any, Dict, List
 
 import pytest
@@ -139,7 +142,55 @@ def test_requests_are_not_answered(recorded: Recorded) -> None:
             trade.ping()
         with pytest.raises(dbxsdk.ConnectError, match="replay"):
             trade.submit("ping").result(0)
-        with pytest.raises(dbxsdk.ConnectError, match="127.0.0.1"):
-            replay.client(dbxsdk.CryptomusClient).markets()
         with pytest.raises(dbxsdk.ConnectError, match="replay"):
             replay.client(dbxsdk.DigiFinexClient).server_time()
+
+
+_NETWORK: List[str] = []
+_watching = threading.Event()
+
+
+def _audit(event: str, arguments: Any) -> None:
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto") and _watching.is_set():
+        _NETWORK.append(f"{event} {arguments[1:]}")
+
+
+sys.addaudithook(_audit)  # which cannot be taken out again: it does nothing while nobody watches
+
+
+ARGUMENTS = {
+    "channel": "trades", "method": "ping", "op": "ping", "symbol": "BTC_USDT", "symbols": ["BTC_USDT"], "callback": print,
+    "id": "a", "ids": ["a"], "category": "linear", "side": "Buy", "orderType": "Market", "qty": "1", "orderId": "a",
+    "request": [{}], "chain": "solana", "pair": "P", "enabled": False, "depth": 50, "interval": "1m",
+}
+
+
+@pytest.mark.filterwarnings("ignore:.* Bybit retired the channel:DeprecationWarning")
+def test_no_method_of_any_replayed_client_reaches_the_network(recorded: Recorded) -> None:
+    _NETWORK.clear()
+    refused = set()
+    with dbxsdk.replay(recorded.folder) as replay:
+        _watching.set()
+        try:
+            for client in replay.clients:
+                for name in sorted(set(dir(client)) - {"close", "exit", "wait", "on_event", "postfork"}):
+                    if name.startswith("_") or not callable(method := getattr(client, name)):
+                        continue
+                    parameters = inspect.signature(method).parameters.values()
+                    wanted: Dict[str, Any] = {
+                        each.name: ARGUMENTS.get(each.name, "a") for each in parameters
+                        if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+                    }
+                    if "timeout" in {each.name for each in parameters}:
+                        wanted["timeout"] = 0.01
+                    try:
+                        method(**wanted)
+                    except dbxsdk.ConnectError as error:
+                        assert "a replay answers no requests; nothing was sent" in str(error)
+                        refused.add(name)
+                    except (dbxsdk.DbxError, TypeError, ValueError):
+                        pass
+        finally:
+            _watching.clear()
+    assert _NETWORK == []
+    assert {"markets", "depth_scales", "server_time", "ping", "call"} <= refused

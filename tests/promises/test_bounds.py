@@ -10,8 +10,10 @@ import threading
 import time
 from typing import Any, List
 
-from dbxsdk import Connected, DbxError, Disconnected, Dropped, Gap
-from tests.promises.venues import AT_ONCE, Clock, Document, Flood, ScriptedVenue, bybit_yes, later, listening, trade
+from dbxsdk import BadFrame, Connected, DbxError, Disconnected, Dropped, Gap
+from tests.promises.venues import (
+    AT_ONCE, Clock, Document, Flood, Link, ScriptedVenue, book, bybit_yes, later, listening, trade,
+)
 from tests.waiting import PATIENCE, Background, Recorder, eventually
 
 BTC = "publicTrade.BTCUSDT"
@@ -153,6 +155,24 @@ def test_nothing_is_dropped_below_the_ceiling() -> None:
             eventually(lambda: len(seen.of(dict)) == 90)
             assert [item["n"] for item in seen.of(dict)] == list(range(90))
             assert [type(item) for item in seen.items if not isinstance(item, dict)] == [Connected]
+
+
+def test_a_book_that_outgrows_its_depth_is_stale_told_and_renewed() -> None:
+    def answer(link: Link, document: Document) -> Any:
+        yes = bybit_yes(link, document)
+        return [yes, book("BTCUSDT", 1, depth=50)] if document["op"] == "subscribe" else yes
+
+    with ScriptedVenue(answer) as venue, listening(venue.bybit()) as (client, seen):
+        live = client.order_book("BTCUSDT", depth=50)
+        assert live.wait_ready(PATIENCE)
+        for number in range(2, 7):
+            grown = book("BTCUSDT", number, depth=50, kind="delta")
+            grown["data"]["a"] = [[str(price), "1"] for price in range(100 * number, 100 * number + 100)]
+            venue.link().send(grown)
+        venue.wait_asked("subscribe", 2)
+        assert live.wait_ready(PATIENCE) and len(live.asks()) == 1 and live.stats().resynchronisations == 1
+        (bad,) = seen.of(BadFrame)
+        assert "more than 200 levels" in str(bad.error) and client.stats().bad_frames == 1
 
 
 def test_close_is_at_once_in_the_middle_of_a_flood() -> None:

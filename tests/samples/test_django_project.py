@@ -153,7 +153,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         with stage.start("manage.py", "migrate") as migrate:
             assert migrate.wait() == 0, migrate.written
         _add_account(stage.database)
-        for name in ("feed", "alone"):  # tests that must not see what the pages do
+        for name in ("feed", "alone", "limits"):  # tests that must not see what the pages do
             shutil.copy(stage.database, home / f"{name}.sqlite3")
         yield stage
     eventually(lambda: not library_threads())
@@ -453,6 +453,42 @@ def test_the_readme_says_what_can_be_set() -> None:
     assert all(len(line) <= 100 for line in text.splitlines())
 
 
+LIMITS = """
+import uuid
+import django
+django.setup()
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.core.cache import cache
+from django.test import Client
+
+PBKDF2PasswordHasher.iterations = 1  # good ones take their time
+client = Client(HTTP_HOST="localhost")
+
+def log_in(password):
+    return client.post("/admin/login/?next=/", {"username": "staff", "password": password}).status_code
+
+def send(action, id):
+    return client.post("/requests", {"action": action, "id": str(id)}).status_code
+
+ids = [uuid.uuid4() for _ in range(5)]
+print("wrong", [log_in("wrong") for _ in range(8)], "right", log_in("PASSWORD"))
+cache.clear()
+print("later", log_in("PASSWORD"), "sent", [send("look", id) for id in ids], "again", send("look", ids[0]))
+print("long", send("look" * 20_000, ids[4]))
+""".replace("PASSWORD", PASSWORD)
+
+
+def test_log_ins_requests_and_forms_are_bounded(stage: Stage) -> None:
+    with DBotVenue(rate=0) as trading:
+        variables = stage.variables(trading, DESK_DATABASE=str(stage.home / "limits.sqlite3"), DESK_REQUESTS="3")
+        with stage.start("-c", LIMITS, DJANGO_SETTINGS_MODULE="project.settings", **variables) as script:
+            assert script.wait() == 0, script.written
+        asked = len(trading.requests)
+    assert script.says("wrong .*") == "wrong [200, 200, 200, 200, 429, 429, 429, 429] right 429"
+    assert script.says("later .*") == "later 302 sent [302, 302, 302, 429, 429] again 302"
+    assert script.says("long .*") == "long 400" and asked == 3
+
+
 # ---- the pages ---------------------------------------------------------------------------------------------
 
 
@@ -521,7 +557,7 @@ def site(stage: Stage) -> Iterator[Site]:
     with DigiFinexVenue(rate=1) as market, stage.start(
         "manage.py", "dbx_feed", DESK_LIVE="1", DESK_FEED_URL=market.url(), DESK_BATCH_SECONDS="0.05"
     ) as feed:
-        with stage.start(*gunicorn, **stage.variables(DESK_DATABASE_TIMEOUT="0.3")) as server:
+        with stage.start(*gunicorn, **stage.variables(DESK_DATABASE_TIMEOUT="0.3", DESK_REQUESTS="1000")) as server:
             address = server.says(r"http://127\.0\.0\.1:\d+")
             feed.says("storing the trades")
             yield Site(stage, market, server, Visitor(address).log_in())

@@ -43,6 +43,7 @@ class BybitBookRule(BookRule):
 
     def __init__(self, depth: int) -> None:
         self._repeats = depth == 1
+        self.most_levels = 4 * depth
 
     def read(self, push: Push, last: Optional[int]) -> Optional[Change]:
         try:

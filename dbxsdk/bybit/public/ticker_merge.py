@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict
 
-from dbxsdk.bybit.public.ticker_models import CHANGED
+from dbxsdk.bybit.public.ticker_models import CHANGED, LONGEST_VALUE, NAMES
 from dbxsdk.errors import ProtocolError
 
 # One connection takes topics of 21,000 characters together: a venue that keeps to its own limit does not come near.
@@ -21,12 +21,19 @@ class Tickers:
         self._last.clear()
 
     def merge(self, topic: str, read: Callable[[Any], Any], frame: Dict[str, Any]) -> Dict[str, Any]:
-        """Return ``frame`` with the data of all frames so far; as it is, and forgotten, if ``read`` cannot read it."""
+        """Return ``frame`` with the data of all frames so far; as it is, and forgotten, if ``read`` cannot read it. Fields that
+        the model does not have are left out: the venue could send any number of them."""
         try:
-            read(frame)
+            ticker = read(frame)
         except ProtocolError:
             return frame  # read() fails again for typed subscribers; the others get it as it is
         data, kind = frame["data"], frame["type"]
+        symbol = data["symbol"]
+        if type(symbol) is not str or len(symbol) > LONGEST_VALUE:
+            return frame
+        if len(data) > 1 + len(ticker.changed):
+            names = NAMES[type(ticker)]
+            data = {"symbol": symbol, **{name: value for name, value in data.items() if name in names}}
         last = self._last.get(topic)
         if last is None:
             # The oldest is removed, so that a venue that invents topics cannot fill the memory.

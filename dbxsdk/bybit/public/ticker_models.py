@@ -6,17 +6,24 @@ Names, numbers and absent fields are as in ``models``.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Callable, Dict, Optional, Tuple, Type, TypeVar
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple, Type, TypeVar
 
 import attrs
 
 from dbxsdk.bybit.public.models import with_envelope
-from dbxsdk.fields import decimal, integer, lazy, text, wire
+from dbxsdk.errors import ProtocolError
+from dbxsdk.fields import decimal, integer, lazy, reader, text, wire
 
 T = TypeVar("T")
 
 CHANGED = "$changed"
 """The key under which a merged ticker frame has the names of what the last frame carried; not a key of the venue."""
+
+LONGEST_VALUE = 256
+"""Characters of a field, since merged frames are kept; the longest that the venue writes have some 40."""
+
+NAMES: Dict[type, Mapping[str, str]] = {}
+"""The names of each model's fields by the wire's, without the symbol's."""
 
 
 @lazy
@@ -185,8 +192,9 @@ def _ticker(model: Type[T]) -> Callable[[Any], T]:
     """Return the function that reads a whole ticker frame; ``changed`` names what it carried, or what the last of the merged
     ones did. Those fields are read at once: one that cannot be read must spoil its own frame, not those that it is merged
     with."""
-    read = with_envelope(model, "cs")
+    explain, read = with_envelope(model, "cs"), reader(model)
     names: Dict[str, str] = {}
+    NAMES[model] = names
     for field in attrs.fields(model):  # type: ignore[arg-type]
         # Only wire() adds metadata to these fields.
         for name, _ in field.metadata.values():
@@ -196,13 +204,19 @@ def _ticker(model: Type[T]) -> Callable[[Any], T]:
 
     def read_ticker(frame: Any) -> T:
         data = frame.get("data")
-        if not isinstance(data, dict):
-            return read(frame)  # which says what is wrong
+        if not isinstance(data, dict) or frame.get("type") not in ("snapshot", "delta"):
+            return explain(frame)
         carried = frame.get(CHANGED)
         if type(carried) is not tuple:  # not our own mark: JSON has no tuples
             carried = data
-        changed = tuple(names[name] for name in carried if name in names)
-        ticker = read({**frame, "data": {**data, CHANGED: changed}})
+        changed = []
+        for key in carried:
+            if key in names:
+                changed.append(names[key])
+                value = data[key]
+                if type(value) is str and len(value) > LONGEST_VALUE:
+                    raise ProtocolError(f"{model.__name__}: the field {key!r} has {len(value)} characters")
+        ticker = read({**data, CHANGED: tuple(changed), "cs": frame.get("cs")})
         for name in changed:
             getattr(ticker, name)
         return ticker

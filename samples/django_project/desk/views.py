@@ -58,6 +58,11 @@ def send(request: Any) -> Any:
     closes = wish["close_pnl_orders"] and wish["action"] == Action.OFF
     row = TaskRequest(id=wish["id"], user=request.user, task=clients.task(), action=wish["action"], close_pnl_orders=closes)
     try:
+        # Those of all users and workers, since the venue's limit is one. A few at the same moment may be one too many.
+        recent = TaskRequest.objects.filter(sent__gt=datetime.now(timezone.utc) - timedelta(minutes=1))
+        if recent.count() >= settings.DESK.requests and not TaskRequest.objects.filter(id=row.id).exists():
+            result = Result(Outcome.NOT_SENT, 429, "There were too many in the last minute, so it was not sent.", "Safe, later.")
+            return _shown(request, row, result, result.status)
         row.save(force_insert=True)
     except IntegrityError:
         return redirect("desk:request", id=row.id)  # a second click, or a page sent again: it is not sent again

@@ -18,6 +18,7 @@ class Desk:
     feed_url, task_url: other addresses of DigiFinex and DBot, e.g. those that ``dbxsdk sim`` prints; for ``live``.
     task_key, task_id: DBot's API key, and the copy trading task that the page switches; for ``live``.
     request_timeout: seconds that a request to DBot may take.
+    requests: how many of them a minute it may send, all users together.
     batch_size, batch_seconds: trades are written when there are so many, or the oldest has waited for so long.
     queue_size: trades held in memory while the database is away.
     stop_seconds: how long the feed goes on trying, after the order to stop, to write what it holds to a database that is
@@ -31,6 +32,7 @@ class Desk:
     task_key: str = attrs.field(default="", repr=False)
     task_id: str = ""
     request_timeout: float = 5.0
+    requests: int = 30
     batch_size: int = 500
     batch_seconds: float = 0.5
     queue_size: int = 20_000
@@ -49,6 +51,7 @@ class Desk:
             task_key=environ.get("DBOT_API_KEY", ""),
             task_id=environ.get("DBOT_FOLLOW_ORDER", ""),
             request_timeout=number(environ, "DESK_REQUEST_TIMEOUT", default.request_timeout),
+            requests=number(environ, "DESK_REQUESTS", default.requests),
             batch_size=number(environ, "DESK_BATCH_SIZE", default.batch_size),
             batch_seconds=number(environ, "DESK_BATCH_SECONDS", default.batch_seconds),
             queue_size=number(environ, "DESK_QUEUE_SIZE", default.queue_size),

@@ -8,7 +8,7 @@ from flask import Flask, Response
 
 from dashboard.desk import Desk
 from dashboard.settings import Settings
-from dashboard.views import pages
+from dashboard.views import limiter, pages
 
 # Everything comes from here, nothing is inline, and no other site may put the page into a frame.
 POLICY = (
@@ -26,7 +26,9 @@ def create_app(settings: Optional[Settings] = None) -> Flask:
     app = Flask(__name__)
     # A foreign page may give its own name this machine's address and would then pass for this site (DNS rebinding).
     app.config["TRUSTED_HOSTS"] = list(settings.hosts)
+    app.config["MAX_CONTENT_LENGTH"] = 1024  # the longest request that it takes has some 20 bytes
     app.extensions["dashboard"] = Desk(settings)
+    limiter.init_app(app)
     app.register_blueprint(pages)
     app.after_request(_protect)
     return app

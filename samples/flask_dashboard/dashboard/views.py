@@ -6,6 +6,7 @@ from typing import Iterator, Tuple
 
 import attrs
 from flask import Blueprint, Response, abort, current_app, jsonify, render_template, request
+from flask_limiter import Limiter
 
 from dashboard.desk import Desk
 from dashboard.task import Task
@@ -18,6 +19,11 @@ KEEP_ALIVE = 1.0
 MARK = "X-Dashboard"
 """The header that a request which changes something must have. A page of another site can send a form here, but no
 header of its own unless this server allows it, and it allows nobody: no cookie and no token is needed."""
+
+OFTEN = "5 per second; 60 per minute"
+"""How often the venue is asked, whoever asks: the key is one. More are told to wait (429), and nothing is sent."""
+
+limiter = Limiter(key_func=lambda: "everybody", storage_uri="memory://")  # there is one process: see README.rst
 
 
 def desk() -> Desk:
@@ -58,18 +64,24 @@ def events() -> Response:
 
 @pages.get("/task")
 def task_state() -> Tuple[Response, int]:
-    return _answer(_task().look())
+    with limiter.limit(OFTEN):
+        return _answer(_task().look())
 
 
 @pages.post("/task")
 def switch_task() -> Tuple[Response, int]:
     if MARK not in request.headers:
         abort(403, f"the header {MARK} is missing")
-    wish = request.get_json()  # 415 where it is no JSON
+    try:
+        wish = request.get_json()  # 415 where it is no JSON
+    except RecursionError:
+        abort(400, "it is nested too deeply")
     enabled = wish.get("enabled") if isinstance(wish, dict) else None
     if not isinstance(enabled, bool):
         abort(400, "enabled must be true or false")
-    return _answer(_task().switch(enabled))
+    # Not before: what another site's page can send must not use it up.
+    with limiter.limit(OFTEN):
+        return _answer(_task().switch(enabled))
 
 
 @pages.get("/health")

@@ -106,6 +106,19 @@ def test_a_book_that_touches_itself_is_crossed() -> None:
     assert book.is_crossed and book.is_stale and asked == [1]
 
 
+@pytest.mark.parametrize("kind", ["snapshot", "delta"])
+def test_a_book_far_beyond_its_depth_is_stale_and_asked_for(kind: str) -> None:
+    asked: List[int] = []
+    book = FedBook("BTCUSDT", BybitBookRule(50), resynchronise=lambda: asked.append(1), close=lambda: None)
+    book.handle(frame("snapshot", 5, [["9", "1"]], [["11", "1"]]))
+    with pytest.raises(ProtocolError, match="more than 200 levels"):
+        book.handle(frame(kind, 6, asks=[[str(price), "1"] for price in range(12, 10_000)]))
+    assert book.is_stale and "more than 200 levels" in str(book.stale_reason) and asked == [1]
+    assert len(book.asks()) <= 400 and len(book.state.asks._prices) <= 400
+    assert book.handle(frame("snapshot", 7, [["9", "1"]], [[str(price), "1"] for price in range(11, 61)]))
+    assert not book.is_stale
+
+
 def test_every_injected_gap_is_noticed() -> None:
     report = books.run("bybit", 3000, faults=0.05)
     assert report.noticed == report.injected

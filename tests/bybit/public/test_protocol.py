@@ -456,6 +456,23 @@ class TestTickerMerge:
         receive(linear, {"topic": "x" * (channels.LONGEST_TOPIC + 1), "data": None})
         assert max(map(len, linear._routes)) <= channels.LONGEST_TOPIC
 
+    def test_invented_fields_do_not_fill_the_memory(self, linear: BybitPublicProtocol) -> None:
+        receive(linear, ticker_frame("snapshot", lastPrice="10"))
+        for n in range(50):
+            receive(linear, ticker_frame(markPrice=str(n), **{f"invented{n}.{m}": ["x" * 1000] for m in range(100)}))
+        assert len(json.dumps(linear._tickers._last)) < 1000
+        ticker = typed(receive(linear, ticker_frame(bid1Price="9", **{"invented": "x"})))
+        assert (ticker.last_price, ticker.mark_price, ticker.changed) == (D(10), D(49), ("bid1_price",))
+
+    @pytest.mark.parametrize("field", ["deliveryTime", "lastPrice", "symbol"])
+    def test_a_long_value_is_not_kept(self, linear: BybitPublicProtocol, field: str) -> None:
+        receive(linear, ticker_frame("snapshot", lastPrice="10"))
+        inbound = receive(linear, ticker_frame(**{"data": None, field: "1" * 100_000}))
+        assert len(json.dumps(linear._tickers._last)) < 1000
+        if field != "symbol":
+            with pytest.raises(ProtocolError, match=f"{field}.* has 100000 characters"):
+                typed(inbound)
+
     def test_invented_spellings_do_not_fill_the_memory(self, linear: BybitPublicProtocol) -> None:
         for n in range(bybit.REMEMBERED_TOPICS + 100):
             linear.topics("brand.new", [f"S{n}"])

@@ -225,7 +225,7 @@ def closed_proxy() -> str:
 
 
 def test_through_a_proxy(doctor, monkeypatch):
-    with DigiFinexVenue() as venue, Server(proxy(port_of(venue), [], credentials=f"me:{HUSH}")) as between:
+    with DigiFinexVenue(hosts="venue.invalid") as venue, Server(proxy(port_of(venue), [], credentials=f"me:{HUSH}")) as between:
         url = f"http://me:{HUSH}@127.0.0.1:{between.port}"
         shown = f"http://***@127.0.0.1:{between.port}"
         given = doctor("digifinex", "--url", "ws://venue.invalid/ws/v1/", "--proxy", url)

@@ -32,6 +32,7 @@ function silence(reason, options) {
 /* What is no outcome: the server failed, or did not take the page's request and sent nothing on. */
 function refusal(response, options) {
   if (response.status >= 500) return silence(`It failed: ${response.status}`, options);
+  if (response.status === 429) return { kind: "not sent", text: "That was too often.", retry: "Safe, in a moment." };
   return { kind: "not sent", text: `The dashboard's server said ${response.status}.`, retry: "Load the page again first." };
 }
 
