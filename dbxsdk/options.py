@@ -13,6 +13,7 @@ from dbxsdk.arguments import check_choice, check_int, check_seconds
 
 OVERFLOW_POLICIES = ("block", "drop_oldest", "latest", "disconnect")
 DISPATCH_MODES = ("thread", "inline")
+MAX_MESSAGE_SIZE = 4 * 1024 * 1024
 PROXY_SCHEMES = ("http", "socks4", "socks4a", "socks5", "socks5h")
 
 
@@ -102,16 +103,20 @@ class Options:
         max_reconnects: failed attempts in a row after which the client ends with the last error; None
             (default) is for ever. 0 never reconnects.
         queue_size: updates held for callbacks that are slower than the venue (10,000).
-        overflow: what happens when the queue is full. ``"block"`` (default) stops reading until there is room:
-            nothing is lost, and a venue may cut a client that reads too slowly. While a request waits for
-            its answer reading goes on, and the queue may grow to twice ``queue_size`` and one read more; then the
+        queue_bytes: bytes held for them (16 MiB): the text of the updates' frames, inflated, once for each callback that an
+            update waits for; the last update may pass the bound. Decoded, text takes five to ten times its size, and
+            from a hostile venue 25 times.
+        overflow: what happens when the queue is full, by number or by bytes. ``"block"`` (default) stops reading until there
+            is room: nothing is lost, and a venue may cut a client that reads too slowly. While a request waits for
+            its answer reading goes on, and the queue may grow to twice its bounds and one read more; then the
             connection is dropped, and a ``Gap`` is emitted. ``"drop_oldest"`` drops the oldest update; ``"latest"`` never
-            holds more than the newest update of each topic (not for deltas); ``"disconnect"`` drops the connection, so that
+            holds more than the newest update of each topic (not for deltas), and drops the oldest if these have too many
+            bytes; ``"disconnect"`` drops the connection, so that
             a ``Gap`` is emitted.
         dispatch: ``"thread"`` (default) runs callbacks on the callbacks thread, where blocking calls work;
             ``"inline"`` on the reader thread, the shortest way, where they raise ``WrongThreadError``.
-        max_message_size: bytes that one message may have (32 MiB); a longer one ends the connection with the close
-            code 1009, before its body is read.
+        max_message_size: bytes that one message may have, also inflated (4 MiB; the venues' largest are books of a few hundred
+            KB); a longer one ends the connection with the close code 1009, before its body is read or inflated whole.
         proxy: URL of a proxy, ``http://[user:password@]host:port`` (also ``socks5://`` and its kin, with the
             package python-socks); None (default) takes the environment's (``https_proxy``, ``no_proxy`` ...) as
             requests does, but for loopback addresses; ``""`` is none.
@@ -136,9 +141,10 @@ class Options:
     backoff_max: float = attrs.field(default=30.0, validator=_seconds)
     max_reconnects: Optional[int] = attrs.field(default=None, validator=optional(_count(0)))
     queue_size: int = attrs.field(default=10_000, validator=_count(1))
+    queue_bytes: int = attrs.field(default=16 * 1024 * 1024, validator=_count(1))
     overflow: str = attrs.field(default="block", validator=_one_of(OVERFLOW_POLICIES))
     dispatch: str = attrs.field(default="thread", validator=_one_of(DISPATCH_MODES))
-    max_message_size: int = attrs.field(default=32 * 1024 * 1024, validator=_count(1))
+    max_message_size: int = attrs.field(default=MAX_MESSAGE_SIZE, validator=_count(1))
     proxy: Optional[str] = attrs.field(default=None, validator=optional(_proxy), repr=_without_password)
     ssl_context: Optional[Any] = attrs.field(default=None, validator=optional(_ssl_context))
     source_address: Optional[str] = attrs.field(default=None, validator=optional(_source_address))
