@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dbxsdk import Options
 from dbxsdk.cryptomus import http
 from dbxsdk.cryptomus.models import read_depth_scales, read_markets
-from dbxsdk.errors import ConnectError, DbxError
+from dbxsdk.errors import DbxError
 from dbxsdk.transport import parse_url
 from tests.fuzz import promises
 from tests.fuzz.running import count, limits
