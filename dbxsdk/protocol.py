@@ -12,15 +12,9 @@ from typing import Any, Callable, Collection, FrozenSet, Hashable, Mapping, Opti
 
 import attrs
 
-from dbxsdk.errors import VenueError
+from dbxsdk.credentials import SecretText
+from dbxsdk.errors import ProtocolError, VenueError
 from dbxsdk.models import Update
-
-
-class SecretText(str):
-    """A frame's text that contains a key or a signature. The type marks it for all that handle it; its ``repr`` hides it."""
-
-    def __repr__(self) -> str:
-        return "'***'"
 
 
 @attrs.frozen
@@ -96,6 +90,10 @@ class Push:
 
 
 Inbound = Union[Reply, Push]
+
+
+class TooLong(ProtocolError):
+    """A message inflates to more than it may have: the connection ends."""
 
 
 @attrs.frozen
@@ -217,6 +215,11 @@ class Protocol(abc.ABC):
         """Return the topics that, if live, have to be unsubscribed and subscribed again so that the venue sends what it sends
         at the beginning of ``topic``."""
         return (topic,)
+
+    def inflate(self, payload: bytes, limit: int) -> Optional[bytes]:
+        """Return the text in a binary message, for ``receive``; None if the socket does not compress. Raises ``ProtocolError``,
+        and ``TooLong`` if it has more than ``limit`` bytes."""
+        return None
 
     @abc.abstractmethod
     def receive(self, payload: bytes, binary: bool) -> Sequence[Inbound]:

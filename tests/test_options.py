@@ -28,6 +28,7 @@ def test_the_defaults() -> None:
     assert (options.connect_timeout, options.request_timeout) == (10.0, 10.0)
     assert (options.backoff_initial, options.backoff_max, options.max_reconnects) == (1.0, 30.0, None)
     assert (options.queue_size, options.overflow, options.dispatch) == (10_000, "block", "thread")
+    assert (options.queue_bytes, options.max_message_size) == (16 << 20, 4 << 20)
     assert options.heartbeat_interval is options.silence_timeout is options.proxy is options.ssl_context is None
     assert options.source_address is None
 
@@ -78,7 +79,7 @@ def _notify(condition: Any) -> None:
 
 @pytest.mark.parametrize(
     "name, good, bad",
-    [("queue_size", 1, 0), ("queue_size", 1, -5), ("max_reconnects", 0, -1)],
+    [("queue_size", 1, 0), ("queue_bytes", 1, 0), ("queue_size", 1, -5), ("max_reconnects", 0, -1)],
 )
 def test_counts(name: str, good: int, bad: int) -> None:
     assert getattr(Options(**{name: good}), name) == good

@@ -12,12 +12,14 @@ from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple
 from dbxsdk import codec
 from dbxsdk.arguments import check_choice, check_credential
 from dbxsdk.channel import Channel
+from dbxsdk.credentials import hidden
 from dbxsdk.digifinex.login import ASK_TIME, LOG_IN, Login
 from dbxsdk.digifinex.models import AlgoOrder, Balance, Depth, Order, Ticker, Trade
 from dbxsdk.errors import AuthError, ProtocolError, RateLimited, SubscribeError, VenueError
 from dbxsdk.fields import each, reader
 from dbxsdk.numbered_protocol import NumberedProtocol, by_channel, channel_of, read_error
-from dbxsdk.protocol import Acknowledgement, Inbound, Push, Reply, Request
+from dbxsdk.options import MAX_MESSAGE_SIZE
+from dbxsdk.protocol import Acknowledgement, Inbound, Push, Reply, Request, TooLong
 
 TRADES = Channel("trades", each(reader(Trade)), "digifinex")
 DEPTH = Channel("depth", reader(Depth), "digifinex")
@@ -33,9 +35,7 @@ _CHANNELS: Dict[str, Channel[Any]] = {
 CHANNELS = tuple(_CHANNELS)
 PRIVATE_CHANNELS = (ORDERS.name, ALGO_ORDERS.name, BALANCES.name)
 
-# A message that inflates to more is an attack or a defect, not a book.
-_MAX_INFLATED = 16 * 1024 * 1024
-_HARMLESS = _MAX_INFLATED // 1100  # bytes; deflate makes no more than 1,032 out of each
+_MOST_INFLATED = 1100  # deflate makes no more than 1,032 bytes out of each
 _RATE_LIMIT = 200005
 
 _MARKET_UPDATES = {"depth.update": "depth", "trades.update": "trades"}
@@ -56,6 +56,7 @@ class DigiFinexProtocol(NumberedProtocol):
     longest_heartbeat_interval = 55.0
 
     def __init__(self, api_key: Optional[str] = None, api_secret: Optional[str] = None) -> None:
+        api_key, api_secret = hidden(api_key), hidden(api_secret)
         if (api_key is None) != (api_secret is None):
             raise ValueError(f"{'api_secret' if api_secret is None else 'api_key'} is missing: give both or neither")
         for name, value in (("api_key", api_key), ("api_secret", api_secret)):
@@ -116,8 +117,26 @@ class DigiFinexProtocol(NumberedProtocol):
 
     # -- frames to events ----------------------------------------------------------------------------
 
+    def inflate(self, payload: bytes, limit: int = MAX_MESSAGE_SIZE) -> bytes:
+        # One whole zlib stream (RFC 1950) for each message, in every source except the pages themselves, which only say "zlib
+        # deflate". Replies were also reported as plain text frames.
+        if payload[:1] == b"{":
+            return payload
+        try:
+            if len(payload) * _MOST_INFLATED <= limit:
+                return zlib.decompress(payload)
+            inflater = zlib.decompressobj()
+            inflated = inflater.decompress(payload, limit + 1)
+        except zlib.error as error:
+            raise ProtocolError(f"not zlib, or cut off: {error}") from error
+        if len(inflated) > limit:
+            raise TooLong(f"a message that inflates to more than max_message_size ({limit} bytes)")
+        if not inflater.eof:
+            raise ProtocolError("the zlib stream is cut off")
+        return inflated
+
     def receive(self, payload: bytes, binary: bool) -> Sequence[Inbound]:
-        document = codec.decode_object(_inflate(payload) if binary else payload)
+        document = codec.decode_object(self.inflate(payload) if binary else payload)
         reply_id = document.get("id")
         if reply_id is not None:
             if isinstance(reply_id, bool) or not isinstance(reply_id, int):
@@ -194,23 +213,6 @@ class DigiFinexProtocol(NumberedProtocol):
 def _symbols(topics: Sequence[str]) -> List[str]:
     """Return what stands behind the channel: nothing for a whole channel."""
     return [symbol for symbol in (topic.partition(".")[2] for topic in topics) if symbol]
-
-
-def _inflate(payload: bytes) -> bytes:
-    """Return the JSON text in a binary frame: one whole zlib stream (RFC 1950) for each message, in every source except the
-    pages themselves, which only say "zlib deflate". Replies were also reported as plain text frames."""
-    if payload[:1] == b"{":
-        return payload
-    try:
-        if len(payload) <= _HARMLESS:
-            return zlib.decompress(payload)
-        inflater = zlib.decompressobj()
-        inflated = inflater.decompress(payload, _MAX_INFLATED)
-    except zlib.error as error:
-        raise ProtocolError(f"not zlib, or cut off: {error}") from error
-    if not inflater.eof:
-        raise ProtocolError("the zlib stream is cut off, or too large")
-    return inflated
 
 
 def _push_of_market(channel: str, document: Any, params: Any) -> Push:

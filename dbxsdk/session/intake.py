@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from concurrent.futures import InvalidStateError
-from typing import Optional, Sequence, Set, Tuple
+from typing import Any, Optional, Sequence, Set, Tuple
 
 from dbxsdk import codec
 from dbxsdk.errors import ProtocolError
 from dbxsdk.events import LateReply
-from dbxsdk.protocol import Inbound, Push, Reply, Request
+from dbxsdk.protocol import Inbound, Push, Reply, Request, TooLong
 from dbxsdk.session.core.requests import Entry, Role, link_ids, outcome
 from dbxsdk.session.core.topics import Hole
 from dbxsdk.session.delivery.queue import Room
 from dbxsdk.session.shared import Shared
-from dbxsdk.session.subscription import Subscription
-from dbxsdk.transport import INVALID_PAYLOAD, Batch, Message
+from dbxsdk.transport import INVALID_PAYLOAD, TOO_BIG, Batch, Message
 
 _UNKNOWN_TOPICS_REPORTED = 100
+_INFLATED_AT_ONCE = 256 * 1024
+"""Bytes of inflated text that are staged before the queues decide: one read may bring a thousand times its size."""
 
 
 class Intake:
@@ -33,6 +34,7 @@ class Intake:
         self._name = shared.name
         self._live = shared.connector.live
         self._unknown_topics: Set[str] = set()
+        self._inflated = 0
         self.received = 0
         """Frames."""
 
@@ -65,7 +67,7 @@ class Intake:
                 except (KeyError, TypeError, ValueError, ProtocolError):
                     pass
                 else:
-                    take(subscriptions, topic, document)
+                    take(subscriptions, topic, document, len(payload))
                     continue
             if not self._message(payload, binary, received_ns):
                 break
@@ -76,12 +78,13 @@ class Intake:
         room = self._dispatcher.flush()
         if room is Room.ENOUGH:
             return
-        size = self._machine.options.queue_size
+        options = self._machine.options
+        bounds = f"queue_size ({options.queue_size}) or queue_bytes ({options.queue_bytes})"
         if room is Room.REFUSED:
             self._machine.cut = Hole(*before)
-            reason = f"the queue of {size} updates is full"
+            reason = f"the queue is full: {bounds}"
         else:
-            reason = f"callbacks are too slow: twice queue_size ({size}) updates are waiting"
+            reason = f"callbacks are too slow: twice {bounds} are waiting"
         connection = self._guard.connection
         if connection is not None:
             connection.abort(reason)
@@ -89,11 +92,23 @@ class Intake:
     def _message(self, payload: bytes, binary: bool, received_ns: int) -> bool:
         """Handle one message. False if it was the last: nothing behind what breaks the WebSocket protocol is looked at."""
         try:
+            if binary:
+                text = self._protocol.inflate(payload, self._machine.options.max_message_size)
+                if text is not None:
+                    payload, binary = text, False
+                    self._inflated += len(text)
             inbound = self._protocol.receive(payload, binary)
             if len(inbound) == 1 and type(inbound[0]) is Push:
-                self._push(inbound[0], received_ns)
+                self._push(inbound[0], received_ns, len(payload))
             else:
-                self._several(inbound, received_ns)
+                self._several(inbound, received_ns, len(payload))
+            if self._inflated > _INFLATED_AT_ONCE:
+                self._inflated = 0
+                self._dispatcher.put_staged()
+        except TooLong as error:
+            self._dispatcher.bad_frame(error)
+            self._guard.connection.fail(TOO_BIG, str(error))
+            return False
         except ProtocolError as error:
             self._dispatcher.bad_frame(error)
             return binary or self._is_utf8(payload)
@@ -102,13 +117,13 @@ class Intake:
             self._dispatcher.bad_frame(ProtocolError(f"unexpected error: {error!r}"))
         return True
 
-    def _several(self, inbound: Sequence[Inbound], received_ns: int) -> None:
+    def _several(self, inbound: Sequence[Inbound], received_ns: int, size: int) -> None:
         """Handle a frame that carries a reply or several updates."""
         # One document for several topics, or one value for several: a subscription that wants more than one gets it once.
-        served: Optional[Set[Tuple[Subscription, int, str]]] = None if len(inbound) == 1 else set()
+        served: Optional[Set[Any]] = None if len(inbound) == 1 else set()
         for item in inbound:
             if isinstance(item, Push):
-                self._push(item, received_ns, served)
+                self._push(item, received_ns, size, served)
             elif self._live:
                 self._dispatcher.put_staged()  # what came before it
                 self.answer(item)
@@ -192,7 +207,7 @@ class Intake:
 
     # -- updates -------------------------------------------------------------------------------------
 
-    def _push(self, push: Push, received_ns: int, served: Optional[Set[Tuple[Subscription, int, str]]] = None) -> None:
+    def _push(self, push: Push, received_ns: int, size: int, served: Optional[Set[Any]] = None) -> None:
         topic = self._machine.topics.get(push.topic)
         if topic is None:
             self._unknown_topic(push.topic)
@@ -209,7 +224,7 @@ class Intake:
             sink.take(push, topic.present)
         if served is None:
             if topic.queued:
-                self._dispatcher.take(topic.queued, push.topic, push)
+                self._dispatcher.take(topic.queued, push.topic, push, size)
             return
         for subscription in topic.queued:
             # By identity: a venue's protocol gives the same object if it is the same value.
@@ -217,7 +232,11 @@ class Intake:
             what = (subscription, id(push.document if raw else push.payload), "" if raw else push.symbol)
             if what not in served:
                 served.add(what)
-                self._dispatcher.take((subscription,), push.topic, push)
+                # What leaves in its order holds one frame at most whose first update, which weighs for all, has left.
+                lane = None if subscription.overflow == "latest" else (subscription.queue, subscription.overflow)
+                self._dispatcher.take((subscription,), push.topic, push, 0 if lane in served else size)
+                if lane is not None:
+                    served.add(lane)
 
     def _unknown_topic(self, topic: str) -> None:
         if not self._live:

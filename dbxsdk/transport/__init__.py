@@ -2,7 +2,18 @@
 
 from dbxsdk.transport.address import Address, parse_url
 from dbxsdk.transport.connection import Connection
-from dbxsdk.transport.frames import INVALID_PAYLOAD, Batch, Message
+from dbxsdk.transport.frames import INVALID_PAYLOAD, TOO_BIG, Batch, Message
 from dbxsdk.transport.outcome import Ending, NotSent, SendFailed
 
-__all__ = ["INVALID_PAYLOAD", "Address", "Batch", "Connection", "Ending", "Message", "NotSent", "SendFailed", "parse_url"]
+__all__ = [
+    "INVALID_PAYLOAD",
+    "TOO_BIG",
+    "Address",
+    "Batch",
+    "Connection",
+    "Ending",
+    "Message",
+    "NotSent",
+    "SendFailed",
+    "parse_url",
+]

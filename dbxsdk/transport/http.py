@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import ssl
 import threading
@@ -12,11 +13,12 @@ from urllib.parse import urlsplit
 import attrs
 
 from dbxsdk import codec
-from dbxsdk.errors import ConnectError, ProtocolError
+from dbxsdk.errors import ConnectError, ProtocolError, without_frames
 from dbxsdk.options import Options
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.fork import importing
-from dbxsdk.transport.connect import SourceError, check_source, is_loopback
+from dbxsdk.transport.address import Address
+from dbxsdk.transport.connect import Route, SourceError, check_source, is_loopback, proxy_for, through_proxy
 from dbxsdk.transport.redaction import redaction
 from dbxsdk.transport.retry_after import retry_after
 
@@ -25,6 +27,7 @@ LARGEST_BODY = 16 * 1024 * 1024
 
 _PIECE = 64 * 1024
 _ENDLESS = "HTTP: the answer does not end. Check the address and the network"
+_CUT_OFF = "HTTP: the answer was cut off. Check the network"
 _FAILED = "HTTP: the request failed. Check the address and the network"
 _FAILED_FROM = "HTTP: the request from source_address {} failed. Check that the host has an address of that family"
 
@@ -60,48 +63,66 @@ def get(
     """Send a GET request; redirects are not followed, since they would carry the headers to another host.
 
     ``timeout`` (seconds) bounds each wait for the network, and twice it the whole, however slowly bytes may drip (not so the
-    look-up of the name, and each of a host's addresses has its own); ``LARGEST_BODY`` bounds the body, inflated. ``publish``
-    takes the connected socket, so that another thread can shut it down. Raises ``ConnectError``; every HTTP status is an
-    answer.
+    look-up of the name, and each of a host's addresses has its own); ``LARGEST_BODY`` bounds the body. Compressed bodies are not
+    asked for and not taken, since some versions of urllib3 inflate a few bytes to gigabytes. ``publish`` takes the connected
+    socket, so that another thread can shut it down. Raises ``ConnectError``; every HTTP status is an answer.
     """
     # Here and not above: it takes longer to import than all of this package, and most clients never need it.
     with importing():
         import requests
         import requests.adapters
 
-    host = urlsplit(url).hostname or ""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
     if options.source_address is not None:
         try:
             check_source(options.source_address)
         except SourceError as error:
             raise ConnectError(f"{host}: HTTP: {error}") from error
+    failure: Optional[ConnectError] = None
     with requests.Session() as session:
         session.trust_env = options.proxy is None and not is_loopback(host)
-        proxies = {"http": options.proxy, "https": options.proxy} if options.proxy else None
         limit = _Limit(2 * timeout)
-        adapter = _adapter(options, host, limit, publish)
+        secure = parts.scheme == "https"
+        address = Address("", host, parts.port or (443 if secure else 80), secure)
+        proxy = proxy_for(address) if options.proxy is None else options.proxy
+        tunnel = None
+        if proxy.startswith("socks"):  # for which requests has no limit, and needs another package
+            route = Route(limit.deadline, limit.watch if publish is None else publish, options.source_address)
+            tunnel, proxy = functools.partial(through_proxy, address, proxy, route), ""
+        adapter = _adapter(options, host, limit, publish, tunnel)
         session.mount("http://", adapter)
         session.mount("https://", adapter)
         try:
-            with redaction.guarded(), limit, session.get(
-                url, params=params, headers=headers, timeout=timeout, proxies=proxies, allow_redirects=False, stream=True
+            asked = {**(headers or {}), "Accept-Encoding": "identity"}
+            get_it = functools.partial(session.get, url, params=params, headers=asked, timeout=timeout, stream=True)
+            with redaction.guarded(), limit, get_it(
+                proxies={"http": proxy, "https": proxy}, allow_redirects=False
             ) as answer:
                 content = _body(answer, host, limit)
-        except (requests.exceptions.RequestException, OSError, ValueError) as error:
+        except (requests.exceptions.RequestException, ConnectError, OSError, ValueError) as error:
             if limit.passed:
                 reason = _ENDLESS
+            elif isinstance(error, ConnectError):
+                failure = error
             elif isinstance(error, requests.exceptions.SSLError):
                 reason = "TLS failed. Check the host name, the clock and the root certificates"
             elif isinstance(error, requests.exceptions.ProxyError):
                 reason = "the proxy refused. Check its address and rights"
             elif isinstance(error, requests.exceptions.Timeout):
                 reason = "HTTP: no answer in time. Check the address and the network"
+            elif isinstance(error, requests.exceptions.ChunkedEncodingError):
+                reason = _CUT_OFF
             elif options.source_address is not None:
                 reason = _FAILED_FROM.format(options.source_address)
             else:
                 reason = _FAILED
-            # Its cause, without the text and the request, which hold URLs and headers.
-            raise ConnectError(f"{host}: {reason}") from OSError(type(error).__name__)
+            # With its cause, but without the text, the request and the frames, which hold URLs and headers.
+            if failure is None:
+                failure = ConnectError(f"{host}: {reason}")
+                failure.__cause__ = OSError(type(error).__name__)
+    if failure is not None:
+        raise without_frames(failure)
     try:
         document = codec.decode(content)
     except ProtocolError:
@@ -114,7 +135,7 @@ class _Limit:
     a peer that drips bytes. On a thread of its own, since the waiting one is within the read."""
 
     def __init__(self, seconds: float) -> None:
-        self._deadline = monotonic() + seconds
+        self.deadline = monotonic() + seconds
         self._timer = threading.Timer(seconds, self._pass)
         self._timer.daemon = True
         self._timer.name = "dbxsdk-http"
@@ -132,7 +153,7 @@ class _Limit:
 
     @property
     def passed(self) -> bool:
-        return monotonic() >= self._deadline
+        return monotonic() >= self.deadline
 
     def watch(self, raw: Any) -> None:
         with self._lock:
@@ -152,7 +173,12 @@ def _shut(raw: Any) -> None:
 
 
 def _body(answer: Any, host: str, limit: _Limit) -> bytes:
-    """Read the body piece by piece: a few bytes may inflate to gigabytes, and some hosts never end."""
+    """Read the body piece by piece: some hosts never end. A compressed one is empty if the status says it all."""
+    encoding = answer.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("identity", ""):
+        if answer.status_code != 200:
+            return b""
+        raise ConnectError(f"{host}: HTTP: the answer came compressed, which was not asked for. Check the address and the proxy")
     parts = []
     length = 0
     for part in answer.iter_content(_PIECE):
@@ -163,7 +189,9 @@ def _body(answer: Any, host: str, limit: _Limit) -> bytes:
         if limit.passed:
             break
     if limit.passed:  # and cut off, by our hand
-        raise ConnectError(f"{host}: {_ENDLESS}")
+        raise OSError(_ENDLESS)
+    if answer.raw.length_remaining:  # urllib3 looks at it since 2.0 only
+        raise ConnectError(f"{host}: {_CUT_OFF}")
     return b"".join(parts)
 
 
@@ -189,7 +217,14 @@ class _Context:
         return self._context.wrap_socket(*args, **{"server_hostname": self._host, **kwargs})
 
 
-def _adapter(options: Options, host: str, limit: _Limit, publish: Optional[Callable[[Any], None]]) -> Any:
+def _adapter(
+    options: Options,
+    host: str,
+    limit: _Limit,
+    publish: Optional[Callable[[Any], None]],
+    tunnel: Optional[Callable[[], socket.socket]],
+) -> Any:
+    """Return an adapter for ``requests``. ``tunnel()`` connects, in place of urllib3."""
     from requests.adapters import HTTPAdapter
 
     context = options.ssl_context
@@ -203,9 +238,14 @@ def _adapter(options: Options, host: str, limit: _Limit, publish: Optional[Calla
 
     def publishing(pool_class: Any) -> Any:
         class Connection(pool_class.ConnectionCls):  # type: ignore[misc]
+            debuglevel = 0
+            """Whatever ``http.client`` is set to: it would print the headers."""
+
             def _new_conn(self) -> Any:
-                raw = super()._new_conn()
+                raw = super()._new_conn() if tunnel is None else tunnel()
                 limit.watch(raw)  # a proxy may drip, too, before ``connect`` returns
+                if publish is not None:
+                    publish(raw)
                 return raw
 
             def _tunnel(self) -> None:

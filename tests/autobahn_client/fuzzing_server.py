@@ -53,7 +53,7 @@ class FuzzingServer:
         self._url = url.rstrip("/")
         self._agent = agent
         self._timeout = timeout
-        self._options = Options(connect_timeout=timeout)
+        self._options = Options(connect_timeout=timeout, max_message_size=32 << 20)
 
     def case_count(self) -> int:
         return int(self._ask("/getCaseCount"))

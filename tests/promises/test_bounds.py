@@ -1,20 +1,26 @@
-"""With "block", too, what waits for callbacks is bounded: twice ``queue_size`` and one read. Then the connection is dropped, and
-a ``Gap`` tells; nothing is lost that no gap names.
+"""What waits for callbacks is bounded, in number and in bytes. With "block", too: twice ``queue_size`` and one read. Then the
+connection is dropped, and a ``Gap`` tells; nothing is lost that no gap names.
 
 Once a callback that made a call an update let the queue grow for ever: 15,104 updates after 8 s, with ``queue_size=100``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+import tracemalloc
+import zlib
 from typing import Any, List
 
-from dbxsdk import BadFrame, Connected, DbxError, Disconnected, Dropped, Gap
+import pytest
+
+from dbxsdk import BadFrame, Connected, DbxError, DigiFinexClient, Disconnected, Dropped, Gap
 from tests.promises.venues import (
     AT_ONCE, Clock, Document, Flood, Link, ScriptedVenue, book, bybit_yes, later, listening, trade,
 )
-from tests.waiting import PATIENCE, Background, Recorder, eventually
+from tests.transport.servers import BINARY, frame
+from tests.waiting import PATIENCE, Background, Recorder, eventually, held
 
 BTC = "publicTrade.BTCUSDT"
 SIZE = 50
@@ -216,3 +222,97 @@ def test_the_updates_that_were_refused_are_counted() -> None:
         assert numbers == list(range(len(numbers))) and 20 <= len(numbers) <= 23
         assert check_that_gaps_name_all_that_is_missing(seen.items) == 1
         assert sum(event.count for event in seen.of(Dropped)) == client.stats().dropped
+
+
+# -- bytes -------------------------------------------------------------------------------------------------------------
+
+SYMBOLS = [f"S{number}_USDT" for number in range(40)]
+LISTS = "[],"
+TEXT_BYTES = len(LISTS) * 10_000
+"""Of a frame that is 150 bytes on the wire, and 600 KiB of lists in memory."""
+QUEUE_BYTES = 4 * TEXT_BYTES
+
+
+def digifinex_yes(link: Link, document: Document) -> Any:
+    if document["method"] == "server.time":
+        return None
+    return {"error": None, "result": {"status": "success"}, "id": document["id"]}
+
+
+def bomb(symbol: str, lists: int = 10_000) -> bytes:
+    text = '{"method":"depth.update","params":[true,[%s0],"%s"],"id":null}' % (LISTS * lists, symbol)
+    return frame(BINARY, zlib.compress(text.encode(), 9))
+
+
+@pytest.mark.parametrize("overflow", ["block", "drop_oldest", "latest", "disconnect"])
+def test_the_bytes_that_wait_are_bounded_whatever_the_policy(overflow: str) -> None:
+    inside, go_on, seen = threading.Event(), threading.Event(), Recorder()
+
+    def callback(document: Document) -> None:
+        inside.set()
+        assert go_on.wait(PATIENCE)
+        seen(document["params"][2])
+
+    with ScriptedVenue(digifinex_yes) as venue:
+        options = venue.options(queue_bytes=QUEUE_BYTES, overflow=overflow)
+        with DigiFinexClient(url=venue.url, options=options) as client:
+            client.on_event(seen)
+            client.subscribe("depth", SYMBOLS, callback=callback, raw=True)
+            tracemalloc.start()
+            try:
+                venue.link().send_bytes(b"".join(map(bomb, SYMBOLS)))
+                assert inside.wait(PATIENCE)
+                if overflow == "block":
+                    eventually(lambda: held(client))
+                elif overflow == "disconnect":
+                    eventually(lambda: client.stats().reconnects == 1)
+                else:
+                    eventually(lambda: client.stats().received == len(SYMBOLS) + 1)
+                _, peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            stats = client.stats()
+            assert 2 <= stats.queued <= QUEUE_BYTES // TEXT_BYTES + 1
+            assert peak < 12 << 20, f"{peak} bytes"
+            go_on.set()
+            eventually(lambda: client.stats().delivered + client.stats().dropped == len(SYMBOLS))
+            eventually(lambda: sum(event.count for event in seen.of(Dropped)) == client.stats().dropped)
+        symbols = seen.of(str)
+        assert symbols == sorted(symbols, key=SYMBOLS.index), "in their order"
+        assert overflow == "disconnect" or symbols[-1] == SYMBOLS[-1], "the newest is never dropped"
+        assert (len(symbols) == len(SYMBOLS)) is (overflow == "block")
+
+
+def test_bytes_have_a_ceiling_where_somebody_waits_for_an_answer() -> None:
+    with ScriptedVenue(digifinex_yes) as venue:
+        with DigiFinexClient(url=venue.url, options=venue.options(queue_bytes=QUEUE_BYTES)) as client:
+            seen = Recorder()
+            client.on_event(seen)
+            most = []
+
+            def callback(document: Document) -> None:
+                if not most:
+                    with contextlib.suppress(DbxError):  # the connection was dropped: that is what this is about
+                        client.call("server.time")
+                    most.append(client.stats().queued)
+
+            client.subscribe("depth", SYMBOLS, callback=callback, raw=True)
+            venue.link().send_bytes(b"".join(map(bomb, SYMBOLS)))
+            assert "queue_bytes" in seen.wait_for(Disconnected).reason
+            eventually(lambda: most)
+            # The inflated text that is staged together may pass the ceiling.
+            assert most[0] <= 2 * QUEUE_BYTES // TEXT_BYTES + (256 << 10) // TEXT_BYTES + 2
+
+
+def test_inflated_bytes_count_against_the_size_of_a_message() -> None:
+    with ScriptedVenue(digifinex_yes) as venue:
+        options = venue.options(max_message_size=TEXT_BYTES + 1000)
+        with DigiFinexClient(url=venue.url, options=options) as client:
+            seen = Recorder()
+            client.on_event(seen)
+            client.subscribe("depth", SYMBOLS[:2], callback=lambda document: seen(document["params"][2]), raw=True)
+            venue.link().send_bytes(bomb(SYMBOLS[0]) + bomb(SYMBOLS[1], 11_000) + bomb(SYMBOLS[1]))
+            assert "max_message_size" in seen.wait_for(Disconnected).reason
+            eventually(lambda: client.stats().reconnects == 1)
+            assert client.stats().bad_frames == 1
+            assert seen.of(str) == SYMBOLS[:1], "nothing behind it is looked at"

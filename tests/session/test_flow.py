@@ -216,7 +216,7 @@ def test_disconnect_drops_the_connection_once_and_the_gap_is_told() -> None:
         push(network, range(1, 9))
         network.connection(2)
         assert len(network.connections[0].abort_reasons) == 1
-        assert re.search("queue of 2 updates is full", network.connections[0].abort_reasons[0])
+        assert re.search("queue is full: queue_size .2.", network.connections[0].abort_reasons[0])
         slow.go_on.set()
         everything.wait_for(Gap)
         assert data(slow.updates) == [0, 1, 2]

@@ -198,7 +198,7 @@ def test_disconnect_cuts_once_and_the_count_is_of_all_that_came(venue: BybitVenu
     (gap,) = blocking.seen.of(Gap)
     assert set(gap.topics) == set(TOPICS)
     reasons = [event.reason for event in blocking.seen.of(Disconnected)]
-    assert len(reasons) == 2 and f"queue of {SIZE} updates is full" in reasons[0] and reasons[1] == "closed"
+    assert len(reasons) == 2 and f"queue_size ({SIZE})" in reasons[0] and reasons[1] == "closed"
 
 
 def test_block_grows_for_a_request_to_twice_its_size_and_then_cuts_the_connection(

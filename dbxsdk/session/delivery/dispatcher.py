@@ -99,7 +99,7 @@ class Dispatcher:
             self._iterators = tuple(queue for queue in self._iterators if queue not in over)
 
     def _new_queue(self) -> UpdateQueue:
-        return UpdateQueue(self._options.queue_size, self._must_flow, self._name)
+        return UpdateQueue(self._options.queue_size, self._options.queue_bytes, self._must_flow, self._name)
 
     def all_queues(self) -> Tuple[UpdateQueue, ...]:
         """The client's own and those of iterators."""
@@ -135,9 +135,9 @@ class Dispatcher:
 
     # -- the reader thread ---------------------------------------------------------------------------
 
-    def take(self, subscriptions: Tuple[Subscription, ...], topic: str, what: Any) -> None:
-        """Stage an update (a ``Push``, or the document alone if every subscriber is raw). Inline dispatch runs the
-        callbacks now; otherwise ``flush`` moves staged updates to their queues."""
+    def take(self, subscriptions: Tuple[Subscription, ...], topic: str, what: Any, size: int) -> None:
+        """Stage an update (a ``Push``, or the document alone if every subscriber is raw) of ``size`` bytes. Inline dispatch
+        runs the callbacks now; otherwise ``flush`` moves staged updates to their queues."""
         self._order = order = self._order + 1
         for subscription in subscriptions:
             queue = subscription.queue
@@ -154,7 +154,7 @@ class Dispatcher:
             staged = queue.staged
             if not staged:
                 self._staged.append(queue)
-            staged.append((subscription, topic, what, order))
+            staged.append((subscription, topic, what, order, size))
 
     def flush(self) -> Room:
         """Put what was staged into the queues. Returns the worst that has happened to any of it since the last flush."""
@@ -172,12 +172,12 @@ class Dispatcher:
         # First to all that have room, so that nothing waits for room in another queue.
         for queue in queues:
             deliveries, queue.staged = queue.staged, []
-            queue.allowance = len(deliveries)
             if deliveries:
                 self._outcome = max(self._outcome, queue.put(deliveries, hold=False))
         # Then the others in their order: a queue that waits for room keeps back only what came later.
         held = [(queue, delivery) for queue in queues for delivery in queue.staged]
         for queue in queues if held else ():
+            queue.allowance, queue.allowed_bytes = len(queue.staged), sum(delivery[4] for delivery in queue.staged)
             queue.staged = []
         for queue, delivery in sorted(held, key=lambda each: each[1][3]):
             self._outcome = max(self._outcome, queue.put([delivery]))

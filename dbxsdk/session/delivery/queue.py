@@ -3,26 +3,30 @@
 The queue has three lanes, each in arrival order; the consumer takes the oldest head. So each policy can drop its
 own oldest update at once, whatever else is queued.
 
-======== ====================================================== ==============================
-lane     holds                                                  bound
-======== ====================================================== ==============================
+======== ======================================================= ==============================
+lane     holds                                                   bound, beside ``max_bytes``
+======== ======================================================= ==============================
 kept     events, and updates under ``block`` and ``disconnect``  ``size`` updates
 oldest   updates under ``drop_oldest``                           ``size``
 latest   updates under ``latest``, one a topic                   the number of topics
-======== ====================================================== ==============================
+======== ======================================================= ==============================
+
+An update weighs the bytes of its frame's text. A lane that weighs ``max_bytes`` is full: the last update may pass that.
 
 The lock is taken once a batch, not once an update: the reader puts in all that one read of the network brought, and
 the consumer takes out all kept updates at once if no other lane and no event has to be minded. What it has
 taken so counts as queued until its turn comes.
 
 A full queue holds the reader under ``block``, unless somebody waits for what only the reader can bring. Then the queue may
-grow to twice its size and one read more; beyond that the connection is dropped, and a ``Gap`` reports what is missing.
+grow to twice its bounds and one read more; beyond that the connection is dropped, and a ``Gap`` reports what is missing.
 """
 
 from __future__ import annotations
 
 import collections
 import enum
+import itertools
+import operator
 import threading
 import time
 from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple, Union
@@ -34,9 +38,12 @@ from dbxsdk.session.subscription import Subscription
 STALLED = 1.0
 """Seconds for which a held reader waits at most before it looks again whether it must go on."""
 
-Delivery = Tuple[Subscription, str, Any, int]
-"""One update on its way to one subscription: with its topic, the ``Push`` or the raw document, and a number that grows
-from update to update. An event in the kept lane has None for its subscription, and the number of the update before it."""
+Delivery = Tuple[Subscription, str, Any, int, int]
+"""One update on its way to one subscription: with its topic, the ``Push`` or the raw document, a number that grows
+from update to update, and its bytes. An event in the kept lane has None for its subscription, and the number of the update
+before it."""
+
+_bytes_of = operator.itemgetter(4)
 
 
 class Room(enum.IntEnum):
@@ -68,17 +75,26 @@ class _Slot:
 class UpdateQueue:
     """Updates and events between one producer, the reader, and one consumer. Events may come from any thread."""
 
-    def __init__(self, size: int, must_flow: MustFlow = lambda queue, stalled: False, client: str = "") -> None:
+    def __init__(
+        self, size: int, max_bytes: int, must_flow: MustFlow = lambda queue, stalled: False, client: str = ""
+    ) -> None:
         """``client`` is the client's name, for events."""
         self._size = size
+        self._max_bytes = max_bytes
         self._client = client
         self._must_flow = must_flow
         self._lock = threading.Lock()  # guards all below, but for the note at _taken
         self._bells = Bells()
         self._kept: Deque[Any] = collections.deque()
         self._kept_events = 0
+        self._kept_bytes = self._oldest_bytes = self._latest_bytes = 0
         # Filled under the lock when it is empty; the consumer takes from it without. Each of its methods is one step.
         self._taken: Deque[Delivery] = collections.deque()
+        self._taken_bytes = 0
+        """When it was filled."""
+        self._taken_sums: Optional[List[int]] = None
+        """The bytes of its last 0, 1, 2 ... updates, once they were asked for: the consumer, which takes without the lock,
+        does not count."""
         self._oldest: Deque[Delivery] = collections.deque()
         self._latest: Deque[_Slot] = collections.deque()
         self._slots: Dict[Any, _Slot] = {}
@@ -99,8 +115,8 @@ class UpdateQueue:
         """The thread that takes from it, as far as that is known."""
         self.takes_gaps = False
         """True once an iterator's subscription is wanted: gaps that are reported from then on may be its own."""
-        self.allowance = 0
-        """How many updates of the read in hand may pass the ceiling."""
+        self.allowance = self.allowed_bytes = 0
+        """How many updates of the read in hand may pass the ceiling, and how many bytes."""
         self.total_dropped = 0
         self.delivered = 0
         """Updates that reached their callback; the consumer's to count."""
@@ -125,9 +141,14 @@ class UpdateQueue:
         with self._lock:
             room, over = self._size - self._kept_updates(), self._is_closing()
             if not (self.lossy or over) and room >= len(deliveries):
-                self._kept.extend(deliveries)
-                self._newest = deliveries[-1][3]
-                deliveries = ()
+                # A sum of C's, once a batch; the other way to know is to count each update twice, in and out.
+                load = self._kept_bytes + sum(map(_bytes_of, deliveries))
+                if load + self._taken_bytes <= self._max_bytes:  # there is room, whatever has been taken of the latter
+                    self._kept.extend(deliveries)
+                    self._kept_bytes = load
+                    self._newest = deliveries[-1][3]
+                    deliveries = ()
+            left = 0
             for index, delivery in enumerate(deliveries):
                 if over:
                     self.total_dropped += 1
@@ -138,31 +159,32 @@ class UpdateQueue:
                     self._put_latest(delivery)
                     continue
                 if policy == "drop_oldest":
-                    if len(self._oldest) >= self._size:
-                        self._count_dropped(self._oldest.popleft())
-                    self._oldest.append(delivery)
+                    self._put_oldest(delivery)
                     continue
-                if room <= 0:
-                    room = self._size - self._kept_updates()
-                    if room <= 0 and policy == "block":
+                if room <= 0 or left <= 0:
+                    room, left = self._room()
+                    full = room <= 0 or left <= 0
+                    if full and policy == "block":
                         if not hold:
                             self.staged = list(deliveries[index:])
                             break
                         self._hold()
-                        room, over = self._size - self._kept_updates(), self._is_closing()
+                        (room, left), over = self._room(), self._is_closing()
                         if over:
                             self.total_dropped += 1
                             continue
-                        if room <= -self._size - self.allowance:
+                        if room <= -self._size - self.allowance or left <= -self._max_bytes - self.allowed_bytes:
                             outcome = self._refuse(delivery)
                             continue
-                        if room - 1 <= -self._size:
+                        if room - 1 <= -self._size or left - delivery[4] <= -self._max_bytes:
                             outcome = max(outcome, Room.FULL)
-                    elif room <= 0:
+                    elif full:
                         outcome = self._refuse(delivery)
                         continue
                 room -= 1
+                left -= delivery[4]
                 self._kept.append(delivery)
+                self._kept_bytes += delivery[4]
             self._bells.ring_all()
         return outcome
 
@@ -222,12 +244,14 @@ class UpdateQueue:
         if self._kept and not (self._kept_events or self._oldest or self._latest):
             # One after the other below would find the same order.
             self._taken, self._kept = self._kept, self._taken
+            self._taken_bytes, self._kept_bytes, self._taken_sums = self._kept_bytes, 0, None
             self.at_work = True
             item: Union[Delivery, Event, None] = self._taken.popleft()
         else:
             self.at_work = True  # before it is taken: ``idle`` looks at the length first
             item = self._take()
             self.at_work = item is not None
+            self._taken_bytes = 0
         if item is None:
             self._closed = self._closed or self._draining
         elif self.holding:
@@ -262,6 +286,7 @@ class UpdateQueue:
             # Without those taken out: the consumer may take one between a look at their number and the next line.
             self.total_dropped += len(self._kept) - self._kept_events + len(self._oldest) + len(self._latest)
             self._kept = collections.deque(item for item in self._kept if item[0] is None)
+            self._kept_bytes = self._oldest_bytes = self._latest_bytes = 0
             self._oldest.clear()
             self._latest.clear()
             self._slots.clear()
@@ -284,11 +309,22 @@ class UpdateQueue:
         """The lock may have been held by a thread that the child does not have, in the middle of a change. What was
         queued is the parent's; what was over stays so."""
         over = (self.abandoned, self.discarding, self._draining, self.takes_gaps, self.delivered, self.total_dropped)
-        self.__init__(self._size, self._must_flow, self._client)  # type: ignore[misc]
+        self.__init__(self._size, self._max_bytes, self._must_flow, self._client)  # type: ignore[misc]
         self.abandoned, self.discarding, self._draining, self.takes_gaps, self.delivered, self.total_dropped = over
 
     def _kept_updates(self) -> int:
         return len(self._kept) - self._kept_events + len(self._taken)
+
+    def _room(self) -> Tuple[int, int]:
+        """Return the updates and the bytes for which the kept lane has room; 0 or less where it has none."""
+        if self._taken and self._taken_sums is None:
+            self._taken_sums = list(itertools.accumulate(map(_bytes_of, reversed(self._taken.copy())), initial=0))
+        # After the look at it: the consumer takes from its left end.
+        taken = self._taken_sums[len(self._taken)] if self._taken_sums else 0
+        return self._size - self._kept_updates(), self._max_bytes - self._kept_bytes - taken
+
+    def _is_full(self) -> bool:
+        return min(self._room()) <= 0
 
     def _is_closing(self) -> bool:
         return self.discarding or self._draining or self.abandoned
@@ -297,12 +333,12 @@ class UpdateQueue:
         """Wait until there is room, as long as that may be waited for."""
         self._bells.ring_all()  # what was put in before is the consumer's to take
         stalled = False
-        while self._kept_updates() >= self._size and not self._is_closing():
+        while self._is_full() and not self._is_closing():
             # Set before must_flow() looks: a thread that files a request looks at it afterwards. Set before the consumer
             # is looked at, too: it takes, then looks whether to wake.
             self.holding = True
             waiting = self._kept_updates()
-            if self._must_flow(self, stalled) or waiting < self._size:
+            if self._must_flow(self, stalled) or not self._is_full():
                 break
             # With a limit, because nothing wakes the reader when a queue is abandoned: that happens in a destructor.
             bell = self._bells.hang()
@@ -314,16 +350,27 @@ class UpdateQueue:
             stalled = not woken and self._kept_updates() >= waiting
         self.holding = False
 
+    def _put_oldest(self, delivery: Delivery) -> None:
+        while self._oldest and (len(self._oldest) >= self._size or self._oldest_bytes + delivery[4] > self._max_bytes):
+            self._count_dropped(self._take_of(self._oldest))
+        self._oldest.append(delivery)
+        self._oldest_bytes += delivery[4]
+
     def _put_latest(self, delivery: Delivery) -> None:
         key = delivery[:2]
         slot = self._slots.get(key)
         if slot is not None:
             self._count_dropped(slot.delivery)
+            self._latest_bytes += delivery[4] - slot.delivery[4]
             # It keeps its turn, so that a busy topic is not put off for ever; but it must not pass an event.
-            if slot.order > self._last_event:
+            if slot.order > self._last_event and self._latest_bytes <= self._max_bytes:
                 slot.delivery = delivery
                 return
             self._latest.remove(slot)
+        else:
+            self._latest_bytes += delivery[4]
+        while self._latest and self._latest_bytes > self._max_bytes:
+            self._count_dropped(self._take_of(self._latest))
         slot = self._slots[key] = _Slot(key, delivery)
         self._latest.append(slot)
 
@@ -344,13 +391,20 @@ class UpdateQueue:
             lane = self._kept
         if lane is None:
             return None
+        item: Union[Delivery, Event] = self._take_of(lane)
+        return item
+
+    def _take_of(self, lane: Deque[Any]) -> Any:
         item = lane.popleft()
-        if isinstance(item, _Slot):
+        if lane is self._latest:
             del self._slots[item.key]
+            self._latest_bytes -= item.delivery[4]
             return item.delivery
-        if item[0] is None:
+        if lane is self._oldest:
+            self._oldest_bytes -= item[4]
+        elif item[0] is None:
             self._kept_events -= 1
-            event: Event = item[2]
-            return event
-        delivery: Delivery = item
-        return delivery
+            return item[2]
+        else:
+            self._kept_bytes -= item[4]
+        return item

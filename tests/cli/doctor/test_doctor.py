@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import importlib.util
 import json
 import signal
 import socket
@@ -12,6 +11,7 @@ import ssl
 import threading
 import time
 from email.utils import formatdate
+from types import SimpleNamespace
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import pytest
@@ -66,6 +66,7 @@ class Findings:
     """The documents of one run, by venue and check; ``f["tls"]`` is the one venue's."""
 
     def __init__(self, done: Done) -> None:
+        self.err = done.err
         self.summary = done.documents[-1]
         self.checks: List[Dict[str, Any]] = done.of("check")
         assert len(self.checks) == len(done.documents) - 1
@@ -240,6 +241,22 @@ def test_through_a_proxy(doctor, monkeypatch):
         assert doctor("digifinex", "--url", "ws://venue.invalid/", "--proxy", "", code=1)["proxy"]["message"] == "none: --proxy"
 
 
+def test_the_password_of_a_proxy_need_not_stand_in_the_list_of_processes(doctor, monkeypatch):
+    with DigiFinexVenue() as venue, Server(proxy(port_of(venue), [], credentials=f"me:{HUSH}@")) as between:
+        arguments = ("digifinex", "--url", "ws://venue.invalid/ws/v1/", "--proxy")
+        monkeypatch.setenv("DBXSDK_PROXY_PASSWORD", f"{HUSH}@")
+        found = doctor(*arguments, f"http://me@127.0.0.1:{between.port}")
+        assert found["tunnel"]["outcome"] == "ok" and "list of processes" not in found.err
+        monkeypatch.delenv("DBXSDK_PROXY_PASSWORD")
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+        monkeypatch.setattr("getpass.getpass", lambda prompt: f"{HUSH}@")
+        assert doctor(*arguments, f"http://me@127.0.0.1:{between.port}")["tunnel"]["outcome"] == "ok"
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: False))
+        assert doctor(*arguments, f"http://me@127.0.0.1:{between.port}", code=1).causes() == {"tunnel": "proxy_needs_password"}
+        warned = doctor(*arguments, f"http://me:{HUSH}%40@127.0.0.1:{between.port}")
+        assert "the list of processes shows the proxy's password; set DBXSDK_PROXY_PASSWORD" in warned.err
+
+
 @pytest.mark.parametrize("answer, cause", [
     ("407 Proxy Authentication Required", "proxy_needs_password"), ("403 Forbidden", "proxy_refused"),
 ])
@@ -258,12 +275,14 @@ def test_a_proxy_that_is_not_there_or_no_url(doctor, monkeypatch):
     assert found.causes() == {"proxy": "bad_proxy"} and "the proxy of https_proxy cannot be used" in found["proxy"]["message"]
 
 
-def test_a_socks_proxy_without_its_package(doctor):
-    if importlib.util.find_spec("python_socks") is not None:
-        pytest.skip("python-socks is installed")
-    with Server(Peer.until_end) as between:
+def test_a_socks_proxy_that_refuses(doctor):
+    def script(peer: Peer) -> None:
+        peer.read(4)
+        peer.raw.sendall(b"\x05\xff")
+
+    with Server(script) as between:
         found = doctor("bybit", "--proxy", f"socks5h://me:{HUSH}@127.0.0.1:{between.port}", code=1)
-    assert found.causes() == {"tunnel": "no_python_socks"} and "pip install python-socks" in found["tunnel"]["advice"]
+    assert found.causes() == {"tunnel": "proxy_failed"} and "another login" in found["tunnel"]["message"]
 
 
 # -- certificates ----------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import threading
+from random import Random
 from typing import Any, List
 
 import pytest
@@ -25,8 +26,11 @@ ANYBODY: Any = Wish()
 _orders = itertools.count(1)
 
 
-def delivery(number: Any, topic: str = "t", subscription: Any = ANYBODY) -> Delivery:
-    return subscription, topic, number, next(_orders)
+LARGE = 1 << 20
+
+
+def delivery(number: Any, topic: str = "t", subscription: Any = ANYBODY, size: int = 1) -> Delivery:
+    return subscription, topic, number, next(_orders), size
 
 
 def put(queue: UpdateQueue, item: Delivery, policy: str) -> Room:
@@ -46,7 +50,7 @@ def numbers(queue: UpdateQueue) -> List[Any]:
 
 
 def filled(size: int, policy: str, count: int) -> UpdateQueue:
-    queue = UpdateQueue(size)
+    queue = UpdateQueue(size, LARGE)
     for number in range(count):
         put(queue, delivery(number), policy)
     return queue
@@ -68,7 +72,7 @@ def test_drop_oldest_keeps_the_newest_and_tells_how_many_went_first() -> None:
 
 
 def test_dropped_counts_start_afresh_once_told_and_are_per_topic() -> None:
-    queue = UpdateQueue(1)
+    queue = UpdateQueue(1, LARGE)
     for number in range(3):
         put(queue, delivery(number, "a"), "drop_oldest")
     put(queue, delivery(9, "b"), "drop_oldest")
@@ -80,7 +84,7 @@ def test_dropped_counts_start_afresh_once_told_and_are_per_topic() -> None:
 
 
 def test_latest_holds_one_update_a_topic() -> None:
-    queue = UpdateQueue(1)
+    queue = UpdateQueue(1, LARGE)
     for number in range(4):
         put(queue, delivery(number, "a"), "latest")
         put(queue, delivery(10 + number, "b"), "latest")
@@ -90,7 +94,7 @@ def test_latest_holds_one_update_a_topic() -> None:
 
 
 def test_latest_keeps_its_place_so_that_a_busy_topic_is_not_passed_over_for_ever() -> None:
-    queue = UpdateQueue(1)
+    queue = UpdateQueue(1, LARGE)
     put(queue, delivery(1, "busy"), "latest")
     put(queue, delivery(2, "calm"), "latest")
     put(queue, delivery(3, "busy"), "latest")
@@ -98,7 +102,7 @@ def test_latest_keeps_its_place_so_that_a_busy_topic_is_not_passed_over_for_ever
 
 
 def test_latest_is_held_for_each_subscription() -> None:
-    queue = UpdateQueue(1)
+    queue = UpdateQueue(1, LARGE)
     first, second = Wish(), Wish()
     put(queue, delivery(1, "a", first), "latest")
     put(queue, delivery(1, "a", second), "latest")
@@ -106,7 +110,7 @@ def test_latest_is_held_for_each_subscription() -> None:
 
 
 def test_latest_never_carries_an_update_across_a_gap_that_came_before_it() -> None:
-    queue = UpdateQueue(5)
+    queue = UpdateQueue(5, LARGE)
     gap = Gap(("a",), 1.0, 0)
     put(queue, delivery(1, "a"), "latest")
     queue.put_event(gap)
@@ -116,7 +120,7 @@ def test_latest_never_carries_an_update_across_a_gap_that_came_before_it() -> No
 
 
 def test_disconnect_refuses_what_finds_no_room() -> None:
-    queue = UpdateQueue(2)
+    queue = UpdateQueue(2, LARGE)
     assert put(queue, delivery(0), "disconnect") is Room.ENOUGH
     assert put(queue, delivery(1), "disconnect") is Room.ENOUGH
     assert put(queue, delivery(2), "disconnect") is Room.REFUSED
@@ -127,7 +131,7 @@ def test_disconnect_refuses_what_finds_no_room() -> None:
 
 
 def test_what_is_refused_is_counted_by_topic_and_in_its_place() -> None:
-    queue = UpdateQueue(1, client="mine")
+    queue = UpdateQueue(1, LARGE, client="mine")
     put(queue, delivery(0), "disconnect")
     for topic in ("t", "t", "u", "t"):
         assert put(queue, delivery(9, topic), "disconnect") is Room.REFUSED
@@ -138,14 +142,14 @@ def test_what_is_refused_is_counted_by_topic_and_in_its_place() -> None:
 
 
 def test_of_one_read_as_much_is_taken_in_as_there_is_room_for() -> None:
-    queue = UpdateQueue(3)
+    queue = UpdateQueue(3, LARGE)
     ANYBODY.overflow = "disconnect"
     assert queue.put([delivery(number) for number in range(5)]) is Room.REFUSED
     assert numbers(queue) == [0, 1, 2, Dropped("t", 2)]
 
 
 def test_events_lie_between_the_updates_that_came_before_and_after_them() -> None:
-    queue = UpdateQueue(10)
+    queue = UpdateQueue(10, LARGE)
     put(queue, delivery(1), "block")
     put(queue, delivery(2), "drop_oldest")
     queue.put_event(Connected(1))
@@ -161,7 +165,7 @@ def test_events_find_room_in_a_full_queue() -> None:
 
 
 def test_bad_frames_without_end_do_not_fill_the_memory() -> None:
-    queue = UpdateQueue(3)
+    queue = UpdateQueue(3, LARGE)
     for _ in range(10):
         queue.put_event(BadFrame(ProtocolError("bad")))
     queue.put_event(Connected(0))
@@ -184,7 +188,7 @@ def test_block_stands_still_until_there_is_room() -> None:
 
 def test_block_goes_on_at_once_when_somebody_begins_to_wait_for_an_answer() -> None:
     waiting = threading.Event()
-    queue = UpdateQueue(2, lambda queue, stalled: waiting.is_set())
+    queue = UpdateQueue(2, LARGE, lambda queue, stalled: waiting.is_set())
     put(queue, delivery(0), "block")
     put(queue, delivery(1), "block")
     held = Background(put, queue, delivery(2), "block")
@@ -196,7 +200,7 @@ def test_block_goes_on_at_once_when_somebody_begins_to_wait_for_an_answer() -> N
 
 
 def test_the_queue_that_must_flow_grows_to_twice_its_size_and_no_further() -> None:
-    queue = UpdateQueue(3, lambda queue, stalled: True)
+    queue = UpdateQueue(3, LARGE, lambda queue, stalled: True)
     outcomes = [put(queue, delivery(number), "block") for number in range(8)]
     assert outcomes == [Room.ENOUGH] * 5 + [Room.FULL] + [Room.REFUSED] * 2
     assert len(queue) == 6 and queue.total_dropped == 2
@@ -206,7 +210,7 @@ def test_the_queue_that_must_flow_grows_to_twice_its_size_and_no_further() -> No
 
 def test_what_the_same_read_brought_may_pass_the_ceiling() -> None:
     """The connection ends with the read that has reached it: none of what had come by then is lost."""
-    queue = UpdateQueue(3, lambda queue, stalled: True)
+    queue = UpdateQueue(3, LARGE, lambda queue, stalled: True)
     queue.allowance = 10
     outcomes = [put(queue, delivery(number), "block") for number in range(10)]
     assert outcomes == [Room.ENOUGH] * 5 + [Room.FULL] * 5
@@ -220,7 +224,7 @@ def test_a_held_reader_asks_again_whether_its_consumer_has_stalled() -> None:
         asked.append(stalled)
         return stalled
 
-    queue = UpdateQueue(2, must_flow)
+    queue = UpdateQueue(2, LARGE, must_flow)
     for number in range(3):
         assert put(queue, delivery(number), "block") is Room.ENOUGH
     assert asked == [False, True], "at once, and after a second in which nothing was taken"
@@ -251,7 +255,7 @@ def test_drain_lets_what_is_queued_out_and_nothing_in() -> None:
 
 
 def test_discard_throws_updates_away_and_counts_them_and_keeps_events() -> None:
-    queue = UpdateQueue(2)
+    queue = UpdateQueue(2, LARGE)
     for number, policy in enumerate(["block", "drop_oldest", "drop_oldest", "drop_oldest", "latest"]):
         put(queue, delivery(number), policy)
     assert queue.total_dropped == 1
@@ -266,7 +270,7 @@ def test_discard_throws_updates_away_and_counts_them_and_keeps_events() -> None:
 
 
 def test_get_waits_for_an_item_and_ends_when_told() -> None:
-    queue = UpdateQueue(1)
+    queue = UpdateQueue(1, LARGE)
     waiting = Background(queue.get)
     queue.put_event(Connected(0))
     assert waiting.result() == Connected(0)
@@ -277,7 +281,7 @@ def test_get_waits_for_an_item_and_ends_when_told() -> None:
 
 
 def test_get_returns_nothing_after_its_timeout() -> None:
-    queue = UpdateQueue(1)
+    queue = UpdateQueue(1, LARGE)
     assert queue.get(timeout=0.01) is None
     assert not queue.ended
 
@@ -291,7 +295,7 @@ def test_a_child_may_use_a_queue_whose_lock_was_held_at_the_fork() -> None:
 
 
 def test_every_update_arrives_once_and_in_order_between_two_threads() -> None:
-    queue = UpdateQueue(7)
+    queue = UpdateQueue(7, LARGE)
     count = 5_000
 
     def produce() -> None:
@@ -312,7 +316,7 @@ def test_every_update_arrives_once_and_in_order_between_two_threads() -> None:
 
 
 def test_nothing_that_was_delivered_is_kept() -> None:
-    queue = UpdateQueue(4)
+    queue = UpdateQueue(4, LARGE)
 
     class Document:
         pass
@@ -325,7 +329,7 @@ def test_nothing_that_was_delivered_is_kept() -> None:
 
 
 def test_what_would_have_to_wait_stays_staged_on_demand() -> None:
-    queue = UpdateQueue(2)
+    queue = UpdateQueue(2, LARGE)
     deliveries = [delivery(number) for number in range(4)]
     ANYBODY.overflow = "block"
     assert queue.put(deliveries, hold=False) is Room.ENOUGH
@@ -344,3 +348,64 @@ def test_what_was_over_before_a_fork_is_over_in_the_child(over: str) -> None:
     put(queue, delivery(5), "block")
     assert queue.total_dropped == 1 + (over == "discard")
     assert numbers(queue) == [] and queue.ended is (over == "drain")
+
+
+# -- bytes -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_queue_that_has_its_bytes_is_full_and_takes_one_of_any_size_if_it_is_empty() -> None:
+    queue = UpdateQueue(9, 10)
+    assert put(queue, delivery(0, size=50), "disconnect") is Room.ENOUGH
+    assert put(queue, delivery(1), "disconnect") is Room.REFUSED
+    assert numbers(queue) == [0, Dropped("t", 1)]
+    assert [put(queue, delivery(number, size=4), "disconnect") for number in range(4)] == [Room.ENOUGH] * 3 + [Room.REFUSED]
+
+
+def test_what_the_consumer_has_taken_at_once_weighs_until_its_turn_comes() -> None:
+    queue = UpdateQueue(9, 10)
+    assert queue.put([delivery(number, size=5) for number in range(2)]) is Room.ENOUGH
+    assert queue.get(0.0)[2] == 0  # type: ignore[index]
+    assert queue.put([delivery(2, size=5)]) is Room.ENOUGH
+    held = Background(put, queue, delivery(3, size=5), "block")
+    eventually(lambda: queue.holding)
+    assert queue.get(0.0)[2] == 1  # type: ignore[index]
+    assert held.result() is Room.ENOUGH
+    assert numbers(queue) == [2, 3]
+
+
+def test_drop_oldest_drops_until_the_new_one_has_room() -> None:
+    queue = UpdateQueue(9, 10)
+    for number, size in enumerate([3, 3, 3, 6, 20, 1]):
+        put(queue, delivery(number, size=size), "drop_oldest")
+    assert numbers(queue) == [Dropped("t", 5), 5]
+
+
+def test_latest_drops_the_oldest_topics_if_all_are_too_heavy() -> None:
+    queue = UpdateQueue(9, 10)
+    for topic, size in (("a", 3), ("b", 3), ("c", 3), ("a", 6), ("d", 1)):
+        put(queue, delivery(topic + str(size), topic, size=size), "latest")
+    assert numbers(queue) == [Dropped("a", 1), Dropped("b", 1), "c3", "a6", "d1"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nothing_weighs_in_the_end(seed: int) -> None:
+    random = Random(seed)
+    queue = UpdateQueue(8, 40, lambda queue, stalled: True)
+    for _ in range(500):
+        policy = random.choice(["block", "disconnect", "drop_oldest", "latest"])
+        put(queue, delivery(0, random.choice("abc"), size=random.randrange(30)), policy)
+        if random.random() < 0.1:
+            queue.put_event(Connected(0))
+        if random.random() < 0.4:
+            queue.get(0.0)
+        lanes = [queue._kept, queue._taken, queue._oldest, queue._latest]
+        sizes = [sum(_parts(item)[4] for item in lane if len(_parts(item)) > 4) for lane in lanes]
+        assert [queue._oldest_bytes, queue._latest_bytes] == sizes[2:] and queue._kept_bytes == sizes[0]
+        assert queue._room()[1] == 40 - sizes[0] - sizes[1]
+        assert sizes[0] + sizes[1] <= 2 * 40 + 30 and sizes[2] <= 40 and sizes[3] <= 40
+    numbers(queue)
+    assert queue._room() == (8, 40)
+
+
+def _parts(item: Any) -> Any:
+    return getattr(item, "delivery", item)
