@@ -16,7 +16,8 @@ from dbxsdk.playback.factory import replay_client
 from dbxsdk.playback.handoff import Ended, Item, Moment, Received
 from dbxsdk.playback.schedule import Pace, check_speed
 from dbxsdk.recording.format import Closed, Frame, Lost, Opened, Record
-from dbxsdk.recording.reader import Path, Torn, read
+from dbxsdk.recording.members import Torn
+from dbxsdk.recording.reader import Path, read
 from dbxsdk.runtime.lazy_import import exported
 from dbxsdk.transport import Ending
 
