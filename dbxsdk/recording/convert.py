@@ -30,7 +30,7 @@ import attrs
 from dbxsdk.arguments import check_seconds
 from dbxsdk.errors import RecordingError
 from dbxsdk.recording.files import Files, Member, check_place
-from dbxsdk.recording.format import DIRECTIONS, LONGEST_OTHER, Frame, Opened, encode
+from dbxsdk.recording.format import DIRECTIONS, LONGEST_OPENED, Frame, Opened, encode
 
 Line = Mapping[str, Any]
 ClientOf = Callable[[Line], Tuple[str, Mapping[str, Any]]]
@@ -150,8 +150,8 @@ class _Conversion:
         number = self._connections[key] = len(self._connections) + 1
         self._numbers[number] = 0
         opened = encode(Opened(number, self._now_ns, self._now_ns, venue, client, settings, "converted", number))
-        if len(opened.encode()) > LONGEST_OTHER:
-            raise RecordingError(f"venue, client and settings have more than {LONGEST_OTHER} bytes")
+        if len(opened.encode()) > LONGEST_OPENED:
+            raise RecordingError(f"venue, client and settings have more than {LONGEST_OPENED} bytes")
         return number, opened
 
 

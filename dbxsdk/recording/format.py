@@ -30,7 +30,7 @@ wall clock when it began, the other two are the clocks when this file did. Each 
 ============ =======================================================================================================
 
 A line that does not begin as that of a frame does here, letter by letter, has 1 MiB at most: this is what bounds the memory that
-a line of JSON takes.
+a line of JSON takes. A line of the type ``opened``, which players keep, has 8 KiB at most.
 
 Outgoing frames are recorded just before they are written to the socket: no answer stands before its question. The long
 names cost nothing: short ones were measured to make the compressed file 1 % smaller.
@@ -59,6 +59,7 @@ DIRECTIONS = ("in", "out")
 LONGEST_PAYLOAD = 32 * 1024 * 1024
 LONGEST_OTHER = 1024 * 1024
 """Bytes of a line in any other form than that of the frames here."""
+LONGEST_OPENED = 8 * 1024
 
 
 @attrs.frozen
@@ -228,6 +229,8 @@ def decode(line: bytes, first_connection: int = 0) -> Optional[Line]:
         raise RecordingError("a line without a type")
     if type_ not in _TYPES:
         return None
+    if type_ == "opened" and len(line) > LONGEST_OPENED:
+        raise RecordingError(f"a connection that takes {len(line)} bytes to describe")
     record: Line = _record(_TYPES[type_], document)
     if first_connection and isinstance(record, OfConnection):
         record = attrs.evolve(record, connection=record.connection + first_connection)

@@ -15,10 +15,12 @@ from typing import Any, Iterator, Optional
 import pytest
 
 from dbxsdk.cli.main import main
+from dbxsdk.playback import replay
 from dbxsdk.recording import Frame, RecordingError, convert, read
 from dbxsdk.recording import format as form
 from dbxsdk.recording.files import member
 from dbxsdk.recording.format import decode, encode, frame_end
+from tests.playback import written
 from tests.recording.test_reader import HEADER, OPENED, blocks, frame, write
 from tests.waiting import Background
 
@@ -117,7 +119,7 @@ def test_what_is_no_regular_file(tmp_path: pathlib.Path, capsys: pytest.CaptureF
 def test_no_conversion_makes_what_no_reader_takes(tmp_path: pathlib.Path) -> None:
     line = {"venue": "v", "direction": "in", "frame": {}, "client": "C"}
     for more, message in (
-        ({"settings": {"a": "x" * MIB}}, "venue, client and settings have more than 1048576 bytes"),
+        ({"settings": {"a": "x" * MIB}}, "venue, client and settings have more than 8192 bytes"),
         ({"wall_ns": 10**30}, "wall_ns must be a whole number of 64 bits"),
     ):
         with pytest.raises(RecordingError, match=f"line 1: {message}"):
@@ -153,6 +155,17 @@ def test_large_members_are_inflated_twice(
     reader = read(path)
     assert list(reader) == [OPENED, *frames, *frames]
     assert reader.torn[0].offset == len(whole) + len(b"".join(blocks(*frames)))
+
+
+def test_a_replay_keeps_no_more_clients_than_it_can_hold(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dbxsdk.playback.player._MOST_CLIENTS", 100)
+    large = written.opened(0.1, a="x" * 9000)
+    with pytest.raises(RecordingError, match="a connection that takes 9... bytes to describe"):
+        replay(written.write(tmp_path / "x.jsonl.gz", large)).clients
+    lines = "".join(encode(written.opened(0.1, number, number, a="x" * 7000)) for number in range(1, 102))
+    path = write(tmp_path / "y.jsonl.gz", *blocks(HEADER), member(lines))
+    with replay(path) as player, pytest.raises(RecordingError, match="more than 100 clients were recorded"):
+        player.client("digifinex")
 
 
 def test_a_nested_value_is_shown_in_few_words() -> None:
