@@ -173,7 +173,7 @@ class Feed:
             self._updated = time.monotonic()
             for trade in update.data:
                 price, size = _text(trade.price), _text(trade.size)
-                side = dbxsdk.clean(trade.side, 8)
+                side = dbxsdk.clean(trade.side, 40)
                 self._trades.appendleft({"time": trade.time_ms, "side": side, "price": price, "size": size})
         self._changed.set()
 
