@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dbxsdk.bybit.trade.client import BybitTradeClient
     from dbxsdk.bybit.trade.results import BatchFailed, BatchOrder, BatchResult, OrderResult, RateLimit, ServerFailed
     from dbxsdk.channel import Channel
+    from dbxsdk.cleaning import clean as clean
     from dbxsdk.client import Client
     from dbxsdk.cryptomus.client import CryptomusClient
     from dbxsdk.dbot import DBotDataClient, DBotTradeClient
@@ -121,6 +122,7 @@ __all__ = [
     "Update",
     "VenueError",
     "WrongThreadError",
+    "clean",
     "replay",
 ]
 
@@ -134,6 +136,7 @@ _HOMES = {
     "dbxsdk.bybit.trade.client": "BybitTradeClient",
     "dbxsdk.bybit.trade.results": "BatchFailed BatchOrder BatchResult OrderResult RateLimit ServerFailed",
     "dbxsdk.channel": "Channel",
+    "dbxsdk.cleaning": "clean",
     "dbxsdk.client": "Client",
     "dbxsdk.cryptomus.client": "CryptomusClient",
     "dbxsdk.dbot": "DBotDataClient DBotTradeClient",

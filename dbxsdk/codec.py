@@ -82,15 +82,6 @@ def decode_object(payload: Union[bytes, str], binary: bool = False) -> Dict[str,
     return document
 
 
-def brief(value: Any, length: int = 200) -> str:
-    """Return a document, or a part of one, for a message: at most ``length`` characters of it."""
-    try:
-        text = value if isinstance(value, str) else repr(value)
-    except RecursionError:  # decoding goes deeper than repr() does
-        text = f"{type(value).__name__} of too many levels"
-    return text if len(text) <= length else text[:length] + "..."
-
-
 def encode(document: Any) -> str:
     """Return ``document`` as compact JSON text. Raises ``TypeError``/``ValueError`` for what JSON does not have."""
     return _encode(document)

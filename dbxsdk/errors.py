@@ -28,11 +28,17 @@ from __future__ import annotations
 import copy
 from typing import Any, Optional, Tuple, TypeVar
 
+from dbxsdk.cleaning import clean
+
 E = TypeVar("E", bound=BaseException)
 
 
 class DbxError(Exception):
-    """Root of every exception that this package raises on purpose."""
+    """Root of every exception that this package raises on purpose. Its text, which may quote a venue, is one printable line of
+    at most 2,000 characters."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(clean(message))
 
 
 class TransportError(DbxError):
@@ -116,12 +122,12 @@ class VenueError(DbxError):
 
     Attributes:
         code: the venue's code (int or str), or None if it sends none.
-        message: the venue's text.
+        message: the venue's text, as the venue wrote it; ``str(error)`` is fit for logs and terminals.
         reply: the whole decoded reply, or None if the refusal was not a frame (HTTP).
     """
 
     def __init__(self, message: str, *, code: Any = None, reply: Any = None) -> None:
-        super().__init__(message if code is None else f"{message} (code {code})")
+        super().__init__(message if code is None else f"{clean(message, 1500)} (code {clean(code, 100)})")
         self.message = message
         self.code = code
         self.reply = reply

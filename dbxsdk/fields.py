@@ -33,7 +33,7 @@ def decimal(value: Any) -> Decimal:
     else:
         raise TypeError(f"{type(value).__name__} is not a number")
     if not number.is_finite():
-        raise ValueError(f"{value!r} is not a finite number")
+        raise ValueError(f"{value!r:.100} is not a finite number")
     if not -_MOST_PLACES < number.adjusted() < _MOST_PLACES:
         raise ValueError("the number has more than 1,000 digits before or after the point")
     return number

@@ -7,6 +7,7 @@ from typing import Any, Collection, Dict, Iterable, List, Sequence, Tuple
 
 from dbxsdk import codec
 from dbxsdk.arguments import check_choice
+from dbxsdk.cleaning import clean
 from dbxsdk.protocol import Protocol, Request
 
 
@@ -64,4 +65,4 @@ def read_error(error: Any) -> Tuple[Any, str]:
     """Return the code and text of a reply's ``error``, which is a text, or an object with both."""
     code = error.get("code") if isinstance(error, dict) else None
     message = error.get("message") if isinstance(error, dict) else error
-    return code if isinstance(code, (int, str)) else None, message if isinstance(message, str) else codec.brief(error)
+    return code if isinstance(code, (int, str)) else None, message if isinstance(message, str) else clean(error, 200)

@@ -19,11 +19,12 @@ balances: dict[str, Decimal] = {}
 
 def on_balance(update: dbxsdk.Update[Balance]) -> None:
     change = update.data
+    code = dbxsdk.clean(change.currency_code, 20)
     before = balances.get(change.currency_code, change.old_balance)
     if before != change.old_balance:
-        print(f"{change.currency_code}: {change.old_balance - before:+f} came unseen", flush=True)
+        print(f"{code}: {change.old_balance - before:+f} came unseen", flush=True)
     balances[change.currency_code] = change.new_balance
-    print(f"{change.currency_code}: {change.change:+f} to {change.new_balance:f}", flush=True)
+    print(f"{code}: {change.change:+f} to {change.new_balance:f}", flush=True)
 
 
 parser = argparse.ArgumentParser(description="Prints how the balances of a Cryptomus account change.")

@@ -48,7 +48,8 @@ class Watch:
             seen = self._changed.wait_for(lambda: bool(self._states) and what(self._states[-1]), seconds)
             new, self._shown = self._states[self._shown:], len(self._states)
         for order in new:
-            print(f"order {order.order_id} is {order.order_status}, filled {order.cum_exec_qty} of {order.qty}", flush=True)
+            line = f"order {order.order_id} is {order.order_status}, filled {order.cum_exec_qty} of {order.qty}"
+            print(dbxsdk.clean(line), flush=True)  # the venue's words may be meant for the terminal
         return seen
 
 
@@ -71,7 +72,7 @@ def place(client: BybitTradeClient, fields: Dict[str, Any]) -> bool:
         print(f"not sent: {type(error).__name__}: {error}", file=sys.stderr)
         return False
     left = result.rate_limit.remaining if result.rate_limit else "?"
-    print(f"accepted as {result.order_id}; {left} more requests in this second", flush=True)
+    print(f"accepted as {dbxsdk.clean(result.order_id)}; {left} more requests in this second", flush=True)
     return True
 
 

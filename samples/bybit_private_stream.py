@@ -21,11 +21,8 @@ from dbxsdk.bybit import BybitPrivateClient, Execution, Order, Wallet, WalletCoi
 
 def print_orders(update: dbxsdk.Update[Tuple[Order, ...]]) -> None:
     for order in update.data:
-        print(
-            f"order     {order.symbol} {order.side} {order.qty} at {order.price or 'market'}: {order.order_status}, "
-            f"filled {order.cum_exec_qty}",
-            flush=True,
-        )
+        line = f"order {order.symbol} {order.side} {order.qty} at {order.price or 'market'}: {order.order_status}, "
+        print(dbxsdk.clean(line + f"filled {order.cum_exec_qty}"), flush=True)
 
 
 class Executions:
@@ -38,11 +35,8 @@ class Executions:
         for execution in update.data:
             if execution.exec_id not in self.seen:
                 self.seen.add(execution.exec_id)
-                print(
-                    f"execution {execution.symbol} {execution.side} {execution.exec_qty} at {execution.exec_price}, "
-                    f"fee {execution.exec_fee} {execution.fee_currency or ''}",
-                    flush=True,
-                )
+                line = f"execution {execution.symbol} {execution.side} {execution.exec_qty} at {execution.exec_price}, "
+                print(dbxsdk.clean(line + f"fee {execution.exec_fee} {execution.fee_currency or ''}"), flush=True)
 
 
 class Balances:
@@ -56,7 +50,7 @@ class Balances:
             for coin in wallet.coin:
                 if self.coins.get(coin.coin) != coin:
                     self.coins[coin.coin] = coin
-                    print(f"balance   {coin.coin} {coin.wallet_balance}", flush=True)
+                    print(dbxsdk.clean(f"balance {coin.coin} {coin.wallet_balance}"), flush=True)
 
 
 def print_event(event: dbxsdk.Event) -> None:

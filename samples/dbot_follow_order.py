@@ -26,7 +26,7 @@ def switch(client: DBotTradeClient, order_id: str, enabled: bool, close_pnl_orde
     try:
         client.update_follow_order(order_id, enabled, close_pnl_order=close_pnl_orders)
     except dbxsdk.VenueError as error:
-        print(f"refused: {error}; the venue's answer: {error.reply}", file=sys.stderr)
+        print(f"refused: {error}; the venue's answer: {dbxsdk.clean(error.reply)}", file=sys.stderr)
         return NOT_DONE
     except dbxsdk.OutcomeUnknown as error:
         # It was sent, and no answer came: it may have been done. Never guess: ask for the task's state.

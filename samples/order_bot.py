@@ -28,7 +28,7 @@ class Bot:
         self.left -= 1  # before it is sent: an order whose answer is lost counts
         try:
             result = self.orders.place_order(**ORDER)
-            print(f"bought: order {result.order_id}, {self.left} left", flush=True)
+            print(f"bought: order {dbxsdk.clean(result.order_id)}, {self.left} left", flush=True)
         except dbxsdk.OutcomeUnknown as error:
             self.left = 0  # a person has to look first
             print(f"stopped: ask the venue for {error.order_link_id}: {error}", file=sys.stderr)

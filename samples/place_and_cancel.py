@@ -22,7 +22,7 @@ def place_and_cancel(client: dbxsdk.BybitTradeClient, order: dict[str, Any]) -> 
     code = 0
     try:
         result = client.place_order(**order, side="Buy", orderType="Limit")
-        print(f"accepted as {result.order_id}")
+        print(f"accepted as {dbxsdk.clean(result.order_id)}")
     except dbxsdk.OutcomeUnknown as error:
         # It may exist. Never place it again: cancel it, by the name that it has in any case.
         print(f"no answer: {error}", file=sys.stderr)

@@ -44,7 +44,7 @@ parser.add_argument("--local", action="store_true", help="use a local venue")
 arguments = parser.parse_args()
 with contextlib.ExitStack() as stack, contextlib.suppress(KeyboardInterrupt):
     try:
-        writer = Writer(stack.enter_context(open(arguments.path, "a+", newline="")))
+        writer = Writer(stack.enter_context(open(arguments.path, "a+", newline="", encoding="utf-8", errors="backslashreplace")))
         client = dbxsdk.DigiFinexClient()
         if arguments.local:
             from dbxsdk.sim import DigiFinexVenue

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from decimal import Decimal
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 import attrs
 
+from dbxsdk.cleaning import clean
+from dbxsdk.errors import ProtocolError
 from dbxsdk.events import Connected, Disconnected, Gap
 from dbxsdk.models import Update
 
@@ -22,7 +25,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(each) for each in value]
     if isinstance(value, BaseException):
-        return f"{type(value).__name__}: {one_line(value)}"
+        return f"{type(value).__name__}: {clean(value)}"
     if attrs.has(type(value)):
         return {field.name: plain(getattr(value, field.name)) for field in attrs.fields(type(value))}
     return value
@@ -30,22 +33,42 @@ def plain(value: Any) -> Any:
 
 def update_document(update: Update[Any]) -> Dict[str, Any]:
     names = ("venue", "channel", "symbol", "kind", "venue_time_ms", "received_ns")
-    return {"type": "update", **{name: getattr(update, name) for name in names}, "data": plain(update.data)}
+    return {"type": "update", **{name: getattr(update, name) for name in names}, "data": _plain_data(update)}
 
 
 def event_document(source: str, event: Any) -> Dict[str, Any]:
     return {"type": "event", "venue": source, "event": type(event).__name__, **plain(event)}
 
 
-def to_line(document: Any) -> str:
-    """Return one line of JSON."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str)
+# What ``str.isprintable`` refuses of all but rare characters, quicker than it is asked for each.
+_UNPRINTABLE = re.compile(r"[^ -~\w]")
+
+
+def _plain_data(update: Update[Any]) -> Any:
+    try:
+        return plain(update.data)
+    except RecursionError:  # decoding goes deeper
+        raise ProtocolError(f"{update.channel}: the data have too many levels") from None
+
+
+def to_line(document: Any, indent: Optional[int] = None) -> str:
+    """Return one line of JSON, or several with ``indent``. What does not print is escaped: a venue's text stays what it is, and
+    does nothing to a terminal."""
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(document, ensure_ascii=False, separators=separators, default=str, indent=indent)
+    return _UNPRINTABLE.sub(_escaped, text)
+
+
+def _escaped(found: "re.Match[str]") -> str:
+    character = found[0]
+    return character if character.isprintable() or character == "\n" else json.dumps(character)[1:-1]
 
 
 def rows(update: Update[Any]) -> List[Dict[str, str]]:
     """Return the update's data as texts by field, one row an item, without absent fields."""
-    data = update.data if isinstance(update.data, (list, tuple)) else (update.data,)
-    documents = (each if isinstance(each, dict) else {"data": each} for each in plain(data))
+    data = _plain_data(update)
+    data = data if isinstance(data, list) else [data]
+    documents = (each if isinstance(each, dict) else {"data": each} for each in data)
     return [{name: _text(value) for name, value in each.items() if value not in (None, "")} for each in documents]
 
 
@@ -58,20 +81,16 @@ def _text(value: Any) -> str:
 
 
 def describe(event: Any) -> str:
-    """Describe an event in a few words."""
+    """Describe an event in a few words, cleaned."""
     if isinstance(event, Connected):
         return "connected again" if event.reconnects else "connected"
     if isinstance(event, Disconnected):
         retry = ", not tried again" if event.retry_in is None else f", next try in {event.retry_in:.2f} s"
-        return f"disconnected{retry}: {event.reason}"
+        return clean(f"disconnected{retry}: {event.reason}")
     if isinstance(event, Gap):
-        return f"gap of {event.seconds:.2f} s in {', '.join(event.topics)}"
+        return clean(f"gap of {event.seconds:.2f} s in {', '.join(event.topics)}")
     fields = ", ".join(f"{name} {value}" for name, value in plain(event).items())
-    return f"{type(event).__name__}: {fields}"
-
-
-def one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+    return clean(f"{type(event).__name__}: {fields}")
 
 
 def clock(received_ns: int) -> str:

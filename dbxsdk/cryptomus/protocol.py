@@ -10,6 +10,7 @@ from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple
 from dbxsdk import codec
 from dbxsdk.arguments import check_choice
 from dbxsdk.channel import Channel
+from dbxsdk.cleaning import clean
 from dbxsdk.cryptomus import models
 from dbxsdk.cryptomus.channel_union import ALL, Action, ChannelUnion, Step
 from dbxsdk.errors import ProtocolError, VenueError
@@ -181,6 +182,6 @@ def _refusal(document: Any) -> Optional[VenueError]:
         status = data.get("status", "success") if isinstance(data, dict) else "success"
         if status == "success":
             return None
-        error = f"the venue answered with the status {codec.brief(status)}"
+        error = f"the venue answered with the status {clean(status, 200)}"
     code, message = read_error(error)
     return VenueError(message, code=code, reply=document)

@@ -12,6 +12,7 @@ from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple
 from dbxsdk import codec
 from dbxsdk.arguments import check_choice, check_credential
 from dbxsdk.channel import Channel
+from dbxsdk.cleaning import clean
 from dbxsdk.credentials import hidden
 from dbxsdk.digifinex.login import ASK_TIME, LOG_IN, Login
 from dbxsdk.digifinex.models import AlgoOrder, Balance, Depth, Order, Ticker, Trade
@@ -204,7 +205,7 @@ class DigiFinexProtocol(NumberedProtocol):
             elif status == "success":
                 return None
             else:
-                error = f"the venue answered with the status {codec.brief(status)}"
+                error = f"the venue answered with the status {clean(status, 200)}"
         code, message = read_error(error)
         kind = RateLimited if code == _RATE_LIMIT else VenueError
         return kind(message if self._login is None else self._login.redact(message), code=code, reply=document)

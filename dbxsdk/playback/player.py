@@ -10,13 +10,14 @@ import attrs
 
 from dbxsdk.arguments import check_int, check_seconds
 from dbxsdk.client import Client
-from dbxsdk.errors import ClientClosed, fresh
+from dbxsdk.errors import ClientClosed, RecordingError, fresh
 from dbxsdk.playback.connector import ReplayConnector
 from dbxsdk.playback.factory import replay_client
 from dbxsdk.playback.handoff import Ended, Item, Moment, Received
 from dbxsdk.playback.schedule import Pace, check_speed
 from dbxsdk.recording.format import Closed, Frame, Lost, Opened, Record
-from dbxsdk.recording.reader import Path, Torn, read
+from dbxsdk.recording.members import Torn
+from dbxsdk.recording.reader import Path, read
 from dbxsdk.runtime.lazy_import import exported
 from dbxsdk.transport import Ending
 
@@ -24,6 +25,7 @@ C = TypeVar("C", bound=Client)
 
 _CHUNK = 256
 """Frames that are handed over in one go."""
+_MOST_CLIENTS = 2000
 _PATIENCE = 1.0
 """Seconds at the end for a callback that seems to wait for an update that will not come."""
 
@@ -187,6 +189,8 @@ class Replay:
         yield from list(self._found.values())
         for opened in self._openings:
             if opened.owner not in self._found:
+                if len(self._found) == _MOST_CLIENTS:
+                    raise RecordingError(f"more than {_MOST_CLIENTS} clients were recorded, which is more than a replay holds")
                 self._found[opened.owner] = opened
                 yield opened
 

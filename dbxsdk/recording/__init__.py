@@ -8,7 +8,8 @@ from dbxsdk.events import RecordingFailed
 from dbxsdk.recording.background_writer import RecorderStats
 from dbxsdk.recording.convert import ClientOf, Converted, convert
 from dbxsdk.recording.format import Closed, Frame, Header, Lost, NotSent, Opened, Record
-from dbxsdk.recording.reader import RecordingReader, Torn, read
+from dbxsdk.recording.members import Torn
+from dbxsdk.recording.reader import RecordingReader, read
 from dbxsdk.recording.recorded_connection import RecordedConnection
 from dbxsdk.recording.recorder import Recorder
 

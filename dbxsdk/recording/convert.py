@@ -14,7 +14,7 @@ A line is an object. Its fields that are read:
 ``wall_ns``    the time (ns since 1970); if it is missing, ``interval`` after the line before
 ============== =====================================================================================================
 
-All else (``provenance``, ``source``) is for people. Each client becomes one connection of the
+All else (``provenance``, ``source``) is for people. A line has 8 MiB at most. Each client becomes one connection of the
 recording, whose end is not known.
 """
 
@@ -30,12 +30,14 @@ import attrs
 from dbxsdk.arguments import check_seconds
 from dbxsdk.errors import RecordingError
 from dbxsdk.recording.files import Files, Member, check_place
-from dbxsdk.recording.format import DIRECTIONS, Frame, Opened, encode
+from dbxsdk.recording.format import DIRECTIONS, LONGEST_OPENED, Frame, Opened, encode
 
 Line = Mapping[str, Any]
 ClientOf = Callable[[Line], Tuple[str, Mapping[str, Any]]]
 """Returns the client class, and its settings, that a line's frame belongs to."""
 
+LONGEST_LINE = 8 * 1024 * 1024
+"""Bytes (of a text: characters). A line may be any JSON, and of brackets alone it takes twenty times its length in memory."""
 _MEMBER_BYTES = 1024 * 1024
 _START_NS = 1_000_000_000
 _LOGINS = ("auth", "server.auth")
@@ -110,6 +112,8 @@ class _Conversion:
 
     def records(self, line: Union[str, bytes]) -> str:
         """Return the recording's lines for one line."""
+        if len(line) > LONGEST_LINE:
+            raise RecordingError(f"more than {LONGEST_LINE} bytes")
         fields, spans = _members(line)
         if not fields or str(fields.get("kind", "")).startswith("REST"):
             self.skipped += 1
@@ -120,8 +124,8 @@ class _Conversion:
         frame = fields["frame"]
         payload = (frame if isinstance(frame, str) else spans["frame"]).encode("utf-8", "surrogatepass")
         wall_ns = fields.get("wall_ns", self._now_ns + self._interval_ns)
-        if type(wall_ns) is not int:
-            raise RecordingError("wall_ns must be a whole number")
+        if type(wall_ns) is not int or wall_ns.bit_length() > 63:
+            raise RecordingError("wall_ns must be a whole number of 64 bits")
         self._now_ns = wall_ns
         connection, opened = self._connection(venue, fields)
         number = None
@@ -145,8 +149,10 @@ class _Conversion:
             return known, ""
         number = self._connections[key] = len(self._connections) + 1
         self._numbers[number] = 0
-        opened = Opened(number, self._now_ns, self._now_ns, venue, client, settings, "converted", number)
-        return number, encode(opened)
+        opened = encode(Opened(number, self._now_ns, self._now_ns, venue, client, settings, "converted", number))
+        if len(opened.encode()) > LONGEST_OPENED:
+            raise RecordingError(f"venue, client and settings have more than {LONGEST_OPENED} bytes")
+        return number, opened
 
 
 def _members(line: Union[str, bytes]) -> Tuple[Dict[str, Any], Dict[str, str]]:

@@ -21,12 +21,16 @@ wall clock when it began, the other two are the clocks when this file did. Each 
 ``closed``   its end: ``reason``, the WebSocket close ``code`` received or null, ``retry_in``: seconds until the next try,
              or null if none follows, and ``received_ns``, the monotonic time of the last byte received, or null
 ``frame``    ``direction`` (``in``, ``out``); ``number`` of an outgoing text; the payload in one field that names its kind:
-             ``text``; ``text_base64`` (a text frame that is not UTF-8); ``binary``, ``ping``, ``pong``, ``close``, all
-             base64; or ``removed``: the kind of a frame whose payload was left out because it held a secret
+             ``text``; ``text_base64`` (a text frame that is not UTF-8, or would be long as text); ``binary``, ``ping``,
+             ``pong``, ``close``, all base64; or ``removed``: the kind of a frame whose payload was left out because it held
+             a secret, or is of more than 32 MiB
 ``not_sent`` the outgoing frame ``number`` was recorded and then not sent
 ``lost``     here ``frames`` frames of the connection are missing, since ``monotonic_ns``, by ``reason``
 ``end``      nothing follows in this file, by ``reason``: ``rotated`` or ``closed``
 ============ =======================================================================================================
+
+A line that does not begin as that of a frame does here, letter by letter, has 1 MiB at most: this is what bounds the memory that
+a line of JSON takes. A line of the type ``opened``, which players keep, has 8 KiB at most.
 
 Outgoing frames are recorded just before they are written to the socket: no answer stands before its question. The long
 names cost nothing: short ones were measured to make the compressed file 1 % smaller.
@@ -37,18 +41,25 @@ from __future__ import annotations
 import binascii
 import collections.abc
 import json
+import re
 import typing
+from json.decoder import scanstring  # type: ignore[attr-defined]  # the C one
 from json.encoder import encode_basestring  # the C one: str to JSON, non-ASCII left as it is
 from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 import attrs
 
+from dbxsdk.cleaning import clean
 from dbxsdk.errors import RecordingError
 
 FORMAT = "dbxsdk-recording"
 VERSION = 1
 KINDS = ("text", "binary", "ping", "pong", "close")
 DIRECTIONS = ("in", "out")
+LONGEST_PAYLOAD = 32 * 1024 * 1024
+LONGEST_OTHER = 1024 * 1024
+"""Bytes of a line in any other form than that of the frames here."""
+LONGEST_OPENED = 8 * 1024
 
 
 @attrs.frozen
@@ -155,6 +166,11 @@ def encode(record: Line) -> str:
     return _encode({**head, **document}) + "\n"
 
 
+_INTEGER = r"(0|[1-9][0-9]{0,18})"
+_FRAME = re.compile(
+    rf'{{"type":"frame","connection":{_INTEGER},"direction":"(in|out)","monotonic_ns":{_INTEGER},"wall_ns":{_INTEGER},'
+    rf'(?:"number":{_INTEGER},)?"(text|text_base64|binary|ping|pong|close)":"'
+)
 _FRAME_START = '{"type":"frame","connection":%d,"direction":"%s","monotonic_ns":%d,"wall_ns":%d,'
 
 
@@ -165,13 +181,17 @@ def frame_start(connection: int, direction: str, monotonic_ns: int, wall_ns: int
 
 def frame_end(kind: str, payload: Optional[bytes]) -> str:
     """Return the rest of the line."""
-    if payload is None:
+    if payload is None or len(payload) > LONGEST_PAYLOAD:
         return '"removed":"%s"}\n' % kind
     if kind == "text":
         try:
-            return f'"text":{encode_basestring(payload.decode())}}}\n'
+            text = payload.decode()
+            encoded = encode_basestring(text)
+            if len(encoded) - 2 - len(text) <= len(payload):
+                return f'"text":{encoded}}}\n'
         except UnicodeDecodeError:
-            kind = "text_base64"
+            pass
+        kind = "text_base64"
     return '"%s":"%s"}\n' % (kind, binascii.b2a_base64(payload, newline=False).decode())
 
 
@@ -179,7 +199,23 @@ def decode(line: bytes, first_connection: int = 0) -> Optional[Line]:
     """Return the record of a line that ``encode`` made; None for an unknown type of line. ``first_connection`` is added to
     the connection's number. Raises ``RecordingError`` if it is not a line of a recording that can be read here."""
     try:
-        document = _decode(line.decode())
+        text = line.decode()
+        found = _FRAME.match(text)
+        if found is not None:
+            payload, end = scanstring(text, found.end())
+            if text[end:] == "}":
+                connection, direction, monotonic_ns, wall_ns, number, kind = found.groups()
+                return Frame(
+                    int(connection) + first_connection,
+                    int(monotonic_ns),
+                    int(wall_ns),
+                    direction,
+                    *_payload({kind: payload}),
+                    None if number is None else int(number),
+                )
+        if len(line) > LONGEST_OTHER:
+            raise RecordingError(f"a line of {len(line)} bytes, which is no frame's")
+        document = _decode(text)
     except (ValueError, RecursionError) as error:
         raise RecordingError(f"not a line of JSON: {error}") from error
     if not isinstance(document, dict):
@@ -193,6 +229,8 @@ def decode(line: bytes, first_connection: int = 0) -> Optional[Line]:
         raise RecordingError("a line without a type")
     if type_ not in _TYPES:
         return None
+    if type_ == "opened" and len(line) > LONGEST_OPENED:
+        raise RecordingError(f"a connection that takes {len(line)} bytes to describe")
     record: Line = _record(_TYPES[type_], document)
     if first_connection and isinstance(record, OfConnection):
         record = attrs.evolve(record, connection=record.connection + first_connection)
@@ -206,7 +244,7 @@ def _header(document: Dict[str, Any]) -> Header:
     if version > VERSION:
         raise RecordingError(
             f"format version {version}, and this dbxsdk reads versions up to {VERSION}: it was recorded by a newer dbxsdk "
-            f"({document.get('dbxsdk')}); read it with that"
+            f"({clean(document.get('dbxsdk'), 40)}); read it with that"
         )
     header: Header = _record(Header, document)
     return header
@@ -234,15 +272,20 @@ def _record(record: Any, document: Dict[str, Any]) -> Any:
 
 def _field(document: Dict[str, Any], name: str, *types: Any) -> Any:
     value = document.get(name)
-    if type(value) not in types:
-        raise RecordingError(f"{name} is {value!r:.40}, not of type {types[0].__name__}")
+    if type(value) not in types or (type(value) is int and value.bit_length() > 64):
+        raise RecordingError(f"{name} is {_shown(value)}, not of type {types[0].__name__}")
     return value
+
+
+def _shown(value: Any) -> str:
+    # repr() does not go as deep as decoding does.
+    return clean(value, 40) if isinstance(value, (list, dict)) else f"{value!r:.40}"
 
 
 def _frame(document: Dict[str, Any], first_connection: int) -> Frame:
     direction = document.get("direction")
     if direction not in DIRECTIONS:
-        raise RecordingError(f"direction is {direction!r:.40}")
+        raise RecordingError(f"direction is {_shown(direction)}")
     kind, payload = _payload(document)
     return Frame(
         _field(document, "connection", int) + first_connection,
@@ -264,7 +307,7 @@ def _payload(document: Dict[str, Any]) -> "tuple[str, Optional[bytes]]":
             raise RecordingError("text that is not Unicode") from error
     if "removed" in document:
         if document["removed"] not in KINDS:
-            raise RecordingError(f"removed is {document['removed']!r:.40}")
+            raise RecordingError(f"removed is {_shown(document['removed'])}")
         return document["removed"], None
     for field in ("binary", "ping", "pong", "close", "text_base64"):
         if field in document:

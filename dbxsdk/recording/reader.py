@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
-import re
-import zlib
 from typing import Dict, Generator, Iterable, Iterator, List, Optional, Set, Tuple, Union
 
 import attrs
@@ -14,27 +12,14 @@ import attrs
 from dbxsdk.errors import RecordingError
 from dbxsdk.recording.files import SUFFIX
 from dbxsdk.recording.format import End, Header, Opened, Record, decode
+from dbxsdk.recording.members import NotWhole, Torn, members, open_file, torn
 from dbxsdk.runtime.log import SafeLogger
 
 logger = SafeLogger(__name__)
 
 Path = Union[str, "os.PathLike[str]"]
 
-_CHUNK = 256 * 1024
-_GZIP = 31
 _MAGIC = b"\x1f\x8b\x08"
-_LARGEST_MEMBER = 256 * 1024 * 1024
-"""Lines in one member. A recorder's are of 1 MiB; files repacked as one member are read up to here."""
-
-
-@attrs.frozen
-class Torn:
-    """The last block of a file is not whole: ``lost_bytes`` (compressed) from ``offset`` on could not be read. It was being
-    written when the process was killed or the power failed, or it still is."""
-
-    path: str
-    offset: int
-    lost_bytes: int
 
 
 def read(path: Union[Path, Iterable[Path]]) -> "RecordingReader":
@@ -48,8 +33,9 @@ def read(path: Union[Path, Iterable[Path]]) -> "RecordingReader":
 
     Raises:
         TypeError, ValueError: ``path`` is none of these.
-        RecordingError: there is no recording, the file is something else, or of a newer format version; also while
-            iterating, if a file is damaged in its middle (naming file and offset). What came before was returned.
+        RecordingError: there is no recording, the file is something else (a pipe or a device, too), or of a newer format
+            version; also while iterating, if a file is damaged in its middle (naming file and offset), or holds lines or
+            blocks larger than a recorder writes. What came before was returned.
     """
     if isinstance(path, (str, os.PathLike)):
         places = [os.fspath(path)]
@@ -130,32 +116,32 @@ class RecordingReader:
                 raise RecordingError(f"{path} and {found[key][0]} are the same file of one recording")
             found[key] = (path, header)
         if not found:
-            message = ", ".join(f"{torn.path} is {'torn' if torn.lost_bytes else 'empty'}" for torn in self.torn)
+            message = ", ".join(f"{each.path} is {'torn' if each.lost_bytes else 'empty'}" for each in self.torn)
             raise RecordingError(f"nothing was recorded: {message}")
         return [found[key] for key in sorted(found)]
 
     def _head(self, path: str) -> Optional[Header]:
         """Return the header; None if the recorder was killed before it was whole."""
         try:
-            with contextlib.closing(_members(path)) as members:
-                for _, _, content in members:
-                    return _header(path, content.partition(b"\n")[0])
-            torn = Torn(path, 0, 0)
-        except _NotWhole as problem:
-            with open(path, "rb") as file:
+            with contextlib.closing(members(path)) as found:
+                for _, _, lines in found:
+                    return _header(path, next(lines, b""))
+            missing = Torn(path, 0, 0)
+        except NotWhole as problem:
+            with open_file(path) as file:
                 start = file.read(len(_MAGIC))
             if not _MAGIC.startswith(start):
                 raise RecordingError(f"{path}: not a recording of dbxsdk: it is not gzip") from None
-            torn = _torn(path, problem)
-        self._report_torn(torn)
+            missing = torn(path, problem)
+        self._report_torn(missing)
         return None
 
-    def _report_torn(self, torn: Torn) -> None:
-        self.torn += (torn,)
+    def _report_torn(self, missing: Torn) -> None:
+        self.torn += (missing,)
         if self._quiet:
             return
         message = "%s: the last %d bytes, from byte %d on, are not a whole block and were left out"
-        logger.warning(message, torn.path, torn.lost_bytes, torn.offset)
+        logger.warning(message, missing.path, missing.lost_bytes, missing.offset)
 
     def _read(self, wanted: Tuple[bytes, ...] = ()) -> Generator[Record, None, None]:
         """Yield the records. ``wanted`` is what a line must begin with; empty: all lines."""
@@ -166,8 +152,8 @@ class RecordingReader:
         for path, _ in self.files:
             before = self.bytes_read
             try:
-                for offset, size, content in _members(path):
-                    for line in content.splitlines():
+                for offset, size, lines in members(path):
+                    for line in lines:
                         if wanted and not line.startswith(wanted):
                             continue
                         try:
@@ -193,8 +179,8 @@ class RecordingReader:
                         elif record is not None:
                             yield record
                     self.bytes_read += size
-            except _NotWhole as problem:
-                self._report_torn(_torn(path, problem))
+            except NotWhole as problem:
+                self._report_torn(torn(path, problem))
                 self.bytes_read = before + os.path.getsize(path)
             except OSError as error:
                 raise RecordingError(f"{path}: {error.strerror}") from error
@@ -210,76 +196,6 @@ def _header(path: str, line: bytes) -> Header:
     if not isinstance(header, Header):
         raise RecordingError(f"{path}: not a recording of dbxsdk: it does not begin with a header")
     return header
-
-
-class _NotWhole(Exception):
-    """The member at ``offset`` cannot be inflated, or ends too early."""
-
-    def __init__(self, offset: int) -> None:
-        super().__init__(offset)
-        self.offset = offset
-
-
-def _members(path: str, offset: int = 0) -> Generator[Tuple[int, int, bytes], None, None]:
-    """Yield the members of a file from ``offset`` on: offset, size, content. Raises ``_NotWhole``, and ``RecordingError`` for
-    one too large."""
-    with open(path, "rb") as file:
-        file.seek(offset)
-        data = file.read(_CHUNK)
-        while data:
-            inflate = zlib.decompressobj(_GZIP)
-            parts: List[bytes] = []
-            inflated = taken = 0
-            try:
-                while not inflate.eof:
-                    data = data or file.read(_CHUNK)
-                    if not data:
-                        raise _NotWhole(offset)
-                    parts.append(inflate.decompress(data))
-                    inflated += len(parts[-1])
-                    if inflated > _LARGEST_MEMBER:
-                        raise RecordingError(f"{path}: the block at byte {offset} has more than {_LARGEST_MEMBER} bytes")
-                    taken += len(data) - len(inflate.unused_data)
-                    data = inflate.unused_data
-            except zlib.error:
-                raise _NotWhole(offset) from None
-            yield offset, taken, b"".join(parts)
-            offset += taken
-            data = data or file.read(_CHUNK)
-
-
-def _torn(path: str, problem: _NotWhole) -> Torn:
-    """Return what is left out at the end of the file. Raises ``RecordingError`` if a whole member follows: then it is no
-    tear, but damage in the middle."""
-    size = os.path.getsize(path)
-    after = next((at for at in _magics(path, problem.offset + 1) if _is_whole(path, at)), None)
-    if after is not None:
-        raise RecordingError(
-            f"{path}: damaged in the block at byte {problem.offset}; whole blocks follow from byte {after} on. The file was "
-            f"changed after it was written, or the disk is failing"
-        )
-    return Torn(path, problem.offset, size - problem.offset)
-
-
-def _magics(path: str, offset: int) -> Iterator[int]:
-    """Yield the places from ``offset`` on where a member may begin."""
-    kept = b""
-    with open(path, "rb") as file:
-        file.seek(offset)
-        for chunk in iter(lambda: file.read(_CHUNK), b""):
-            data = kept + chunk
-            yield from (offset - len(kept) + found.start() for found in re.finditer(_MAGIC, data))
-            offset += len(chunk)
-            kept = data[1 - len(_MAGIC) :]
-
-
-def _is_whole(path: str, offset: int) -> bool:
-    try:
-        with contextlib.closing(_members(path, offset)) as members:
-            next(members)
-    except _NotWhole:
-        return False
-    return True
 
 
 def _files_of(place: str) -> List[str]:

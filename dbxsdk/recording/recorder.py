@@ -28,7 +28,7 @@ class Recorder(ForkAware):
     One recorder may serve many clients (``Options(recorder=...)``), from any thread. No client ever waits for it: frames
     are put into a queue, and the thread ``dbxsdk-recorder`` (a daemon, started at the first connection) compresses and
     writes them. Keys, tokens, signatures and login frames are left out; account data (orders, balances) are recorded, so
-    the files are readable by their owner alone (mode 0600).
+    the files are readable by their owner alone (mode 0600). Of a frame of more than 32 MiB it is recorded that it came.
 
     If frames come faster than they can be written, or the disk is full, clients carry on. What does not fit into
     ``max_queue_bytes`` is lost, counted, logged, reported as ``RecordingFailed`` and marked in the recording where it

@@ -7,10 +7,12 @@ import sys
 import threading
 from typing import Any, Mapping, Optional
 
+from dbxsdk.cleaning import clean
+
 
 class SafeLogger(logging.LoggerAdapter):  # type: ignore[type-arg]  # Python 3.10 does not have the brackets
     """A module's logger. What a handler or filter raises goes no further, except for a ``KeyboardInterrupt`` and its like on
-    the main thread, which are meant for the program."""
+    the main thread, which are meant for the program. Arguments are cleaned: they may quote a venue."""
 
     def __init__(self, name: str, extra: Optional[Mapping[str, str]] = None) -> None:
         super().__init__(logging.getLogger(name), extra or {})
@@ -18,7 +20,9 @@ class SafeLogger(logging.LoggerAdapter):  # type: ignore[type-arg]  # Python 3.1
     def log(self, level: int, msg: object, *args: Any, stacklevel: int = 2, **kwargs: Any) -> None:
         """Write a line, as of the caller. All other methods come here."""
         try:
-            self.logger.log(level, msg, *args, extra=self.extra, stacklevel=stacklevel, **kwargs)
+            if self.logger.isEnabledFor(level):
+                args = tuple(each if isinstance(each, (int, float)) else clean(each) for each in args)
+                self.logger.log(level, msg, *args, extra=self.extra, stacklevel=stacklevel, **kwargs)
         except Exception as error:
             _report(error)
         except BaseException as error:  # noqa: B036 - SystemExit in a handler would end one of our threads in silence

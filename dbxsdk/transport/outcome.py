@@ -6,6 +6,7 @@ from typing import Optional
 
 import attrs
 
+from dbxsdk.cleaning import clean
 from dbxsdk.errors import DbxError
 
 
@@ -24,10 +25,10 @@ class SendFailed(OSError):
 
 @attrs.frozen
 class Ending:
-    """How a connection ended. ``error`` is set if it never opened; ``code`` is the close code received; ``retry_in`` is
-    what a recording says of the next attempt."""
+    """How a connection ended. ``reason`` may quote the peer, and is cleaned; ``error`` is set if it never opened; ``code`` is the
+    close code received; ``retry_in`` is what a recording says of the next attempt."""
 
-    reason: str
+    reason: str = attrs.field(converter=clean)
     code: Optional[int] = None
     error: Optional[DbxError] = None
     retry_in: Optional[float] = None

@@ -13,6 +13,7 @@ import weakref
 from typing import Any, Iterator
 from urllib.parse import unquote, urlsplit
 
+from dbxsdk.cleaning import clean
 from dbxsdk.runtime.log import hand_on
 from dbxsdk.transport.address import Address
 
@@ -21,7 +22,7 @@ _SHORTEST = 4  # what is shorter is no secret, and would blot out half the log
 
 
 class Redaction(logging.Filter):
-    """Replaces the header values and the query of the addresses in use by asterisks."""
+    """Replaces the header values and the query of the addresses in use by asterisks, and cleans what our threads log."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,9 +50,12 @@ class Redaction(logging.Filter):
         for address in list(self._addresses):
             for secret in secrets(address):
                 hidden = hidden.replace(secret, _HIDDEN)
-        if hidden is not message:
-            record.msg, record.args = hidden, None
-        if not getattr(self._ours, "active", False):
+        ours = getattr(self._ours, "active", False)
+        if ours:
+            hidden = clean(hidden)
+        if hidden != message:
+            record.msg, record.args = hidden, ()
+        if not ours:
             return True
         hand_on(record, passing=self)
         return False

@@ -7,7 +7,7 @@ import hmac
 import itertools
 from typing import Any, Collection, Optional, Sequence, Tuple
 
-from dbxsdk import codec
+from dbxsdk import clean, codec
 from dbxsdk.arguments import check_choice, check_credential
 from dbxsdk.errors import AuthError, ProtocolError, SubscribeError, VenueError
 from dbxsdk.fields import each, reader
@@ -61,7 +61,7 @@ class AtollProtocol(Protocol):
         if document.get("ok") is True:
             return document.get("result")
         kind = AuthError if request.kind == "login" else VenueError
-        raise kind(codec.brief(document.get("text")), code=document.get("code"), reply=document)
+        raise kind(clean(document.get("text"), 200), code=document.get("code"), reply=document)
 
     def _request(self, method: str, params: Any, topics: Sequence[str] = (), secret: bool = False) -> Request:
         number = next(self._ids)

@@ -88,7 +88,7 @@ def test_damage_in_the_middle_names_file_and_offset(tmp_path: pathlib.Path) -> N
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7, 1000])
 def test_a_missing_piece_of_the_middle_is_damage(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
     """However the file happens to be read in pieces."""
-    monkeypatch.setattr("dbxsdk.recording.reader._CHUNK", chunk)
+    monkeypatch.setattr("dbxsdk.recording.members._CHUNK", chunk)
     members = blocks(HEADER, OPENED, frame(1), frame(2))
     path = write(tmp_path / "x.jsonl.gz", *members[:2], members[2][:-3], members[3])
     with pytest.raises(RecordingError, match=f"whole blocks follow from byte {len(b''.join(members[:3])) - 3} on"):
@@ -227,7 +227,7 @@ def test_a_file_killed_before_its_header_does_not_spoil_the_folder(
 
 
 def test_a_bomb_is_refused(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dbxsdk.recording.reader._LARGEST_MEMBER", 10_000_000)
+    monkeypatch.setattr("dbxsdk.recording.members._LARGEST_MEMBER", 10_000_000)
     path = write(tmp_path / "x.jsonl.gz", *blocks(HEADER), gzip.compress(bytes(20_000_000), 1))
     with pytest.raises(RecordingError, match="has more than 10000000 bytes"):
         list(read(path))

@@ -65,10 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise
         except OutcomeUnknown as error:
             raise Failed(f"outcome unknown (request {error.request_id}): {error}") from None
-    if arguments.json:
-        print(to_line(plain(result)), flush=True)
-    else:
-        print(json.dumps(plain(result), indent=2, ensure_ascii=False), flush=True)
+    print(to_line(plain(result), None if arguments.json else 2), flush=True)
     return 0
 
 

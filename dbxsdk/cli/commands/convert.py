@@ -16,6 +16,7 @@ from dbxsdk.cli.rendering import to_line
 from dbxsdk.cli.targets import EXIT_CODES
 from dbxsdk.cli.venues import default_client
 from dbxsdk.recording import convert
+from dbxsdk.recording.convert import LONGEST_LINE
 
 HELP = "make a recording of frames kept as lines of JSON"
 
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _shown(file: BinaryIO, progress: Progress) -> Iterator[bytes]:
     total = os.fstat(file.fileno()).st_size if file is not sys.stdin.buffer else 0
     read = 0
-    for line in file:
+    for line in iter(lambda: file.readline(LONGEST_LINE + 1), b""):
         read += len(line)
         progress.show(f"{read:,} bytes" + (f" of {total:,}" if total else ""))
         yield line

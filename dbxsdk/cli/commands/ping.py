@@ -9,8 +9,9 @@ import threading
 import time
 from typing import Any, Dict, List
 
+from dbxsdk.cleaning import clean
 from dbxsdk.cli.arguments import add_json, count
-from dbxsdk.cli.rendering import one_line, to_line
+from dbxsdk.cli.rendering import to_line
 from dbxsdk.cli.targets import EXIT_CODES, VENUES_HELP, Venues, add_connection
 from dbxsdk.cli.venues import word
 from dbxsdk.errors import AuthError, DbxError
@@ -69,7 +70,7 @@ def _ping(arguments: argparse.Namespace, client: Any, number: int, times: List[f
     except AuthError:
         raise  # the client has ended
     except DbxError as error:
-        reason = one_line(error)
+        reason = clean(error)
         _print(arguments, {**head, "error": reason}, f"{number}: {reason}", failed=True)
     else:
         times.append(milliseconds)

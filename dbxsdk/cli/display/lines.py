@@ -5,11 +5,16 @@ from __future__ import annotations
 import sys
 from typing import Any, Dict, TextIO, Tuple
 
+from dbxsdk.cleaning import clean
 from dbxsdk.cli.inbox import BookTop
-from dbxsdk.cli.rendering import clock, describe, event_document, one_line, rows, to_line, update_document
+from dbxsdk.cli.rendering import clock, describe, event_document, rows, to_line, update_document
 from dbxsdk.errors import ProtocolError
 from dbxsdk.events import BadFrame
 from dbxsdk.models import Update
+
+
+_LONGEST = 10_000
+"""Characters of an update's line."""
 
 
 class _Lines:
@@ -59,7 +64,7 @@ class PlainLines(_Lines):
         start = " ".join(filter(None, (clock(update.received_ns), source, update.channel, update.symbol, update.kind)))
         for row in found:
             fields = " ".join(f"{name}={value}" for name, value in row.items() if (name, value) != ("symbol", update.symbol))
-            self._stream.write(f"{start}: {fields}\n")
+            self._stream.write(clean(f"{start}: {fields}", _LONGEST) + "\n")
         return True
 
     def _show_top(self, source: str, top: BookTop) -> bool:
@@ -80,4 +85,4 @@ def _top_line(top: BookTop) -> str:
 
 def complain(command: str, error: BaseException) -> None:
     """Print the one line on stderr that says why a command ends."""
-    print(f"dbxsdk {command}: {one_line(error) or type(error).__name__}", file=sys.stderr, flush=True)
+    print(f"dbxsdk {command}: {clean(error) or type(error).__name__}", file=sys.stderr, flush=True)

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dbxsdk.book.order_book import OrderBook
+from dbxsdk.cleaning import clean
 from dbxsdk.cli.display.ladder import WIDTH, ladder
 from dbxsdk.cli.follow import TICK
 from dbxsdk.cli.inbox import BookTop
@@ -81,6 +82,9 @@ _FIRST = (
 )
 """What people look for first; the model's other fields follow as far as there is room."""
 
+_LONGEST = 200
+"""Characters of a field."""
+
 Row = Dict[str, str]
 
 
@@ -132,7 +136,8 @@ class Screen:
 
     def _keep(self, update: Update[Any], row: Row) -> None:
         row.pop("changed", None)  # which fields of a merged ticker are new: all of them are shown
-        row = {"symbol": update.symbol, **row, "time": clock(update.received_ns)}
+        row = {clean(name, _LONGEST): clean(value, _LONGEST) for name, value in {"symbol": update.symbol, **row}.items()}
+        row["time"] = clock(update.received_ns)
         if update.channel.partition(".")[0] in _STANDING:
             self._standing[(update.channel, *(row.get(name, "") for name in _NAMES))] = row
         else:
@@ -177,7 +182,7 @@ class Screen:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold cyan")
         names = _fitting(found, self._console.width)
         for name in names:
-            table.add_column(name, no_wrap=True)
+            table.add_column(Text(name), no_wrap=True)  # in a str, "[...]" is markup
         for row in found:
             table.add_row(*(Text(row.get(name, "")) for name in names))
         return table
@@ -189,7 +194,7 @@ def _listing(row: Row, room: int) -> Table:
     table.add_column(style="bold cyan", no_wrap=True)
     table.add_column(no_wrap=True)
     for name in _in_order([row])[:room]:
-        table.add_row(name, Text(row[name]))
+        table.add_row(Text(name), Text(row[name]))
     return table
 
 

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import attrs
 
+from dbxsdk.cleaning import clean
 from dbxsdk.cli.arguments import add_json
 from dbxsdk.cli.doctor.checks import OUTCOMES, Check, skipped
 from dbxsdk.cli.doctor.keys import examine_keys, some_are_set, variables
@@ -197,7 +198,7 @@ class _Display:
 
     def __call__(self, check: Check) -> None:
         self._counts[check.outcome] += 1
-        message, advice = self._hide(check.message), self._hide(check.advice)
+        message, advice = clean(self._hide(check.message)), clean(self._hide(check.advice))  # peers' words may be in them
         if self._as_json:
             document = {"type": "check", "venue": check.venue or None, "check": check.name, "outcome": check.outcome}
             print(to_line({**document, "message": message, "cause": check.cause or None, "advice": advice or None,
@@ -205,8 +206,7 @@ class _Display:
         else:
             more = f". {advice}" if advice else ""
             line = f"{check.venue or 'this machine':14} {check.outcome:7}  {check.name:11}  {message}{more}"
-            # Peers may send escape sequences for the terminal.
-            print("".join(each if each.isprintable() else "?" for each in line), flush=True)
+            print(line, flush=True)
 
     def end(self) -> int:
         counts = {outcome: self._counts[outcome] for outcome in OUTCOMES}

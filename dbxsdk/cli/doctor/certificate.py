@@ -7,6 +7,8 @@ from typing import Dict, List, Optional, Tuple
 
 import attrs
 
+from dbxsdk.cleaning import clean
+
 
 @attrs.frozen
 class Certificate:
@@ -58,7 +60,7 @@ def _name(data: bytes) -> str:
             if kind in _NAME_PARTS:
                 found[_NAME_PARTS[kind]] = text.decode("utf-16-be" if tag == 0x1E else "utf-8", "replace")
     name = ", ".join(dict.fromkeys(found[part] for part in ("CN", "O") if part in found))
-    return "".join(character if character.isprintable() else "?" for character in name)
+    return clean(name, 200)
 
 
 def _time(tag: int, text: bytes) -> datetime.datetime:

@@ -8,10 +8,10 @@ from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
 import attrs
 
+from dbxsdk.cleaning import clean
 from dbxsdk.cli.doctor.certificate import Certificate
 from dbxsdk.cli.doctor.checks import ADVICE, Check, failed, ok, skipped
 from dbxsdk.cli.doctor.probe import Answer, Obstacle, Probe
-from dbxsdk.cli.rendering import one_line
 from dbxsdk.cli.venues import VENUES
 from dbxsdk.cli.words import Word
 from dbxsdk.clock_skew import amount, bounds, middle
@@ -82,12 +82,12 @@ class Examination:
         except _Pointless as error:
             check, why = skipped(name, str(error)), str(error)
         except Obstacle as error:
-            check = failed(name, error.cause, one_line(error), **error.figures)
+            check = failed(name, error.cause, clean(error), **error.figures)
         except DbxError as error:
             cause = "no_answer" if isinstance(error, OutcomeUnknown) else "venue_failed"
-            check = failed(name, cause, one_line(error))
+            check = failed(name, cause, clean(error))
         except Exception as error:  # any error: the other venues are examined nevertheless
-            check = failed(name, "unexpected", f"{type(error).__name__}: {one_line(error)}")
+            check = failed(name, "unexpected", f"{type(error).__name__}: {clean(error)}")
         self._report(_shown(check, (time.monotonic() - started) * 1000))
         return f"not tried, since {name} failed" if check.outcome == "failed" else why
 
@@ -148,7 +148,7 @@ class Examination:
         except AuthError as error:
             return failed("token", "token_refused", error.message, status=error.code)
         except ConnectError as error:
-            return failed("token", "token_host_failed", one_line(error))
+            return failed("token", "token_host_failed", clean(error))
         return ok("token", "the venue gave a one-time token")
 
     def _handshake(self) -> Check:
@@ -168,7 +168,7 @@ class Examination:
         try:
             self._client.open()
         except AuthError as error:
-            return failed("login", "login_refused", one_line(error), code=error.code)
+            return failed("login", "login_refused", clean(error), code=error.code)
         return ok("login", "the venue accepts the key")
 
     def _ping(self) -> Check:

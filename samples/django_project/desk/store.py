@@ -8,7 +8,7 @@ is missing; if it is not, trades between it and the oldest one of the history ma
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import Any, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Iterable, List, Optional, Sequence, Set, Tuple
 
 from django.db import transaction
 
@@ -21,6 +21,10 @@ from desk.models import FeedStatus, Gap, Trade
 # Without Django's types (it brings none) a type checker takes the members of these for plain tuples.
 Reason: Any = Gap.Reason
 State: Any = Gap.State
+
+ONE_GAP = timedelta(minutes=1)
+"""What is unreadable, or too much, so soon after the last is one gap with it: a venue that sends nothing else must not fill the
+database."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -45,6 +49,14 @@ class Store:
         of it is there afterwards, or nothing, and it can be written again."""
         with transaction.atomic():
             rows: List[Trade] = []
+            noted: Set[Tuple[str, str]] = set()
+
+            def note(symbol: str, reason: str, text: str) -> None:
+                if (symbol, reason) not in noted:
+                    noted.add((symbol, reason))
+                    self._insert(rows)
+                    self._note_gap(symbol, reason, text)
+
             for item in items:
                 if isinstance(item, dbxsdk.Update):
                     found, unreadable = self._rows(item)
@@ -53,17 +65,17 @@ class Store:
                         self._close_gap(item, found)
                     rows += found
                     if unreadable:
-                        self._note_gap(item.symbol, Reason.UNREADABLE, "; ".join(unreadable))
+                        note(item.symbol, Reason.UNREADABLE, unreadable)
                     continue
                 self._insert(rows)
                 if isinstance(item, dbxsdk.Gap):
                     for topic in item.topics:
                         self._open_gap(_symbol(topic), Reason.CONNECTION, f"down for {item.seconds:.1f} s")
                 elif isinstance(item, dbxsdk.Dropped):
-                    self._note_gap(_symbol(item.topic), Reason.OVERFLOW, f"{item.count} updates were dropped")
+                    note(_symbol(item.topic), Reason.OVERFLOW, f"{item.count} updates were dropped")
                 elif isinstance(item, dbxsdk.BadFrame):
                     for symbol in self._symbols:  # nobody can tell which one it was about
-                        self._note_gap(symbol, Reason.UNREADABLE, str(item.error))
+                        note(symbol, Reason.UNREADABLE, str(item.error))
             self._insert(rows)
             self._tell(client.state.value, client.stats().reconnects, waiting)
 
@@ -72,9 +84,9 @@ class Store:
 
     # -- trades ------------------------------------------------------------------------------------------------
 
-    def _rows(self, update: dbxsdk.Update[Tuple[digifinex.Trade, ...]]) -> Tuple[List[Trade], List[str]]:
-        """The trades, oldest first, and what is wrong with those that cannot be read."""
-        rows, unreadable = [], []
+    def _rows(self, update: dbxsdk.Update[Tuple[digifinex.Trade, ...]]) -> Tuple[List[Trade], str]:
+        """The trades, oldest first, and what is wrong with the last one that cannot be read."""
+        rows, unreadable = [], ""
         for trade in update.data:
             try:
                 time = EPOCH + timedelta(microseconds=int(trade.time * 1_000_000))
@@ -91,7 +103,7 @@ class Store:
                     size=trade.amount,
                 )
             except (dbxsdk.UnreadableField, ValueError, OverflowError) as error:
-                unreadable.append(str(error))
+                unreadable = str(error)
             else:
                 rows.append(row)
         rows.sort(key=lambda row: (row.time, row.trade_id))
@@ -132,6 +144,13 @@ class Store:
     def _note_gap(self, symbol: str, reason: str, note: str) -> None:
         """A gap that nothing fills: from the last trade that was stored until now."""
         now, last = datetime.now(timezone.utc), self._last(symbol)
+        until = max(now, last.time) if last is not None else now
+        note = dbxsdk.clean(note, 200)  # the venue's words may be in it, and what no database takes
+        same = self._gaps(symbol).filter(reason=reason, state=State.MISSING, until__gte=now - ONE_GAP).order_by("-id").first()
+        if same is not None:
+            same.until, same.note = until, note
+            same.save()
+            return
         since = last.time if last is not None else now
         self._gaps(symbol).create(
             venue=self._venue,
@@ -139,9 +158,9 @@ class Store:
             reason=reason,
             state=State.MISSING,
             since=since,
-            until=max(since, now),
+            until=until,
             after_trade_id=last.trade_id if last is not None else None,
-            note=note[:200],
+            note=note,
         )
 
     # -- sign of life ------------------------------------------------------------------------------------------

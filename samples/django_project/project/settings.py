@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +21,10 @@ except ValueError as error:
     raise ImproperlyConfigured(str(error)) from None
 
 DATABASE = Path(os.environ.get("DESK_DATABASE") or BASE_DIR / "db.sqlite3")
+if not DATABASE.exists():
+    # Accounts, sessions and requests are its owner's affair. SQLite gives the files beside it the mode of this one.
+    with contextlib.suppress(OSError):  # of which SQLite says more
+        DATABASE.touch(mode=0o600)
 SECRET_KEY = os.environ.get("DESK_SECRET_KEY") or secret_key.kept_in(DATABASE.with_name("secret_key.txt"))
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", *os.environ.get("DESK_HOSTS", "").split()]
 

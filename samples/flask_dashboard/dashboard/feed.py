@@ -173,7 +173,8 @@ class Feed:
             self._updated = time.monotonic()
             for trade in update.data:
                 price, size = _text(trade.price), _text(trade.size)
-                self._trades.appendleft({"time": trade.time_ms, "side": trade.side, "price": price, "size": size})
+                side = dbxsdk.clean(trade.side, 40)
+                self._trades.appendleft({"time": trade.time_ms, "side": side, "price": price, "size": size})
         self._changed.set()
 
     def _on_event(self, event: Any) -> None:
