@@ -15,8 +15,11 @@ from hypothesis import strategies as st
 
 from dbxsdk.bybit.public.protocol import BybitPublicProtocol
 from dbxsdk.errors import ProtocolError, UnreadableField
+from dbxsdk.events import BadFrame
 from dbxsdk.models import Update
 from tests.bybit.public import test_models as documents
+from tests.promises.venues import ScriptedVenue, bybit_yes, listening
+from tests.waiting import Recorder, eventually
 
 pytest.importorskip("msgspec")
 
@@ -156,3 +159,39 @@ def test_prices_keep_every_digit() -> None:
     price = "0.12345678901234567890123456789"
     update = READERS["publicTrade.ABCUSDT"](text("publicTrade.ABCUSDT", [{**documents.TRADE, "p": price}]), 7)
     assert update.data[0].price == Decimal(price) and str(update.data[0].price) == price
+
+
+# -- in a client -------------------------------------------------------------------------------------------------------
+
+
+def trade(price: str, number: int) -> Dict[str, Any]:
+    data = {**documents.TRADE, "p": price, "seq": number}
+    return {"topic": "publicTrade.ABCUSDT", "type": "snapshot", "ts": number, "data": [data]}
+
+
+@pytest.mark.parametrize("dispatch", ["thread", "inline"])
+def test_a_client_takes_the_typed_way_and_reports_what_cannot_be_read(monkeypatch: pytest.MonkeyPatch, dispatch: str) -> None:
+    long: List[bytes] = []
+    receive = BybitPublicProtocol.receive
+    monkeypatch.setattr(BybitPublicProtocol, "receive", lambda *given: (long.append(given[1]), receive(*given))[1])
+    first, second = (Recorder(lambda update: update.data[0].price) for _ in range(2))
+    with ScriptedVenue(bybit_yes) as venue, listening(venue.bybit(dispatch=dispatch)) as (client, seen):
+        client.subscribe("publicTrade", "ABCUSDT", callback=first)
+        client.subscribe("publicTrade", "ABCUSDT", callback=second)
+        before = len(long)
+        venue.link().send(*(trade("1.5", number) for number in range(20)), trade("NaN", 20), trade("abc", 21), trade("2.5", 22))
+        first.wait(23)
+        second.wait(23)
+        assert [update.data[0].sequence for update in first.items] == list(range(23))
+        assert [update.raw["data"][0]["p"] for update in second.items[19:]] == ["1.5", "NaN", "abc", "2.5"]
+        eventually(lambda: len(seen.of(BadFrame)) == 2)
+        assert client.stats().bad_frames == 2 and client.stats().callback_errors == 0
+        # The first one finds out how, and a price that is no number goes the long way.
+        assert len([payload for payload in long[before:] if b"publicTrade" in payload]) == 2
+        # Somebody who wants documents, too, is no case for it; nor is nobody.
+        raw = client.subscribe("publicTrade", "ABCUSDT", callback=(documented := Recorder()), raw=True)
+        venue.link().send(trade("3.5", 23))
+        assert documented.wait(1)[0]["ts"] == 23
+        raw.unsubscribe()
+        venue.link().send(trade("4.5", 24))
+        assert first.wait(25)[24].data[0].price == second.wait(25)[24].data[0].price == Decimal("4.5")
