@@ -6,6 +6,7 @@ before. That the required fields are there is checked before the model is delive
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal, InvalidOperation
 from typing import Any, Callable, Tuple, Type, TypeVar
 
@@ -15,7 +16,7 @@ from dbxsdk.errors import ProtocolError, UnreadableField
 
 T = TypeVar("T")
 
-_WIRE = "__dbxsdk_wire__"
+WIRE = "__dbxsdk_wire__"
 _LAZY = "__dbxsdk_lazy__"
 _DOCUMENT = "__dbxsdk_document__"
 
@@ -26,14 +27,16 @@ full such a number fills the memory."""
 
 def decimal(value: Any) -> Decimal:
     """Read a price or size. Text goes straight into ``Decimal``; a JSON number by its shortest decimal text."""
-    if type(value) is str or (isinstance(value, int) and not isinstance(value, bool)):
+    if type(value) is Decimal:  # by a typed decoder
+        number = value
+    elif type(value) is str or (isinstance(value, int) and not isinstance(value, bool)):
         number = Decimal(value)
     elif isinstance(value, float):
         number = Decimal(repr(value))
     else:
         raise TypeError(f"{type(value).__name__} is not a number")
     if not number.is_finite():
-        raise ValueError(f"{value!r:.100} is not a finite number")
+        raise ValueError(f"{str(value)!r:.100} is not a finite number")
     if not -_MOST_PLACES < number.adjusted() < _MOST_PLACES:
         raise ValueError("the number has more than 1,000 digits before or after the point")
     return number
@@ -61,9 +64,21 @@ def boolean(value: Any) -> bool:
 def levels(value: Any) -> Tuple[Tuple[Decimal, Decimal], ...]:
     """Read one side of a book: ``[[price, size], ...]`` in the order of the wire; an absent side is an empty one."""
     # A text or an object of two parts could be unpacked as well.
-    if type(value) is not list or not all(type(row) is list for row in value):
+    if type(value) is not list or not all(type(row) in (list, tuple) for row in value):
         raise TypeError("it is not a list of [price, size]")
     return tuple((decimal(price), decimal(size)) for price, size in value)
+
+
+def _typed_levels(rows: Any) -> Tuple[Tuple[Decimal, Decimal], ...]:
+    """Read a side that a typed decoder has read already, as tuples. The checks of ``decimal``, one after the other for all."""
+    numbers = list(itertools.chain.from_iterable(rows))
+    try:
+        places = set(map(Decimal.adjusted, numbers))
+        if all(map(Decimal.is_finite, numbers)) and all(-_MOST_PLACES < each < _MOST_PLACES for each in places):
+            return tuple(rows)
+    except TypeError:
+        pass  # JSON numbers
+    return tuple((decimal(price), decimal(size)) for price, size in rows)
 
 
 def wire(name: str, convert: Callable[[Any], Any], **default: Any) -> Any:
@@ -71,7 +86,7 @@ def wire(name: str, convert: Callable[[Any], Any], **default: Any) -> Any:
 
     With ``default=...`` the key may be absent, null or an empty text; without it that is a ``ProtocolError``.
     """
-    return attrs.field(metadata={_WIRE: (name, convert)}, **default)
+    return attrs.field(metadata={WIRE: (name, convert)}, **default)
 
 
 class _LazyField:
@@ -81,7 +96,8 @@ class _LazyField:
     def __init__(self, model: str, field: Any) -> None:
         self._model = model
         self._field = field.name
-        self._name, self._convert = field.metadata[_WIRE]
+        self._name, self._convert = field.metadata[WIRE]
+        self._typed = _typed_levels if self._convert is levels else self._convert
         self._default = field.default
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -90,14 +106,18 @@ class _LazyField:
         values = instance.__dict__
         if _DOCUMENT not in values:  # made by the constructor, which is still running
             raise AttributeError(self._field)
-        value = values[_DOCUMENT].get(self._name)
+        document = values[_DOCUMENT]
+        if type(document) is dict:
+            value, convert = document.get(self._name), self._convert
+        else:  # of a type that was made from this model's fields: see ``schema``
+            value, convert = getattr(document, self._field), self._typed
         if value is None or (value == "" and self._convert is not text):
             value = self._default
             if value is attrs.NOTHING:  # it was there before: the document was changed
                 raise UnreadableField(f"{self._model}: the field {self._name!r} is missing", model=instance)
         else:
             try:
-                value = self._convert(value)
+                value = convert(value)
             except (ProtocolError, TypeError, ValueError, InvalidOperation, OverflowError) as error:
                 reason = f"{self._model}: the field {self._name!r} cannot be read: {error}"
                 raise UnreadableField(reason, model=instance) from error
@@ -108,20 +128,44 @@ class _LazyField:
 def lazy(model: Type[T]) -> Type[T]:
     """Make ``reader`` read the model field by field, on access. A class decorator, above ``attrs.frozen(slots=False)``."""
     for field in attrs.fields(model):  # type: ignore[arg-type]
-        if _WIRE in field.metadata:
+        if WIRE in field.metadata:
             setattr(model, field.name, _LazyField(model.__name__, field))
     setattr(model, _LAZY, True)
+    model.__getstate__ = _state  # type: ignore[assignment]
     return model
+
+
+def _state(instance: Any) -> Any:
+    """For pickle and copy: a document of a type made from the model becomes the plain one, which every process can read."""
+    values = dict(instance.__dict__)
+    document = values.get(_DOCUMENT)
+    if document is not None and type(document) is not dict:
+        from msgspec import to_builtins
+
+        values[_DOCUMENT] = to_builtins(document)
+    return values
+
+
+def over(model: Type[T]) -> Callable[[Any], T]:
+    """Return the function that makes a lazy model over a document that has its required fields."""
+    new: Any = object.__new__
+
+    def build(document: Any) -> T:
+        instance: T = new(model)
+        instance.__dict__[_DOCUMENT] = document
+        return instance
+
+    return build
 
 
 def _lazy_reader(model: Type[T]) -> Callable[[Any], T]:
     required = []
     for field in attrs.fields(model):  # type: ignore[arg-type]
         if field.default is attrs.NOTHING:
-            name, convert = field.metadata[_WIRE]
+            name, convert = field.metadata[WIRE]
             required.append((name, convert is text))
     plan = tuple(required)
-    new: Any = object.__new__
+    build = over(model)
 
     def read(document: Any) -> T:
         if type(document) is not dict:
@@ -130,10 +174,9 @@ def _lazy_reader(model: Type[T]) -> Callable[[Any], T]:
             value = document.get(name)
             if not value and (value is None or (value == "" and not is_text)):
                 raise ProtocolError(f"{model.__name__}: the field {name!r} is missing")
-        instance: T = new(model)
-        instance.__dict__[_DOCUMENT] = document
-        return instance
+        return build(document)
 
+    read.lazy_model = model  # type: ignore[attr-defined]
     return read
 
 
@@ -143,9 +186,9 @@ def reader(model: Type[T]) -> Callable[[Any], T]:
     if vars(model).get(_LAZY):
         return _lazy_reader(model)
     plan = tuple(
-        (field.name, *field.metadata[_WIRE], field.default)
+        (field.name, *field.metadata[WIRE], field.default)
         for field in attrs.fields(model)  # type: ignore[arg-type]
-        if _WIRE in field.metadata
+        if WIRE in field.metadata
     )
 
     def read(document: Any) -> T:
@@ -178,4 +221,5 @@ def each(read: Callable[[Any], T]) -> Callable[[Any], Tuple[T, ...]]:
             raise ProtocolError(f"expected a list, not {type(documents).__name__}")
         return tuple(map(read, documents))
 
+    read_all.each = read  # type: ignore[attr-defined]
     return read_all

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Dict, Generic, List, Optional, TypeVar
 
 import attrs
 
+from dbxsdk import codec
+from dbxsdk.errors import ProtocolError
+
 Data = TypeVar("Data", covariant=True)
+
+PAYLOAD = "__dbxsdk_payload__"
+"""Where an update has the bytes of its frame until somebody looks at ``raw``."""
 
 
 @attrs.frozen(slots=False)  # attrs writes into the __dict__ directly: half the time of frozen slots
@@ -49,6 +56,27 @@ class Update(Generic[Data]):
         rows = self.data if isinstance(self.data, (list, tuple)) else (self.data,)
         plain = (_plain(row) for row in rows)
         return [{**head, **(row if isinstance(row, dict) else {"data": row})} for row in plain]
+
+
+class _Raw:
+    """Decodes ``raw`` when it is first looked at. A non-data descriptor, like those of lazy models."""
+
+    def __get__(self, update: Any, owner: Any = None) -> Any:
+        if update is None:
+            return self
+        values = update.__dict__
+        payload = values.get(PAYLOAD)
+        if payload is None:
+            raise AttributeError("raw")
+        try:
+            raw = codec.decode(payload)
+        except ProtocolError:  # a number beyond a double's range, in a field that no model reads
+            raw = json.loads(payload)
+        values["raw"] = raw
+        return raw
+
+
+Update.raw = _Raw()
 
 
 def _plain(value: Any) -> Any:

@@ -15,6 +15,7 @@ import attrs
 from dbxsdk.credentials import SecretText
 from dbxsdk.errors import ProtocolError, VenueError
 from dbxsdk.models import Update
+from dbxsdk.schema import ReadFrame
 
 
 @attrs.frozen
@@ -150,6 +151,9 @@ class Protocol(abc.ABC):
     """The key of JSON text messages that names their topic, if every message with that key is an update of that one topic.
     Those that are wanted raw only, and whose topic does not carry state, may then be delivered without ``receive``."""
 
+    topic_prefix: bytes = b""
+    """What frames with updates begin with, most of the time: their topic's name follows, up to the next quote. Empty: no such."""
+
     connection_budget: Tuple[int, float] = (300, 300.0)
     """New connections allowed to one host in so many seconds, by the whole process."""
 
@@ -224,6 +228,11 @@ class Protocol(abc.ABC):
     @abc.abstractmethod
     def receive(self, payload: bytes, binary: bool) -> Sequence[Inbound]:
         """Read one message. Raises ``ProtocolError`` and nothing else if it cannot be read."""
+
+    def frame_reader(self, topic: str) -> Optional[ReadFrame]:
+        """Return a reader of whole frames of ``topic``, or None. It gives the ``Update`` that ``receive`` and ``Push.read`` would
+        give, or raises: then the frame goes to ``receive``."""
+        return None
 
     def carries_state(self, topic: str) -> bool:
         """True if ``receive`` has to see every update of ``topic``, since it remembers something of each."""

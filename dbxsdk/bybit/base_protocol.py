@@ -89,6 +89,7 @@ class TopicProtocol(BybitProtocol):
 
     granted = {"success": True}
     topic_key = "topic"
+    topic_prefix = b'{"topic":"'
 
     _most_topics = sys.maxsize
     """Topics of one request."""

@@ -47,8 +47,8 @@ class Link:
         self._writing = threading.Lock()  # one frame at a time
 
     def send(self, *documents: Document) -> None:
-        """Sends text frames in one piece, so that the client reads them at once."""
-        self.send_bytes(b"".join(frame(TEXT, json.dumps(document)) for document in documents))
+        """Sends text frames, as short as venues write them, in one piece, so that the client reads them at once."""
+        self.send_bytes(b"".join(frame(TEXT, json.dumps(document, separators=(",", ":"))) for document in documents))
 
     def send_bytes(self, data: bytes) -> None:
         """Sends bytes as they are."""

@@ -17,7 +17,7 @@ from typing import Any, Callable, Optional, Tuple, Type, TypeVar
 import attrs
 
 from dbxsdk.errors import ProtocolError
-from dbxsdk.fields import boolean, decimal, integer, lazy, levels, reader, text, wire
+from dbxsdk.fields import WIRE, boolean, decimal, integer, lazy, levels, reader, text, wire
 
 T = TypeVar("T")
 
@@ -304,4 +304,6 @@ def with_envelope(model: Type[T], key: str) -> Callable[[Any], T]:
             raise ProtocolError(f"{model.__name__}: expected an object, not {type(data).__name__}")
         return read({**data, key: frame.get(key)})
 
+    [field] = [field.name for field in attrs.fields(model) if field.metadata[WIRE][0] == key]  # type: ignore[arg-type]
+    read_frame.enveloped = read, key, field  # type: ignore[attr-defined]
     return read_frame

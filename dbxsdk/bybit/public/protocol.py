@@ -5,7 +5,7 @@ Source: https://bybit-exchange.github.io/docs/v5/ws/connect and the pages of the
 
 from __future__ import annotations
 
-from typing import Any, Collection, Dict, FrozenSet, List, Sequence, Tuple
+from typing import Any, Collection, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
 from dbxsdk.arguments import check_choice
 from dbxsdk.bybit.base_protocol import TopicProtocol
@@ -14,6 +14,7 @@ from dbxsdk.bybit.public.channels import CATEGORIES, LONGEST_TOPIC, Route, plain
 from dbxsdk.bybit.public.ticker_merge import Tickers
 from dbxsdk.errors import ProtocolError
 from dbxsdk.protocol import Acknowledgement, Push, Reply, Request
+from dbxsdk.schema import ReadFrame, frame_reader, shape, struct
 
 CONNECTION_CHARACTERS = 21_000
 """Lengths of all topics of one public connection, summed."""
@@ -28,6 +29,8 @@ REQUEST_TOPICS = 500
 """Topics of one request of the others. The venue documents no limit; much longer requests were seen to end connections."""
 
 REMEMBERED_TOPICS = 4_096
+
+_KINDS = ("snapshot", "delta")
 
 # Option replies do not say which they answer, a subscribe or an unsubscribe: both are of one kind.
 COMMAND = "command"
@@ -93,7 +96,7 @@ class BybitPublicProtocol(TopicProtocol):
     def _push(self, topic: str, document: Dict[str, Any]) -> Push:
         found = self._routes.get(topic) or self._find_route(topic)
         kind = "update"
-        if found.stateful and document.get("type") in ("snapshot", "delta"):
+        if found.stateful and document.get("type") in _KINDS:
             kind = document["type"]
         payload = document if found.whole else document.get("data")
         if found.merges:
@@ -101,6 +104,31 @@ class BybitPublicProtocol(TopicProtocol):
         stamp = document.get("ts")
         venue_time_ms = stamp if type(stamp) is int else whole_number(stamp)
         return Push(topic, found.channel, found.symbol, kind, document, payload, found.read, venue_time_ms)
+
+    def frame_reader(self, topic: str) -> Optional[ReadFrame]:
+        found = self._routes.get(topic) or self._find_route(topic)
+        read, key, field = getattr(found.read, "enveloped", (found.read, None, ""))
+        inner = None if found.merges or found.whole is (key is None) else shape(read)
+        if inner is None:
+            return None
+        fields = [
+            ("topic", "topic", str, True),
+            ("type", "type", Optional[str], False),
+            ("time_ms", "ts", Optional[int], False),
+            ("data", "data", inner.type, True),
+        ]
+
+        def complete(frame: Any) -> None:
+            if frame.type not in _KINDS:
+                raise ProtocolError("neither snapshot nor delta")
+            setattr(frame.data, field, frame.beside)
+
+        if key is not None:
+            fields.append(("beside", key, Any, False))
+        return frame_reader(
+            struct("Frame", fields), inner.build, topic, prepare=key and complete, kinds=_KINDS if found.stateful else (),
+            venue=self.venue, channel=found.channel, symbol=found.symbol,
+        )
 
     def _find_route(self, topic: str) -> Route:
         found = route(self.category, topic)

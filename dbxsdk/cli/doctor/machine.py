@@ -27,7 +27,7 @@ def examine_machine() -> Iterator[Check]:
 
 
 def _packages() -> Check:
-    versions = {name: _version(name) for name in (*PACKAGES, "orjson")}
+    versions = {name: _version(name) for name in (*PACKAGES, "orjson", "msgspec")}
     message = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
     if versions["orjson"] is None:
         message += '; without orjson, which reads JSON faster: pip install "dbxsdk[fast]"'

@@ -17,6 +17,10 @@ from dbxsdk.session.delivery.queue import MustFlow, Room, UpdateQueue
 from dbxsdk.session.subscription import Subscription
 
 
+_BAD = "__dbxsdk_bad__"
+"""Marks an update of which a field turned out to be unreadable, and was reported."""
+
+
 class Notice:
     """Something of the library's own that has to be called on the callbacks thread, behind what was delivered before."""
 
@@ -269,10 +273,16 @@ class Dispatcher:
             queue.delivered += 1
 
     def _callback_failed(self, topic: str, what: Any, error: BaseException) -> None:
-        if isinstance(error, UnreadableField) and type(what) is Push and _is_of(what.update, error.model):
+        if isinstance(error, UnreadableField):
             # Fields are read when they are looked at: the fault is the frame's.
-            self._unreadable(what, error)
-            return
+            if type(what) is Push and _is_of(what.update, error.model):
+                self._unreadable(what, error)
+                return
+            if type(what) is Update and _is_of(what, error.model):
+                if _BAD not in vars(what):  # several callbacks may want it: it is one bad frame
+                    vars(what)[_BAD] = True
+                    self.bad_frame(error)
+                return
         self.callback_raised(topic, error)
 
     def callback_raised(self, topic: str, error: BaseException) -> None:

@@ -1,0 +1,197 @@
+"""Frames read by a typed decoder give what they give without it, or are left to the long way."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from decimal import Decimal
+from typing import Any, Dict, List, Tuple
+
+import attrs
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from dbxsdk.bybit.public.protocol import BybitPublicProtocol
+from dbxsdk.errors import ProtocolError, UnreadableField
+from dbxsdk.events import BadFrame
+from dbxsdk.models import Update
+from tests.bybit.public import test_models as documents
+from tests.promises.venues import ScriptedVenue, bybit_yes, listening
+from tests.waiting import Recorder, eventually
+
+pytest.importorskip("msgspec")
+
+CHANNELS: Dict[str, Any] = {
+    "orderbook.50.ABCUSDT": documents.BOOK,
+    "publicTrade.ABCUSDT": [documents.TRADE],
+    "kline.5.ABCUSDT": [documents.KLINE],
+    "allLiquidation.ABCUSDT": [documents.LIQUIDATION],
+    "liquidation.ABCUSDT": documents.LATEST_LIQUIDATION,
+    "priceLimit.ABCUSDT": documents.LIMIT,
+    "insurance.USDT": [documents.POOL],
+}
+PROTOCOL = BybitPublicProtocol("linear")
+READERS: Dict[str, Any] = {topic: PROTOCOL.frame_reader(topic) for topic in CHANNELS}
+BESIDE = {True: ["type", "ts", "cts", "more"], False: ["cts", "BT", "RPI", "mP", "seq", "L", "more"]}
+"""Fields that may be put beside those of an envelope or of data."""
+
+
+def text(topic: str, data: Any, **more: Any) -> bytes:
+    envelope = {"topic": topic, "type": "snapshot", "ts": 1700000000999, "cts": 1700000000998, "data": data, **more}
+    return json.dumps(envelope, separators=(",", ":")).encode()
+
+
+def long_way(payload: bytes) -> Update[Any]:
+    [push] = PROTOCOL.receive(payload, False)
+    read = push.read(push.payload)
+    return Update("bybit", push.channel, push.symbol, push.kind, read, push.venue_time_ms, 7, push.document)
+
+
+def fields(model: Any) -> List[Any]:
+    found: List[Any] = []
+    for field in attrs.fields(type(model)):
+        try:
+            value = getattr(model, field.name)
+        except UnreadableField as error:
+            found.append((field.name, str(error)))
+        else:
+            found.append((field.name, type(value), value))
+    return found
+
+
+def told(update: Update[Any]) -> Tuple[Any, ...]:
+    models = update.data if isinstance(update.data, tuple) else (update.data,)
+    head = (update.venue, update.channel, update.symbol, update.kind, update.venue_time_ms, update.received_ns, update.raw)
+    return head, type(update.data), [(type(model), fields(model)) for model in models]
+
+
+@pytest.mark.parametrize("topic", CHANNELS)
+def test_documented_frames_take_the_typed_way(topic: str) -> None:
+    read_frame = READERS[topic]
+    assert read_frame is not None
+    payload = text(topic, CHANNELS[topic])
+    assert told(read_frame(payload, 7)) == told(long_way(payload))
+    assert read_frame(payload, 7) == long_way(payload) and repr(read_frame(payload, 7)) == repr(long_way(payload))
+    assert read_frame(payload, 7).records() == long_way(payload).records()
+
+
+ODD = [
+    "null", '""', "true", "false", "0", "-0", "1", "-1", "1.5", "1.10", "1e5", "1E400", "1e-400", "NaN", "Infinity", "-Infinity",
+    '"NaN"', '"Infinity"', '"sNaN"', '"1_0"', '" 1"', '"1e5"', '"1E-5000"', '"1E+5000"', '"0x10"', '"abc"', '"\\u0031"',
+    '"\\ud800"', '"\\ud83d\\ude00"', '"é"', '"\\u00e9"', '"a\\"b"', "[]", "{}", '["1","2"]', '[["1","2"]]', '[["1"]]',
+    '[["1","2","3"]]', "[[1,2.5]]", '[["NaN","1"]]', '[["1","1E-5000"]]', "[[true,null]]", '[{"p":"1"}]', '{"a":{"b":[1]}}',
+    "123456789012345678901234567890", "9223372036854775808", "-9223372036854775809", '"123456789012345678901234567890"',
+    "0.1234567890123456789", "01", "1.", "nul", '"', "[1,]", "[" * 2000 + "]" * 2000,
+]
+
+
+def joined(pairs: List[Tuple[str, str]]) -> str:
+    return "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in pairs) + "}"
+
+
+@st.composite
+def frames(draw: Any) -> Tuple[str, bytes]:
+    """One thing, or a few, in a documented frame is different."""
+    topic = draw(st.sampled_from(sorted(CHANNELS)))
+    data = CHANNELS[topic]
+    rows = data if isinstance(data, list) else [data]
+    pairs = [[(name, json.dumps(value)) for name, value in row.items()] for row in rows]
+    envelope = [("topic", json.dumps(topic)), ("type", '"delta"'), ("ts", "1700000000999"), ("cts", "5")]
+    for _ in range(draw(st.integers(0, 3))):
+        target = draw(st.sampled_from([envelope, *pairs]))
+        names = [name for name, _ in target]
+        name = draw(st.sampled_from([*names, *BESIDE[target is envelope]]))
+        odd = draw(st.sampled_from(ODD))
+        what = draw(st.sampled_from(["change", "drop", "double", "turn"]))
+        if what == "double" or name not in names:
+            target.insert(draw(st.integers(0, len(target))), (name, odd))
+        elif what == "drop":
+            del target[names.index(name)]
+        elif what == "turn":
+            target.reverse()
+        else:
+            target[names.index(name)] = (name, odd)
+    written = [joined(row) for row in pairs]
+    whole = "[" + ",".join(written * draw(st.integers(0, 2))) + "]" if isinstance(data, list) else written[0]
+    whole = draw(st.sampled_from([whole] * 9 + ODD[:6]))
+    envelope.insert(draw(st.integers(0, len(envelope))), ("data", whole))
+    return topic, joined(envelope).encode()
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(frames())
+@example(("publicTrade.ABCUSDT", text("publicTrade.ABCUSDT", [documents.TRADE] * 3)))
+@example(("publicTrade.ABCUSDT", text("publicTrade.OTHER", [documents.TRADE])))
+@example(("orderbook.50.ABCUSDT", text("orderbook.50.ABCUSDT", {**documents.BOOK, "cts": 1})))
+@example(("orderbook.50.ABCUSDT", text("orderbook.50.ABCUSDT", {**documents.BOOK, "b": [["1", "NaN"]]})))
+def test_odd_frames_mean_the_same_both_ways(case: Tuple[str, bytes]) -> None:
+    topic, payload = case
+    try:
+        update = READERS[topic](payload, 7)
+    except Exception:
+        return  # decided by the long way
+    try:
+        expected = long_way(payload)
+    except ProtocolError as error:
+        # What no model reads is not looked at.
+        assert "is too large" in str(error), payload
+        return
+    assert told(update) == told(expected), payload
+
+
+@pytest.mark.parametrize("again", [lambda update: pickle.loads(pickle.dumps(update)), copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("topic", CHANNELS)
+def test_updates_can_be_sent_to_other_processes(topic: str, again: Any) -> None:
+    payload = text(topic, CHANNELS[topic])
+    update = READERS[topic](payload, 7)
+    assert told(again(update)) == told(long_way(payload)) == told(update)
+
+
+def test_a_text_that_is_no_utf_8_is_left_to_the_long_way() -> None:
+    payload = text("publicTrade.ABCUSDT", [{**documents.TRADE, "more": "?"}]).replace(b"?", b"\xff")
+    with pytest.raises(ValueError):
+        READERS["publicTrade.ABCUSDT"](payload, 7)
+
+
+def test_prices_keep_every_digit() -> None:
+    price = "0.12345678901234567890123456789"
+    update = READERS["publicTrade.ABCUSDT"](text("publicTrade.ABCUSDT", [{**documents.TRADE, "p": price}]), 7)
+    assert update.data[0].price == Decimal(price) and str(update.data[0].price) == price
+
+
+# -- in a client -------------------------------------------------------------------------------------------------------
+
+
+def trade(price: str, number: int) -> Dict[str, Any]:
+    data = {**documents.TRADE, "p": price, "seq": number}
+    return {"topic": "publicTrade.ABCUSDT", "type": "snapshot", "ts": number, "data": [data]}
+
+
+@pytest.mark.parametrize("dispatch", ["thread", "inline"])
+def test_a_client_takes_the_typed_way_and_reports_what_cannot_be_read(monkeypatch: pytest.MonkeyPatch, dispatch: str) -> None:
+    long: List[bytes] = []
+    receive = BybitPublicProtocol.receive
+    monkeypatch.setattr(BybitPublicProtocol, "receive", lambda *given: (long.append(given[1]), receive(*given))[1])
+    first, second = (Recorder(lambda update: update.data[0].price) for _ in range(2))
+    with ScriptedVenue(bybit_yes) as venue, listening(venue.bybit(dispatch=dispatch)) as (client, seen):
+        client.subscribe("publicTrade", "ABCUSDT", callback=first)
+        client.subscribe("publicTrade", "ABCUSDT", callback=second)
+        before = len(long)
+        venue.link().send(*(trade("1.5", number) for number in range(20)), trade("NaN", 20), trade("abc", 21), trade("2.5", 22))
+        first.wait(23)
+        second.wait(23)
+        assert [update.data[0].sequence for update in first.items] == list(range(23))
+        assert [update.raw["data"][0]["p"] for update in second.items[19:]] == ["1.5", "NaN", "abc", "2.5"]
+        eventually(lambda: len(seen.of(BadFrame)) == 2)
+        assert client.stats().bad_frames == 2 and client.stats().callback_errors == 0
+        # The first one finds out how, and a price that is no number goes the long way.
+        assert len([payload for payload in long[before:] if b"publicTrade" in payload]) == 2
+        # Somebody who wants documents, too, is no case for it; nor is nobody.
+        raw = client.subscribe("publicTrade", "ABCUSDT", callback=(documented := Recorder()), raw=True)
+        venue.link().send(trade("3.5", 23))
+        assert documented.wait(1)[0]["ts"] == 23
+        raw.unsubscribe()
+        venue.link().send(trade("4.5", 24))
+        assert first.wait(25)[24].data[0].price == second.wait(25)[24].data[0].price == Decimal("4.5")
