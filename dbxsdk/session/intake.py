@@ -112,6 +112,7 @@ class Intake:
 
     def _message(self, payload: bytes, binary: bool, received_ns: int) -> bool:
         """Handle one message. False if it was the last: nothing behind what breaks the WebSocket protocol is looked at."""
+        is_text = not binary
         try:
             if binary:
                 text = self._protocol.inflate(payload, self._machine.options.max_message_size)
@@ -132,7 +133,7 @@ class Intake:
             return False
         except ProtocolError as error:
             self._dispatcher.bad_frame(error)
-            return binary or self._is_utf8(payload)
+            return not is_text or self._is_utf8(payload)
         except Exception as error:  # a defect of ours must not cost the connection
             self._log.exception("a frame could not be handled")
             self._dispatcher.bad_frame(ProtocolError(f"unexpected error: {error!r}"))

@@ -21,6 +21,7 @@ from dbxsdk.transport.address import Address
 from dbxsdk.transport.connect import Route, SourceError, check_source, is_loopback, proxy_for, through_proxy
 from dbxsdk.transport.redaction import redaction
 from dbxsdk.transport.retry_after import retry_after
+from dbxsdk.transport.tls import default_context
 
 LARGEST_BODY = 16 * 1024 * 1024
 """Bytes; the longest list of markets has a few hundred thousand."""
@@ -90,7 +91,7 @@ def get(
         if proxy.startswith("socks"):  # for which requests has no limit, and needs another package
             route = Route(limit.deadline, limit.watch if publish is None else publish, options.source_address)
             tunnel, proxy = functools.partial(through_proxy, address, proxy, route), ""
-        adapter = _adapter(options, host, limit, publish, tunnel)
+        adapter = _adapter(options, host, secure, limit, publish, tunnel)
         session.mount("http://", adapter)
         session.mount("https://", adapter)
         try:
@@ -196,14 +197,23 @@ def _body(answer: Any, host: str, limit: _Limit) -> bytes:
 
 
 class _Context:
-    """A user's TLS context as urllib3 gets it, which would load its own authorities, ALPN protocols and mode into it, for all its
-    later uses; and which, before 2.0, names no host to it that is an IP address."""
+    """A TLS context as urllib3 gets it, which, before 2.0, names no host to it that is an IP address."""
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
         vars(self).update(_context=context, _host=host)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._context, name, value)
+
+    def wrap_socket(self, *args: Any, **kwargs: Any) -> Any:
+        return self._context.wrap_socket(*args, **{"server_hostname": self._host, **kwargs})
+
+
+class _Untouched(_Context):
+    """A user's: urllib3 would load its own authorities, ALPN protocols and mode into it, for all its later uses."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Leave it as it is."""
@@ -213,13 +223,11 @@ class _Context:
 
     load_verify_locations = load_default_certs = set_alpn_protocols = _leave
 
-    def wrap_socket(self, *args: Any, **kwargs: Any) -> Any:
-        return self._context.wrap_socket(*args, **{"server_hostname": self._host, **kwargs})
-
 
 def _adapter(
     options: Options,
     host: str,
+    secure: bool,
     limit: _Limit,
     publish: Optional[Callable[[Any], None]],
     tunnel: Optional[Callable[[], socket.socket]],
@@ -229,8 +237,10 @@ def _adapter(
 
     context = options.ssl_context
     settings: Dict[str, Any] = {}
-    if context is not None:
-        settings["ssl_context"] = _Context(context, host)
+    if secure and context is None:
+        settings["ssl_context"] = _Context(default_context(), host)
+    elif context is not None:
+        settings["ssl_context"] = _Untouched(context, host)
         if not context.check_hostname:
             settings["assert_hostname"] = False  # else urllib3 compares the names itself
     if options.source_address is not None:

@@ -316,3 +316,12 @@ def test_inflated_bytes_count_against_the_size_of_a_message() -> None:
             eventually(lambda: client.stats().reconnects == 1)
             assert client.stats().bad_frames == 1
             assert seen.of(str) == SYMBOLS[:1], "nothing behind it is looked at"
+
+
+def test_an_inflated_text_that_is_no_utf_8_is_one_bad_frame() -> None:
+    with ScriptedVenue(digifinex_yes) as venue, contextlib.ExitStack() as stack:
+        client, seen = stack.enter_context(listening(DigiFinexClient(url=venue.url, options=venue.options())))
+        client.open()
+        venue.link().send_bytes(frame(BINARY, zlib.compress(b'{"a":"\xff"}')))
+        assert "UTF-8" in str(seen.wait_for(BadFrame).error)
+        assert client.ping() > 0 and not seen.of(Disconnected), "WebSocket says nothing of what is in binary messages"
