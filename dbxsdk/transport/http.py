@@ -25,6 +25,7 @@ LARGEST_BODY = 16 * 1024 * 1024
 
 _PIECE = 64 * 1024
 _ENDLESS = "HTTP: the answer does not end. Check the address and the network"
+_CUT_OFF = "HTTP: the answer was cut off. Check the network"
 _FAILED = "HTTP: the request failed. Check the address and the network"
 _FAILED_FROM = "HTTP: the request from source_address {} failed. Check that the host has an address of that family"
 
@@ -60,9 +61,9 @@ def get(
     """Send a GET request; redirects are not followed, since they would carry the headers to another host.
 
     ``timeout`` (seconds) bounds each wait for the network, and twice it the whole, however slowly bytes may drip (not so the
-    look-up of the name, and each of a host's addresses has its own); ``LARGEST_BODY`` bounds the body, inflated. ``publish``
-    takes the connected socket, so that another thread can shut it down. Raises ``ConnectError``; every HTTP status is an
-    answer.
+    look-up of the name, and each of a host's addresses has its own); ``LARGEST_BODY`` bounds the body. Compressed bodies are not
+    asked for and not taken, since some versions of urllib3 inflate a few bytes to gigabytes. ``publish`` takes the connected
+    socket, so that another thread can shut it down. Raises ``ConnectError``; every HTTP status is an answer.
     """
     # Here and not above: it takes longer to import than all of this package, and most clients never need it.
     with importing():
@@ -83,8 +84,9 @@ def get(
         session.mount("http://", adapter)
         session.mount("https://", adapter)
         try:
+            asked = {**(headers or {}), "Accept-Encoding": "identity"}
             with redaction.guarded(), limit, session.get(
-                url, params=params, headers=headers, timeout=timeout, proxies=proxies, allow_redirects=False, stream=True
+                url, params=params, headers=asked, timeout=timeout, proxies=proxies, allow_redirects=False, stream=True
             ) as answer:
                 content = _body(answer, host, limit)
         except (requests.exceptions.RequestException, OSError, ValueError) as error:
@@ -96,6 +98,8 @@ def get(
                 reason = "the proxy refused. Check its address and rights"
             elif isinstance(error, requests.exceptions.Timeout):
                 reason = "HTTP: no answer in time. Check the address and the network"
+            elif isinstance(error, requests.exceptions.ChunkedEncodingError):
+                reason = _CUT_OFF
             elif options.source_address is not None:
                 reason = _FAILED_FROM.format(options.source_address)
             else:
@@ -152,7 +156,12 @@ def _shut(raw: Any) -> None:
 
 
 def _body(answer: Any, host: str, limit: _Limit) -> bytes:
-    """Read the body piece by piece: a few bytes may inflate to gigabytes, and some hosts never end."""
+    """Read the body piece by piece: some hosts never end. A compressed one is empty if the status says it all."""
+    encoding = answer.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("identity", ""):
+        if answer.status_code != 200:
+            return b""
+        raise ConnectError(f"{host}: HTTP: the answer came compressed, which was not asked for. Check the address and the proxy")
     parts = []
     length = 0
     for part in answer.iter_content(_PIECE):
@@ -164,6 +173,8 @@ def _body(answer: Any, host: str, limit: _Limit) -> bytes:
             break
     if limit.passed:  # and cut off, by our hand
         raise ConnectError(f"{host}: {_ENDLESS}")
+    if answer.raw.length_remaining:  # urllib3 looks at it since 2.0 only
+        raise ConnectError(f"{host}: {_CUT_OFF}")
     return b"".join(parts)
 
 

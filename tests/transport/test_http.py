@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import ssl
 import threading
@@ -96,6 +97,42 @@ def protocol_of_the_context(context: ssl.SSLContext, server_context: ssl.SSLCont
         with socket.create_connection(("127.0.0.1", server.port)) as raw:
             with context.wrap_socket(raw, server_hostname="127.0.0.1") as wrapped:
                 return wrapped.selected_alpn_protocol()
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "gzip, gzip", "deflate", "br", "x-new"])
+def test_compressed_bodies_are_neither_asked_for_nor_taken(encoding: str) -> None:
+    """1.8 KB of ``gzip, gzip`` once became 2 GB with older versions of urllib3."""
+    asked: List[str] = []
+    statuses = iter([b"200 OK", b"403 Forbidden"])
+
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        asked.append(peer.headers["accept-encoding"])
+        body = gzip.compress(gzip.compress(b"{}"))
+        head = b"HTTP/1.1 %b\r\nContent-Encoding: %b\r\nContent-Length: %d\r\n\r\n"
+        peer.raw.sendall(head % (next(statuses), encoding.encode(), len(body)) + body)
+        peer.until_end()
+
+    with Server(script) as server:
+        with pytest.raises(ConnectError, match="compressed"):
+            http.get(f"http://127.0.0.1:{server.port}/", Options(), timeout=5.0)
+        refusal = http.get(f"http://127.0.0.1:{server.port}/", Options(), timeout=5.0)
+    assert asked == ["identity", "identity"]
+    assert (refusal.status, refusal.document) == (403, None), "the status says it all"
+
+
+@pytest.mark.parametrize(
+    "answer", ["Content-Length: 3\r\n\r\n{}", "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", "Content-Length: 2\r\n\r\n"]
+)
+def test_a_body_that_is_cut_off_is_no_answer(answer: str) -> None:
+    """Not with any version of urllib3: before 2.0 it took what had come for the whole."""
+
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        peer.raw.sendall(f"HTTP/1.1 200 OK\r\n{answer}".encode())
+
+    with Server(script) as server, pytest.raises(ConnectError, match="cut off"):
+        http.get(f"http://127.0.0.1:{server.port}/", Options(), timeout=5.0)
 
 
 @pytest.mark.parametrize("mode", [ssl.CERT_REQUIRED, ssl.CERT_NONE])
