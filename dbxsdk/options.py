@@ -117,9 +117,9 @@ class Options:
             ``"inline"`` on the reader thread, the shortest way, where they raise ``WrongThreadError``.
         max_message_size: bytes that one message may have, also inflated (4 MiB; the venues' largest are books of a few hundred
             KB); a longer one ends the connection with the close code 1009, before its body is read or inflated whole.
-        proxy: URL of a proxy, ``http://[user:password@]host:port`` (also ``socks5://`` and its kin, with the
-            package python-socks); None (default) takes the environment's (``https_proxy``, ``no_proxy`` ...) as
-            requests does, but for loopback addresses; ``""`` is none.
+        proxy: URL of a proxy, ``http://[user:password@]host:port`` (also ``socks5://``,
+            ``socks5h://``, ``socks4://`` and ``socks4a://``); None (default) takes the environment's (``https_proxy``,
+            ``no_proxy`` ...) as requests does, but for loopback addresses; ``""`` is none.
         ssl_context: an ``ssl.SSLContext`` in place of the default one.
         source_address: the IP address of this machine to connect from, such as ``"192.0.2.7"``, also to a proxy and for HTTP
             requests: for keys that are bound to an address, and for limits that venues keep for each address. Only targets of

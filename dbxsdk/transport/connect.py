@@ -15,9 +15,11 @@ from urllib.parse import unquote, urlsplit
 import attrs
 
 from dbxsdk.errors import ConnectError
+from dbxsdk.options import PROXY_SCHEMES
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.fork import importing
 from dbxsdk.transport.address import Address
+from dbxsdk.transport.socks import Asking, SocksError
 from dbxsdk.transport.tls import TlsWire
 from dbxsdk.transport.wire import Wire
 
@@ -29,9 +31,9 @@ Target = Tuple[Any, ...]
 
 def connect(address: Address, proxy: Optional[str], ssl_context: Optional[ssl.SSLContext], route: "Route") -> Wire:
     """Return a connected wire, or raise a ``ConnectError`` that says which step failed and what to check."""
-    proxy = _proxy_for(address) if proxy is None else proxy
+    proxy = proxy_for(address) if proxy is None else proxy
     try:
-        raw = _through_proxy(address, proxy, route) if proxy else route.tcp(address.host, address.port)
+        raw = through_proxy(address, proxy, route) if proxy else route.tcp(address.host, address.port)
     except ConnectError:
         raise
     except SourceError as error:
@@ -70,9 +72,22 @@ class Route:
     publish: Callable[[socket.socket], None] = lambda raw: None
     source_address: Optional[str] = None
 
-    def left(self) -> float:
-        """Return the seconds until the deadline; never 0, which for a socket means not to wait."""
-        return max(self.deadline - monotonic(), 0.001)
+    def send(self, raw: socket.socket, data: bytes) -> None:
+        """Send all of ``data`` by the deadline. Raises ``OSError``."""
+        raw.settimeout(self._left())
+        raw.sendall(data)
+
+    def receive(self, raw: socket.socket, most: int) -> bytes:
+        """Return up to ``most`` bytes, as soon as any are there. Raises ``OSError``, also when the deadline has passed: a
+        peer may drip."""
+        raw.settimeout(self._left())
+        return raw.recv(most)
+
+    def _left(self) -> float:
+        left = self.deadline - monotonic()
+        if left <= 0:
+            raise socket.timeout("timed out")
+        return left
 
     def tcp(self, host: str, port: int) -> socket.socket:
         """Return a socket connected to ``host``. Raises ``OSError``."""
@@ -160,18 +175,23 @@ def _tcp_error(address: Address, proxy: str, error: OSError) -> ConnectError:
     return ConnectError(f"{where}: TCP: {error.strerror or error}. Check the address and the network")
 
 
-def _proxy_for(address: Address) -> str:
+def proxy_for(address: Address) -> str:
     """Return the environment's proxy for this address, found as requests finds it; "" for none."""
     if is_loopback(address.host):
         return ""
     with importing():
         import urllib.request  # here: it is slow to load, and not needed to be there
 
-    if urllib.request.proxy_bypass(address.host):
-        return ""
     proxies = urllib.request.getproxies()
     proxy = proxies.get("https" if address.secure else "http") or proxies.get("all") or ""
-    return proxy if "://" in proxy or not proxy else f"http://{proxy}"
+    if not proxy:
+        return ""
+    with importing():
+        from requests.utils import should_bypass_proxies  # slower still: only if there is a proxy to pass by
+
+    if should_bypass_proxies(f"http://{address.endpoint}", no_proxy=None):
+        return ""
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def is_loopback(host: str) -> bool:
@@ -182,26 +202,34 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _through_proxy(address: Address, proxy: str, route: Route) -> socket.socket:
+def through_proxy(address: Address, proxy: str, route: Route) -> socket.socket:
+    """Return a socket connected to ``address`` by the proxy. Raises ``ConnectError``, ``OSError``."""
     try:
         parts = urlsplit(proxy)
-        port = parts.port or 80
+        host, port = proxy_host(proxy)
     except ValueError:  # without its text, which may hold the password
         raise ConnectError(f"{address.endpoint}: the environment's proxy is no valid URL") from None
-    if parts.scheme.startswith("socks"):
-        return through_socks(address, proxy, route)
-    if parts.scheme != "http" or not parts.hostname:
+    if parts.scheme not in PROXY_SCHEMES or not host:
         raise ConnectError(f"{address.endpoint}: the environment's proxy is of an unknown kind ({parts.scheme}://)")
-    raw = route.tcp(parts.hostname, port)
+    raw = route.tcp(host, port)
     try:
+        if parts.scheme != "http":
+            ask_socks(raw, address, proxy, route)
+            return raw
         status = ask_proxy(raw, address, proxy, route)
         if status != "200":
             hint = "Check the proxy's user and password" if status == "407" else "Check that it may connect there"
-            raise ConnectError(f"{address.endpoint}: the proxy {parts.hostname}:{parts.port} answered {status}. {hint}")
+            raise ConnectError(f"{address.endpoint}: the proxy {host}:{port} answered {status}. {hint}")
         return raw
     except BaseException:
         raw.close()
         raise
+
+
+def proxy_host(proxy: str) -> Tuple[str, int]:
+    """Return where a proxy is. Raises ``ValueError``."""
+    parts = urlsplit(proxy)
+    return parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 1080)
 
 
 def ask_proxy(raw: socket.socket, address: Address, proxy: str, route: Route) -> str:
@@ -211,13 +239,10 @@ def ask_proxy(raw: socket.socket, address: Address, proxy: str, route: Route) ->
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         lines.append(f"Proxy-Authorization: Basic {base64.b64encode(pair.encode()).decode()}")
-    raw.settimeout(route.left())
-    raw.sendall("\r\n".join([*lines, "", ""]).encode())
+    route.send(raw, "\r\n".join([*lines, "", ""]).encode())
     answer = b""
     while b"\r\n\r\n" not in answer:
-        raw.settimeout(route.left())
-        # Byte by byte: what follows the answer belongs to the tunnel.
-        byte = raw.recv(1)
+        byte = route.receive(raw, 1)  # byte by byte: what follows the answer belongs to the tunnel
         if not byte or len(answer) > _MAX_PROXY_ANSWER:
             raise ConnectError("the proxy did not answer as a proxy does. Check its address")
         answer += byte
@@ -226,41 +251,11 @@ def ask_proxy(raw: socket.socket, address: Address, proxy: str, route: Route) ->
     return words[1] if len(words) > 1 else "nothing"
 
 
-def through_socks(address: Address, proxy: str, route: Route) -> socket.socket:
-    """Return a socket connected to ``address`` through a SOCKS proxy, by the package python-socks."""
+def ask_socks(raw: socket.socket, address: Address, proxy: str, route: Route) -> None:
+    """Ask the SOCKS proxy that ``raw`` is connected to for a tunnel to ``address``. Raises ``ConnectError``, ``OSError``."""
+    asking = Asking(lambda data: route.send(raw, data), lambda most: route.receive(raw, most))
     try:
-        with importing():
-            from python_socks import ProxyError
-            from python_socks.sync import Proxy
-    except ImportError:
-        raise ConnectError("a SOCKS proxy needs the package python-socks: pip install python-socks") from None
-    # The part after "socks5h" that python-socks wants said in another way: the proxy looks names up.
-    scheme, rest = proxy.split("://", 1)
-    remote_names = scheme in ("socks5h", "socks4a")
-    tunnel = Proxy.from_url(f"{scheme[:6]}://{rest}", rdns=remote_names)
-    options = {}
-    if route.source_address is not None:  # python-socks does not check it
-        parts = urlsplit(proxy)
-        _same_family(look_up(parts.hostname or "", parts.port or 80), route.source_address, parts.hostname or "")
-        check_source(route.source_address)
-        options["local_addr"] = (route.source_address, 0)
-    try:
-        raw: socket.socket = tunnel.connect(address.host, address.port, timeout=route.left(), **options)
-    except ProxyError as error:
-        raise ConnectError(f"{address.endpoint}: the SOCKS proxy refused: {error}. Check its address and rights") from error
-    try:
-        if route.source_address is not None:
-            _check_local_address(raw, route.source_address)
-        route.publish(raw)
-    except BaseException:
-        raw.close()
-        raise
+        asking.ask(proxy, address.host, address.port, lambda: [target[4][0] for target in look_up(address.host, address.port)])
+    except SocksError as error:
+        raise ConnectError(f"{address.endpoint}: the SOCKS proxy refused: {error}. Check its address and rights") from None
     raw.settimeout(None)
-    return raw
-
-
-def _check_local_address(raw: socket.socket, source_address: str) -> None:
-    """Raise ``SourceError`` if python-socks connected from another address: some versions ignore ``local_addr``."""
-    used, wanted = (ipaddress.ip_address(text.partition("%")[0]) for text in (raw.getsockname()[0], source_address))
-    if used != wanted and not wanted.is_unspecified:
-        raise SourceError("this version of python-socks cannot connect from source_address: pip install -U python-socks")

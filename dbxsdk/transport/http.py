@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import ssl
 import threading
@@ -16,7 +17,8 @@ from dbxsdk.errors import ConnectError, ProtocolError
 from dbxsdk.options import Options
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.fork import importing
-from dbxsdk.transport.connect import SourceError, check_source, is_loopback
+from dbxsdk.transport.address import Address
+from dbxsdk.transport.connect import Route, SourceError, check_source, is_loopback, proxy_for, through_proxy
 from dbxsdk.transport.redaction import redaction
 from dbxsdk.transport.retry_after import retry_after
 
@@ -70,7 +72,8 @@ def get(
         import requests
         import requests.adapters
 
-    host = urlsplit(url).hostname or ""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
     if options.source_address is not None:
         try:
             check_source(options.source_address)
@@ -78,9 +81,16 @@ def get(
             raise ConnectError(f"{host}: HTTP: {error}") from error
     with requests.Session() as session:
         session.trust_env = options.proxy is None and not is_loopback(host)
-        proxies = {"http": options.proxy, "https": options.proxy} if options.proxy else None
         limit = _Limit(2 * timeout)
-        adapter = _adapter(options, host, limit, publish)
+        secure = parts.scheme == "https"
+        address = Address("", host, parts.port or (443 if secure else 80), secure)
+        proxy = proxy_for(address) if options.proxy is None else options.proxy
+        tunnel = None
+        if proxy.startswith("socks"):  # for which requests has no limit, and needs another package
+            route = Route(limit.deadline, limit.watch if publish is None else publish, options.source_address)
+            tunnel, proxy = functools.partial(through_proxy, address, proxy, route), ""
+        proxies = {"http": proxy, "https": proxy}
+        adapter = _adapter(options, host, limit, publish, tunnel)
         session.mount("http://", adapter)
         session.mount("https://", adapter)
         try:
@@ -89,9 +99,11 @@ def get(
                 url, params=params, headers=asked, timeout=timeout, proxies=proxies, allow_redirects=False, stream=True
             ) as answer:
                 content = _body(answer, host, limit)
-        except (requests.exceptions.RequestException, OSError, ValueError) as error:
+        except (requests.exceptions.RequestException, ConnectError, OSError, ValueError) as error:
             if limit.passed:
                 reason = _ENDLESS
+            elif isinstance(error, ConnectError):
+                raise
             elif isinstance(error, requests.exceptions.SSLError):
                 reason = "TLS failed. Check the host name, the clock and the root certificates"
             elif isinstance(error, requests.exceptions.ProxyError):
@@ -118,7 +130,7 @@ class _Limit:
     a peer that drips bytes. On a thread of its own, since the waiting one is within the read."""
 
     def __init__(self, seconds: float) -> None:
-        self._deadline = monotonic() + seconds
+        self.deadline = monotonic() + seconds
         self._timer = threading.Timer(seconds, self._pass)
         self._timer.daemon = True
         self._timer.name = "dbxsdk-http"
@@ -136,7 +148,7 @@ class _Limit:
 
     @property
     def passed(self) -> bool:
-        return monotonic() >= self._deadline
+        return monotonic() >= self.deadline
 
     def watch(self, raw: Any) -> None:
         with self._lock:
@@ -172,7 +184,7 @@ def _body(answer: Any, host: str, limit: _Limit) -> bytes:
         if limit.passed:
             break
     if limit.passed:  # and cut off, by our hand
-        raise ConnectError(f"{host}: {_ENDLESS}")
+        raise OSError(_ENDLESS)
     if answer.raw.length_remaining:  # urllib3 looks at it since 2.0 only
         raise ConnectError(f"{host}: {_CUT_OFF}")
     return b"".join(parts)
@@ -200,7 +212,14 @@ class _Context:
         return self._context.wrap_socket(*args, **{"server_hostname": self._host, **kwargs})
 
 
-def _adapter(options: Options, host: str, limit: _Limit, publish: Optional[Callable[[Any], None]]) -> Any:
+def _adapter(
+    options: Options,
+    host: str,
+    limit: _Limit,
+    publish: Optional[Callable[[Any], None]],
+    tunnel: Optional[Callable[[], socket.socket]],
+) -> Any:
+    """Return an adapter for ``requests``. ``tunnel()`` connects, in place of urllib3."""
     from requests.adapters import HTTPAdapter
 
     context = options.ssl_context
@@ -215,8 +234,10 @@ def _adapter(options: Options, host: str, limit: _Limit, publish: Optional[Calla
     def publishing(pool_class: Any) -> Any:
         class Connection(pool_class.ConnectionCls):  # type: ignore[misc]
             def _new_conn(self) -> Any:
-                raw = super()._new_conn()
+                raw = super()._new_conn() if tunnel is None else tunnel()
                 limit.watch(raw)  # a proxy may drip, too, before ``connect`` returns
+                if publish is not None:
+                    publish(raw)
                 return raw
 
             def _tunnel(self) -> None:

@@ -222,6 +222,15 @@ def proxy(
         peer.raw.sendall(f"HTTP/1.1 {status}\r\nVia: test\r\n\r\n".encode())
         if not status.startswith("200"):
             return
+        carry(target_port)(peer)
+
+    return serve
+
+
+def carry(target_port: int) -> Script:
+    """Carries bytes to and fro."""
+
+    def serve(peer: Peer) -> None:
         with socket.create_connection(("127.0.0.1", target_port), timeout=LIMIT) as onward:
             back = threading.Thread(target=_pump, args=(onward, peer.raw), name="test-proxy", daemon=True)
             back.start()

@@ -81,7 +81,7 @@ def test_a_proxy_is_no_hindrance(server_context: ssl.SSLContext, client_context:
     with Server(lambda peer: peer.answer("204 Fine"), server_context) as server, Server(proxy(server.port, [])) as between:
         options = Options(proxy=f"http://127.0.0.1:{between.port}", ssl_context=client_context)
         answer = http.get(f"https://127.0.0.1:{server.port}/", options, timeout=5.0, publish=published.append)
-    assert (answer.status, len(published)) == (204, 1)
+    assert answer.status == 204 and published
 
 
 def empty_object(peer: Peer) -> None:

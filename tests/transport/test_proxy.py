@@ -9,7 +9,7 @@ import pytest
 
 from dbxsdk import ConnectError
 from dbxsdk.transport import parse_url
-from dbxsdk.transport.connect import _proxy_for
+from dbxsdk.transport.connect import proxy_for
 from tests.transport.running import Running
 from tests.transport.servers import TEXT, Peer, Server, proxy
 
@@ -90,7 +90,7 @@ def test_a_proxy_with_a_name_that_cannot_be_is_a_connect_error(caplog: pytest.Lo
 
 
 def wanted(url: str) -> str:
-    return _proxy_for(parse_url("url", url))
+    return proxy_for(parse_url("url", url))
 
 
 def test_the_environments_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,6 +104,26 @@ def test_the_environments_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "venue.example,other")
     assert wanted("wss://venue.example/") == wanted("wss://sub.venue.example/") == ""
     assert wanted("wss://another.example/") == "http://secure:2"
+
+
+@pytest.mark.parametrize(
+    "entry, passed, asked",
+    [
+        ("venue.example:8443", ["wss://venue.example:8443/"], ["wss://venue.example/", "wss://venue.example:443/"]),
+        ("venue.example:443", ["wss://venue.example/"], ["ws://venue.example/"]),
+        ("192.0.2.0/24", ["wss://192.0.2.7/", "wss://192.0.2.255:9/"], ["wss://192.0.3.1/", "wss://venue.example/"]),
+        ("192.0.2.7", ["wss://192.0.2.7/"], ["wss://192.0.2.77/"]),
+        ("", [], ["wss://venue.example/"]),
+    ],
+)
+def test_what_passes_the_environments_proxy_by(
+    entry: str, passed: List[str], asked: List[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ``requests`` does it, which the venue's HTTP goes by: one list cannot mean two things."""
+    monkeypatch.setenv("all_proxy", "http://all:1")
+    monkeypatch.setenv("no_proxy", f"other.example, {entry}")
+    assert [wanted(url) for url in passed] == [""] * len(passed)
+    assert [wanted(url) for url in asked] == ["http://all:1"] * len(asked)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "[::1]", "localhost"])
@@ -142,14 +162,3 @@ def test_a_strange_proxy_in_the_environment_is_a_connect_error(
     assert isinstance(error, ConnectError)
     assert "proxy" in str(error)
     assert "unexpected" not in caplog.text
-
-
-def test_a_socks_proxy_without_its_package_says_what_to_install() -> None:
-    pytest.importorskip("sys")
-    try:
-        import python_socks  # noqa: F401
-    except ImportError:
-        with Running("ws://venue.invalid/", proxy="socks5://127.0.0.1:1080") as running:
-            assert "pip install python-socks" in str(running.ending().error)
-    else:
-        pytest.skip("python-socks is installed")

@@ -40,7 +40,6 @@ ADVICE: Mapping[str, str] = {
     "login_refused": "Check that key and secret belong together, are of this network (test or real), and allow this address",
     "token_refused": "Check that user id and key belong together, and that the key is one of the personal account",
     "token_host_failed": "Tokens come from another host than the socket's: check that firewall and proxy allow it",
-    "no_python_socks": "Install it: pip install python-socks",
     "venue_failed": "Try again later, and look at the venue's status page",
     "no_answer": "The connection stands and the venue does not answer: try again later, or try a larger --timeout",
     "clock_off": "Set this machine's clock: timedatectl set-ntp true, or the same in the settings of the virtual machine's host",

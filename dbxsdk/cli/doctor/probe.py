@@ -7,7 +7,6 @@ clients do.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import socket
 import ssl
@@ -22,9 +21,10 @@ import websocket
 
 from dbxsdk.cli.doctor.certificate import Certificate, read_certificate
 from dbxsdk.errors import ConnectError
+from dbxsdk.options import PROXY_SCHEMES
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.transport.address import Address
-from dbxsdk.transport.connect import Route, Target, _proxy_for, ask_proxy, is_loopback, look_up, through_socks
+from dbxsdk.transport.connect import Route, Target, ask_proxy, ask_socks, is_loopback, look_up, proxy_for, proxy_host
 from dbxsdk.transport.frames import CLOSE, NORMAL, encode
 from dbxsdk.transport.redaction import redaction
 from dbxsdk.transport.retry_after import retry_after
@@ -96,7 +96,7 @@ class Probe:
         """Return the proxy, without its password (``""`` for none), and where it is set."""
         if self._given is None:
             with self._named():
-                self._proxy = _proxy_for(self._address)
+                self._proxy = proxy_for(self._address)
         else:
             self._proxy = self._given
         if not self._proxy:
@@ -105,8 +105,9 @@ class Probe:
         source = "--proxy" if self._given is not None else _set_by(self._address) or "the system's settings"
         try:
             parts = urlsplit(self._proxy)
-            shown = f"{parts.scheme}://{'***@' if parts.username else ''}{parts.hostname}:{parts.port or 80}"
-            known = parts.hostname and (parts.scheme == "http" or parts.scheme.startswith("socks"))
+            host, port = proxy_host(self._proxy)
+            shown = f"{parts.scheme}://{'***@' if parts.username else ''}{host}:{port}"
+            known = host and parts.scheme in PROXY_SCHEMES
         except ValueError:
             known, shown = None, "what it holds"
         if not known:  # without its text, which may hold the password
@@ -209,18 +210,14 @@ class Probe:
         return max(self._deadline - monotonic(), 0.001)
 
     def _next_peer(self) -> Tuple[str, int]:
-        parts = urlsplit(self._proxy)
-        return (parts.hostname or "", parts.port or 80) if self._proxy else (self._address.host, self._address.port)
+        return proxy_host(self._proxy) if self._proxy else (self._address.host, self._address.port)
 
     def _tunnelled(self, raw: Optional[socket.socket]) -> socket.socket:
         """Return a socket that is connected to the venue; ``raw`` is connected to the proxy."""
-        if urlsplit(self._proxy).scheme.startswith("socks"):
-            if raw is not None:
-                raw.close()  # its package makes its own connection
-            if importlib.util.find_spec("python_socks") is None:
-                raise Obstacle("no_python_socks", "a SOCKS proxy needs the package python-socks")
-            return through_socks(self._address, self._proxy, Route(self._deadline))
         assert raw is not None
+        if urlsplit(self._proxy).scheme != "http":
+            ask_socks(raw, self._address, self._proxy, Route(self._deadline))
+            return raw
         status = ask_proxy(raw, self._address, self._proxy, Route(self._deadline))
         if status != "200":
             cause = "proxy_needs_password" if status == "407" else "proxy_refused"

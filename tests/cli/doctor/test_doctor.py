@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import importlib.util
 import json
 import signal
 import socket
@@ -258,12 +257,14 @@ def test_a_proxy_that_is_not_there_or_no_url(doctor, monkeypatch):
     assert found.causes() == {"proxy": "bad_proxy"} and "the proxy of https_proxy cannot be used" in found["proxy"]["message"]
 
 
-def test_a_socks_proxy_without_its_package(doctor):
-    if importlib.util.find_spec("python_socks") is not None:
-        pytest.skip("python-socks is installed")
-    with Server(Peer.until_end) as between:
+def test_a_socks_proxy_that_refuses(doctor):
+    def script(peer: Peer) -> None:
+        peer.read(4)
+        peer.raw.sendall(b"\x05\xff")
+
+    with Server(script) as between:
         found = doctor("bybit", "--proxy", f"socks5h://me:{HUSH}@127.0.0.1:{between.port}", code=1)
-    assert found.causes() == {"tunnel": "no_python_socks"} and "pip install python-socks" in found["tunnel"]["advice"]
+    assert found.causes() == {"tunnel": "proxy_failed"} and "another login" in found["tunnel"]["message"]
 
 
 # -- certificates ----------------------------------------------------------------------------------------------------
