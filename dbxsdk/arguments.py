@@ -9,6 +9,8 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import Any, Iterable, Optional, Sequence, Union
 
+from dbxsdk.credentials import hidden
+
 MAX_SECONDS = 30_000_000
 
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
@@ -33,6 +35,7 @@ def check_word(name: str, value: Any) -> str:
 
 def check_credential(name: str, value: Any) -> str:
     """Accept a key or a secret, fit for a header. The value is in no message."""
+    value = hidden(value)
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {type(value).__name__}")
     if not value or not value.isascii() or not _is_word(value):

@@ -17,6 +17,7 @@ from dbxsdk.protocol import Protocol, Request
 from dbxsdk.runtime import reentrancy
 from dbxsdk.session import NETWORK, Connector, Messages, Prepare, Session, State, Stats, Subscription
 from dbxsdk.transport import parse_url
+from dbxsdk.transport.connect import warn_if_readable
 
 C = TypeVar("C", bound="Client")
 
@@ -60,6 +61,8 @@ class Client:
         if interval is not None and longest is not None and interval > longest:
             raise ValueError(f"options: heartbeat_interval must be at most {longest:g} s for {protocol.venue}, not {interval:g}")
         self._address = parse_url("url", url, headers or {})
+        if (headers or prepare) and not self._address.secure:  # a key, or a token
+            warn_if_readable(self._address.host, stacklevel=3)
         self._prepare = prepare
         self._session = Session(protocol, self._address, self._options, prepare=prepare, connector=self._connector)
 

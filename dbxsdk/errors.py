@@ -175,6 +175,16 @@ class RecordingError(DbxError):
     """A recording cannot be read, or cannot be made at that place. The message names the file. A retry does not help."""
 
 
+def without_frames(error: E) -> E:
+    """Take the tracebacks off ``error`` and what led to it, and return it: the variables in their frames, which reporters of
+    errors show, hold addresses, headers and passwords, also those of libraries."""
+    each: Optional[BaseException] = error
+    while each is not None:
+        each.__traceback__ = None
+        each = each.__cause__ or each.__context__
+    return error
+
+
 def fresh(error: E) -> E:
     """Return a copy to raise: one instance raised again and again would grow its traceback for ever."""
     duplicate = copy.copy(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from typing import Any, Optional
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ import attrs
 from attrs.validators import optional
 
 from dbxsdk.arguments import check_choice, check_int, check_seconds
+from dbxsdk.credentials import ProxyUrl
 
 OVERFLOW_POLICIES = ("block", "drop_oldest", "latest", "disconnect")
 DISPATCH_MODES = ("thread", "inline")
@@ -44,14 +46,17 @@ def _proxy(_: Any, attribute: Any, value: Any) -> None:
     if value == "":
         return
     _text(_, attribute, value)
-    try:
-        parts = urlsplit(value)
-        good = parts.scheme in PROXY_SCHEMES and bool(parts.hostname) and parts.port is not None
-    except ValueError:
-        good = False
-    if not good:
+    if not _is_proxy(value):
         # The value is left out: it may hold a password.
         raise ValueError(f"{attribute.name} must be a URL like http://host:3128, of the scheme {', '.join(PROXY_SCHEMES)}")
+
+
+def _is_proxy(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in PROXY_SCHEMES and bool(parts.hostname) and parts.port is not None
+    except ValueError:
+        return False
 
 
 def _ssl_context(_: Any, attribute: Any, value: Any) -> None:
@@ -76,13 +81,6 @@ def _source_address(_: Any, attribute: Any, value: Any) -> None:
         ipaddress.ip_address(value)
     except ValueError:
         raise ValueError(f"{attribute.name} must be an IP address of this machine, like 192.0.2.1, not {value!r}") from None
-
-
-def _without_password(proxy: Optional[str]) -> str:
-    if not proxy:
-        return repr(proxy)
-    parts = urlsplit(proxy)
-    return repr(f"{parts.scheme}://{'***@' if parts.username else ''}{parts.hostname}:{parts.port}")
 
 
 @attrs.frozen(kw_only=True)
@@ -119,7 +117,8 @@ class Options:
             KB); a longer one ends the connection with the close code 1009, before its body is read or inflated whole.
         proxy: URL of a proxy, ``http://[user:password@]host:port`` (also ``socks5://``,
             ``socks5h://``, ``socks4://`` and ``socks4a://``); None (default) takes the environment's (``https_proxy``,
-            ``no_proxy`` ...) as requests does, but for loopback addresses; ``""`` is none.
+            ``no_proxy`` ...) as requests does, but for loopback addresses; ``""`` is none. The ``repr`` of the field's value
+            hides the user and the password.
         ssl_context: an ``ssl.SSLContext`` in place of the default one.
         source_address: the IP address of this machine to connect from, such as ``"192.0.2.7"``, also to a proxy and for HTTP
             requests: for keys that are bound to an address, and for limits that venues keep for each address. Only targets of
@@ -145,8 +144,22 @@ class Options:
     overflow: str = attrs.field(default="block", validator=_one_of(OVERFLOW_POLICIES))
     dispatch: str = attrs.field(default="thread", validator=_one_of(DISPATCH_MODES))
     max_message_size: int = attrs.field(default=MAX_MESSAGE_SIZE, validator=_count(1))
-    proxy: Optional[str] = attrs.field(default=None, validator=optional(_proxy), repr=_without_password)
+    proxy: Optional[str] = attrs.field(default=None, validator=optional(_proxy))
     ssl_context: Optional[Any] = attrs.field(default=None, validator=optional(_ssl_context))
     source_address: Optional[str] = attrs.field(default=None, validator=optional(_source_address))
     recorder: Optional[Any] = attrs.field(default=None, validator=optional(_recorder))
     name: Optional[str] = attrs.field(default=None, validator=optional(_name))
+
+
+_init = Options.__init__
+
+
+@functools.wraps(_init)
+def _hiding_init(self: Options, **options: Any) -> None:
+    # Before any frame holds the proxy's password: what is wrong raises, and reporters of errors show the variables of frames.
+    if isinstance(options.get("proxy"), str):
+        options["proxy"] = ProxyUrl(options["proxy"])
+    _init(self, **options)
+
+
+Options.__init__ = _hiding_init  # type: ignore[method-assign]

@@ -12,15 +12,9 @@ from typing import Any, Callable, Collection, FrozenSet, Hashable, Mapping, Opti
 
 import attrs
 
+from dbxsdk.credentials import SecretText
 from dbxsdk.errors import ProtocolError, VenueError
 from dbxsdk.models import Update
-
-
-class SecretText(str):
-    """A frame's text that contains a key or a signature. The type marks it for all that handle it; its ``repr`` hides it."""
-
-    def __repr__(self) -> str:
-        return "'***'"
 
 
 @attrs.frozen

@@ -13,7 +13,7 @@ from dbxsdk.arguments import check_credential, check_seconds
 from dbxsdk.bybit.envelope import pong_time_ms
 from dbxsdk.bybit.venue_clock import NOTABLE_MS, VenueClock
 from dbxsdk.clock_skew import explained
-from dbxsdk.credentials import redacted
+from dbxsdk.credentials import SecretText, hidden, redacted
 from dbxsdk.errors import AuthError, VenueError
 from dbxsdk.protocol import Request
 
@@ -28,6 +28,7 @@ class Credentials:
     """An API key, and its secret or signer."""
 
     def __init__(self, api_key: str, api_secret: Optional[str], signer: Optional[Signer] = None) -> None:
+        api_key, api_secret = hidden(api_key), hidden(api_secret)
         check_credential("api_key", api_key)
         if api_secret is not None:
             check_credential("api_secret", api_secret)
@@ -48,8 +49,8 @@ class Credentials:
             signature = hmac.new(self._secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
         else:
             signature = _signed(self._signer, payload)
-        self._last_signature = signature
-        return signature
+        self._last_signature = SecretText(signature)
+        return self._last_signature
 
     def redact(self, text: str) -> str:
         """Return ``text`` without the key, the secret and the last signature."""

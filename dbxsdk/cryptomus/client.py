@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from typing import Optional, Tuple
+from urllib.parse import urlsplit
 
 from dbxsdk.arguments import check_credential, check_seconds, check_word
 from dbxsdk.book.order_book import OrderBook
 from dbxsdk.client import Client
+from dbxsdk.credentials import hidden
 from dbxsdk.cryptomus import http
 from dbxsdk.cryptomus.book import CryptomusBookRule, check_scale_index
 from dbxsdk.cryptomus.channel_union import ALL
 from dbxsdk.cryptomus.models import DepthScale, Market, read_depth_scales, read_markets
 from dbxsdk.cryptomus.protocol import CryptomusProtocol
 from dbxsdk.options import Options
+from dbxsdk.transport.connect import warn_if_readable
 from dbxsdk.transport.http import parse_http_url
 
 URL = "wss://api-ws.cryptomus.com/ws"
@@ -85,12 +88,15 @@ class CryptomusClient(Client):
         depth_scales_url: Optional[str] = None,
         options: Optional[Options] = None,
     ) -> None:
+        user_id, api_key = hidden(user_id), hidden(api_key)
         tokens = http.TokenSource(
             parse_http_url("token_url", TOKEN_URL if token_url is None else token_url),
             options or Options(),
             check_credential("user_id", user_id),
             check_credential("api_key", api_key),
         )
+        if not tokens.url.startswith("https"):
+            warn_if_readable(urlsplit(tokens.url).hostname or "", stacklevel=2)
         self._markets_url = parse_http_url("markets_url", MARKETS_URL if markets_url is None else markets_url)
         self._depth_scales_url = parse_http_url(
             "depth_scales_url", DEPTH_SCALES_URL if depth_scales_url is None else depth_scales_url

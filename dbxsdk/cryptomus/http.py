@@ -9,6 +9,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import attrs
 
+from dbxsdk.credentials import SecretText
 from dbxsdk.errors import AuthError, ConnectError, RateLimited, VenueError
 from dbxsdk.options import Options
 from dbxsdk.transport import Address
@@ -17,7 +18,7 @@ from dbxsdk.transport.http import HttpAnswer, get
 
 def signature(api_key: str, body: bytes = b"") -> str:
     """Return the ``sign`` header: the MD5 of the body in base64 followed by the key."""
-    return hashlib.md5(base64.b64encode(body) + api_key.encode(), usedforsecurity=False).hexdigest()
+    return SecretText(hashlib.md5(base64.b64encode(body) + api_key.encode(), usedforsecurity=False).hexdigest())
 
 
 @attrs.frozen

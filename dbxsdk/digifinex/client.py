@@ -7,6 +7,7 @@ from typing import Optional
 from dbxsdk.arguments import check_word
 from dbxsdk.book.order_book import OrderBook
 from dbxsdk.client import Client
+from dbxsdk.credentials import hidden
 from dbxsdk.digifinex.book import DigiFinexBookRule
 from dbxsdk.digifinex.protocol import DigiFinexProtocol
 from dbxsdk.errors import ProtocolError
@@ -59,6 +60,7 @@ class DigiFinexClient(Client):
         url: Optional[str] = None,
         options: Optional[Options] = None,
     ) -> None:
+        api_key, api_secret = hidden(api_key), hidden(api_secret)
         super().__init__(DigiFinexProtocol(api_key, api_secret), URL if url is None else url, options=options)
 
     def order_book(self, symbol: str, *, timeout: Optional[float] = None) -> OrderBook:

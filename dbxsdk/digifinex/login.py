@@ -9,7 +9,7 @@ import math
 from typing import Any, Callable, Optional, Sequence, Tuple
 
 from dbxsdk.clock_skew import bounds, explained, in_words, middle
-from dbxsdk.credentials import redacted
+from dbxsdk.credentials import SecretText, redacted
 from dbxsdk.errors import AuthError
 from dbxsdk.protocol import Request
 from dbxsdk.runtime.log import SafeLogger
@@ -35,7 +35,7 @@ class Login:
         self._request = request
         self._refusal: Optional[AuthError] = None
         """The refusal after which the venue was asked for its time, until its meaning is decided."""
-        self._signature = ""
+        self._signature = SecretText("")
         self._asked_ms = 0
         self._skew_ms: Optional[int] = None
         """The venue's clock minus this machine's, as it was measured last."""
@@ -78,7 +78,7 @@ class Login:
         # The same text has to be sent and signed.
         timestamp = str(now_ms + (self._skew_ms or 0))
         digest = hmac.new(self._api_secret.encode(), timestamp.encode(), hashlib.sha256).digest()
-        self._signature = base64.b64encode(digest).decode()
+        self._signature = SecretText(base64.b64encode(digest).decode())
         return self._request(LOG_IN, [self._api_key, timestamp, self._signature])
 
     def _ask_time(self, now_ms: int) -> Request:

@@ -12,6 +12,7 @@ from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple
 from dbxsdk import codec
 from dbxsdk.arguments import check_choice, check_credential
 from dbxsdk.channel import Channel
+from dbxsdk.credentials import hidden
 from dbxsdk.digifinex.login import ASK_TIME, LOG_IN, Login
 from dbxsdk.digifinex.models import AlgoOrder, Balance, Depth, Order, Ticker, Trade
 from dbxsdk.errors import AuthError, ProtocolError, RateLimited, SubscribeError, VenueError
@@ -55,6 +56,7 @@ class DigiFinexProtocol(NumberedProtocol):
     longest_heartbeat_interval = 55.0
 
     def __init__(self, api_key: Optional[str] = None, api_secret: Optional[str] = None) -> None:
+        api_key, api_secret = hidden(api_key), hidden(api_secret)
         if (api_key is None) != (api_secret is None):
             raise ValueError(f"{'api_secret' if api_secret is None else 'api_key'} is missing: give both or neither")
         for name, value in (("api_key", api_key), ("api_secret", api_secret)):

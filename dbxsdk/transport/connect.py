@@ -9,11 +9,13 @@ import base64
 import ipaddress
 import socket
 import ssl
-from typing import Any, Callable, List, Optional, Tuple
+import warnings
+from typing import Any, Callable, List, Optional, Set, Tuple
 from urllib.parse import unquote, urlsplit
 
 import attrs
 
+from dbxsdk.credentials import ProxyUrl
 from dbxsdk.errors import ConnectError
 from dbxsdk.options import PROXY_SCHEMES
 from dbxsdk.runtime.clock import monotonic
@@ -182,7 +184,7 @@ def proxy_for(address: Address) -> str:
     with importing():
         import urllib.request  # here: it is slow to load, and not needed to be there
 
-    proxies = urllib.request.getproxies()
+    proxies = {name: ProxyUrl(url) for name, url in urllib.request.getproxies().items()}
     proxy = proxies.get("https" if address.secure else "http") or proxies.get("all") or ""
     if not proxy:
         return ""
@@ -191,7 +193,7 @@ def proxy_for(address: Address) -> str:
 
     if should_bypass_proxies(f"http://{address.endpoint}", no_proxy=None):
         return ""
-    return proxy if "://" in proxy else f"http://{proxy}"
+    return ProxyUrl(proxy if "://" in proxy else f"http://{proxy}")
 
 
 def is_loopback(host: str) -> bool:
@@ -224,6 +226,17 @@ def through_proxy(address: Address, proxy: str, route: Route) -> socket.socket:
     except BaseException:
         raw.close()
         raise
+
+
+_warned: Set[str] = set()
+
+
+def warn_if_readable(host: str, stacklevel: int) -> None:
+    """Warn, once a host, about a key that is sent there without TLS."""
+    if not is_loopback(host) and host not in _warned:
+        _warned.add(host)
+        what = f"the key goes to {host} without TLS, so that everybody on the way can read it: use wss:// and https://"
+        warnings.warn(what, RuntimeWarning, stacklevel=stacklevel + 1)
 
 
 def proxy_host(proxy: str) -> Tuple[str, int]:

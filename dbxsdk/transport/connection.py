@@ -16,9 +16,9 @@ from typing import Any, Callable, List, Optional, Tuple, Union
 
 import attrs
 
-from dbxsdk.errors import ConnectError, DbxError
+from dbxsdk.credentials import SecretText
+from dbxsdk.errors import ConnectError, DbxError, without_frames
 from dbxsdk.options import Options
-from dbxsdk.protocol import SecretText
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.log import SafeLogger
 from dbxsdk.transport.address import Address
@@ -149,7 +149,7 @@ class Connection:
             return Ending(str(error))
         if self._stopped is not None:
             error = ConnectError(f"{self._address.endpoint}: {self._stopped}")
-        return Ending(str(error), error=error)
+        return Ending(str(error), error=without_frames(error))
 
     def _open(self) -> None:
         """Begin to work: the handshake is done."""

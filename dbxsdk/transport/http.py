@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from dbxsdk import codec
-from dbxsdk.errors import ConnectError, ProtocolError
+from dbxsdk.errors import ConnectError, ProtocolError, without_frames
 from dbxsdk.options import Options
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.fork import importing
@@ -79,6 +79,7 @@ def get(
             check_source(options.source_address)
         except SourceError as error:
             raise ConnectError(f"{host}: HTTP: {error}") from error
+    failure: Optional[ConnectError] = None
     with requests.Session() as session:
         session.trust_env = options.proxy is None and not is_loopback(host)
         limit = _Limit(2 * timeout)
@@ -89,21 +90,21 @@ def get(
         if proxy.startswith("socks"):  # for which requests has no limit, and needs another package
             route = Route(limit.deadline, limit.watch if publish is None else publish, options.source_address)
             tunnel, proxy = functools.partial(through_proxy, address, proxy, route), ""
-        proxies = {"http": proxy, "https": proxy}
         adapter = _adapter(options, host, limit, publish, tunnel)
         session.mount("http://", adapter)
         session.mount("https://", adapter)
         try:
             asked = {**(headers or {}), "Accept-Encoding": "identity"}
-            with redaction.guarded(), limit, session.get(
-                url, params=params, headers=asked, timeout=timeout, proxies=proxies, allow_redirects=False, stream=True
+            get_it = functools.partial(session.get, url, params=params, headers=asked, timeout=timeout, stream=True)
+            with redaction.guarded(), limit, get_it(
+                proxies={"http": proxy, "https": proxy}, allow_redirects=False
             ) as answer:
                 content = _body(answer, host, limit)
         except (requests.exceptions.RequestException, ConnectError, OSError, ValueError) as error:
             if limit.passed:
                 reason = _ENDLESS
             elif isinstance(error, ConnectError):
-                raise
+                failure = error
             elif isinstance(error, requests.exceptions.SSLError):
                 reason = "TLS failed. Check the host name, the clock and the root certificates"
             elif isinstance(error, requests.exceptions.ProxyError):
@@ -116,8 +117,12 @@ def get(
                 reason = _FAILED_FROM.format(options.source_address)
             else:
                 reason = _FAILED
-            # Its cause, without the text and the request, which hold URLs and headers.
-            raise ConnectError(f"{host}: {reason}") from OSError(type(error).__name__)
+            # With its cause, but without the text, the request and the frames, which hold URLs and headers.
+            if failure is None:
+                failure = ConnectError(f"{host}: {reason}")
+                failure.__cause__ = OSError(type(error).__name__)
+    if failure is not None:
+        raise without_frames(failure)
     try:
         document = codec.decode(content)
     except ProtocolError:
@@ -233,6 +238,9 @@ def _adapter(
 
     def publishing(pool_class: Any) -> Any:
         class Connection(pool_class.ConnectionCls):  # type: ignore[misc]
+            debuglevel = 0
+            """Whatever ``http.client`` is set to: it would print the headers."""
+
             def _new_conn(self) -> Any:
                 raw = super()._new_conn() if tunnel is None else tunnel()
                 limit.watch(raw)  # a proxy may drip, too, before ``connect`` returns

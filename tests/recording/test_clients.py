@@ -15,7 +15,7 @@ from dbxsdk.bybit.private.protocol import BybitPrivateProtocol
 from dbxsdk.bybit.public.protocol import BybitPublicProtocol
 from dbxsdk.bybit.trade.protocol import BybitTradeProtocol
 from dbxsdk.digifinex.protocol import DigiFinexProtocol
-from dbxsdk.protocol import SecretText
+from dbxsdk.credentials import SecretText
 from dbxsdk.recording import Frame, Lost, Opened, RecordedConnection, read
 from dbxsdk.sim import DigiFinexVenue
 from dbxsdk.transport import Connection, NotSent, parse_url

@@ -10,6 +10,7 @@ from dbxsdk.bybit.base_client import BybitClient, Callback
 from dbxsdk.bybit.endpoints import private_url
 from dbxsdk.bybit.private import models as models
 from dbxsdk.bybit.private.protocol import BybitPrivateProtocol
+from dbxsdk.credentials import hidden
 from dbxsdk.options import Options
 from dbxsdk.session import Subscription
 
@@ -98,6 +99,7 @@ class BybitPrivateClient(BybitClient):
         options: Optional[Options] = None,
         auth_window: float = AUTH_WINDOW,
     ) -> None:
+        api_key, api_secret = hidden(api_key), hidden(api_secret)
         protocol = BybitPrivateProtocol(Credentials(api_key, api_secret, signer), auth_window)
         address = private_url("/v5/private", testnet=testnet, demo=demo, url=url, max_active_time=max_active_time)
         super().__init__(protocol, address, options=options)

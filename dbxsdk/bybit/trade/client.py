@@ -13,6 +13,7 @@ from dbxsdk.bybit.endpoints import private_url
 from dbxsdk.bybit.trade.order_fields import order_fields, require
 from dbxsdk.bybit.trade.protocol import AMEND, AMEND_BATCH, CANCEL, CANCEL_BATCH, CREATE, CREATE_BATCH, BybitTradeProtocol
 from dbxsdk.bybit.trade.results import BatchResult, OrderResult, failures, read_batch, read_order
+from dbxsdk.credentials import hidden
 from dbxsdk.options import Options
 from dbxsdk.protocol import Request
 from dbxsdk.runtime.log import SafeLogger
@@ -109,6 +110,7 @@ class BybitTradeClient(BybitClient):
         referer: Optional[str] = None,
         auth_window: float = AUTH_WINDOW,
     ) -> None:
+        api_key, api_secret = hidden(api_key), hidden(api_secret)
         if recv_window is not None:
             check_int("recv_window", recv_window, least=1)
         if referer is not None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import collections
 import contextlib
+import getpass
 import os
 import queue
+import sys
 import threading
 from typing import Any, Counter, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import attrs
 
@@ -44,7 +46,12 @@ failed, skipped), "message", "cause" (one word), "advice", "figures": {...}}; at
 
 exit codes: 0 nothing failed; 1 something did; 2 wrong arguments; 130 Ctrl-C before it was done. Keys, tokens and passwords
 are never printed.
+
+The password of --proxy's user is read from DBXSDK_PROXY_PASSWORD, or asked for on a terminal: other users of the machine see
+one that stands in the URL, in the list of processes.
 """
+
+_PASSWORD = "DBXSDK_PROXY_PASSWORD"
 
 _SHORTEST_HIDDEN = 4
 
@@ -53,7 +60,7 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument("venues", nargs="*", metavar="VENUE")
     add_connection(parser)
     parser.add_argument(
-        "--proxy", type=_proxy, metavar="URL", help='http://[user:password@]host:port in place of the environment\'s; "": none'
+        "--proxy", type=_proxy, metavar="URL", help='http://[user@]host:port in place of the environment\'s; "": none'
     )
     add_json(parser)
     parser.set_defaults(rest="venues")
@@ -63,6 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     words = _words(arguments)
     if arguments.local and arguments.proxy is not None:
         raise WrongArguments("argument --proxy: a local venue needs none")
+    if arguments.proxy:
+        arguments.proxy = _with_password(arguments.proxy)
     show = _Display(arguments.json, _secrets(arguments))
     examined = {which: _keys(which, arguments.local) for which in words}
     with _Clients(arguments, words, {which: keys for which, (_, keys) in examined.items()}) as clients:
@@ -107,6 +116,20 @@ def _proxy(text: str) -> str:
     except ValueError as error:  # without the text, which may hold a password
         raise argparse.ArgumentTypeError(str(error).partition("proxy ")[2]) from None
     return text
+
+
+def _with_password(proxy: str) -> str:
+    """Return the proxy's URL with the password of its user, which does not stand in the list of processes."""
+    parts = urlsplit(proxy)
+    if parts.password is not None:
+        print(f"dbxsdk: the list of processes shows the proxy's password; set {_PASSWORD} instead", file=sys.stderr)
+    if parts.username is None or parts.password is not None:
+        return proxy
+    password = os.environ.get(_PASSWORD)
+    if password is None and sys.stdin is not None and sys.stdin.isatty():
+        password = getpass.getpass("password of the proxy's user: ")
+    user, _, host = parts.netloc.rpartition("@")
+    return proxy if password is None else f"{parts.scheme}://{user}:{quote(password, safe='')}@{host}"
 
 
 class _Clients(Venues):

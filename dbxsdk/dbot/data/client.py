@@ -6,6 +6,7 @@ from typing import Optional
 
 from dbxsdk.arguments import check_credential
 from dbxsdk.client import Client
+from dbxsdk.credentials import hidden
 from dbxsdk.dbot.data.protocol import DBotDataProtocol
 from dbxsdk.options import Options
 
@@ -62,6 +63,7 @@ class DBotDataClient(Client):
     """
 
     def __init__(self, api_key: str, *, url: Optional[str] = None, options: Optional[Options] = None) -> None:
+        api_key = hidden(api_key)
         super().__init__(
             DBotDataProtocol(),
             DATA_URL if url is None else url,

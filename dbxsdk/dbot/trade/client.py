@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence
 
 from dbxsdk.arguments import check_credential, check_flag, check_int, check_word
 from dbxsdk.client import Client
+from dbxsdk.credentials import hidden
 from dbxsdk.dbot import models
 from dbxsdk.dbot.trade.arguments import choice, identifiers, params, spelled_out
 from dbxsdk.dbot.trade.protocol import DBotTradeProtocol
@@ -107,6 +108,7 @@ class DBotTradeClient(Client):
     """
 
     def __init__(self, api_key: str, *, url: Optional[str] = None, options: Optional[Options] = None) -> None:
+        api_key = hidden(api_key)
         super().__init__(
             DBotTradeProtocol(),
             TRADE_URL if url is None else url,

@@ -11,6 +11,7 @@ import ssl
 import threading
 import time
 from email.utils import formatdate
+from types import SimpleNamespace
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import pytest
@@ -65,6 +66,7 @@ class Findings:
     """The documents of one run, by venue and check; ``f["tls"]`` is the one venue's."""
 
     def __init__(self, done: Done) -> None:
+        self.err = done.err
         self.summary = done.documents[-1]
         self.checks: List[Dict[str, Any]] = done.of("check")
         assert len(self.checks) == len(done.documents) - 1
@@ -237,6 +239,22 @@ def test_through_a_proxy(doctor, monkeypatch):
         monkeypatch.setenv("no_proxy", "venue.invalid")
         assert doctor("digifinex", "--url", "ws://venue.invalid/", code=1)["proxy"]["message"] == "none: no_proxy"
         assert doctor("digifinex", "--url", "ws://venue.invalid/", "--proxy", "", code=1)["proxy"]["message"] == "none: --proxy"
+
+
+def test_the_password_of_a_proxy_need_not_stand_in_the_list_of_processes(doctor, monkeypatch):
+    with DigiFinexVenue() as venue, Server(proxy(port_of(venue), [], credentials=f"me:{HUSH}@")) as between:
+        arguments = ("digifinex", "--url", "ws://venue.invalid/ws/v1/", "--proxy")
+        monkeypatch.setenv("DBXSDK_PROXY_PASSWORD", f"{HUSH}@")
+        found = doctor(*arguments, f"http://me@127.0.0.1:{between.port}")
+        assert found["tunnel"]["outcome"] == "ok" and "list of processes" not in found.err
+        monkeypatch.delenv("DBXSDK_PROXY_PASSWORD")
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+        monkeypatch.setattr("getpass.getpass", lambda prompt: f"{HUSH}@")
+        assert doctor(*arguments, f"http://me@127.0.0.1:{between.port}")["tunnel"]["outcome"] == "ok"
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: False))
+        assert doctor(*arguments, f"http://me@127.0.0.1:{between.port}", code=1).causes() == {"tunnel": "proxy_needs_password"}
+        warned = doctor(*arguments, f"http://me:{HUSH}%40@127.0.0.1:{between.port}")
+        assert "the list of processes shows the proxy's password; set DBXSDK_PROXY_PASSWORD" in warned.err
 
 
 @pytest.mark.parametrize("answer, cause", [
