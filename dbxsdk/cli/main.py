@@ -8,7 +8,10 @@ it imports when it runs: ``dbxsdk --help`` works everywhere.
 from __future__ import annotations
 
 import argparse
+import codecs
 import contextlib
+import io
+import json
 import os
 import signal
 import sys
@@ -31,6 +34,9 @@ BROKEN_PIPE = 128 + 13
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run the command line ``argv`` (default: ``sys.argv``) and return the exit code. Wrong usage exits with 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal, or a pipe, may not have all the letters that a venue writes
+            stream.reconfigure(errors=_ESCAPED)
     arguments = _parse(argv)
     run: Callable[[argparse.Namespace], int] = arguments.run
     try:
@@ -51,6 +57,16 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _escape(error: UnicodeError) -> Tuple[str, int]:
+    """Return what a stream cannot encode as JSON escapes it: lines of JSON stay JSON."""
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+_ESCAPED = "dbxsdk-escaped"
+codecs.register_error(_ESCAPED, _escape)
 
 
 def _discard_stdout() -> None:
