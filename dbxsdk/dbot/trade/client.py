@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence
 
-from dbxsdk.arguments import check_credential, check_flag, check_word
+from dbxsdk.arguments import check_credential, check_flag, check_word, spelled_out
 from dbxsdk.client import Client
 from dbxsdk.dbot import models
-from dbxsdk.dbot.trade.arguments import choice, identifiers, params, spelled_out
+from dbxsdk.dbot.trade.arguments import choice, identifiers, params
 from dbxsdk.dbot.trade.protocol import DBotTradeProtocol
 from dbxsdk.dbot.trade.task_fields import (
     Dev,
