@@ -1,13 +1,16 @@
 """Checks of what callers give, before any I/O: a ``TypeError`` or ``ValueError`` that names the argument.
 
-Each returns the value that it was given, ``check_number`` as a ``Decimal``.
+Each check returns the value that it was given, ``check_number`` as a ``Decimal``.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
 from decimal import Decimal, InvalidOperation
-from typing import Any, Iterable, Optional, Sequence, Union
+from typing import Any, Callable, Iterable, Optional, Sequence, TypeVar, Union, get_type_hints
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 from dbxsdk.credentials import hidden
 
@@ -112,7 +115,27 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Return the one of ``known`` that is spelled most like ``name``."""
     import difflib  # only needed for mistakes
 
-    return difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)[0]
+    spellings = {each.casefold(): each for each in known}
+    return spellings[difflib.get_close_matches(name.casefold(), spellings, n=1, cutoff=0.0)[0]]
+
+
+def spelled_out(fields: Any) -> Callable[[F], F]:
+    """Return a decorator that makes ``help()`` and type hints show each of ``fields`` in place of ``**fields``."""
+    types = get_type_hints(fields)
+
+    def decorate(method: F) -> F:
+        signature: Any = inspect.signature(method)
+        shown = [each for each in signature.parameters.values() if each.name != "fields"]
+        for name in sorted(types, key=lambda name: name not in fields.__required_keys__):  # those that must be given first
+            default = inspect.Parameter.empty if name in fields.__required_keys__ else None
+            shown.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=types[name]))
+        shown.sort(key=lambda each: (each.kind, each.name in ("extra", "timeout")))
+        method.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
+        del method.__annotations__["fields"]
+        method.__annotations__.update(types)
+        return method
+
+    return decorate
 
 
 def _check_range(name: str, value: Union[int, Decimal], least: Optional[int], most: Optional[int]) -> None:

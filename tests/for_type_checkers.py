@@ -85,6 +85,20 @@ def others(
     private.subscribe(bybit.ORDERS, "spot", callback=lambda update: print(update.data[0].order_id))
     result = trade.place_order(category="spot", symbol="BTCUSDT", side="Buy", orderType="Market", qty="1")
     print(result.order_id, result.orderId)  # type: ignore[attr-defined]
+    order: Dict[str, Any] = {"symbol": "BTCUSDT", "side": "Buy", "orderType": "Market", "qty": "1"}
+    trade.place_order(category="spot", **order)
+    trade.place_order(category="spot", symbol="A", side="buy", orderType="Market", qty="1")  # type: ignore[arg-type]
+    trade.place_order(category="spot", symbol="A", side="Buy", orderType="market", qty="1")  # type: ignore[arg-type]
+    trade.place_order(category="spots", symbol="A", side="Buy", orderType="Market", qty=1)  # type: ignore[arg-type]
+    trade.place_order(category="spot", symbol="A", side="Buy", orderType="Market")  # type: ignore[call-arg]
+    trade.place_order(category="linear", **order, reduceOnly="true")  # type: ignore[arg-type]
+    trade.place_order(category="linear", **order, reduceonly=True)  # type: ignore[call-arg]
+    trade.place_order(category="linear", **order, timeInForce="Postonly")  # type: ignore[arg-type]
+    trade.place_order(category="linear", **order, positionIdx=3)  # type: ignore[arg-type]
+    trade.place_order(category="linear", **order, positionIdx=1, price=None, bboLevel=1, extra={"anything": 1})
+    trade.amend_order(category="linear", symbol="A", orderId="o", price=1, side="Buy")  # type: ignore[call-arg]
+    trade.cancel_order(category="spot", symbol="A", orderId="o", orderFilter="tpslorder")  # type: ignore[arg-type]
+    trade.cancel_batch_order("Linear", [{"symbol": "A", "orderId": "o"}])  # type: ignore[arg-type]
     deals.subscribe(cryptomus.DEALS, "BTC_USDT", callback=on_deal)
     deals.subscribe(cryptomus.TRADES, "BTC_USDT", callback=on_deal)  # type: ignore[arg-type]
     for update in spot.messages(digifinex.DEPTH, "BTC_USDT"):

@@ -118,7 +118,7 @@ class TradeResult:
         id: a task's id, often with a suffix (``"..._sell"``): it begins with the id of the task that it came from.
         state: ``"done"``, ``"fail"``, ...
         source: ``"swap_order"``, ``"limit_order"`` (also take profit and stop loss), ``"trailing_stop_order"``,
-            ``"follow_order"``.
+            ``"follow_order"``, ``"snipe_order"``.
         sub_source: e.g. ``"swap_take_profit"``; None if it was not a take profit, stop loss or trailing stop.
         type: ``"buy"`` or ``"sell"``; failures were also seen with ``"fail"``.
         create_at_ms: when the task was made.

@@ -122,7 +122,7 @@ def test_there_are_twenty_four_types() -> None:
     # The page of failed trailing stops shows the state "done".
     ({"state": "done", "errorCode": "E"}, ("swap_buy_success", "swap_buy_fail")),
     # Sources that are in no list follow the same pattern.
-    ({"source": "snipe_order"}, ("snipe_buy_success",)),
+    ({"source": "snipe_order"}, ("swap_buy_success", "snipe_buy_success")),  # which of them no page says
     ({"state": "processing"}, ()),
     ({"source": "elsewhere"}, ()),
     ({"source": None}, ()),

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import time
 import uuid
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Union, get_args
 
-from dbxsdk.arguments import check_int, check_seconds, check_word
+from dbxsdk.arguments import check_choice, check_int, check_seconds, check_word, spelled_out
 from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Signer
 from dbxsdk.bybit.base_client import BybitClient
 from dbxsdk.bybit.endpoints import private_url
-from dbxsdk.bybit.trade.order_fields import order_fields, require
-from dbxsdk.bybit.trade.protocol import AMEND, AMEND_BATCH, CANCEL, CANCEL_BATCH, CREATE, CREATE_BATCH, BybitTradeProtocol
+from dbxsdk.bybit.trade.order_fields import (
+    AMEND,
+    AMEND_BATCH,
+    CANCEL,
+    CANCEL_BATCH,
+    CREATE,
+    CREATE_BATCH,
+    AmendedOrder,
+    CancelledOrder,
+    Category,
+    NewOrder,
+    Operation,
+    checked_order,
+)
+from dbxsdk.bybit.trade.protocol import BybitTradeProtocol
 from dbxsdk.bybit.trade.results import BatchResult, OrderResult, failures, read_batch, read_order
 from dbxsdk.credentials import hidden
 from dbxsdk.options import Options
@@ -19,16 +32,15 @@ from dbxsdk.protocol import Request
 from dbxsdk.runtime.log import SafeLogger
 from dbxsdk.session import State
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 logger = SafeLogger(__name__)
 
 BATCH_ORDERS = 20
 SPOT_BATCH_ORDERS = 10
 
-Number = Any
-"""A ``Decimal``, int, float or str."""
-
-Check = Callable[[Mapping[str, Any], str], Dict[str, Any]]
-"""``check(order, where)`` returns an order as it is sent."""
+Extra = Optional[Mapping[str, Any]]
 
 
 class BybitTradeClient(BybitClient):
@@ -47,9 +59,12 @@ class BybitTradeClient(BybitClient):
     Construction does no I/O; the connection opens, and logs in, with ``open()`` or the first request. There are no
     subscriptions here, and the venue's paper trading (demo) has no order entry socket.
 
-    The methods take the venue's own field names. Numbers (``Decimal``, int, float, str) are sent as plain decimal text, with
-    the digits that they have. Fields that are None are left out. Fields of a wrong type raise ``TypeError`` or
-    ``ValueError`` before anything is sent, naming the field; fields that are not known here are passed on.
+    The methods take the venue's own field names, each documented field as a keyword. Numbers (``Decimal``, int, float, str)
+    are sent as plain decimal text, with the digits that they have. Fields that are None are left out. Before anything is sent,
+    a keyword that is not documented raises ``TypeError`` with the nearest that is, a wrong type ``TypeError``, and a value
+    outside of the venue's list, a field that the category does not have, or a combination that the venue's pages rule out
+    ``ValueError``; False and 0 are accepted in any category. What the venue adds later goes into ``extra={...}``, in its
+    spelling and **unchecked**. What depends on the account or the market (hedge mode, steps of prices), the venue judges.
 
     The methods raise:
 
@@ -123,17 +138,8 @@ class BybitTradeClient(BybitClient):
 
     # -- single orders -------------------------------------------------------------------------------
 
-    def place_order(
-        self,
-        *,
-        category: str,
-        symbol: str,
-        side: str,
-        orderType: str,
-        qty: Number,
-        timeout: Optional[float] = None,
-        **fields: Any,
-    ) -> OrderResult:
+    @spelled_out(NewOrder)
+    def place_order(self, *, extra: Extra = None, timeout: Optional[float] = None, **fields: Unpack[NewOrder]) -> OrderResult:
         """Place one order (``order.create``). A retry after ``OutcomeUnknown`` is **not** safe: see the class.
 
         Args:
@@ -142,10 +148,14 @@ class BybitTradeClient(BybitClient):
             side: ``"Buy"`` or ``"Sell"``.
             orderType: ``"Limit"`` or ``"Market"``.
             qty: in contracts or base coin; of market buys on spot in the quote coin, unless ``marketUnit`` says otherwise.
+            price: needed for limit orders, unless ``orderIv`` or ``bboSideType`` says it.
+            orderLinkId: 36 characters, not used before. Give one of your own, and keep it, if the program may be
+                interrupted: no exception names the order after Ctrl-C.
+            triggerPrice: makes the order conditional; needs ``triggerDirection`` (1: the market rises to it, 2: it falls
+                to it) for contracts, ``orderFilter`` on spot.
+            positionIdx: in hedge mode 1 for the long side, 2 for the short side.
+            extra: fields that are not documented yet, unchecked.
             timeout: seconds to wait for the answer, in place of ``request_timeout``.
-            fields: the other fields that the venue documents: ``price``, ``timeInForce``, ``orderLinkId`` (36 characters,
-                not used before), ``positionIdx``, ``reduceOnly``, ``takeProfit`` ... Give an ``orderLinkId`` of your own,
-                and keep it, if the program may be interrupted: no exception names the order after Ctrl-C.
 
         Raises:
             TypeError, ValueError: naming the field; nothing was sent.
@@ -153,54 +163,38 @@ class BybitTradeClient(BybitClient):
 
         Source: order/create-order.
         """
-        given = {"category": category, "symbol": symbol, "side": side, "orderType": orderType, "qty": qty, **fields}
-        return self._order(CREATE, _new(given), timeout)
+        return self._order(CREATE, fields, extra, timeout)
 
-    def amend_order(
-        self,
-        *,
-        category: str,
-        symbol: str,
-        orderId: Optional[str] = None,
-        orderLinkId: Optional[str] = None,
-        timeout: Optional[float] = None,
-        **fields: Any,
-    ) -> OrderResult:
-        """Change an open order (``order.amend``): ``qty``, ``price``, ``triggerPrice``, ``takeProfit`` ... in ``fields``.
+    @spelled_out(AmendedOrder)
+    def amend_order(self, *, extra: Extra = None, timeout: Optional[float] = None, **fields: Unpack[AmendedOrder]) -> OrderResult:
+        """Change an open order (``order.amend``): ``qty``, ``price``, ``triggerPrice``, ``takeProfit`` ...
 
-        Give ``orderId`` or ``orderLinkId``; with both the venue goes by ``orderId``. Asking for the same values again is
-        harmless. Raises what ``place_order`` raises.
+        Give ``orderId`` or ``orderLinkId`` (with both the venue goes by ``orderId``), and what is to change: ``takeProfit``
+        and ``stopLoss`` are removed by 0. Asking for the same values again is harmless. Raises what ``place_order`` raises.
 
         Source: order/amend-order.
         """
-        given = {"category": category, "symbol": symbol, "orderId": orderId, "orderLinkId": orderLinkId, **fields}
-        return self._order(AMEND, _existing(given), timeout)
+        return self._order(AMEND, fields, extra, timeout)
 
+    @spelled_out(CancelledOrder)
     def cancel_order(
-        self,
-        *,
-        category: str,
-        symbol: str,
-        orderId: Optional[str] = None,
-        orderLinkId: Optional[str] = None,
-        timeout: Optional[float] = None,
-        **fields: Any,
+        self, *, extra: Extra = None, timeout: Optional[float] = None, **fields: Unpack[CancelledOrder]
     ) -> OrderResult:
         """Cancel an open order (``order.cancel``). The result says that the venue will: the ``order`` channel reports when
         it has, or that a fill was quicker.
 
-        Give ``orderId`` or ``orderLinkId``; with both the venue goes by ``orderId``. A retry is safe: an order that is
-        gone is refused (110001). Raises what ``place_order`` raises.
+        Give ``orderId`` or ``orderLinkId``; with both the venue goes by ``orderId``. Conditional orders on spot need the
+        ``orderFilter`` that they were placed with. A retry is safe: an order that is gone is refused (110001). Raises what
+        ``place_order`` raises.
 
         Source: order/cancel-order.
         """
-        given = {"category": category, "symbol": symbol, "orderId": orderId, "orderLinkId": orderLinkId, **fields}
-        return self._order(CANCEL, _existing(given), timeout)
+        return self._order(CANCEL, fields, extra, timeout)
 
     # -- batches -------------------------------------------------------------------------------------
 
     def place_batch_order(
-        self, category: str, request: Sequence[Mapping[str, Any]], *, timeout: Optional[float] = None
+        self, category: Category, request: Sequence[Mapping[str, Any]], *, timeout: Optional[float] = None
     ) -> BatchResult:
         """Place up to 20 orders (spot: 10) in one request (``order.create-batch``).
 
@@ -209,7 +203,9 @@ class BybitTradeClient(BybitClient):
 
         Args:
             category: of all the orders.
-            request: one dict for each order, with the fields of ``place_order`` except ``category``. They are not changed.
+            request: one dict for each order, with the fields of ``place_order`` (``extra``, too) except ``category``,
+                ``rpiTakerAccess``, ``slippageTolerance...`` and ``bbo...``. They are checked like single orders, and not
+                changed.
             timeout: seconds to wait for the answer, in place of ``request_timeout``.
 
         Raises:
@@ -219,27 +215,27 @@ class BybitTradeClient(BybitClient):
 
         Source: order/batch-place, websocket/trade/guideline.
         """
-        return self._batch(CREATE_BATCH, category, request, _new, timeout)
+        return self._batch(CREATE_BATCH, category, request, timeout)
 
     def amend_batch_order(
-        self, category: str, request: Sequence[Mapping[str, Any]], *, timeout: Optional[float] = None
+        self, category: Category, request: Sequence[Mapping[str, Any]], *, timeout: Optional[float] = None
     ) -> BatchResult:
         """Change up to 20 orders (spot: 10) in one request (``order.amend-batch``). Each dict has ``symbol``, ``orderId``
         or ``orderLinkId``, and what is to change. Otherwise like ``place_batch_order``.
 
         Source: order/batch-amend.
         """
-        return self._batch(AMEND_BATCH, category, request, _existing, timeout)
+        return self._batch(AMEND_BATCH, category, request, timeout)
 
     def cancel_batch_order(
-        self, category: str, request: Sequence[Mapping[str, Any]], *, timeout: Optional[float] = None
+        self, category: Category, request: Sequence[Mapping[str, Any]], *, timeout: Optional[float] = None
     ) -> BatchResult:
         """Cancel up to 20 orders (spot: 10) in one request (``order.cancel-batch``). Each dict has ``symbol``, and
-        ``orderId`` or ``orderLinkId``. Otherwise like ``place_batch_order``; a retry is safe.
+        ``orderId`` or ``orderLinkId``, and no ``orderFilter``. Otherwise like ``place_batch_order``; a retry is safe.
 
         Source: order/batch-cancel.
         """
-        return self._batch(CANCEL_BATCH, category, request, _existing, timeout)
+        return self._batch(CANCEL_BATCH, category, request, timeout)
 
     # -- requests ------------------------------------------------------------------------------------
 
@@ -251,24 +247,26 @@ class BybitTradeClient(BybitClient):
         """
         return self._ask(lambda: self._request(method, params), timeout)
 
-    def _order(self, op: str, order: Dict[str, Any], timeout: Optional[float]) -> OrderResult:
-        require(order, ("category",))
+    def _order(self, operation: Operation, fields: Mapping[str, Any], extra: Extra, timeout: Optional[float]) -> OrderResult:
+        order = _checked(operation, fields, extra)
         result: OrderResult = self._ask(
-            lambda: self._protocol.typed_request(op, order, lambda document: read_order(document, order)),
+            lambda: self._protocol.typed_request(operation.name, order, lambda document: read_order(document, order)),
             timeout,
         )
         return result
 
-    def _batch(self, op: str, category: str, request: Any, check: Check, timeout: Optional[float]) -> BatchResult:
-        orders = _orders(check_word("category", category), request, check)
+    def _batch(self, operation: Operation, category: Any, request: Any, timeout: Optional[float]) -> BatchResult:
+        orders = _orders(operation, check_choice("category", category, get_args(Category)), request)
         result: BatchResult = self._ask(
             lambda: self._protocol.typed_request(
-                op, {"category": category, "request": orders}, lambda document: read_batch(document, category, orders)
+                operation.name,
+                {"category": category, "request": orders},
+                lambda document: read_batch(document, category, orders),
             ),
             timeout,
         )
         if not result.ok:
-            logger.warning("bybit: %s: %s", op, failures(result))
+            logger.warning("bybit: %s: %s", operation.name, failures(result))
         return result
 
     def _ask(self, make: Callable[[], Request], timeout: Optional[float]) -> Any:
@@ -282,24 +280,15 @@ class BybitTradeClient(BybitClient):
         return self._send(request, max(deadline - time.monotonic(), 0.0))
 
 
-def _new(given: Mapping[str, Any], where: str = "") -> Dict[str, Any]:
-    """Check a new order's fields, and add an id if it has none."""
-    order = order_fields(given, where)
-    require(order, ("symbol", "side", "orderType", "qty"), where)
-    order.setdefault("orderLinkId", f"dbx-{uuid.uuid4().hex}")
+def _checked(operation: Operation, given: Mapping[str, Any], extra: Extra, where: str = "", category: str = "") -> Dict[str, Any]:
+    """Check an order's fields, and add an id to a new one that has none: an outcome must have a name, and options need it."""
+    order = checked_order(operation, given, extra, where, category)
+    if operation.fields is NewOrder:
+        order.setdefault("orderLinkId", f"dbx-{uuid.uuid4().hex}")
     return order
 
 
-def _existing(given: Mapping[str, Any], where: str = "") -> Dict[str, Any]:
-    """Check the fields of a request about an existing order."""
-    order = order_fields(given, where)
-    require(order, ("symbol",), where)
-    if "orderId" not in order and "orderLinkId" not in order:
-        raise ValueError(f"{where}orderId is missing: give it, or orderLinkId")
-    return order
-
-
-def _orders(category: str, request: Any, check: Check) -> List[Dict[str, Any]]:
+def _orders(operation: Operation, category: str, request: Any) -> List[Dict[str, Any]]:
     if not isinstance(request, (list, tuple)):
         raise TypeError(f"request must be a list of dicts, not {type(request).__name__}")
     limit = SPOT_BATCH_ORDERS if category == "spot" else BATCH_ORDERS
@@ -311,5 +300,6 @@ def _orders(category: str, request: Any, check: Check) -> List[Dict[str, Any]]:
     for index, order in enumerate(request):
         if not isinstance(order, Mapping):
             raise TypeError(f"request[{index}] must be a dict, not {type(order).__name__}")
-        orders.append(check(order, f"request[{index}]."))
+        fields = {name: value for name, value in order.items() if name != "extra"}
+        orders.append(_checked(operation, fields, order.get("extra"), f"request[{index}].", category))
     return orders

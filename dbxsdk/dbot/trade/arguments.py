@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from decimal import Decimal
-from typing import Any, Callable, Dict, List, Mapping, Optional, TypeVar, Union, get_type_hints
+from typing import Any, Callable, Dict, List, Mapping, Optional, Union, get_type_hints
 
 from dbxsdk import codec
 from dbxsdk.arguments import check_choice, check_int, check_number, check_word, nearest
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 Number = Union[Decimal, int, float, str]
 """The types of arguments that the venue wants as a number or as a number in text."""
@@ -123,25 +120,6 @@ def params(fields: Any, given: Mapping[str, Any], extra: Any = NO_EXTRA) -> Dict
     if missing:
         raise TypeError(f"missing argument {' and '.join(missing)}")
     return document
-
-
-def spelled_out(fields: Any) -> Callable[[F], F]:
-    """Return a decorator that makes ``help()`` and type hints show each of ``fields`` in place of ``**fields``."""
-    types = get_type_hints(fields)
-
-    def decorate(method: F) -> F:
-        signature: Any = inspect.signature(method)
-        shown = [each for each in signature.parameters.values() if each.name != "fields"]
-        for name in sorted(types, key=lambda name: name not in fields.__required_keys__):  # those that must be given first
-            default = inspect.Parameter.empty if name in fields.__required_keys__ else None
-            shown.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=types[name]))
-        shown.sort(key=lambda each: (each.kind, each.name in ("extra", "timeout")))
-        method.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
-        del method.__annotations__["fields"]
-        method.__annotations__.update(types)
-        return method
-
-    return decorate
 
 
 @functools.lru_cache(maxsize=None)

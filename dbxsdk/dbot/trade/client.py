@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence
 
-from dbxsdk.arguments import check_credential, check_flag, check_int, check_word
+from dbxsdk.arguments import check_credential, check_flag, check_word, spelled_out
 from dbxsdk.client import Client
 from dbxsdk.credentials import hidden
 from dbxsdk.dbot import models
-from dbxsdk.dbot.trade.arguments import choice, identifiers, params, spelled_out
+from dbxsdk.dbot.trade.arguments import choice, identifiers, params
 from dbxsdk.dbot.trade.protocol import DBotTradeProtocol
 from dbxsdk.dbot.trade.task_fields import (
     Dev,
@@ -18,9 +18,9 @@ from dbxsdk.dbot.trade.task_fields import (
     Limit,
     LimitEdit,
     LimitPage,
-    MigratePage,
     MultiWalletSwap,
     Snipe,
+    StatePage,
     Swap,
 )
 from dbxsdk.errors import ProtocolError
@@ -37,6 +37,7 @@ Extra = Optional[Mapping[str, Any]]
 
 _ids = identifiers()
 _source = choice("swap_order", "follow_order")
+_maker = choice("swap_order", "follow_order", "manual")
 
 
 class DBotTradeClient(Client):
@@ -111,7 +112,7 @@ class DBotTradeClient(Client):
         api_key = hidden(api_key)
         super().__init__(
             DBotTradeProtocol(),
-            TRADE_URL if url is None else url,
+            url.strip() if isinstance(url, str) else TRADE_URL if url is None else url,  # pages print it with a blank
             options=options,
             headers={"x-api-key": check_credential("api_key", api_key)},
         )
@@ -142,7 +143,7 @@ class DBotTradeClient(Client):
 
         Source: docs.dbotx.com/reference/fast-buy-sell-ws.
         """
-        return self._trade("createSwapOrder", params(Swap, fields, extra), "type", timeout)
+        return self._trade("createSwapOrder", params(Swap, fields, extra), timeout)
 
     @spelled_out(MultiWalletSwap)
     def create_swap_orders_multi_wallet(
@@ -154,16 +155,14 @@ class DBotTradeClient(Client):
 
         Source: docs.dbotx.com/reference/multi-fast-buy-sell-ws.
         """
-        return self._trade("createSwapOrdersMultiWallet", params(MultiWalletSwap, fields, extra), "type", timeout)
+        return self._trade("createSwapOrdersMultiWallet", params(MultiWalletSwap, fields, extra), timeout)
 
     def get_swap_order(self, order_id: str, *, timeout: Optional[float] = None) -> models.SwapOrder:
         """Return the state of one fast trade (``getSwapOrder``). Safe to retry.
 
         Source: docs.dbotx.com/reference/fast-buy-sell-task-ws.
         """
-        return models.read_swap_order(
-            self.call("getSwapOrder", {"orderId": check_word("order_id", order_id)}, timeout=timeout)
-        )
+        return models.read_swap_order(self.call("getSwapOrder", {"orderId": check_word("order_id", order_id)}, timeout=timeout))
 
     def get_swap_orders(self, ids: Sequence[str], *, timeout: Optional[float] = None) -> Dict[str, models.SwapOrder]:
         """Return the states of several fast trades, by id (``getSwapOrders``); an id that the venue does not know is not
@@ -204,15 +203,13 @@ class DBotTradeClient(Client):
         return self.call("updateLimitOrder", document, timeout=timeout)
 
     @spelled_out(LimitPage)
-    def list_limit_orders(
-        self, *, page: int = 0, size: int = 20, timeout: Optional[float] = None, **fields: Unpack[LimitPage]
-    ) -> List[Any]:
-        """Return one page of the limit orders (``listLimitOrders``) as the venue's dicts. ``page`` counts from 0, ``size`` is
-        20 at most; ``state`` e.g. ``"init"``. Safe to retry.
+    def list_limit_orders(self, *, timeout: Optional[float] = None, **fields: Unpack[LimitPage]) -> List[Any]:
+        """Return one page of the limit orders (``listLimitOrders``) as the venue's dicts. ``page`` counts from 0 (the default),
+        ``size`` is 20 at most (the default); ``state`` e.g. ``"init"``. A page with fewer rows is the last. Safe to retry.
 
         Source: docs.dbotx.com/reference/limit-orders-ws.
         """
-        return self._page("listLimitOrders", page, size, params(LimitPage, fields), timeout)
+        return self._page("listLimitOrders", LimitPage, fields, timeout)
 
     def delete_limit_orders(self, ids: Sequence[str], *, timeout: Optional[float] = None) -> Any:
         """Delete limit orders (``deleteLimitOrders``); **take profit and stop loss tasks are limit orders, too**.
@@ -285,14 +282,12 @@ class DBotTradeClient(Client):
         return self.call("batchUpdateFollowOrder", document, timeout=timeout)
 
     @spelled_out(FollowPage)
-    def list_follow_orders(
-        self, *, page: int = 0, size: int = 20, timeout: Optional[float] = None, **fields: Unpack[FollowPage]
-    ) -> List[Any]:
+    def list_follow_orders(self, *, timeout: Optional[float] = None, **fields: Unpack[FollowPage]) -> List[Any]:
         """Return one page of the copy trading tasks (``listFollowOrders``) as the venue's dicts; see ``list_limit_orders``.
 
         Source: docs.dbotx.com/reference/copy-trading-tasks-ws.
         """
-        return self._page("listFollowOrders", page, size, params(FollowPage, fields), timeout)
+        return self._page("listFollowOrders", FollowPage, fields, timeout)
 
     def delete_follow_orders(self, ids: Sequence[str], *, timeout: Optional[float] = None) -> Any:
         """Delete copy trading tasks (``deleteFollowOrders``).
@@ -305,16 +300,13 @@ class DBotTradeClient(Client):
     # -- exits -------------------------------------------------------------------------------------------
 
     @spelled_out(ExitPage)
-    def list_trailing_stop_orders(
-        self, source: str, *, page: int = 0, size: int = 20, timeout: Optional[float] = None, **fields: Unpack[ExitPage]
-    ) -> List[Any]:
+    def list_trailing_stop_orders(self, source: str, *, timeout: Optional[float] = None, **fields: Unpack[ExitPage]) -> List[Any]:
         """Return one page of the trailing stops (``listTrailingStopOrders``) as the venue's dicts. ``source`` is
         ``"swap_order"`` or ``"follow_order"``, ``source_id`` the task that made them. Safe to retry.
 
         Source: docs.dbotx.com/reference/trailing-stop-tasks-ws.
         """
-        document = {"source": _source("source", source), **params(ExitPage, fields)}
-        return self._page("listTrailingStopOrders", page, size, document, timeout)
+        return self._page("listTrailingStopOrders", ExitPage, fields, timeout, source=_source("source", source))
 
     def delete_all_trailing_stop_orders(self, source: str, *, timeout: Optional[float] = None) -> Any:
         """Delete **ALL trailing stops** of ``source``, ``"swap_order"`` or ``"follow_order"``
@@ -325,27 +317,40 @@ class DBotTradeClient(Client):
         return self.call("deleteAllTrailingStopOrders", {"source": _source("source", source)}, timeout=timeout)
 
     @spelled_out(ExitPage)
-    def list_pnl_orders_from_follow_order(
-        self, *, page: int = 0, size: int = 20, timeout: Optional[float] = None, **fields: Unpack[ExitPage]
-    ) -> List[Any]:
+    def list_pnl_orders_from_swap_order(self, *, timeout: Optional[float] = None, **fields: Unpack[ExitPage]) -> List[Any]:
+        """Return one page of the take profit and stop loss tasks that fast buys made (``listPnlOrdersFromSwapOrder``) as the
+        venue's dicts; ``source_id`` is the fast trade. They are limit orders: ``update_limit_order`` and
+        ``delete_limit_orders`` take their ids. Give ``state`` for those that are done: the venue may list ``"init"`` only
+        where it is left out. Safe to retry.
+
+        Source: docs.dbotx.com/reference/fast-buy-sell-tp-sl-tasks-ws.
+        """
+        return self._page("listPnlOrdersFromSwapOrder", ExitPage, fields, timeout)
+
+    @spelled_out(ExitPage)
+    def list_pnl_orders_from_follow_order(self, *, timeout: Optional[float] = None, **fields: Unpack[ExitPage]) -> List[Any]:
         """Return one page of the take profit and stop loss tasks that copy trading made (``listPnlOrdersFromFollowOrder``) as
         the venue's dicts; ``source_id`` is the copy trading task. Safe to retry.
 
         Source: docs.dbotx.com/v1.0-dex-zh/reference/copy-trading-tp-sl-tasks-ws.
         """
-        return self._page("listPnlOrdersFromFollowOrder", page, size, params(ExitPage, fields), timeout)
+        return self._page("listPnlOrdersFromFollowOrder", ExitPage, fields, timeout)
 
-    @spelled_out(MigratePage)
-    def list_migrate_orders(
-        self, source: str, *, page: int = 0, size: int = 20, timeout: Optional[float] = None, **fields: Unpack[MigratePage]
-    ) -> List[Any]:
-        """Return one page of the tasks that sell at a token's opening (``listMigrateOrders``) as the venue's dicts. ``source`` is
-        ``"swap_order"`` or ``"follow_order"``. Safe to retry.
+    @spelled_out(StatePage)
+    def list_migrate_orders(self, source: str, *, timeout: Optional[float] = None, **fields: Unpack[StatePage]) -> List[Any]:
+        """Return one page of the tasks that sell at a token's opening (``listMigrateOrders``) as the venue's dicts. ``source``
+        is what made them: ``"swap_order"``, ``"follow_order"`` or ``"manual"``. Safe to retry.
 
         Source: docs.dbotx.com/reference/opening-sell-tasks-ws.
         """
-        document = {"source": _source("source", source), **params(MigratePage, fields)}
-        return self._page("listMigrateOrders", page, size, document, timeout)
+        return self._page("listMigrateOrders", StatePage, fields, timeout, source=_maker("source", source))
+
+    def delete_migrate_orders(self, ids: Sequence[str], *, timeout: Optional[float] = None) -> Any:
+        """Delete tasks that sell at a token's opening (``deleteMigrateOrders``).
+
+        Source: docs.dbotx.com/reference/delete-opening-sell-tasks-ws.
+        """
+        return self.call("deleteMigrateOrders", {"ids": _ids("ids", ids)}, timeout=timeout)
 
     # -- snipers and developers' sales ---------------------------------------------------------------------
 
@@ -361,6 +366,15 @@ class DBotTradeClient(Client):
         Source: docs.dbotx.com/reference/create-auto-sniper-ws.
         """
         return self.call("createSnipeOrder", params(Snipe, fields, extra), timeout=timeout)
+
+    @spelled_out(StatePage)
+    def list_snipe_orders(self, *, timeout: Optional[float] = None, **fields: Unpack[StatePage]) -> List[Any]:
+        """Return one page of the sniper tasks (``listSnipeOrders``) as the venue's dicts, which have a ``buyState`` and a
+        ``sellState``; see ``list_limit_orders``.
+
+        Source: docs.dbotx.com/reference/auto-sniper-tasks-ws.
+        """
+        return self._page("listSnipeOrders", StatePage, fields, timeout)
 
     def delete_snipe_order(self, id: str, *, timeout: Optional[float] = None) -> Any:
         """Delete one sniper task (``deleteSnipeOrder``).
@@ -378,18 +392,34 @@ class DBotTradeClient(Client):
 
     @spelled_out(Dev)
     def create_dev_order(self, *, extra: Extra = None, timeout: Optional[float] = None, **fields: Unpack[Dev]) -> Any:
-        """Create a task that trades when a token's developer sells (``createDevOrder``). Returns the venue's ``res``, which
-        no readable page shows. Never send it again without asking.
+        """Create a task that sells when a token's developer sells (``createDevOrder``). Returns the venue's ``res``, by its
+        REST twin ``{"id": ...}``. Never send it again without asking.
 
         Args:
             pair_type: where the pair trades, e.g. ``"pump"``.
-            trade_type: ``"buy"`` or ``"sell"``.
             min_dev_sell_percent: the fraction, 0 to 1, that the developer must sell.
-            amount_or_percent: as in ``create_swap_order``.
+            amount_or_percent: the fraction, 0 to 1, of the holding that is sold then.
+            expire_delta: the task's life in ms, 432,000,000 at most (five days).
 
         Source: docs.dbotx.com/reference/create-dev-sell-ws.
         """
-        return self._trade("createDevOrder", params(Dev, fields, extra), "tradeType", timeout)
+        return self.call("createDevOrder", params(Dev, fields, extra), timeout=timeout)
+
+    @spelled_out(StatePage)
+    def list_dev_orders(self, source: str, *, timeout: Optional[float] = None, **fields: Unpack[StatePage]) -> List[Any]:
+        """Return one page of the developer tasks (``listDevOrders``) as the venue's dicts. ``source`` is what made them:
+        ``"swap_order"``, ``"follow_order"`` or ``"manual"`` (``create_dev_order``). Safe to retry.
+
+        Source: docs.dbotx.com/reference/dev-sell-tasks-ws.
+        """
+        return self._page("listDevOrders", StatePage, fields, timeout, source=_maker("source", source))
+
+    def delete_dev_order(self, id: str, *, timeout: Optional[float] = None) -> Any:
+        """Delete one developer task (``deleteDevOrder``).
+
+        Source: docs.dbotx.com/reference/delete-dev-sell-ws.
+        """
+        return self.call("deleteDevOrder", {"id": check_word("id", id)}, timeout=timeout)
 
     def batch_update_dev_order(self, ids: Sequence[str], enabled: bool, *, timeout: Optional[float] = None) -> Any:
         """**Switch** several developer tasks on or off (``batchUpdateDevOrder``); unlike ``batch_update_follow_order``,
@@ -400,28 +430,19 @@ class DBotTradeClient(Client):
         document = {"ids": _ids("ids", ids), "enabled": check_flag("enabled", enabled)}
         return self.call("batchUpdateDevOrder", document, timeout=timeout)
 
-    def _trade(self, method: str, document: Mapping[str, Any], direction: str, timeout: Optional[float]) -> Any:
-        """Send the request for a trade. ``direction`` names the field that says whether it buys or sells."""
+    def _trade(self, method: str, document: Mapping[str, Any], timeout: Optional[float]) -> Any:
         fraction = document["amountOrPercent"]
         # A 50 that was meant as a half must not sell by accident what the venue makes of it.
-        if document[direction] == "sell" and fraction > 1:
+        if document["type"] == "sell" and fraction > 1:
             raise ValueError(f"amount_or_percent must be a fraction up to 1 to sell (0.5 is half), not {fraction}")
         return self.call(method, document, timeout=timeout)
 
-    def _switch(
-        self, method: str, which: Mapping[str, Any], enabled: bool, close_pnl_order: bool, timeout: Optional[float]
-    ) -> Any:
-        switches = {
-            "enabled": check_flag("enabled", enabled),
-            "closePnlOrder": check_flag("close_pnl_order", close_pnl_order),
-        }
+    def _switch(self, method: str, which: Mapping[str, Any], enabled: bool, close: bool, timeout: Optional[float]) -> Any:
+        switches = {"enabled": check_flag("enabled", enabled), "closePnlOrder": check_flag("close_pnl_order", close)}
         return self.call(method, {**which, **switches}, timeout=timeout)
 
-    def _page(
-        self, method: str, page: int, size: int, document: Mapping[str, Any], timeout: Optional[float]
-    ) -> List[Any]:
-        pages = {"page": check_int("page", page, least=0), "size": check_int("size", size, least=1, most=20)}
-        return self._list(method, {**pages, **document}, timeout)
+    def _page(self, method: str, page: type, fields: Any, timeout: Optional[float], **source: str) -> List[Any]:
+        return self._list(method, {"page": 0, "size": 20, **source, **params(page, fields)}, timeout)
 
     def _list(self, method: str, document: Mapping[str, Any], timeout: Optional[float]) -> List[Any]:
         items = self.call(method, document, timeout=timeout)

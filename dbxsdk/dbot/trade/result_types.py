@@ -47,4 +47,6 @@ def _subjects(result: Mapping[str, Any]) -> Tuple[str, ...]:
     source = source[: -len("_order")]
     direction = result.get("type")
     directions = (direction,) if direction in DIRECTIONS else DIRECTIONS
-    return tuple(f"{source}_{direction}" for direction in directions)
+    # No page names a type for what a sniper traded, and one sample has it among the fast trades.
+    sources = ("swap", source) if source == "snipe" else (source,)
+    return tuple(f"{source}_{direction}" for source in sources for direction in directions)

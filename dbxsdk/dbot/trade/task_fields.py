@@ -22,6 +22,7 @@ MaybeWord = Annotated[Optional[str], check_word]
 MaybeFlag = Annotated[Optional[bool], check_flag]
 MaybeWords = Annotated[Optional[Sequence[str]], identifiers()]
 Milliseconds = Annotated[Optional[int], count(0)]
+Life = Annotated[Optional[int], count(0, LONGEST_EXPIRY_MS)]
 Amount = Annotated[Optional[Number], number(0)]
 Fraction = Annotated[Optional[Number], number(0, 1)]
 Group = Annotated[
@@ -142,28 +143,34 @@ class Snipe(SnipeSettings):
     buy_settings: Annotated[Settings, settings({"buyAmountUI": number_text(above=0), **EXECUTION})]
 
 
-class Dev(Execution):
-    chain: Word
-    pair_type: Word
+class DevSettings(Execution, total=False):
+    chain: MaybeWord
+    pair_type: MaybeWord
+    trade_type: Annotated[Optional[str], choice("sell")]
+    min_dev_sell_percent: Fraction
+    expire_delta: Life
+
+
+class Dev(DevSettings):
     pair: Word
     wallet_id: Word
-    trade_type: Direction
-    min_dev_sell_percent: Annotated[Number, number(0, 1)]
-    amount_or_percent: Positive
+    amount_or_percent: Annotated[Number, number(0, 1, above=0)]
 
 
 class FollowPage(TypedDict, total=False):
+    page: Annotated[Optional[int], count(0)]
+    size: Annotated[Optional[int], count(1, 20)]
     chain: MaybeWord
 
 
-class MigratePage(FollowPage, total=False):
+class StatePage(FollowPage, total=False):
     state: MaybeWord
 
 
-class LimitPage(MigratePage, Grouped, total=False):
+class LimitPage(StatePage, Grouped, total=False):
     token: MaybeWord
 
 
-class ExitPage(MigratePage, total=False):
+class ExitPage(StatePage, total=False):
     token: MaybeWord
     source_id: MaybeWord

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from decimal import Decimal
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from dbxsdk.sim.dbot.market import BASE_SYMBOL, BASE_TOKEN, BASE_USD, DBotMarket, Pair, PairTrade, address, transaction_hash
 
@@ -48,15 +48,17 @@ class Execution:
         self._now_ms = now_ms
         self._block += 1
         # Exits and limits first: what a swap of this step makes is looked at in the next one.
-        steps = ((self._watch, self.limit), (self._trail, self.trailing), (self._carry_swap, self.swap))
+        steps: Tuple[Tuple[Callable[[Document], Optional[Document]], Dict[str, Document]], ...] = (
+            (self._watch, self.limit),
+            (self._trail, self.trailing),
+            (self._carry_swap, self.swap),
+            (self._snipe, self.snipe),
+        )
         results = [result for step, tasks in steps for task in list(tasks.values()) if (result := step(task)) is not None]
         for trade in trades:
             for task in list(self.follow.values()):
                 if task["enabled"] and trade.wallet in task["targetIds"]:
                     results.append(self._copy(task, trade))
-        for order in self.snipe.values():
-            if order["state"] == "init" and now_ms >= order["_expires"]:
-                order["state"] = "expired"
         return results
 
     def _carry_swap(self, order: Document) -> Optional[Document]:
@@ -99,6 +101,9 @@ class Execution:
             self._add(self.trailing, source, _drop=Decimal(str(group.get("pricePercent", 0))), _peak=price)
         if params.get("migrateSellPercent"):
             self._add(self.migrate, source, amountPercent=params["migrateSellPercent"])
+        if params.get("devSellPercent"):
+            least = params.get("minDevSellPercent", 0.5)
+            self._add(self.dev, source, minDevSellPercent=least, amountOrPercent=params["devSellPercent"])
 
     def _sale(self, pair: Pair, chain: Any, wallet: str) -> Document:
         """Return what all exits have in common."""
@@ -148,6 +153,23 @@ class Execution:
         order["state"] = "done"
         head = {"id": order["id"], "source": "trailing_stop_order", "subSource": "swap_trailing_stop", "chain": order["chain"]}
         return self._success(head, order["pair"], order["walletId"], "sell", Decimal(1))
+
+    def _snipe(self, order: Document) -> Optional[Document]:
+        """Buy a sniper's token if the market has it. How the result is named is an assumption: in a sample it begins with
+        the task's id, and ``snipe_order`` is a documented source."""
+        if order["buyState"] != "init" or not order["enabled"]:
+            return None
+        pair = self._market.find(order.get("token"))
+        if pair is None or self._now_ms >= order["expireAt"]:
+            order["buyState"] = "init" if self._now_ms < order["expireAt"] else "expired"
+            return None
+        head = {"id": f"{order['id']}_buy", "source": "snipe_order", "chain": order.get("chain")}
+        settings = order["buySettings"]
+        if settings.get("maxSlippage") == 0:
+            order.update(buyState="fail", buyErrorCode="E_OTHERS", buyErrorMessage=_SLIPPAGE)
+            return self._failure(head, order["walletId"], "buy", pair, pair.pair, _SLIPPAGE)
+        order["buyState"] = "done"
+        return self._success(head, pair.pair, order["walletId"], "buy", Decimal(str(read_number(settings, "buyAmountUI", 0.1))))
 
     def _copy(self, task: Document, trade: PairTrade) -> Document:
         """Copy a target's trade. The copy fails if the task accepts no slippage."""

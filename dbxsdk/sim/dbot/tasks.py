@@ -49,6 +49,9 @@ class Tasks(Execution):
             "batchUpdateFollowOrder": self._move_follow,
             "listFollowOrders": lambda params: _page(self.follow.values(), params, "chain"),
             "deleteFollowOrders": lambda params: _delete(self.follow, _ids(params)),
+            "listPnlOrdersFromSwapOrder": lambda params: _page(
+                self._exits("swap_order"), params, "chain", "state", "token", "sourceId"
+            ),
             "listTrailingStopOrders": lambda params: self._of_source(
                 self.trailing.values(), params, "chain", "state", "token", "sourceId"
             ),
@@ -57,11 +60,17 @@ class Tasks(Execution):
                 self._exits("follow_order"), params, "chain", "state", "token", "sourceId"
             ),
             "createSnipeOrder": self._create_snipe,
+            "listSnipeOrders": self._list_snipes,
             "deleteSnipeOrder": lambda params: _delete(self.snipe, [params.get("id")]),
             "deleteSnipeOrders": lambda params: _delete(self.snipe, _ids(params)),
             "createDevOrder": self._create_dev,
             "batchUpdateDevOrder": self._toggle_dev,
-            "listMigrateOrders": lambda params: self._of_source(self.migrate.values(), params, "chain", "state"),
+            "listDevOrders": lambda params: self._of_source(self.dev.values(), params, "chain", "state", also="manual"),
+            "deleteDevOrder": lambda params: _delete(self.dev, [params.get("id")]),
+            "listMigrateOrders": lambda params: self._of_source(
+                self.migrate.values(), params, "chain", "state", also="manual"
+            ),
+            "deleteMigrateOrders": lambda params: _delete(self.migrate, _ids(params)),
         }
 
     def knows(self, method: Any) -> bool:
@@ -155,8 +164,8 @@ class Tasks(Execution):
         self.trailing = {id_: order for id_, order in self.trailing.items() if order["source"] != source}
         return Done
 
-    def _of_source(self, orders: Iterable[Document], params: Document, *names: str) -> Any:
-        source = _source(params)
+    def _of_source(self, orders: Iterable[Document], params: Document, *names: str, also: str = "swap_order") -> Any:
+        source = _source(params, also)
         return _page([order for order in orders if order["source"] == source], params, *names)
 
     # -- methods: copy trading -----------------------------------------------------------------------------
@@ -201,16 +210,23 @@ class Tasks(Execution):
         self._check_wallet(params.get("walletId"))
         if not isinstance(params.get("buySettings"), dict):
             raise Refused("buySettings must be an object")
+        if not 0 < read_number(params["buySettings"], "buyAmountUI", 0.1) < 1e9:
+            raise Refused("buyAmountUI must be above 0")
         if not 0 <= read_number(params, "expireDelta", 0) <= 432_000_000:
             raise Refused("expireDelta must be 432000000 at most")
-        expires = self._now_ms + params.get("expireDelta", 0)
-        return {"id": self._add(self.snipe, params, state="init", _expires=expires)}
+        states = {**dict.fromkeys(("buyState", "sellState"), "init"), "buyErrorCode": "", "buyErrorMessage": ""}
+        expires = int(self._now_ms + read_number(params, "expireDelta", 0))
+        return {"id": self._add(self.snipe, {"enabled": True, **params}, **states, accountId="local", expireAt=expires)}
+
+    def _list_snipes(self, params: Document) -> Any:
+        # The filter is called state, and a row has two: that of the buy is an assumption.
+        return _page(self.snipe.values(), {**params, "buyState": params.get("state")}, "chain", "buyState")
 
     def _create_dev(self, params: Document) -> Any:
         self._check_wallet(params.get("walletId"))
-        if not 0 <= read_number(params, "minDevSellPercent") <= 1:
+        if not 0 <= read_number(params, "minDevSellPercent", 0.5) <= 1:
             raise Refused("minDevSellPercent must be 0 to 1")
-        return {"id": self._add(self.dev, {"enabled": True, **params}, state="init")}
+        return {"id": self._add(self.dev, {"enabled": True, **params}, state="init", source="manual")}
 
     def _toggle_dev(self, params: Document) -> Any:
         if not isinstance(params.get("enabled"), bool):
@@ -268,10 +284,10 @@ def _page(orders: Iterable[Document], params: Document, *names: str) -> List[Doc
     return found[page * size:(page + 1) * size]
 
 
-def _source(params: Document) -> Any:
+def _source(params: Document, also: str = "swap_order") -> Any:
     source = params.get("source")
-    if source not in ("swap_order", "follow_order"):
-        raise Refused("source must be swap_order or follow_order")
+    if source not in ("swap_order", "follow_order", also):
+        raise Refused(f"source cannot be {source}")
     return source
 
 

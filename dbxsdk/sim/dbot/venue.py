@@ -35,13 +35,13 @@ _MIGRATED_SECONDS = 5.0
 
 
 class DBotVenue(Venue):
-    """DBot's trade socket on ``/trade/ws/`` and its data socket on ``/data/ws/``, for one account.
+    """DBot's trade socket on ``/trade/ws/`` (and ``/trade/ws``) and its data socket on ``/data/ws/``, for one account.
 
     Both want the header ``x-api-key`` with ``venue.api_key`` and answer 401 otherwise. A fast trade goes from ``init``
     over ``processing`` to ``done`` in two steps of the market; with ``maxSlippage`` 0, or of an unknown pair, to
-    ``fail``. Limit orders and exits trade when the market's price has come. An enabled copy trading task copies the
-    trades of those of ``venue.wallets`` that it names as targets. Every such trade is pushed to those who asked for its
-    type.
+    ``fail``. Limit orders and exits trade when the market's price has come, a sniper at once if the market has its token.
+    An enabled copy trading task copies the trades of those of ``venue.wallets`` that it names as targets. Every such
+    trade is pushed to those who asked for its type.
 
     Args, beyond those of ``Venue``:
         plan: with ``"free"`` trade results are refused, which the venue keeps for paid plans.
@@ -56,7 +56,7 @@ class DBotVenue(Venue):
     """
 
     name = "dbot"
-    paths = (TRADE, DATA)
+    paths = (TRADE, DATA, TRADE.rstrip("/"))
 
     def __init__(
         self,
@@ -177,10 +177,10 @@ class DBotVenue(Venue):
         # A frame that is no request gets no answer: an assumption, the worst for a client.
         if not isinstance(document, dict):
             return
-        if connection.path == TRADE:
-            self._trade_request(connection, document)
-        else:
+        if connection.path == DATA:
             self._data_request(connection, document)
+        else:
+            self._trade_request(connection, document)
 
     def _trade_request(self, connection: Connection, document: Document) -> None:
         method = document.get("method")
@@ -307,7 +307,8 @@ def result_types(result: Document) -> List[str]:
     outcome = "success" if result["state"] == "done" else "fail"
     if result["subSource"]:
         return [f"{result['subSource']}_{outcome}"]
-    source = result["source"].partition("_")[0]
+    # No page names a type for what a sniper traded: it goes by those of fast trades, an assumption.
+    source = result["source"].partition("_")[0].replace("snipe", "swap")
     directions = [result["type"]] if result["type"] in ("buy", "sell") else ["buy", "sell"]
     return [f"{source}_{direction}_{outcome}" for direction in directions]
 

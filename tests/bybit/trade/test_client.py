@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import random
 import threading
@@ -24,6 +25,7 @@ from dbxsdk import (
     WrongThreadError,
 )
 from dbxsdk.bybit import BatchFailed, BybitTradeClient, RateLimit, ServerFailed
+from dbxsdk.bybit.trade.order_fields import CREATE
 from dbxsdk.sim import BybitVenue
 from tests.waiting import Background, Recorder, eventually
 
@@ -95,6 +97,22 @@ class TestArguments:
         (lambda client: client.cancel_order(category="spot", symbol="A"), ValueError, "orderId is missing"),
         (lambda client: client.cancel_order(category="spot", symbol="A", orderId=""), ValueError, "^orderId"),
         (lambda client: client.cancel_order(category="spot", symbol="A", orderId=5), TypeError, "^orderId"),
+        (lambda client: client.place_order(**LIMIT, reduceonly=True), TypeError, "^reduceonly is not .* nearest is reduceOnly"),
+        (lambda client: client.place_order(**LIMIT, timeInforce="PostOnly"), TypeError, "^timeInforce is .* is timeInForce"),
+        (lambda client: client.place_order(**{**LIMIT, "side": "buy"}), ValueError, "^side must be one of Buy, Sell, not 'buy'"),
+        (lambda client: client.place_order(**LIMIT, triggerPrice=1), ValueError, "^triggerPrice needs orderFilter"),
+        (lambda client: client.place_order(**LIMIT, positionIdx=1), ValueError, "^positionIdx is not for category spot"),
+        (lambda client: client.place_order(**LIMIT, extra={"price": 1}), TypeError, "^price is given twice"),
+        (lambda client: client.cancel_order(category="spot", symbol="A", orderID="1"), TypeError, "^orderID is .* is orderId;"),
+        (lambda client: client.place_batch_order("spot", [ROW, {**ROW, "reduceonly": True}]), TypeError,
+         r"^request\[1\]\.reduceonly is not a field of the venue's order.create-batch: the nearest is reduceOnly"),
+        (lambda client: client.place_batch_order("linear", [{**ROW, "triggerPrice": 1}]), ValueError,
+         r"^request\[0\]\.triggerDirection is missing"),
+        (lambda client: client.place_batch_order("linear", [{**ROW, "extra": 5}]), TypeError, r"^request\[0\]\.extra must be"),
+        (lambda client: client.place_batch_order("spot", [{**ROW, "category": "spot"}]), TypeError, r"^request\[0\]\.category"),
+        (lambda client: client.place_batch_order("Spot", [ROW]), ValueError, "^category must be one of spot, linear"),
+        (lambda client: client.amend_batch_order("spot", [{"symbol": "A", "orderId": "o"}]), ValueError,
+         r"^request\[0\]\.qty, price or something else to change is missing"),
         (lambda client: client.amend_order(category="spot", symbol="A", price=1), ValueError, "orderId is missing"),
         (lambda client: client.amend_order(category="spot", symbol="A", orderId="o", price="x"), ValueError, "^price"),
         (lambda client: client.place_batch_order("spot", []), ValueError, "^request"),
@@ -141,7 +159,7 @@ class TestOrders:
 
     def test_what_leaves(self, venue: BybitVenue) -> None:
         with venue.client("trade", recv_window=8000, referer="broker-1") as client:
-            client.place_order(**{**LIMIT, "qty": 1e-3, "price": D("1E+3")}, orderLinkId="mine", newField=None, reduceOnly=False)
+            client.place_order(**{**LIMIT, "qty": 1e-3, "price": D("1E+3")}, orderLinkId="mine", stopLoss=None, reduceOnly=False)
         (document,) = sent(venue, "order.create")
         stamp = document["header"].pop("X-BAPI-TIMESTAMP")
         assert stamp.isdigit() and len(stamp) == 13
@@ -160,8 +178,25 @@ class TestOrders:
         ids = [document["args"][0]["orderLinkId"] for document in sent(venue, "order.create")]
         assert ids == [result.order_link_id for result in results]
         assert len(set(ids)) == 2 and all(link_id.startswith("dbx-") and len(link_id) == 36 for link_id in ids)
+        option = {"category": "option", "symbol": "BTC-31DEC27-70000-C-USDT", "side": "Buy", "orderType": "Market", "qty": "0.1"}
+        assert client.place_order(**option).order_link_id.startswith("dbx-")  # the venue requires one there
         client.call("order.create", {**LIMIT, "qty": "0.001", "price": "1000"})
         assert "orderLinkId" not in sent(venue, "order.create")[-1]["args"][0]
+
+    def test_what_is_not_documented_goes_out_as_it_is(self, venue: BybitVenue, client: BybitTradeClient) -> None:
+        more = {"newField": ["any", 1], "smpType": "New", "newNumber": D("1E-3")}
+        client.place_order(**LIMIT, orderLinkId="one", extra=more)
+        client.place_batch_order("spot", [{**ROW, "orderLinkId": "two", "extra": more}])
+        single, batch = sent(venue, "order.create")[0]["args"][0], sent(venue, "order.create-batch")[0]["args"][0]
+        row = {**ROW, "qty": "0.001", "price": "1000", **more, "newNumber": "0.001"}
+        assert single == {**row, "category": "spot", "orderLinkId": "one"}
+        assert batch == {"category": "spot", "request": [{**row, "orderLinkId": "two"}]}
+
+    def test_help_shows_every_field(self) -> None:
+        shown = inspect.signature(BybitTradeClient.place_order).parameters
+        assert [*shown][:6] == ["self", "category", "symbol", "side", "orderType", "qty"]
+        assert {*CREATE.table, "self", "extra", "timeout"} == {*shown} and [*shown][-2:] == ["extra", "timeout"]
+        assert str(shown["side"].annotation) == "typing.Literal['Buy', 'Sell']"
 
     def test_raw_requests(self, venue: BybitVenue, client: BybitTradeClient) -> None:
         order = {**LIMIT, "qty": "0.001", "price": "1000", "orderLinkId": "raw"}

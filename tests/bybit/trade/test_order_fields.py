@@ -6,12 +6,22 @@ import enum
 import re
 from decimal import Decimal as D
 from fractions import Fraction
-from typing import Any
+from typing import Any, Dict, Tuple
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from dbxsdk.bybit.trade.order_fields import order_fields, plain_number, require
+from dbxsdk.bybit.trade.order_fields import (
+    AMEND,
+    AMEND_BATCH,
+    CANCEL,
+    CANCEL_BATCH,
+    CREATE,
+    CREATE_BATCH,
+    Operation,
+    checked_order,
+    plain_number,
+)
 
 PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
@@ -24,10 +34,6 @@ decimals = st.decimals(allow_nan=False, allow_infinity=False, places=None).filte
 class Plain(float):
     def __repr__(self) -> str:
         return "Plain(...)"
-
-
-class Side(str, enum.Enum):
-    BUY = "Buy"
 
 
 class Index(enum.IntEnum):
@@ -70,53 +76,237 @@ class TestNumbers:
             plain_number("qty", bad)
 
 
-class TestFields:
-    def test_known_ones(self) -> None:
-        assert order_fields({
-            "category": "linear", "symbol": "AUSDT", "side": Side.BUY, "qty": D("1E-3"), "price": 10, "takeProfit": 1e-05,
-            "positionIdx": 1, "reduceOnly": True, "stopLoss": None, "bboLevel": 2, "orderLinkId": "l-1",
-        }) == {
-            "category": "linear", "symbol": "AUSDT", "side": "Buy", "qty": "0.001", "price": "10", "takeProfit": "0.00001",
-            "positionIdx": 1, "reduceOnly": True, "bboLevel": "2", "orderLinkId": "l-1",
-        }
+NEW: Dict[str, Any] = {
+    "category": "linear", "symbol": "AUSDT", "side": "Buy", "orderType": "Limit", "qty": "1", "price": "10",
+}
+ROW = {name: value for name, value in NEW.items() if name != "category"}
+OLD: Dict[str, Any] = {"category": "linear", "symbol": "AUSDT", "orderId": "o"}
 
-    def test_unknown_ones_are_passed_on(self) -> None:
-        given_fields = {
-            "newText": "", "newFlag": True, "newInt": 5, "newList": [1, "a"], "newDecimal": D("1E-9"), "newFloat": 1e-9,
-        }
-        assert order_fields(given_fields) == {**given_fields, "newDecimal": "0.000000001", "newFloat": "0.000000001"}
+# The venue's table (D:order/create-order): each field, a value of it as given and as sent, and the categories that have it.
+EVERYWHERE, CONTRACTS, NOT_OPTIONS = ("spot", "linear", "inverse", "option"), ("linear", "inverse"), ("spot", "linear", "inverse")
+TABLE: Tuple[Tuple[str, Any, Any, Tuple[str, ...]], ...] = (
+    ("price", 10, "10", EVERYWHERE), ("timeInForce", "PostOnly", "PostOnly", EVERYWHERE),
+    ("orderLinkId", "l_-1", "l_-1", EVERYWHERE), ("isLeverage", 1, 1, ("spot",)),
+    ("marketUnit", "baseCoin", "baseCoin", ("spot",)),
+    ("orderFilter", "StopOrder", "StopOrder", ("spot",)), ("triggerPrice", D("1E+3"), "1000", NOT_OPTIONS),
+    ("triggerDirection", 2, 2, CONTRACTS), ("triggerBy", "MarkPrice", "MarkPrice", CONTRACTS),
+    ("orderIv", 0.1, "0.1", ("option",)),
+    ("positionIdx", Index.LONG, 1, ("linear",)), ("reduceOnly", True, True, ("linear", "inverse", "option")),
+    ("closeOnTrigger", True, True, CONTRACTS), ("takeProfit", 1e-05, "0.00001", EVERYWHERE), ("stopLoss", "2", "2", EVERYWHERE),
+    ("tpTriggerBy", "IndexPrice", "IndexPrice", CONTRACTS), ("slTriggerBy", "LastPrice", "LastPrice", CONTRACTS),
+    ("tpslMode", "Partial", "Partial", CONTRACTS), ("tpOrderType", "Limit", "Limit", NOT_OPTIONS),
+    ("slOrderType", "Limit", "Limit", NOT_OPTIONS), ("tpLimitPrice", 3, "3", NOT_OPTIONS), ("slLimitPrice", 4, "4", NOT_OPTIONS),
+    ("slippageToleranceType", "Percent", "Percent", EVERYWHERE), ("slippageTolerance", D("0.50"), "0.50", EVERYWHERE),
+    ("smpType", "None", "None", EVERYWHERE), ("mmp", True, True, ("option",)),
+    ("bboSideType", "Queue", "Queue", CONTRACTS), ("bboLevel", 2, "2", CONTRACTS), ("rpiTakerAccess", True, True, EVERYWHERE),
+)
+# What else a field needs to stand in an order.
+COMPANY: Dict[str, Dict[str, Any]] = {
+    "orderFilter": {"triggerPrice": "1"}, "triggerDirection": {"triggerPrice": "1"},
+    "triggerBy": {"triggerPrice": "1", "triggerDirection": 1},
+    **{f"{exit_}OrderType": {"tpslMode": "Partial", f"{exit_}LimitPrice": "1"} for exit_ in ("tp", "sl")},
+    **{f"{exit_}LimitPrice": {"tpslMode": "Partial", f"{exit_}OrderType": "Limit"} for exit_ in ("tp", "sl")},
+    "slippageToleranceType": {"orderType": "Market", "slippageTolerance": "1"},
+    "slippageTolerance": {"orderType": "Market", "slippageToleranceType": "Percent"},
+}
+
+
+def company(name: str, category: str) -> Dict[str, Any]:
+    more = COMPANY.get(name, {})
+    if name == "triggerPrice":
+        more = {"orderFilter": "tpslOrder"} if category == "spot" else {"triggerDirection": 1}
+    return {key: value for key, value in more.items() if category != "spot" or key != "tpslMode"}
+
+
+def placed(**fields: Any) -> Dict[str, Any]:
+    return checked_order(CREATE, {**NEW, **fields})
+
+
+class TestFields:
+    def test_the_table_has_every_field(self) -> None:
+        assert [*NEW][:5] + [name for name, *_ in TABLE] == [*CREATE.table]
+
+    @pytest.mark.parametrize("name, value, sent, categories", TABLE)
+    def test_each_documented_one_and_its_categories(self, name: str, value: Any, sent: Any, categories: Tuple[str, ...]) -> None:
+        for category in EVERYWHERE:
+            given_fields = {**company(name, category), name: value, "category": category}
+            if category in categories:
+                order = placed(**given_fields)
+                assert order[name] == sent and type(order[name]) in (type(sent), Index)
+            else:
+                with pytest.raises(ValueError, match=rf"^{name} is not for category {category}, only for {categories[0]}"):
+                    checked_order(CREATE, {**NEW, "category": category, name: value})
+
+    @pytest.mark.parametrize("name, nothing", [("reduceOnly", False), ("isLeverage", 0), ("positionIdx", 0), ("mmp", False)])
+    def test_what_asks_for_nothing_goes_with_every_category(self, name: str, nothing: Any) -> None:
+        for category in EVERYWHERE:
+            assert placed(category=category, **{name: nothing})[name] is nothing
 
     @pytest.mark.parametrize("name, value, error", [
         ("qty", True, TypeError), ("price", [], TypeError), ("price", "", ValueError), ("qty", float("nan"), ValueError),
-        ("symbol", 5, TypeError), ("symbol", "", ValueError), ("symbol", "A B", ValueError), ("side", True, TypeError),
-        ("orderLinkId", "", ValueError), ("orderLinkId", 5, TypeError), ("orderId", "", ValueError),
-        ("orderId", "a\n", ValueError),
+        ("qty", "-1", ValueError), ("qty", 0, ValueError), ("qty", "0.00", ValueError), ("qty", None, ValueError),
+        ("symbol", 5, TypeError), ("symbol", "", ValueError), ("symbol", "A B", ValueError), ("symbol", "btcusdt", ValueError),
+        ("side", True, TypeError), ("side", "buy", ValueError), ("side", "BUY", ValueError), ("orderType", "limit", ValueError),
+        ("category", "Linear", ValueError), ("category", "futures", ValueError), ("timeInForce", "POST_ONLY", ValueError),
+        ("orderLinkId", "", ValueError), ("orderLinkId", 5, TypeError), ("orderLinkId", "a" * 37, ValueError),
+        ("orderLinkId", "a.b", ValueError), ("orderLinkId", "\u0661", ValueError), ("orderLinkId", "a\n", ValueError),
         ("positionIdx", "0", TypeError), ("positionIdx", True, TypeError), ("positionIdx", D(0), TypeError),
+        ("positionIdx", 3, ValueError), ("triggerDirection", 0, ValueError), ("isLeverage", 2, ValueError),
         ("reduceOnly", 1, TypeError), ("reduceOnly", "true", TypeError), ("timeInForce", D(1), TypeError),
-        ("newField", object(), TypeError), ("newField", [D(1)], TypeError), ("newField", D("NaN"), ValueError),
+        ("bboLevel", 6, ValueError), ("bboLevel", "2.0", ValueError), ("bboLevel", True, TypeError), ("bboLevel", 2.0, TypeError),
+        ("smpType", "none", ValueError), ("tpslMode", "full", ValueError), ("triggerBy", "lastPrice", ValueError),
+        ("takeProfit", [1], TypeError), ("marketUnit", "base", ValueError),
     ])
     def test_wrong_ones_are_named(self, name: str, value: Any, error: Any) -> None:
         with pytest.raises(error, match=f"^{name} "):
-            order_fields({name: value})
-        with pytest.raises(error, match=rf"^request\[3\]\.{name} "):
-            order_fields({name: value}, "request[3].")
+            placed(**{name: value})
+        if name != "category" and name not in CREATE_BATCH.without:
+            with pytest.raises(error, match=rf"^request\[3\]\.{name} "):
+                checked_order(CREATE_BATCH, {**ROW, name: value}, None, "request[3].", "linear")
+
+    @pytest.mark.parametrize("slip, meant", [
+        ("reduceonly", "reduceOnly"), ("timeInforce", "timeInForce"), ("orderLinkID", "orderLinkId"), ("stoploss", "stopLoss"),
+        ("order_link_id", "orderLinkId"), ("reduce_only", "reduceOnly"), ("time_in_force", "timeInForce"), ("Price", "price"),
+        ("REDUCEONLY", "reduceOnly"), ("positionIDX", "positionIdx"), ("triggerprice", "triggerPrice"), ("quantity", "qty"),
+    ])
+    def test_a_slip_of_the_hand_is_told_the_nearest(self, slip: str, meant: str) -> None:
+        words = f"{slip} is not a field of the venue's order.create: the nearest is {meant};"
+        with pytest.raises(TypeError, match=f"^{words}.*extra="):
+            placed(**{slip: "x"})
+        with pytest.raises(TypeError, match=rf"^request\[1\]\.{slip} is not a field .*create-batch: the nearest is {meant};"):
+            checked_order(CREATE_BATCH, {**ROW, slip: None}, None, "request[1].", "linear")
 
     def test_names_are_texts(self) -> None:
-        with pytest.raises(TypeError, match="field names"):
-            order_fields({5: "a"})  # type: ignore[dict-item]
+        with pytest.raises(TypeError, match="field names must be str, not int"):
+            checked_order(CREATE, {5: "a"})  # type: ignore[dict-item]
 
     def test_what_was_given_is_not_changed(self) -> None:
-        given_fields = {"qty": D(1), "price": None}
-        order_fields(given_fields)
-        assert given_fields == {"qty": D(1), "price": None}
+        given_fields = {**NEW, "qty": D(1), "stopLoss": None}
+        checked_order(CREATE, given_fields)
+        assert given_fields == {**NEW, "qty": D(1), "stopLoss": None}
 
-    def test_missing(self) -> None:
-        require({"symbol": "A"}, ("symbol",))
-        with pytest.raises(ValueError, match=r"request\[0\]\.qty is missing"):
-            require({"symbol": "A"}, ("symbol", "qty"), "request[0].")
+    @pytest.mark.parametrize("name", [*NEW][:5])
+    def test_missing(self, name: str) -> None:
+        left = {key: value for key, value in NEW.items() if key != name}
+        with pytest.raises(TypeError, match=f"^{name} is missing"):
+            checked_order(CREATE, left)
+        with pytest.raises(ValueError, match=f"^{name} is missing"):
+            placed(**{name: None})
 
 
-@pytest.mark.parametrize("name", ["order_link_id", "reduce_only", "time_in_force"])
-def test_names_in_python_spelling_are_not_passed_over_in_silence(name: str) -> None:
-    with pytest.raises(TypeError, match=f"request\\[1\\].{name} is not a field of the venue"):
-        order_fields({"symbol": "BTCUSDT", name: "x"}, "request[1].")
+class TestExtra:
+    def test_it_goes_out_unchecked(self) -> None:
+        more = {"newText": "", "newFlag": True, "newList": [1], "newNull": None, "timeInForce": "NEW", "newDecimal": D("1E-9")}
+        order = checked_order(CREATE, NEW, more)
+        assert order == {**NEW, **more, "newDecimal": "0.000000001"}
+
+    def test_a_new_way_to_say_the_price(self) -> None:
+        left = {key: value for key, value in NEW.items() if key != "price"}
+        assert checked_order(CREATE, left, {"priceFrom": "moon"})["priceFrom"] == "moon"
+
+    @pytest.mark.parametrize("more, error, match", [
+        ([1], TypeError, "^extra must be a dict"), ({5: 1}, TypeError, "^extra: field names must be str"),
+        ({"price": "1"}, TypeError, "^price is given twice"), ({"a": object()}, TypeError, r"^extra\.a cannot be written"),
+        ({"a": [D(1)]}, TypeError, r"^extra\.a cannot"), ({"a": D("NaN")}, ValueError, r"^extra\.a must be a finite"),
+    ])
+    def test_wrong_ones(self, more: Any, error: Any, match: str) -> None:
+        with pytest.raises(error, match=match):
+            checked_order(CREATE, NEW, more)
+
+
+MARKET: Dict[str, Any] = {"orderType": "Market", "price": None}
+PERCENT = {**MARKET, "slippageToleranceType": "Percent"}
+TICKS = {**MARKET, "slippageToleranceType": "TickSize"}
+
+
+class TestCombinations:
+    @pytest.mark.parametrize("fields, match", [
+        ({"price": None}, "price is missing: a limit order"),
+        ({"triggerDirection": 1}, "triggerDirection needs triggerPrice"),
+        ({"triggerBy": "LastPrice"}, "triggerBy needs triggerPrice"),
+        ({"triggerPrice": 1}, "triggerDirection is missing"),
+        ({"category": "inverse", "triggerPrice": 1}, "triggerDirection is missing"),
+        ({"category": "inverse", "positionIdx": 2}, "positionIdx is not for category inverse"),
+        ({"category": "spot", "triggerPrice": 1}, "triggerPrice needs orderFilter"),
+        ({"category": "spot", "triggerPrice": 1, "orderFilter": "Order"}, "triggerPrice needs orderFilter"),
+        ({"category": "spot", "orderFilter": "tpslOrder"}, "triggerPrice is missing: orderFilter tpslOrder"),
+        ({"category": "spot", **MARKET, "stopLoss": 1}, "stopLoss is for limit orders only"),
+        ({"category": "spot", "tpOrderType": "Limit", "takeProfit": 1}, "tpLimitPrice is missing"),
+        ({"reduceOnly": True, "takeProfit": 1}, "takeProfit cannot go with reduceOnly"),
+        ({"category": "option", "reduceOnly": True, "stopLoss": 1}, "stopLoss cannot go with reduceOnly"),
+        ({"tpOrderType": "Limit", "tpLimitPrice": 1}, "tpslMode must be Partial for tpOrderType"),
+        ({"slOrderType": "Limit", "slLimitPrice": 1, "tpslMode": "Full"}, "tpslMode must be Partial for slOrderType"),
+        ({"slOrderType": "Limit", "tpslMode": "Partial"}, "slLimitPrice is missing"),
+        ({"tpLimitPrice": 1, "tpslMode": "Partial"}, "tpOrderType must be Limit"),
+        ({**MARKET, "timeInForce": "PostOnly"}, "timeInForce PostOnly is not for market orders"),
+        ({**MARKET, "timeInForce": "RPI"}, "timeInForce RPI is not for market orders"),
+        ({"qty": 0, "reduceOnly": True}, "qty must be above 0"),
+        ({**MARKET, "slippageTolerance": 1}, "slippageToleranceType is missing"),
+        (TICKS, "slippageTolerance is missing"),
+        ({"slippageToleranceType": "Percent", "slippageTolerance": 1}, "slippageTolerance is for market orders"),
+        ({**PERCENT, "slippageTolerance": 1, "triggerPrice": 1, "triggerDirection": 1}, "slippageTolerance cannot go with"),
+        ({**PERCENT, "slippageTolerance": "0.001"}, "slippageTolerance must be 0.01 to 10"),
+        ({**PERCENT, "slippageTolerance": 11}, "slippageTolerance must be 0.01 to 10"),
+        ({**TICKS, "slippageTolerance": "1.5"}, "slippageTolerance must be a whole number"),
+        ({**TICKS, "slippageTolerance": 10_001}, "slippageTolerance must be a whole number"),
+    ])
+    def test_ruled_out(self, fields: Dict[str, Any], match: str) -> None:
+        with pytest.raises(ValueError, match=f"^{match}"):
+            placed(**fields)
+
+    @pytest.mark.parametrize("fields", [
+        {**MARKET}, {**MARKET, "timeInForce": "GTC"}, {"category": "option", "price": None, "orderIv": 0.5},
+        {"price": None, "bboSideType": "Queue", "bboLevel": "1"}, {"qty": "0", "reduceOnly": True, "closeOnTrigger": True},
+        {"triggerPrice": 1, "triggerDirection": 1, "triggerBy": "MarkPrice", "positionIdx": 1, "reduceOnly": True},
+        {"category": "spot", "triggerPrice": 1, "orderFilter": "StopOrder"},
+        {"category": "spot", "takeProfit": 1, "tpOrderType": "Limit", "tpLimitPrice": 1},
+        {"takeProfit": 1, "tpslMode": "Partial", "tpOrderType": "Limit", "tpLimitPrice": 1, "stopLoss": 1},
+        {"takeProfit": 1, "stopLoss": 2, "tpslMode": "Full", "reduceOnly": False},
+        {**PERCENT, "slippageTolerance": "0.01"}, {**PERCENT, "slippageTolerance": "10.00"},
+        {**TICKS, "slippageTolerance": 10_000},
+    ])
+    def test_allowed(self, fields: Dict[str, Any]) -> None:
+        assert placed(**fields)["symbol"] == "AUSDT"
+
+
+class TestExistingOrders:
+    def test_each_field_of_an_amendment(self) -> None:
+        fields = {
+            "qty": 1, "price": 2, "triggerPrice": 3, "triggerBy": "MarkPrice", "takeProfit": 0, "stopLoss": 0,
+            "tpTriggerBy": "LastPrice", "slTriggerBy": "IndexPrice", "tpslMode": "Full", "tpLimitPrice": 4, "slLimitPrice": 5,
+        }
+        texts = {name: str(value) if isinstance(value, int) else value for name, value in fields.items()}
+        assert checked_order(AMEND, {**OLD, **fields}) == {**OLD, **texts}
+        assert checked_order(AMEND, {**OLD, "category": "option", "orderIv": 1})["orderIv"] == "1"
+        assert {*AMEND.table} == {*OLD, *fields, "orderLinkId", "orderIv"}
+
+    @pytest.mark.parametrize("operation, change, error, match", [
+        (AMEND, {}, ValueError, "qty, price or something else to change is missing"),
+        (AMEND, {"qty": 1, "orderId": None}, ValueError, "orderId is missing"),
+        (AMEND, {"side": "Buy"}, TypeError, "side is not a field of the venue's order.amend: the nearest is"),
+        (AMEND, {"reduceOnly": True}, TypeError, "reduceOnly is not a field"),
+        (AMEND, {"orderIv": 1}, ValueError, "orderIv is not for category linear"),
+        (CANCEL, {"orderId": None}, ValueError, "orderId is missing"),
+        (CANCEL, {"qty": 1}, TypeError, "qty is not a field of the venue's order.cancel"),
+        (CANCEL, {"orderFilter": "tpslOrder"}, ValueError, "orderFilter is not for category linear, only for spot"),
+        (CANCEL, {"symbol": "ausdt"}, ValueError, "symbol must be in upper case"),
+    ])
+    def test_wrong_ones(self, operation: Operation, change: Dict[str, Any], error: Any, match: str) -> None:
+        with pytest.raises(error, match=f"^{match}"):
+            checked_order(operation, {**OLD, **change})
+
+    def test_a_conditional_one_on_spot(self) -> None:
+        spot = {**OLD, "category": "spot", "orderFilter": "tpslOrder"}
+        assert checked_order(CANCEL, spot) == spot
+
+    @pytest.mark.parametrize("operation, name", [
+        *((CREATE_BATCH, name) for name in CREATE_BATCH.without), (AMEND_BATCH, "category"), (CANCEL_BATCH, "category"),
+        (CANCEL_BATCH, "orderFilter"),
+    ])
+    def test_what_batches_have_not(self, operation: Operation, name: str) -> None:
+        with pytest.raises(TypeError, match=rf"^request\[0\]\.{name} is not a field of the venue's {operation.name}: "):
+            checked_order(operation, {name: "1"}, None, "request[0].", "linear")
+
+    @pytest.mark.parametrize("text", ["by-the-app.1", "x" * 40])
+    def test_ids_that_others_gave_are_passed_on(self, text: str) -> None:
+        assert checked_order(CANCEL, {**OLD, "orderLinkId": text})["orderLinkId"] == text

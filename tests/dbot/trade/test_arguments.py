@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbxsdk.arguments import check_credential, check_flag, check_text, check_word
+from dbxsdk.arguments import check_credential, check_flag, check_text, check_word, spelled_out
 from dbxsdk.dbot.trade import arguments as a
 
 
@@ -133,7 +133,7 @@ def test_bad_params(given: Any, extra: Any, error: Any, message: str) -> None:
 
 
 def test_each_field_is_shown_in_place_of_the_rest() -> None:
-    @a.spelled_out(Wallet)
+    @spelled_out(Wallet)
     def create(self: Any, id: str, *, extra: Any = None, timeout: Optional[float] = None, **fields: Any) -> int:
         return 1
 

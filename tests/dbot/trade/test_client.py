@@ -149,11 +149,21 @@ METHODS: List[Tuple[str, Tuple[Any, ...], Dict[str, Any], str, Any]] = [
      {**PAGE, "sourceId": "f", "state": "expired"}),
     ("list_migrate_orders", ("swap_order",), {"chain": "solana"}, "listMigrateOrders",
      {**PAGE, "source": "swap_order", "chain": "solana"}),
+    ("list_migrate_orders", ("manual",), {}, "listMigrateOrders", {**PAGE, "source": "manual"}),
+    ("delete_migrate_orders", (["m"],), {}, "deleteMigrateOrders", {"ids": ["m"]}),
+    ("list_pnl_orders_from_swap_order", (), {"source_id": "o", "token": "T", "state": "done", "chain": "c", "page": 1, "size": 5},
+     "listPnlOrdersFromSwapOrder", {"page": 1, "size": 5, "sourceId": "o", "token": "T", "state": "done", "chain": "c"}),
+    ("list_snipe_orders", (), {"state": "init", "chain": "c"}, "listSnipeOrders", {**PAGE, "state": "init", "chain": "c"}),
+    ("list_dev_orders", ("manual",), {"state": "init", "page": None}, "listDevOrders",
+     {**PAGE, "source": "manual", "state": "init"}),
+    ("delete_dev_order", ("d",), {}, "deleteDevOrder", {"id": "d"}),
     ("create_snipe_order", (), {**SNIPE, "buy_settings": {"buyAmountUI": 0.1, "customFeeAndTip": False}}, "createSnipeOrder",
      {**SNIPE_SENT, "buySettings": {"buyAmountUI": "0.1", "customFeeAndTip": False}}),
     ("delete_snipe_order", ("s",), {}, "deleteSnipeOrder", {"id": "s"}),
     ("delete_snipe_orders", (["s"],), {}, "deleteSnipeOrders", {"ids": ["s"]}),
     ("create_dev_order", (), {**DEV, **EXECUTION}, "createDevOrder", {**DEV_SENT, **EXECUTION_SENT}),
+    ("create_dev_order", (), {"pair": "P", "wallet_id": "w", "amount_or_percent": "0.5", "expire_delta": 1000}, "createDevOrder",
+     {"pair": "P", "walletId": "w", "amountOrPercent": Decimal("0.5"), "expireDelta": 1000}),
     ("batch_update_dev_order", (["d"], True), {}, "batchUpdateDevOrder", {"ids": ["d"], "enabled": True}),
 ]
 
@@ -177,7 +187,7 @@ def _types(value: Any) -> Any:
 def test_every_documented_method_has_its_own() -> None:
     own = {name for name, _ in inspect.getmembers(DBotTradeClient, inspect.isfunction) if name in vars(DBotTradeClient)}
     assert {name for name, *_ in METHODS} == {name for name in own if not name.startswith("_")}
-    assert len({method for *_, method, _ in METHODS}) == 24
+    assert len({method for *_, method, _ in METHODS}) == 29
     for name in own:
         assert name.startswith("_") or "Source: docs.dbotx.com" in (inspect.getdoc(getattr(DBotTradeClient, name)) or "")
 
@@ -236,7 +246,13 @@ def test_dangerous_methods_say_so_in_their_first_line(name: str, words: str) -> 
     ("create_swap_order", (), {**SWAP, "extra": {"newField": {1}}}, TypeError, "params.newField must be a JSON value"),
     ("create_swap_order", (), {"chain": "c", "pair": "P", "type": "buy"}, TypeError, "missing argument wallet_id and amount"),
     ("create_swap_order", (), {**SWAP, "type": "sell", "amount_or_percent": 50}, ValueError, "must be a fraction up to 1"),
-    ("create_dev_order", (), {**DEV, "amount_or_percent": 50}, ValueError, "must be a fraction up to 1 to sell"),
+    ("create_dev_order", (), {**DEV, "amount_or_percent": 50}, ValueError, "amount_or_percent must be 0 to 1, not 50"),
+    ("create_dev_order", (), {**DEV, "trade_type": "buy"}, ValueError, "trade_type must be one of sell"),
+    ("list_dev_orders", ("limit_order",), {}, ValueError, "source must be one of swap_order, follow_order, manual"),
+    ("list_pnl_orders_from_swap_order", (), {"sort": 1}, TypeError, "unexpected argument sort"),
+    ("list_snipe_orders", (), {"size": 0}, ValueError, "size must be 1 to 20"),
+    ("delete_dev_order", ([],), {}, TypeError, "id must be a str"),
+    ("delete_migrate_orders", ("m",), {}, TypeError, "ids must be a list"),
     ("list_limit_orders", (), {"tokens": "T"}, TypeError, "unexpected argument tokens: the nearest is token$"),
     ("create_swap_orders_multi_wallet", (), {**{k: v for k, v in SWAP.items() if k != "wallet_id"}, "wallet_id_list": ["w"] * 6},
      ValueError, "wallet_id_list must have 1 to 5, not 6"),
@@ -282,7 +298,11 @@ def test_every_method_works(venue: DBotVenue, client: DBotTradeClient) -> None:
     assert set(orders) == {first, *several} and {order.state for order in orders.values()} == {"done"}
     assert orders[first].tx_price_usd is not None and orders[first].swap_hash
     assert [order["sourceId"] for order in client.list_trailing_stop_orders("swap_order", source_id=first)] == [first]
-    assert [order["sourceId"] for order in client.list_migrate_orders("swap_order")] == [first]
+    (opening,) = client.list_migrate_orders("swap_order")
+    assert opening["sourceId"] == first and client.delete_migrate_orders([opening["id"]]) is None
+    assert client.list_migrate_orders("swap_order") == []
+    (stop,) = client.list_pnl_orders_from_swap_order(source_id=first, state="init")
+    assert client.update_limit_order(stop["id"], trigger_price_usd="0.000001") is None  # such tasks are limit orders
     assert client.delete_all_trailing_stop_orders("swap_order") is None
     assert client.list_trailing_stop_orders("swap_order") == []
 
@@ -323,12 +343,14 @@ def test_every_method_works(venue: DBotVenue, client: DBotTradeClient) -> None:
         )["id"]
         for _ in range(3)
     ]
+    assert [order["id"] for order in client.list_snipe_orders(state="init")] == snipes
     client.delete_snipe_order(snipes[0])
     client.delete_snipe_orders(snipes[1:])
     assert venue.tasks("snipe") == {}
     dev = client.create_dev_order(**{**DEV, "wallet_id": wallet})["id"]
     client.batch_update_dev_order([dev], False)
-    assert venue.tasks("dev")[dev]["enabled"] is False
+    assert [(order["id"], order["enabled"]) for order in client.list_dev_orders("manual")] == [(dev, False)]
+    assert client.delete_dev_order(dev) is None and venue.tasks("dev") == {}
 
     methods = {frame.document["method"] for frame in venue.requests}
     assert methods == {method for *_, method, _ in METHODS}
@@ -600,7 +622,6 @@ def test_a_venue_that_went_silent_is_noticed(venue: DBotVenue) -> None:
 @pytest.mark.parametrize("method, fields", [
     ("create_swap_order", {"wallet_id": "w", "type": "sell"}),
     ("create_swap_orders_multi_wallet", {"wallet_id_list": ["w"], "type": "sell"}),
-    ("create_dev_order", {"wallet_id": "w", "trade_type": "sell", "pair_type": "p", "min_dev_sell_percent": 0.5}),
 ])
 def test_fifty_is_not_the_half_of_a_holding(method: str, fields: Dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="amount_or_percent must be a fraction up to 1 to sell"):

@@ -302,10 +302,16 @@ def test_what_cannot_be_told_goes_to_all_takers_and_to_those_of_unknown_types(pr
 
 
 def test_an_unknown_type_of_the_same_pattern_is_told(protocol: DBotTradeProtocol) -> None:
-    wanting(protocol, "tradeResults.snipe_buy_success", "tradeResults.other")
-    assert topics_of(receive(protocol, result(source="snipe_order"))) == [
-        ("tradeResults.snipe_buy_success", "snipe_buy_success")
+    wanting(protocol, "tradeResults.bridge_buy_success", "tradeResults.other")
+    assert topics_of(receive(protocol, result(source="bridge_order"))) == [
+        ("tradeResults.bridge_buy_success", "bridge_buy_success")
     ]
+
+
+def test_what_a_sniper_traded_goes_to_takers_of_fast_trades_too(protocol: DBotTradeProtocol) -> None:
+    wanting(protocol, "tradeResults.swap_buy_success", "tradeResults.swap_sell_success", "tradeResults.snipe_buy_success")
+    topics = ["tradeResults.swap_buy_success", "tradeResults.snipe_buy_success"]
+    assert topics_of(receive(protocol, result(source="snipe_order"))) == [(topic, "") for topic in topics]
 
 
 # -- whatever arrives ------------------------------------------------------------------------------

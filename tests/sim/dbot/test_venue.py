@@ -133,6 +133,7 @@ def test_exits_of_a_fast_trade(venue: DBotVenue, client: Peer) -> None:
         "stopLossPercent": 0.99,
         "trailingStopGroup": [{"pricePercent": 0, "amountPercent": 1, "activePricePercent": 0}],
         "migrateSellPercent": 1,
+        "devSellPercent": 1,
     }
     order_id = res(client, "createSwapOrder", **swap(venue, **exits))["id"]
     venue.step(40)
@@ -144,7 +145,12 @@ def test_exits_of_a_fast_trade(venue: DBotVenue, client: Peer) -> None:
     assert [order["state"] for order in venue.tasks("limit").values()].count("init") == 2
     assert res(client, "listLimitOrders") == []  # exits are not listed among them
     assert [order["state"] for order in res(client, "listTrailingStopOrders", source="swap_order")] == ["done"]
-    assert [order["sourceId"] for order in res(client, "listMigrateOrders", source="swap_order")] == [order_id]
+    for method in ("listMigrateOrders", "listDevOrders"):
+        assert [order["sourceId"] for order in res(client, method, source="swap_order")] == [order_id]
+    listed = res(client, "listPnlOrdersFromSwapOrder", sourceId=order_id, state="init")
+    assert [order["triggerDirection"] for order in listed] == ["up", "down"]
+    (opening,) = venue.tasks("migrate")
+    assert ask(client, "deleteMigrateOrders", ids=[opening]) == {"err": False} and venue.tasks("migrate") == {}
     client.send({"id": 0, "method": "deleteAllLimitOrders"})
     assert client.receive() == {"method": "rpcResponse", "id": 0, "result": {"err": False}}
     assert venue.tasks("limit") == {}
@@ -216,13 +222,36 @@ def test_snipers_and_developers(venue: DBotVenue, client: Peer) -> None:
     params = {"enabled": True, "chain": "solana", "token": "T", "walletId": venue.wallet_ids[0], "buySettings": {}}
     ids = [res(client, "createSnipeOrder", **params, expireDelta=life)["id"] for life in (100, 10**6, 10**6)]
     venue.step(2)
-    assert [order["state"] for order in venue.tasks("snipe").values()] == ["expired", "init", "init"]
+    assert [order["buyState"] for order in venue.tasks("snipe").values()] == ["expired", "init", "init"]
+    assert [order["id"] for order in res(client, "listSnipeOrders", state="init", size=1)] == ids[1:2]
     assert ask(client, "deleteSnipeOrder", id=ids[0]) == {"err": False}
     assert ask(client, "deleteSnipeOrders", ids=ids[1:]) == {"err": False}
     assert venue.tasks("snipe") == {}
     dev = res(client, "createDevOrder", walletId=venue.wallet_ids[0], minDevSellPercent=0.5)["id"]
+    assert [order["id"] for order in res(client, "listDevOrders", source="manual", state="init")] == [dev]
+    assert res(client, "listDevOrders", source="swap_order") == []
     assert ask(client, "batchUpdateDevOrder", ids=[dev], enabled=False) == {"err": False}
     assert venue.tasks("dev")[dev]["enabled"] is False
+    assert ask(client, "deleteDevOrder", id=dev) == {"err": False} and venue.tasks("dev") == {}
+
+
+@pytest.mark.parametrize("slippage, state, error", [(0.1, "done", ""), (0, "fail", "E_OTHERS")])
+def test_a_sniper_buys_what_the_market_has(venue: DBotVenue, client: Peer, slippage: float, state: str, error: str) -> None:
+    client.ask({"method": "subscribeTradeResults", "tradeTypeFilter": ["swap_buy_success", "swap_buy_fail"]})
+    buying = {"buyAmountUI": "0.1", "maxSlippage": slippage}
+    params = {"chain": "solana", "token": venue.pairs[0].token, "walletId": venue.wallet_ids[0], "buySettings": buying}
+    order_id = res(client, "createSnipeOrder", **params, expireDelta=10**6)["id"]
+    venue.step(2)
+    (result,) = [document["result"] for document in mark(client)]
+    assert (result["id"], result["source"], result["state"]) == (f"{order_id}_buy", "snipe_order", state)
+    (row,) = res(client, "listSnipeOrders", state=state)
+    assert (row["id"], row["buyState"], row["buyErrorCode"]) == (order_id, state, error) and "state" not in row
+
+
+def test_both_addresses_of_the_trade_socket_are_served(venue: DBotVenue) -> None:
+    for address in (venue.url("/trade/ws/"), venue.url("/trade/ws"), venue.url("/trade/ws") + " "):  # as the pages print them
+        with venue.client("trade", url=address) as client:
+            assert client.list_follow_orders() == []
 
 
 @pytest.mark.parametrize("method, params", [
@@ -249,6 +278,11 @@ def test_snipers_and_developers(venue: DBotVenue, client: Peer) -> None:
     ("listTrailingStopOrders", {}),
     ("deleteAllTrailingStopOrders", {"source": "limit_order"}),
     ("listMigrateOrders", {"source": "x"}),
+    ("listDevOrders", {}),
+    ("listPnlOrdersFromSwapOrder", {"size": 21}),
+    ("deleteDevOrder", {"id": "nobody's"}),
+    ("deleteMigrateOrders", {"ids": ["nobody's"]}),
+    ("createSnipeOrder", {"walletId": "local-wallet-1", "buySettings": {"buyAmountUI": "nan"}}),
     ("createSnipeOrder", {"walletId": "local-wallet-1", "buySettings": {}, "expireDelta": 432_000_001}),
     ("createSnipeOrder", {"walletId": "local-wallet-1"}),
     ("deleteSnipeOrder", {"id": "nobody's"}),
