@@ -10,9 +10,9 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import Any, Callable, Iterable, Optional, Sequence, TypeVar, Union, get_type_hints
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 from dbxsdk.credentials import hidden
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 MAX_SECONDS = 30_000_000
 

@@ -11,17 +11,7 @@ from dbxsdk.dbot import models
 from dbxsdk.dbot.trade.arguments import choice, identifiers, params
 from dbxsdk.dbot.trade.protocol import DBotTradeProtocol
 from dbxsdk.dbot.trade.task_fields import (
-    Dev,
-    ExitPage,
-    Follow,
-    FollowPage,
-    Limit,
-    LimitEdit,
-    LimitPage,
-    MultiWalletSwap,
-    Snipe,
-    StatePage,
-    Swap,
+    Dev, ExitPage, Follow, FollowPage, Limit, LimitEdit, LimitPage, MultiWalletSwap, Snipe, StatePage, Swap,
 )
 from dbxsdk.errors import ProtocolError
 from dbxsdk.options import Options
