@@ -242,7 +242,8 @@ def test_through_a_proxy(doctor, monkeypatch):
 
 
 def test_the_password_of_a_proxy_need_not_stand_in_the_list_of_processes(doctor, monkeypatch):
-    with DigiFinexVenue(hosts=["venue.invalid"]) as venue, Server(proxy(port_of(venue), [], credentials=f"me:{HUSH}@")) as between:
+    venue = DigiFinexVenue(hosts=["venue.invalid"])
+    with venue, Server(proxy(port_of(venue), [], credentials=f"me:{HUSH}@")) as between:
         arguments = ("digifinex", "--url", "ws://venue.invalid/ws/v1/", "--proxy")
         monkeypatch.setenv("DBXSDK_PROXY_PASSWORD", f"{HUSH}@")
         found = doctor(*arguments, f"http://me@127.0.0.1:{between.port}")
