@@ -45,6 +45,7 @@ class Link:
         self._peer = peer
         self.number = number
         self._writing = threading.Lock()  # one frame at a time
+        self.is_cut = False
 
     def send(self, *documents: Document) -> None:
         """Sends text frames, as short as venues write them, in one piece, so that the client reads them at once."""
@@ -62,6 +63,7 @@ class Link:
 
     def cut(self) -> None:
         """Ends the connection, without a word."""
+        self.is_cut = True
         with contextlib.suppress(OSError):
             # Not SSLSocket.shutdown, which would drop the TLS layer under a reader.
             socket.socket.shutdown(self._peer.raw, socket.SHUT_RDWR)
@@ -98,9 +100,12 @@ class ScriptedVenue(Server):
     # -- for tests -----------------------------------------------------------------------------------------------------
 
     def link(self, number: int = -1) -> Link:
-        """The connection of that number (1 is the first) once it is there; the newest one without."""
-        eventually(lambda: len(self.links) >= max(number, 1))
-        return self.links[number if number < 0 else number - 1]
+        """The connection of that number (1 is the first) once it is there; without, the newest one that was not cut."""
+        if number > 0:
+            eventually(lambda: len(self.links) >= number)
+            return self.links[number - 1]
+        newest: Link = eventually(lambda: self.links and not self.links[-1].is_cut and self.links[-1])
+        return newest
 
     def asked(self, *names: str) -> List[Document]:
         """The requests of these names, oldest first."""
