@@ -104,14 +104,14 @@ class _LazyField:
         if instance is None:
             return self
         values = instance.__dict__
-        if _DOCUMENT not in values:  # made by the constructor, which is still running
+        document = values.get(_DOCUMENT)
+        if document is None:  # made by the constructor, which is still running
             raise AttributeError(self._field)
-        document = values[_DOCUMENT]
         if type(document) is dict:
             value, convert = document.get(self._name), self._convert
         else:  # of a type that was made from this model's fields: see ``schema``
             value, convert = getattr(document, self._field), self._typed
-        if value is None or (value == "" and self._convert is not text):
+        if not value and (value is None or (value == "" and self._convert is not text)):
             value = self._default
             if value is attrs.NOTHING:  # it was there before: the document was changed
                 raise UnreadableField(f"{self._model}: the field {self._name!r} is missing", model=instance)

@@ -72,6 +72,7 @@ def get(
     with importing():
         import requests
         import requests.adapters
+        from urllib3.exceptions import HTTPError  # some of which requests lets through
 
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -101,7 +102,7 @@ def get(
                 proxies={"http": proxy, "https": proxy}, allow_redirects=False
             ) as answer:
                 content = _body(answer, host, limit)
-        except (requests.exceptions.RequestException, ConnectError, OSError, ValueError) as error:
+        except (requests.exceptions.RequestException, HTTPError, ConnectError, OSError, ValueError) as error:
             if limit.passed:
                 reason = _ENDLESS
             elif isinstance(error, ConnectError):

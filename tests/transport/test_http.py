@@ -135,6 +135,17 @@ def test_a_body_that_is_cut_off_is_no_answer(answer: str) -> None:
         http.get(f"http://127.0.0.1:{server.port}/", Options(), timeout=5.0)
 
 
+def test_two_lengths_are_no_answer() -> None:
+    """Nor an error of urllib3's own, which requests lets through before urllib3 2.0."""
+
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        peer.raw.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}")
+
+    with Server(script) as server, pytest.raises(ConnectError):
+        http.get(f"http://127.0.0.1:{server.port}/", Options(), timeout=5.0)
+
+
 @pytest.mark.parametrize("mode", [ssl.CERT_REQUIRED, ssl.CERT_NONE])
 def test_a_users_context_stays_as_it_is(mode: ssl.VerifyMode, server_context: ssl.SSLContext, authority: Any) -> None:
     """The bundle of requests once was loaded into it, and then its user trusted a hundred authorities more."""
