@@ -12,7 +12,7 @@ from rich.text import Text
 Level = Tuple[Decimal, Decimal]
 
 BAR = 10
-WIDTH = 36
+WIDTH = 38
 """Columns that a ladder takes, unless its numbers are longer than most."""
 
 
@@ -20,7 +20,7 @@ def ladder(title: str, bids: Sequence[Level], asks: Sequence[Level], levels: int
     """Return the best ``levels`` of both sides (best first). A book that is ``stale`` says why and is dimmed."""
     bids, asks = bids[:levels], asks[:levels]
     largest = max((size for _, size in (*bids, *asks)), default=Decimal(0))
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold cyan")
+    table = Table(min_width=WIDTH, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold cyan")
     table.title = Text(f"{title} STALE: {stale}", style="bold red") if stale else Text(title, style="bold")
     table.add_column("size", justify="right", no_wrap=True, min_width=10)
     table.add_column("price", justify="right", no_wrap=True, min_width=10)
