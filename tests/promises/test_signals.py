@@ -11,6 +11,8 @@ import subprocess
 import sys
 from typing import Any, Dict
 
+import pytest
+
 from tests.promises.venues import ScriptedVenue, bybit_yes
 
 ROOT = pathlib.Path(__file__).parents[2]
