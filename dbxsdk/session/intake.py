@@ -268,7 +268,11 @@ class Intake:
             self._frame_readers.clear()
             self._seen.clear()
         self._seen[topic.name] = topic
-        read_frame = self._protocol.frame_reader(topic.name)
+        try:
+            read_frame = self._protocol.frame_reader(topic.name)
+        except Exception as error:  # an old msgspec, say: it is a shorter way, and no more
+            self._log.info("%s has no typed reader: %r", topic.name, error)
+            return
         if read_frame is not None:
             self._frame_readers[topic.name.encode()] = topic, read_frame
 

@@ -183,7 +183,9 @@ class Connection:
                 if frames.stop is None:
                     data = read()
                     if not data:
-                        self._end("the peer closed the connection without a close frame")
+                        why = wire.broken_by  # of which its writer may not have come to tell
+                        peer = "the peer closed the connection without a close frame"
+                        self._end(peer if why is None else f"a frame could not be sent: {why}")
                         return
                 elif self._handle(frames.stop, wire):
                     data = b""

@@ -67,6 +67,8 @@ class Wire:
         """The data offered last, while part of it is in the rest; still so if that part could not leave."""
         self._stuck_since: Optional[float] = None
         self._refusal = ""
+        self.broken_by: Optional[str] = None
+        """Why something that was being sent ended the stream."""
         """Why nothing more is taken."""
         self._broken = False
         self.deadline: Optional[float] = None
@@ -300,7 +302,7 @@ class Wire:
 
     def _break(self, reason: str) -> SendFailed:
         """End the stream, whose next bytes will never come. Return the error to raise."""
-        self._refusal, self._broken = reason, True
+        self._refusal, self._broken, self.broken_by = reason, True, reason
         self._shut()
         self.rest = []
         return SendFailed(reason)
