@@ -182,7 +182,7 @@ def test_no_method_of_any_replayed_client_reaches_the_network(recorded: Recorded
                         if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
                     }
                     if "timeout" in {each.name for each in parameters}:
-                        wanted["timeout"] = 0.01
+                        wanted["timeout"] = 1.0
                     try:
                         method(**wanted)
                     except dbxsdk.ConnectError as error:
