@@ -70,14 +70,17 @@ class Intake:
         for payload, binary in messages:
             if frame_readers and not binary:
                 # The typed way: one decoder for the whole frame.
-                topic_reader = frame_readers.get(payload[begin:payload.find(b'"', begin)])
-                if topic_reader is not None and topic_reader[0].typed:
+                found = frame_readers.get(payload[begin:payload.find(b'"', begin)])
+                # Looked at once: another thread may change it meanwhile, and the update would be nobody's.
+                takers = () if found is None else found[0].typed
+                if found is not None and takers:
+                    wanted, read_frame = found
                     try:
-                        update = topic_reader[1](payload, received_ns)
+                        update = read_frame(payload, received_ns)
                     except Exception:  # noqa: S110 - the long way has the last word
                         pass
                     else:
-                        take(topic_reader[0].typed, topic_reader[0].name, update, len(payload))
+                        take(takers, wanted.name, update, len(payload))
                         continue
             # The short way, for topics of which nobody wants more than the document. Everything else takes the other.
             if short and not binary:

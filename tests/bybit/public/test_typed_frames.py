@@ -20,7 +20,7 @@ from dbxsdk.events import BadFrame
 from dbxsdk.models import Update
 from tests.bybit.public import test_models as documents
 from tests.promises.venues import ScriptedVenue, bybit_yes, listening
-from tests.waiting import Recorder, eventually
+from tests.waiting import Background, Recorder, eventually
 
 if schema.msgspec is None:
     pytest.skip("msgspec (of the extra test) is not installed, or DBXSDK_JSON=stdlib is set", allow_module_level=True)
@@ -197,3 +197,24 @@ def test_a_client_takes_the_typed_way_and_reports_what_cannot_be_read(monkeypatc
         raw.unsubscribe()
         venue.link().send(trade("4.5", 24))
         assert first.wait(25)[24].data[0].price == second.wait(25)[24].data[0].price == Decimal("4.5")
+
+
+def test_an_update_in_hand_is_delivered_whatever_is_subscribed_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    make, typed, raw = BybitPublicProtocol.frame_reader, Recorder(), Recorder()
+    with ScriptedVenue(bybit_yes) as venue, venue.bybit() as client:
+
+        def frame_reader(protocol: BybitPublicProtocol, topic: str) -> Any:
+            read: Any = make(protocol, topic)
+
+            def read_frame(payload: bytes, received_ns: int) -> Any:
+                # Another thread: the topic is not one of models alone from now on.
+                Background(lambda: client.subscribe("publicTrade", "ABCUSDT", callback=raw, raw=True)).result()
+                return read(payload, received_ns)
+
+            return read_frame
+
+        monkeypatch.setattr(BybitPublicProtocol, "frame_reader", frame_reader)
+        client.subscribe("publicTrade", "ABCUSDT", callback=typed)
+        venue.link().send(*(trade("1.5", number) for number in range(4)))
+        assert [update.data[0].sequence for update in typed.wait(4)] == [0, 1, 2, 3]
+        assert [document["ts"] for document in raw.wait(2)] == [2, 3]
