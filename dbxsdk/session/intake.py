@@ -249,6 +249,10 @@ class Intake:
         push.received_ns = received_ns
         for sink in topic.sinks:
             sink.take(push, topic.present)
+        if not topic.established:
+            if not topic.present:
+                return  # of an earlier subscription: those who want it now have not begun
+            topic.begun = True
         if served is None:
             if topic.queued:
                 self._dispatcher.take(topic.queued, push.topic, push, size)

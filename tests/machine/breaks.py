@@ -64,8 +64,8 @@ BREAKS: Tuple[Break, ...] = (
         "what is missed between an end and a new beginning of one topic is told to nobody",
         Topics,
         "_interrupt",
-        "if topic.established and topic.hole is None",
-        "if status is not Status.LEAVING and topic.established and topic.hole is None",
+        "if (topic.established or topic.begun) and topic.hole is None",
+        "if status is not Status.LEAVING and (topic.established or topic.begun) and topic.hole is None",
         seed=16,
     ),
     Break(

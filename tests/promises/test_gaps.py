@@ -27,7 +27,7 @@ from tests.promises.venues import (
     per_link,
     trade,
 )
-from tests.waiting import PATIENCE, Background, Recorder, eventually
+from tests.waiting import PATIENCE, Background, Recorder, drained, eventually
 
 BTC, ETH = "publicTrade.BTCUSDT", "publicTrade.ETHUSDT"
 HOLE = 0.4
@@ -276,3 +276,38 @@ def test_with_disconnect_the_gap_begins_before_the_dropped_update(size: int) -> 
         venue.link(2).send(trade("BTCUSDT", 100))
         seen.wait_for(dict, size + 2)
         assert updates_of(seen, "BTCUSDT") == [*range(size + 1), "gap", 100]
+
+
+def test_the_last_updates_of_an_ended_subscription_are_none_of_the_next_ones() -> None:
+    """Between them and its own beginning is a hole, and its callback has not begun."""
+
+    def answer(link: Link, document: Document) -> Any:
+        late = [trade("BTCUSDT", 1)] if document["op"] == "unsubscribe" else []
+        return [*late, bybit_yes(link, document)]
+
+    with ScriptedVenue(answer) as venue, listening(venue.bybit()) as (client, seen):
+        first = client.subscribe(BTC, callback=lambda _: None, raw=True)
+        venue.link().send(trade("BTCUSDT", 0))
+        first.unsubscribe()
+        client.subscribe(BTC, callback=seen, raw=True)
+        venue.link().send(trade("BTCUSDT", 9))
+        seen.wait_for(dict)
+        drained(client)
+        assert updates_of(seen, "BTCUSDT") == [9]
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_a_subscription_that_began_before_its_answer_has_a_gap_if_the_answer_never_comes(raw: bool) -> None:
+    def answer(link: Link, document: Document) -> Any:
+        if document["op"] != "subscribe" or link.number > 1:
+            return bybit_yes(link, document)
+        link.send(trade("BTCUSDT", 1))
+        seen.wait_for(object, 2)  # connected, and the update
+        link.cut()
+        return None
+
+    with ScriptedVenue(answer) as venue, listening(venue.bybit()) as (client, seen):
+        client.subscribe(BTC, callback=lambda update: seen(update if raw else update.raw), raw=raw)
+        venue.link(2).send(trade("BTCUSDT", 9))
+        seen.wait_for(dict, 2)
+        assert updates_of(seen, "BTCUSDT") == [1, "gap", 9]

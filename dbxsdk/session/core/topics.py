@@ -84,6 +84,7 @@ class Topic:
         "typed",
         "waiters",
         "established",
+        "begun",
         "hole",
         "resumed",
         "max_silence",
@@ -109,6 +110,8 @@ class Topic:
         """True if updates of an earlier subscription on this connection may come until the venue's word on the present one."""
         self.established = False
         """True once the venue has acknowledged it for those who want it now: it is asked for again by each connection."""
+        self.begun = False
+        """True once those who want it now got an update of it, though it is not established."""
         self.doubt: Optional[Hole] = None
         """Set while a request is under way whose answer may end it, though it is live: since when updates may be missing then."""
         self.hole: Optional[Hole] = None
@@ -171,13 +174,13 @@ class Topics:
             topic.subscriptions += (subscription,)
             if topic.max_silence is None:
                 topic.updated_at, topic.silent = now, False  # nobody has kept the time until now
-            self._update(topic)
             live = topic.status is Status.LIVE
+            topic.established = topic.established or live
+            self._update(topic)
             if subscription.sink is not None:
                 sink = subscription.sink
                 self._effects(Live(sink, topic.epoch) if live else Stale(sink, topic.epoch, "it is not subscribed", True))
             if live:
-                topic.established = True
                 waiter.decide(name, None)
             else:
                 topic.waiters.append(waiter)
@@ -192,7 +195,8 @@ class Topics:
                 continue
             topic.subscriptions = tuple(s for s in topic.subscriptions if s is not subscription)
             if not topic.subscriptions:
-                topic.hole, topic.established = None, False  # whoever wants it next has missed nothing
+                # Whoever wants it next has missed nothing.
+                topic.hole, topic.established, topic.begun = None, False, False
             self._update(topic)
             if not topic.subscriptions and topic.status in (Status.WANTED, Status.REFUSED):
                 self._forget(topic)
@@ -366,7 +370,7 @@ class Topics:
     def _interrupt(self, topic: Topic, status: Status, hole: Hole, reason: str, renewed: bool = False) -> None:
         """Updates of ``topic`` may be missing from now on."""
         self._set(topic, status)
-        if topic.established and topic.hole is None and topic.subscriptions:
+        if (topic.established or topic.begun) and topic.hole is None and topic.subscriptions:
             topic.hole, topic.resumed = topic.doubt or hole, False
             self._update(topic)
         for sink in topic.sinks:
@@ -376,6 +380,7 @@ class Topics:
         self._set(topic, Status.LIVE)
         topic.unsure, topic.doubt, topic.resumed = False, None, True
         topic.established = bool(topic.subscriptions)
+        self._update(topic)
         topic.updated_at, topic.silent = now, False
         for sink in topic.sinks:
             self._effects(Live(sink, topic.epoch))
@@ -394,7 +399,7 @@ class Topics:
         topic.sinks = tuple(each.sink for each in subscriptions if each.sink is not None)
         # The strictest limit counts.
         topic.max_silence = min((s.max_silence for s in subscriptions if s.max_silence is not None), default=None)
-        plain = topic.max_silence is None and topic.hole is None and not topic.sinks
+        plain = topic.established and topic.hole is None and topic.max_silence is None and not topic.sinks
         topic.typed = subscriptions if plain and not any(each.raw for each in subscriptions) else ()
         raw = plain and all(each.raw and each.queue is None for each in subscriptions)
         if raw and subscriptions and not self._carries_state(topic.name):

@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 import pytest
 
+from dbxsdk.protocol import Acknowledgement
 from dbxsdk.session import Subscription
 from dbxsdk.session.core.topics import Hole, Status, Topics, Waiter
 
@@ -52,6 +53,10 @@ def test_a_fork_in_the_middle_of_a_change_of_topics(steps: int, way: str) -> Non
     assert wanting in ((raw,), (raw, typed)) and topic.queued == wanting
     assert way == "add" or wanting == (raw,), "what was ended stays so"
     assert topic.max_silence == (9.0 if typed in wanting else None)
+    assert topics.raw == {}, "nobody has it now"
+    assert topics.take_unasked() == ["a"]
+    topics.filed(["a"], Hole(0.0, 0), True)
+    topics.acknowledge(Acknowledgement(("a",)), 0.0, Hole(0.0, 0))
     assert topics.raw == ({} if typed in wanting else {"a": (raw,)})
     if steps == 49:
         assert left[0] >= 0 and wanting == ((raw, typed) if way == "add" else (raw,)), "the last step is behind the change"
