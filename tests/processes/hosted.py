@@ -129,10 +129,12 @@ class Web:
         assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text[:2000]}"
         return answer.json()
 
-    def up(self, path: str = "/pid") -> None:
+    def up(self, path: str = "/pid", but: Any = None) -> None:
+        """Waits until it answers; a process other than that with the id ``but``."""
+
         def answers() -> bool:
             try:
-                return bool(self.get(path, 2.0))
+                return self.get(path, 2.0)["pid"] != but
             except requests.RequestException:
                 return False
 
