@@ -26,8 +26,8 @@ class Updates:
         self._lives = lives
         self._book_waiters = 0
         """Threads that wait for a book and must not wait for callbacks. Guarded by the session's lock."""
-        self._iterating: Dict[int, bool] = {}
-        """The threads that wait for an iterator's next update."""
+        self._iterating: Dict[int, UpdateQueue] = {}
+        """The queue at which a thread waits for an iterator's next update."""
 
     def subscribe(self, subscription: Subscription, timeout: Optional[float], renew: bool = False) -> None:
         """Return when the venue has acknowledged every topic. Raise ``SubscribeError`` for those that it refused. ``renew``:
@@ -119,7 +119,7 @@ class Updates:
             return queue.get()
         # It may be this very thread that a held reader waits for: in a callback, or with another iterator.
         own = threading.get_ident()
-        self._iterating[own] = True
+        self._iterating[own] = queue
         try:
             self._shared.dispatcher.poke()
             self._shared.connector.wake()
@@ -162,4 +162,7 @@ class Updates:
         if not self._iterating:
             return False
         consumer = queue.consumer
-        return stalled or consumer is None or not consumer.is_alive() or consumer.ident in self._iterating
+        if stalled or consumer is None or not consumer.is_alive():
+            return True
+        # One that waits at this very queue, which is full, is about to take from it.
+        return self._iterating.get(consumer.ident or 0, queue) is not queue

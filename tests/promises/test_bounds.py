@@ -129,6 +129,18 @@ def test_an_iterator_in_whose_loop_a_call_is_made_under_a_flood() -> None:
         check_that_gaps_name_all_that_is_missing(got)
 
 
+def test_an_iterator_that_only_iterates_keeps_its_connection_under_a_flood() -> None:
+    """It waits at its empty queue again and again, which is not what a reader may pass by for."""
+    burst = 3000
+    with ScriptedVenue(bybit_yes) as venue, listening(venue.bybit(queue_size=10)) as (client, seen):
+        iterator = client.messages(BTC, raw=True)
+        looping = Background(lambda: [next(iterator) for _ in range(burst)])
+        eventually(lambda: looping.waits)
+        venue.link().send(*(trade("BTCUSDT", number) for number in range(burst)))
+        assert [item if isinstance(item, Gap) else item["n"] for item in looping.result()] == list(range(burst))
+        assert not seen.of(Disconnected)
+
+
 def test_a_callback_that_waits_for_a_book_under_a_flood() -> None:
     with ScriptedVenue(bybit_yes) as venue, listening(venue.bybit(queue_size=SIZE)) as (client, seen):
         book = client.order_book("ETHUSDT", depth=1)

@@ -17,6 +17,7 @@ from tests.promises.venues import (
     Held,
     Link,
     ScriptedVenue,
+    book,
     bybit_refusing,
     bybit_yes,
     cryptomus_no,
@@ -311,3 +312,55 @@ def test_a_subscription_that_began_before_its_answer_has_a_gap_if_the_answer_nev
         venue.link(2).send(trade("BTCUSDT", 9))
         seen.wait_for(dict, 2)
         assert updates_of(seen, "BTCUSDT") == [1, "gap", 9]
+
+
+def test_the_last_updates_of_a_subscription_whose_end_is_not_answered_are_none_of_the_next_ones() -> None:
+    """The venue is asked again all the same. Nobody knows of which subscription an update is that comes before its answer."""
+    unanswered: List[Document] = []
+
+    def answer(link: Link, document: Document) -> Any:
+        if document["op"] == "unsubscribe":
+            unanswered.append(document)
+            return None
+        late = [trade("BTCUSDT", 1), *(bybit_yes(link, each) for each in unanswered)] if unanswered else []
+        return [*late, bybit_yes(link, document)]
+
+    with ScriptedVenue(answer) as venue, listening(venue.bybit()) as (client, seen):
+        first = client.subscribe(BTC, callback=lambda _: None, raw=True)
+        venue.link().send(trade("BTCUSDT", 0))
+        first.unsubscribe()
+        client.subscribe(BTC, callback=seen, raw=True, timeout=0.4)
+        venue.link().send(trade("BTCUSDT", 9))
+        seen.wait_for(dict)
+        drained(client)
+        assert unanswered
+        assert updates_of(seen, "BTCUSDT") == [9]
+
+
+def test_an_iterator_that_begins_while_its_topic_is_renewed_hears_of_the_gap() -> None:
+    """What it gets first is of the subscription that ends."""
+    renewed: List[Document] = []
+
+    def answer(link: Link, document: Document) -> Any:
+        if document["op"] == "unsubscribe":
+            renewed.append(document)  # answered when the test says so
+            return None
+        return bybit_yes(link, document)
+
+    topic = "orderbook.1.BTCUSDT"
+    with ScriptedVenue(answer) as venue, venue.bybit() as client:
+        client.subscribe(topic, callback=lambda _: None, raw=True)
+        link = venue.link()
+        mirrored = Background(client.order_book, "BTCUSDT", depth=1)
+        eventually(lambda: renewed)
+        iterator = Background(client.messages, topic, raw=True)
+        eventually(lambda: iterator.waits)
+        link.send(book("BTCUSDT", 1))
+        link.send(bybit_yes(link, renewed[0]))
+        venue.wait_asked("subscribe", 2)
+        link.send(book("BTCUSDT", 9))
+        updates = iterator.result()
+        seen = [Background(next, updates).result() for _ in range(3)]
+        assert [gap if isinstance(gap, Gap) else gap["data"]["u"] for gap in seen] == [1, seen[1], 9]
+        assert isinstance(seen[1], Gap)
+        mirrored.result()

@@ -48,7 +48,8 @@ class Subscribing(Work):
             self._renew(names, now)
         # Before the request is sent: the first update may come before the acknowledgement.
         self.topics.add(names, subscription, waiter, now)
-        holes = [topic.hole for topic in map(self.topics.get, names) if topic is not None]
+        # Holes that were there before. One before whose gap updates may still come is this subscription's, too.
+        holes = [topic.hole for topic in map(self.topics.get, names) if topic is not None and topic.resumed]
         subscription.passes = frozenset(hole.last_received_ns for hole in holes if hole is not None)
         self._time_silence(names)
         self._ask(now, deadline)

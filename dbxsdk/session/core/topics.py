@@ -314,7 +314,7 @@ class Topics:
             for each in self._topics.values():
                 # Those behind it, too, which it may have ended as well.
                 if each.name in names or (each.status is Status.ASKED and not each.present):
-                    each.unsure = each.established
+                    each.unsure = True
         for topic in map(self.get, names):
             if topic is None or topic.status is not Status.LEAVING:
                 continue
