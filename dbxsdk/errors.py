@@ -29,6 +29,7 @@ import copy
 from typing import Any, Optional, Tuple, TypeVar
 
 from dbxsdk.cleaning import clean
+from dbxsdk.credentials import redacted
 
 E = TypeVar("E", bound=BaseException)
 
@@ -122,14 +123,14 @@ class VenueError(DbxError):
 
     Attributes:
         code: the venue's code (int or str), or None if it sends none.
-        message: the venue's text, as the venue wrote it; ``str(error)`` is fit for logs and terminals.
+        message: the venue's text, as the venue wrote it but for secrets; ``str(error)`` is fit for logs and terminals.
         reply: the whole decoded reply, or None if the refusal was not a frame (HTTP).
     """
 
     def __init__(self, message: str, *, code: Any = None, reply: Any = None) -> None:
         super().__init__(message if code is None else f"{clean(message, 1500)} (code {clean(code, 100)})")
-        self.message = message
-        self.code = code
+        self.message = redacted(message)
+        self.code = redacted(code) if isinstance(code, str) else code
         self.reply = reply
 
 

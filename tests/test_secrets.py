@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.client
+import logging
 import pathlib
 import traceback
 import warnings
@@ -16,7 +17,8 @@ import dbxsdk
 from dbxsdk import CryptomusClient, DBotDataClient, DBotTradeClient, Options
 from dbxsdk.transport import connect
 from dbxsdk.transport import http as our_http
-from tests.transport.servers import Peer, Server, proxy
+from tests.promises.venues import Document, Link, ScriptedVenue, bybit_yes
+from tests.transport.servers import CLOSE, Peer, Server, frame, proxy
 
 HUSH = "hush0hush0hush0"
 OURS = str(pathlib.Path(dbxsdk.__file__).parent)
@@ -35,10 +37,10 @@ def shown(error: Any) -> Iterator[str]:
     """What a reporter of errors shows of our frames and of those below them."""
     while error is not None:
         ours = False
-        for frame, _ in traceback.walk_tb(error.__traceback__):
-            ours = ours or frame.f_code.co_filename.startswith(OURS) or "attrs generated" in frame.f_code.co_filename
+        for each, _ in traceback.walk_tb(error.__traceback__):
+            ours = ours or each.f_code.co_filename.startswith(OURS) or "attrs generated" in each.f_code.co_filename
             if ours:
-                yield from (f"{frame.f_code.co_name}: {name} = {text(value)}" for name, value in frame.f_locals.items())
+                yield from (f"{each.f_code.co_name}: {name} = {text(value)}" for name, value in each.f_locals.items())
         yield repr(error)
         error = error.__cause__ if error.__suppress_context__ or error.__cause__ else error.__context__
 
@@ -138,3 +140,63 @@ def test_a_key_that_everybody_on_the_way_can_read_is_warned_of_once(make: Any, m
         make("venue.example")
         for host in ("127.0.0.1:80", "localhost", "[::1]"):
             make(host)
+
+
+def told(client: Any, caplog: pytest.LogCaptureFixture, act: Callable[[], Any]) -> str:
+    """All that a client says of what ``act`` meets: the error, or the result; events; the log."""
+    events: List[Any] = []
+    client.on_event(events.append)
+    with caplog.at_level(logging.INFO):
+        try:
+            outcome = act()
+        except dbxsdk.DbxError as error:
+            outcome = f"{error!r} {error} {getattr(error, 'message', '')} {getattr(error, 'code', '')}"
+        finally:
+            client.close()
+    return f"{outcome!r} {events!r} {caplog.text}"
+
+
+ECHOING: List[Tuple[str, Callable[..., Any], Callable[[Any], Any]]] = [
+    ("bybit private", dbxsdk.BybitPrivateClient, lambda client: client.subscribe("order", callback=print)),
+    ("bybit trade", dbxsdk.BybitTradeClient, lambda client: client.place_batch_order("spot", [ORDER])),
+    ("digifinex", dbxsdk.DigiFinexClient, lambda client: client.subscribe("order", "X_Y", callback=print)),
+    ("dbot trade", DBotTradeClient, lambda client: client.get_swap_order("x")),
+    ("dbot data", DBotDataClient, lambda client: client.subscribe("pairInfo", "x", callback=print)),
+]
+ORDER = {"symbol": "BTCUSDT", "side": "Buy", "orderType": "Market", "qty": "1"}
+
+
+def repeat(link: Link, document: Document) -> List[Document]:
+    """Refuse a request in every form of a refusal that a venue may have, and send what nobody asked for, all of the key."""
+    word = f"{HUSH} {HUSH}2"
+    if document.get("op") == "auth":
+        return [{**bybit_yes(link, document), "retCode": 0}]
+    own = {name: document[name] for name in ("id", "method", "op") if name in document}
+    refused = {**own, "req_id": document.get("req_id", document.get("reqId")), "reqId": document.get("reqId"), "success": False,
+               "ret_msg": word, "retMsg": word, "retCode": 0 if document.get("op") == "order.create-batch" else 10001,
+               "error": {"code": HUSH, "message": word}, "message": word, "status": "ack",
+               "result": {"err": True, "res": word, "docs": word}, "data": {"list": []},
+               "retExtInfo": {"list": [{"code": 10001, "msg": word}]}}
+    return [{"topic": word, "data": []}, {"success": False, "ret_msg": word, "op": HUSH},
+            {"method": HUSH, "error": word}, refused]
+
+
+@pytest.mark.parametrize("name, make, act", [pytest.param(*each, id=each[0]) for each in ECHOING])
+def test_a_venue_that_repeats_a_key(name: str, make: Any, act: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with ScriptedVenue(repeat) as venue:
+        keys = (HUSH,) if name.startswith("dbot") else (HUSH, HUSH + "2")
+        client = make(*keys, url=venue.url)
+        words = told(client, caplog, lambda: act(client))
+    assert HUSH not in words and "***" in words
+
+
+def test_a_venue_that_repeats_a_key_in_its_close_reason_and_in_its_handshake(caplog: pytest.LogCaptureFixture) -> None:
+    with ScriptedVenue(lambda link, document: None) as venue:
+        client = DBotTradeClient(HUSH, url=venue.url, options=Options(max_reconnects=0))
+        client.open()
+        venue.link().send_bytes(frame(CLOSE, b"\x0f\xa1" + HUSH.encode()))
+        words = told(client, caplog, lambda: client.wait(5.0))
+    assert HUSH not in words and "***" in words
+    with Server(lambda peer: (peer.read(1), peer.raw.sendall(f"HTTP/1.1 {HUSH} {HUSH}\r\n{HUSH}\r\n\r\n".encode()))) as server:
+        client = DBotTradeClient(HUSH, url=f"ws://127.0.0.1:{server.port}", options=Options(max_reconnects=0))
+        assert HUSH not in told(client, caplog, client.open)

@@ -13,7 +13,7 @@ from dbxsdk.arguments import check_credential, check_seconds
 from dbxsdk.bybit.envelope import pong_time_ms
 from dbxsdk.bybit.venue_clock import NOTABLE_MS, VenueClock
 from dbxsdk.clock_skew import explained
-from dbxsdk.credentials import SecretText, hidden, redacted
+from dbxsdk.credentials import SecretText, hidden
 from dbxsdk.errors import AuthError, VenueError
 from dbxsdk.protocol import Request
 
@@ -51,10 +51,6 @@ class Credentials:
             signature = _signed(self._signer, payload)
         self._last_signature = SecretText(signature)
         return self._last_signature
-
-    def redact(self, text: str) -> str:
-        """Return ``text`` without the key, the secret and the last signature."""
-        return redacted(text, self._last_signature, self._secret or "", self.api_key)
 
 
 class Login:

@@ -41,9 +41,6 @@ class BybitProtocol(Protocol):
         # Without an id one cannot be told from another, and it does not matter: each proves life.
         return Reply(request_id(document, id_name), document, "ping", ordered=True)
 
-    def _redacted(self, text: str) -> str:
-        return text
-
 
 class AccountProtocol(BybitProtocol):
     """A socket that logs in. Logins have a time, by a clock to which each pong states the venue's."""
@@ -79,9 +76,6 @@ class AccountProtocol(BybitProtocol):
         reply = super()._pong(document, id_name)
         self._clock.pong_came(reply.key, pong_time_ms(document))
         return reply
-
-    def _redacted(self, text: str) -> str:
-        return self._credentials.redact(text)
 
 
 class TopicProtocol(BybitProtocol):
@@ -152,7 +146,7 @@ class TopicProtocol(BybitProtocol):
         elif isinstance(document.get("success"), bool):
             id_name = "req_id"
         elif document.get("type") == "error" or "ret_code" in document:
-            raise ProtocolError(f"the venue could not read a request: {self._redacted(words(document))}")
+            raise ProtocolError(f"the venue could not read a request: {words(document)}")
         else:
             raise ProtocolError("neither an update nor the reply to a request")
         op = document.get("op")
@@ -161,5 +155,5 @@ class TopicProtocol(BybitProtocol):
     def _refusal(self, request: Request, document: Dict[str, Any]) -> Optional[VenueError]:
         if is_pong(document) or document.get("success") is True or is_zero(document.get("retCode")):
             return None
-        message = self._redacted(words(document)) or "the venue refused the request and gave no reason"
+        message = words(document) or "the venue refused the request and gave no reason"
         return VenueError(message, code=code(document), reply=document)

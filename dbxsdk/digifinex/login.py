@@ -9,7 +9,7 @@ import math
 from typing import Any, Callable, Optional, Sequence, Tuple
 
 from dbxsdk.clock_skew import bounds, explained, in_words, middle
-from dbxsdk.credentials import SecretText, redacted
+from dbxsdk.credentials import SecretText
 from dbxsdk.errors import AuthError
 from dbxsdk.protocol import Request
 from dbxsdk.runtime.log import SafeLogger
@@ -51,10 +51,6 @@ class Login:
     def undecided(self) -> Optional[AuthError]:
         """Return the refusal that the connection ended with before the venue had said its time, or None."""
         return None if self._refusal is None else self._explained(self._refusal)
-
-    def redact(self, text: str) -> str:
-        """Return ``text`` without the key, the secret and the last signature."""
-        return redacted(text, self._signature, self._api_secret, self._api_key)
 
     def refused(self, error: AuthError, now_ms: int) -> Tuple[Request, ...]:
         """Return what to ask next. Raises the refusal if it is final."""

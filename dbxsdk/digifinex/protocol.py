@@ -208,7 +208,7 @@ class DigiFinexProtocol(NumberedProtocol):
                 error = f"the venue answered with the status {clean(status, 200)}"
         code, message = read_error(error)
         kind = RateLimited if code == _RATE_LIMIT else VenueError
-        return kind(message if self._login is None else self._login.redact(message), code=code, reply=document)
+        return kind(message, code=code, reply=document)
 
 
 def _symbols(topics: Sequence[str]) -> List[str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Any, Mapping
-from urllib.parse import urlsplit
+from typing import Any, Mapping, Tuple
+from urllib.parse import unquote, urlsplit
 
 import attrs
+
+from dbxsdk.credentials import hide
 
 DEFAULT_PORTS = {"ws": 80, "wss": 443}
 
@@ -20,6 +22,15 @@ class Address:
     port: int
     secure: bool
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        hide(self, self.secrets)
+
+    @property
+    def secrets(self) -> Tuple[str, ...]:
+        """What nobody may see: header values, the query and the values in it."""
+        query = urlsplit(self.url).query
+        return tuple(filter(None, (*self.headers.values(), query, unquote(query), *query.replace("=", "&").split("&")[1::2])))
 
     @property
     def endpoint(self) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Callable, List, Optional, Tuple, Union
 
 import attrs
 
+from dbxsdk.cleaning import clean
 from dbxsdk.credentials import SecretText
 from dbxsdk.errors import ConnectError, DbxError, without_frames
 from dbxsdk.options import Options
@@ -39,7 +40,7 @@ from dbxsdk.transport.frames import (
     read_close,
 )
 from dbxsdk.transport.outcome import Ending, NotSent, SendFailed
-from dbxsdk.transport.redaction import redaction, secrets
+from dbxsdk.transport.redaction import redaction
 from dbxsdk.transport.wire import Wire
 
 logger = SafeLogger(__name__)
@@ -112,7 +113,6 @@ class Connection:
         wire = connect(self._address, self._options.proxy, self._options.ssl_context, route)
         wire.deadline = deadline
         self._wire = wire
-        redaction.watch(self._address)
         app = make_app(self._address, wire, self._open, self._note, self._read)
         wire.before_close = lambda: self._refuse_redirect(app.sock)
         app.run_forever(skip_utf8_validation=True, suppress_origin=True, reconnect=0)
@@ -212,7 +212,7 @@ class Connection:
             else:
                 code, reason = read_close(stop.payload)
                 ended = f"the peer closed the connection with code {code}" if code else "the peer closed the connection"
-                self._end(f"{ended}: {reason}" if reason else ended, code)
+                self._end(f"{ended}: {clean(reason)}" if reason else ended, code)
                 self._send_close(code)
                 return False
         except FrameError as error:
@@ -339,7 +339,7 @@ class Connection:
     @property
     def secrets(self) -> Tuple[str, ...]:
         """Return the keys and tokens that it was opened with."""
-        return tuple(secrets(self._address))
+        return self._address.secrets
 
     @property
     def stopped(self) -> bool:

@@ -483,7 +483,7 @@ def test_a_mute_http_host_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"http://127.0.0.1:{mute.getsockname()[1]}/"
         client = CryptomusClient("user", "key", markets_url=url)
-        with pytest.raises(ConnectError, match="in time"):
+        with pytest.raises(ConnectError, match="in time|does not end"):
             client.markets(timeout=0.05)
 
 

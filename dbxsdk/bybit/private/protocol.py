@@ -62,7 +62,7 @@ class BybitPrivateProtocol(TopicProtocol, AccountProtocol):
         """Return what is decided: a request may succeed in part, and then the text lists what did, and what did not."""
         document = contents(reply)
         topics = request.topics
-        message = self._redacted(words(document))
+        message = words(document)
         good, bad = _listed(message)
         refused = {topic: refusal(topic, message, document) for topic in topics if topic in bad}
         if document.get("success") is True:

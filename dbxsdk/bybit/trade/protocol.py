@@ -158,7 +158,7 @@ class BybitTradeProtocol(AccountProtocol):
         code = _code(document)
         if code == 0 or (code is None and is_pong(document)):
             return None
-        message = self._redacted(words(document))
+        message = words(document)
         advice = None if code is None else _ADVICE.get(code)
         if code == BAD_TIMESTAMP and isinstance(request, OrderRequest):
             advice = self._about_time(request, document) or advice

@@ -7,6 +7,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 import attrs
 
 from dbxsdk.bybit.envelope import whole_number
+from dbxsdk.credentials import redacted
 from dbxsdk.errors import OutcomeUnknown, VenueError
 
 
@@ -176,7 +177,7 @@ def read_batch(document: Mapping[str, Any], category: str, sent: Sequence[Mappin
         row = rows[index] if index < len(rows) else {}
         verdict = verdicts[index] if index < len(verdicts) else {}
         code = whole_number(verdict.get("code"))
-        message = _text(verdict, "msg")
+        message = redacted(_text(verdict, "msg"))
         if code is None:
             message = message or "the reply says nothing about this order"
         orders.append(

@@ -26,7 +26,6 @@ from dbxsdk.runtime.clock import monotonic
 from dbxsdk.transport.address import Address
 from dbxsdk.transport.connect import Route, Target, ask_proxy, ask_socks, is_loopback, look_up, proxy_for, proxy_host
 from dbxsdk.transport.frames import CLOSE, NORMAL, encode
-from dbxsdk.transport.redaction import redaction
 from dbxsdk.transport.retry_after import retry_after
 from dbxsdk.transport.tls import TlsWire, default_context
 from dbxsdk.transport.wire import Wire
@@ -174,7 +173,6 @@ class Probe:
             self._wire, self._raw = Wire(self._raw), None
         wire = self._wire
         wire.deadline = monotonic() + self._timeout  # restarted: a token may have been waited for
-        redaction.watch(address)
         ws = websocket.WebSocket()
         headers = [f"{name}: {value}" for name, value in address.headers.items()]
         asked = time.time()
