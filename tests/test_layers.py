@@ -8,7 +8,7 @@ import functools
 import importlib
 import pathlib
 import re
-from typing import Any, Dict, Iterator, List, Set, Tuple
+from typing import Any, Dict, Iterator, List, Sequence, Set, Tuple
 
 import pytest
 
@@ -45,6 +45,12 @@ def parsed(path: pathlib.Path) -> ast.Module:
 
 
 @functools.lru_cache(maxsize=None)
+def nodes(path: pathlib.Path) -> Sequence[ast.AST]:
+    """All of a module's, once for all laws: walking takes longer than they do."""
+    return tuple(ast.walk(parsed(path)))
+
+
+@functools.lru_cache(maxsize=None)
 def imported(path: pathlib.Path, typing_only: bool = False) -> Set[str]:
     """The modules that this one imports when it runs, in full; with ``typing_only`` also those for type checkers."""
     found: Set[str] = set()
@@ -75,8 +81,8 @@ def finished(path: pathlib.Path) -> bool:
 
 def strings(path: pathlib.Path) -> Iterator[str]:
     """The texts in the code: docstrings are none."""
-    told = {id(node.value) for node in ast.walk(parsed(path)) if isinstance(node, ast.Expr)}
-    for node in ast.walk(parsed(path)):
+    told = {id(node.value) for node in nodes(path) if isinstance(node, ast.Expr)}
+    for node in nodes(path):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told:
             yield node.value
 
@@ -129,13 +135,12 @@ def test_protocols_and_models_are_pure(path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_no_asyncio_anywhere(path: pathlib.Path) -> None:
-    tree = parsed(path)
     assert not {
         module for module in imported(path, typing_only=True) if module.split(".")[0] in ("asyncio", "trio", "anyio")
     }
     assert not [
         node
-        for node in ast.walk(tree)
+        for node in nodes(path)
         if isinstance(node, (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith))
     ]
 
@@ -149,7 +154,7 @@ def test_every_module_says_what_it_is_for(path: pathlib.Path) -> None:
 @pytest.mark.parametrize("path", [path for path in MODULES if area(name(path)) not in APART], ids=name)
 def test_the_library_prints_nothing_and_never_sleeps_or_exits(path: pathlib.Path) -> None:
     calls: List[str] = []
-    for node in ast.walk(parsed(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Call):
             calls.append(ast.unparse(node.func))
     assert not {
@@ -165,7 +170,7 @@ def test_the_library_prints_nothing_and_never_sleeps_or_exits(path: pathlib.Path
 
 @pytest.mark.parametrize("path", [path for path in MODULES if area(name(path)) not in APART], ids=name)
 def test_every_public_function_of_the_library_has_annotations(path: pathlib.Path) -> None:
-    for node in ast.walk(parsed(path)):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef):
             arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
             missing = [
@@ -217,7 +222,7 @@ def graph(paths: List[pathlib.Path]) -> Dict[str, Set[str]]:
     found: Dict[str, Set[str]] = {}
     for path in paths:
         wanted: Set[str] = set()
-        for node in ast.walk(parsed(path)):
+        for node in nodes(path):
             if isinstance(node, ast.Import):
                 wanted.update(alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -249,7 +254,7 @@ NAMES_OF_VENUES = re.compile("|".join(VENUES), re.IGNORECASE)
 
 def names(path: pathlib.Path) -> Iterator[str]:
     """The names that the code gives or uses."""
-    for node in ast.walk(parsed(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Name):
             yield node.id
         elif isinstance(node, ast.Attribute):
@@ -297,7 +302,7 @@ def resolve(dotted: str) -> Any:
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_names_in_strings_are_there(path: pathlib.Path) -> None:
     """In docstrings, too."""
-    for node in ast.walk(parsed(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             for dotted in DOTTED.findall(node.value):
                 resolve(dotted)
@@ -327,7 +332,7 @@ def test_what_makes_locks_is_known_to_hold_some() -> None:
         name(path)
         for path in MODULES
         if area(name(path)) not in APART
-        for node in ast.walk(parsed(path))
+        for node in nodes(path)
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("threading.Lock", "threading.RLock", "threading.Condition")
     }
     assert {module for module in makers if not module.startswith(WITH_LOCKS)} == set(LOCKS_ELSEWHERE)

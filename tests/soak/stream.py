@@ -128,11 +128,12 @@ class Stream:
                 return "no update of a new subscription came" if missing else None
             current = self._lines[0]
             later = [line for line in self._lines if line.waiting and line is not current]
-            if self._gap and later:
-                return f"nothing after a gap, and {len(later[-1].waiting)} were sent"
-            if later:
-                lines = ", ".join(f"{line.connection}: {line.taken} of {line.sent}" for line in self._lines)
+            lines = ", ".join(f"{line.connection}: {line.taken} of {line.sent}" for line in self._lines)
+            if later and not self._gap:
                 return f"no gap was announced, and there are connections ({lines})"
+            # What was sent on one that was left for another, on which nothing was sent yet, lies in the gap.
+            if later and later[-1] is self._lines[-1]:
+                return f"nothing after a gap, and {len(later[-1].waiting)} were sent ({lines})"
             if current.waiting and not self._gap:
                 return f"{len(current.waiting)} updates are waited for"
             if self._told > self._missed + len(current.waiting) and not self.may_repeat:

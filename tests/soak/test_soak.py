@@ -74,6 +74,18 @@ def test_a_lost_a_repeated_and_a_misplaced_update_are_found(came: List[int], wha
     assert what in told[0] and judged.outside == missing
 
 
+def test_what_a_connection_was_sent_that_was_left_for_another_lies_in_the_gap() -> None:
+    told = Told()
+    judged = stream(told)
+    send(judged, 1, 10)
+    take(judged, 10)
+    judged.gap()
+    send(judged, 2, 11)
+    assert judged.outstanding() == "nothing after a gap, and 1 were sent (1: 1 of 1, 2: 0 of 1)"
+    send(judged, 3)
+    assert judged.outstanding() is None and not told
+
+
 def test_a_last_update_that_does_not_come_is_waited_for() -> None:
     judged = stream(Told())
     send(judged, 1, 10, 11)
