@@ -158,7 +158,9 @@ class Stream:
                 self._begun = True
                 while self._lines[0] is not line:
                     self.sent -= len(self._lines.popleft().waiting)
-                missing = max(0, skipped - max(0, begin))
+                # Where the end of an earlier subscription is not answered, what comes before the present one's answer is
+                # nobody's: nobody knows of which of both it is.
+                missing = 0 if self.earlier else max(0, skipped - max(0, begin))
                 self.sent -= skipped - missing
                 self._take(line, skipped)
                 self._hole(missing, "before the first one of a subscription")

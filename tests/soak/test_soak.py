@@ -74,6 +74,15 @@ def test_a_lost_a_repeated_and_a_misplaced_update_are_found(came: List[int], wha
     assert what in told[0] and judged.outside == missing
 
 
+def test_what_comes_before_the_answer_may_be_an_earlier_subscriptions() -> None:
+    for earlier, outside in (((9,), 0), ((), 1)):
+        judged = stream(Told())
+        judged.earlier = earlier
+        send(judged, 1, 10, 11)
+        take(judged, 11)
+        assert judged.outside == outside and judged.sent == (1 if earlier else 2)
+
+
 def test_what_a_connection_was_sent_that_was_left_for_another_lies_in_the_gap() -> None:
     told = Told()
     judged = stream(told)
