@@ -2,7 +2,8 @@
 
 Documents are decoded by orjson if it is installed (the extra ``fast``), otherwise by the standard library; also if the
 environment variable ``DBXSDK_JSON`` is ``stdlib`` at import. The results are the same: what orjson would read in another
-way, or not at all, is left to the standard library.
+way, or not at all, is left to the standard library. A number that is too large for a float, or too long for an int, is a
+``Decimal``: nobody may ever look at it, and it is up to models what they take.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from decimal import Decimal, InvalidOperation
 from typing import Any, Callable, Dict, NoReturn, Optional, Union
 
 from dbxsdk.errors import ProtocolError
@@ -19,11 +21,23 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _finite(text: str) -> float:
+def _read_float(text: str) -> Union[float, Decimal]:
     number = float(text)
-    if math.isinf(number):
-        raise ValueError(f"the number {text[:20]} is too large")
-    return number
+    return _large(text) if math.isinf(number) else number
+
+
+def _read_int(text: str) -> Union[int, Decimal]:
+    try:
+        return int(text)
+    except ValueError:
+        return _large(text)
+
+
+def _large(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent beyond 10 ** 18
+        return Decimal("-Infinity" if text[0] == "-" else "Infinity")
 
 
 def _orjson_loads() -> Optional[Callable[[bytes], Any]]:
@@ -37,7 +51,8 @@ def _orjson_loads() -> Optional[Callable[[bytes], Any]]:
 
 
 # One decoder for all: json.loads() builds a new one at every call that has an argument.
-_decode_slowly = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).decode
+_decode_slowly = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_read_float).decode
+_decode_long = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_read_float, parse_int=_read_int).decode
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=True).encode
 _loads = _orjson_loads()
 
@@ -64,7 +79,13 @@ def decode(payload: Union[bytes, str]) -> Any:
         except ValueError:
             pass  # the standard library has the last word
     try:
-        return _decode_slowly(payload if isinstance(payload, str) else payload.decode("utf-8"))
+        text = payload if isinstance(payload, str) else payload.decode("utf-8")
+        try:
+            return _decode_slowly(text)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:  # an integer of more digits than ``int`` takes
+            return _decode_long(text)
     except UnicodeDecodeError as error:
         raise ProtocolError(f"not UTF-8: {error.reason} at byte {error.start}") from error
     except (ValueError, RecursionError) as error:

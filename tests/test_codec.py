@@ -108,6 +108,11 @@ INTEGERS = [
 ]
 
 
+@pytest.mark.skipif(not hasattr(sys, "get_int_max_str_digits"), reason="an int takes any number of digits before 3.9.14, 3.10.7")
+def test_an_integer_that_no_int_may_hold_is_a_decimal(decoder: str) -> None:
+    assert repr(decode(b'{"a":1,"b":[-%s,2.5]}' % (b"9" * 5000))) == repr({"a": 1, "b": [Decimal("-" + "9" * 5000), 2.5]})
+
+
 def test_integers_of_any_size_stay_what_they_are(decoder: str) -> None:
     for number in INTEGERS:
         text = str(number)
@@ -127,13 +132,14 @@ ODDITIES: List[Tuple[bytes, Any]] = [
     (b"-0", 0),
     (b"-0.0", -0.0),
     (b"0e0", 0.0),
-    (b"1E400000000000000000000", ProtocolError),
+    (b"1E400000000000000000000", Decimal("Infinity")),
     (b"1e308", 1e308),
     (b"1.7976931348623157e308", sys.float_info.max),
-    (b"1.7976931348623159e308", ProtocolError),
-    (b"1e309", ProtocolError),
-    (b"1e999", ProtocolError),
-    (b'{"a":[-1e999]}', ProtocolError),
+    (b"1.7976931348623159e308", Decimal("1.7976931348623159e308")),
+    (b"1e309", Decimal("1e309")),
+    (b"1e999", Decimal("1e999")),
+    (b'{"a":[-1e999]}', {"a": [Decimal("-1e999")]}),
+    (b"-1E400000000000000000000", Decimal("-Infinity")),
     (b"1e-999", 0.0),
     (b"-1e-999", -0.0),
     (b"5e-324", 5e-324),
@@ -144,7 +150,7 @@ ODDITIES: List[Tuple[bytes, Any]] = [
     (b"0.30000000000000004", 0.30000000000000004),
     (b"123456789012345678901234567890.5e-10", 12345678901234567890.1234567890),
     (b"1" + b"0" * 400 + b"e-400", 1.0),
-    (b"1" * 310 + b".0", ProtocolError),
+    (b"1" * 310 + b".0", Decimal("1" * 310 + ".0")),
     (b"100000000000000000000.0", 1e20),
     (b"+1", ProtocolError),
     (b"01", ProtocolError),
@@ -229,13 +235,6 @@ def test_oddities(decoder: str) -> None:
 def test_refusals_are_told_in_the_same_words() -> None:
     for payload, _ in ODDITIES:
         assert outcome(payload) == slow_outcome(payload)
-
-
-def test_numbers_beyond_pythons_own_limit_of_digits(decoder: str) -> None:
-    payload = b"[" + b"9" * 5000 + b"]"
-    kind, _ = outcome(payload)
-    # Since 3.9.14 and 3.10.7 Python refuses to read integers of more than 4300 digits.
-    assert kind == ("refused" if hasattr(sys, "get_int_max_str_digits") else "document")
 
 
 @needs_orjson
