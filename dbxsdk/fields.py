@@ -70,14 +70,15 @@ def levels(value: Any) -> Tuple[Tuple[Decimal, Decimal], ...]:
 
 
 def _typed_levels(rows: Any) -> Tuple[Tuple[Decimal, Decimal], ...]:
-    """Read a side that a typed decoder has read already, as tuples. The checks of ``decimal``, one after the other for all."""
-    numbers = list(itertools.chain.from_iterable(rows))
+    """Read a side that a typed decoder has read as tuples of texts. The checks of ``decimal``, of all at once."""
+    texts = list(itertools.chain.from_iterable(rows))
     try:
-        places = set(map(Decimal.adjusted, numbers))
-        if all(map(Decimal.is_finite, numbers)) and all(-_MOST_PLACES < each < _MOST_PLACES for each in places):
-            return tuple(rows)
-    except TypeError:
-        pass  # JSON numbers
+        # Digits and points alone, and few of them: what is a number at all is one that ``decimal`` takes.
+        if not "".join(texts).strip("0123456789.") and (not texts or max(map(len, texts)) < _MOST_PLACES):
+            numbers = map(Decimal, texts)
+            return tuple(zip(numbers, numbers))  # noqa: B905  # its strict is of Python 3.10
+    except (TypeError, InvalidOperation):
+        pass  # JSON numbers, or no numbers
     return tuple((decimal(price), decimal(size)) for price, size in rows)
 
 
