@@ -134,7 +134,8 @@ def frame_reader(
         values["venue"] = venue
         values["channel"] = channel
         values["symbol"] = symbol
-        values["kind"] = found.kind if found.kind in kinds else "update"
+        kind = found.kind
+        values["kind"] = kind if kind in kinds else "update"
         values["data"] = build(found.payload)
         values["venue_time_ms"] = found.venue_time_ms
         values["received_ns"] = received_ns
