@@ -336,7 +336,11 @@ class TestPushes:
         ("trade", {"symbol": "A", "timestamp": 1, "trades": []}, ["trades"]),
     ])
     def test_missing_fields(self, channel: str, data: Dict[str, Any], missing: List[str]) -> None:
-        read = CryptomusProtocol().receive(json.dumps(update(channel, data)).encode(), False)[0].read  # type: ignore[union-attr]
+        def read(data: Dict[str, Any]) -> None:
+            push = receive(CryptomusProtocol(), update(channel, data))
+            assert isinstance(push, Push)
+            push.read(push.payload)
+
         read(data)
         for field in missing:
             with pytest.raises(ProtocolError):
