@@ -7,7 +7,6 @@ so wrong types, missing fields and bad JSON mean the same with them and without.
 from __future__ import annotations
 
 import os
-from decimal import Decimal
 from typing import Annotated, Any, Callable, Collection, Dict, List, Optional, Tuple, Type, Union
 
 import attrs
@@ -80,12 +79,12 @@ def struct(name: str, fields: List[Tuple[str, str, Any, bool]]) -> Any:
 def _fields(model: Type[Any]) -> Optional[List[Tuple[str, str, Any, bool]]]:
     """Return the fields of a lazy model for ``struct``; None if a required one is of a type of its own."""
     some = Annotated[str, msgspec.Meta(min_length=1)]  # an empty text stands for an absent value, but in a field of text
-    number = Union[Decimal, int, float]  # a text becomes a Decimal, as ``decimal`` reads it; numbers are left to it
-    written = Union[str, int, float]  # for books, and for those who look: a text is read in a quarter of the time
-    rows = List[Tuple[written, written]]
+    # Numbers stay the texts that they came as: most are never looked at, and those of books are not looked at so.
+    number = Union[str, int, float]
+    rows = List[Tuple[number, number]]
     types: Dict[Any, Tuple[Any, Any]] = {
         text: (str, Optional[str]),
-        decimal: (number, Union[str, int, float, None]),
+        decimal: (Union[some, int, float], Union[str, int, float, None]),
         integer: (Union[some, int], Union[str, int, None]),
         boolean: (bool, Optional[bool]),
         levels: (rows, Optional[rows]),

@@ -158,6 +158,30 @@ def test_updates_can_be_sent_to_other_processes(topic: str, again: Any) -> None:
     assert told(again(update)) == told(long_way(payload)) == told(update)
 
 
+@pytest.mark.parametrize("wire", ["1.5", "-1.5", "0", "1E5", "1E-5000", "NaN", ".", "1.2.3", " 1", "1_0", "\u0661", "1" * 999,
+                                  7, 2.5, True])
+@pytest.mark.parametrize("first", ["price", "size"])
+def test_a_price_and_a_size_are_read_together_and_stay_apart(first: str, wire: Any) -> None:
+    payload = text("publicTrade.ABCUSDT", [{**documents.TRADE, "v": wire}])
+    update = long_way(payload)
+    try:
+        update = READERS["publicTrade.ABCUSDT"](payload, 7)
+    except Exception:
+        assert type(wire) is bool
+    for which in (update, long_way(payload)):
+        try:
+            getattr(which.data[0], first)
+        except UnreadableField as error:
+            assert first == "size" and error.model is which.data[0]
+    assert told(update) == told(long_way(payload)) and update.data[0].price == Decimal("10.10")
+
+
+def test_what_nobody_looks_at_takes_no_room() -> None:
+    update = READERS["publicTrade.ABCUSDT"](text("publicTrade.ABCUSDT", [documents.TRADE]), 7)
+    assert not vars(update.data[0]) and "raw" not in vars(update)
+    assert update.data[0].price == Decimal("10.10") and set(vars(update.data[0])) == {"price", "size"}
+
+
 def test_a_text_that_is_no_utf_8_is_left_to_the_long_way() -> None:
     payload = text("publicTrade.ABCUSDT", [{**documents.TRADE, "more": "?"}]).replace(b"?", b"\xff")
     with pytest.raises(ValueError):
@@ -242,8 +266,8 @@ def test_a_client_takes_the_typed_way_and_reports_what_cannot_be_read(monkeypatc
         assert [update.raw["data"][0]["p"] for update in second.items[19:]] == ["1.5", "NaN", "abc", "2.5"]
         eventually(lambda: len(seen.of(BadFrame)) == 2)
         assert client.stats().bad_frames == 2 and client.stats().callback_errors == 0
-        # The first one finds out how, and a price that is no number goes the long way.
-        assert len([payload for payload in long[before:] if b"publicTrade" in payload]) == 2
+        # The first one finds out how.
+        assert len([payload for payload in long[before:] if b"publicTrade" in payload]) == 1
         # Somebody who wants documents, too, is no case for it; nor is nobody.
         raw = client.subscribe("publicTrade", "ABCUSDT", callback=(documented := Recorder()), raw=True)
         venue.link().send(trade("3.5", 23))
