@@ -1,8 +1,8 @@
 """JSON text to documents and back, strictly: what is not JSON is an error, never a guess.
 
-Documents are decoded by orjson if it is installed (the extra ``fast``), otherwise by the standard library; also if the
-environment variable ``DBXSDK_JSON`` is ``stdlib`` at import. The results are the same: what orjson would read in another
-way, or not at all, is left to the standard library. A number that is too large for a float, or too long for an int, is a
+Documents are decoded by msgspec if it is installed (the extra ``fast``), otherwise by the standard library; also if the
+environment variable ``DBXSDK_JSON`` is ``stdlib`` at import. The results are the same: what msgspec does not read is left to
+the standard library. A number that is too large for a float, or too long for an int, is a
 ``Decimal``: nobody may ever look at it, and it is up to models what they take.
 """
 
@@ -40,14 +40,14 @@ def _large(text: str) -> Decimal:
         return Decimal("-Infinity" if text[0] == "-" else "Infinity")
 
 
-def _orjson_loads() -> Optional[Callable[[bytes], Any]]:
+def _quick_decode() -> Optional[Callable[[bytes], Any]]:
     if os.environ.get("DBXSDK_JSON") == "stdlib":
         return None
     try:
-        from orjson import loads
+        from msgspec.json import Decoder
     except ImportError:
         return None
-    return loads
+    return Decoder().decode
 
 
 # One decoder for all: json.loads() builds a new one at every call that has an argument.
@@ -55,29 +55,15 @@ _decode_slowly = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_
 _decode_long = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_read_float, parse_int=_read_int).decode
 _decode_exactly = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_large, parse_int=_read_int).decode
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=True).encode
-_loads = _orjson_loads()
-
-# Integers beyond 64 bits, which orjson reads as floats, have 20 digits in a row at least, or a minus and 19.
-_LONG, _LONG_NEGATIVE, _NEARLY_LONG = b"0" * 20, b"-" + b"0" * 19, b"0" * 19
-_digits_to_zeros = bytes(48 if chr(character) in "0123456789" else character for character in range(256))
-
-
-def _may_hold_long_integers(source: bytes) -> bool:
-    zeros = source.translate(_digits_to_zeros)
-    return zeros.find(_NEARLY_LONG) >= 0 and (zeros.find(_LONG) >= 0 or zeros.find(_LONG_NEGATIVE) >= 0)
-
-
-def decoder(source: bytes) -> Callable[[bytes], Any]:
-    """Return the quickest decoder for parts of ``source``. It raises ``ValueError`` for what is left to ``decode``."""
-    return decode if _loads is None or _may_hold_long_integers(source) else _loads
+_quick = _quick_decode()
 
 
 def decode(payload: Union[bytes, str]) -> Any:
     """Return the document in ``payload``. Raises ``ProtocolError`` if it is not UTF-8, or not JSON."""
-    if _loads is not None and type(payload) is bytes and not _may_hold_long_integers(payload):
+    if _quick is not None and type(payload) is bytes:
         try:
-            return _loads(payload)
-        except ValueError:
+            return _quick(payload)
+        except (ValueError, RecursionError):
             pass  # the standard library has the last word
     try:
         text = payload if isinstance(payload, str) else payload.decode("utf-8")
@@ -98,7 +84,7 @@ def decode_exactly(payload: bytes) -> Any:
     ``Decimal``, by their text. For the few that venues send so: it takes its time."""
     try:
         return _decode_exactly(payload.decode("utf-8"))
-    except (ValueError, RecursionError) as error:  # nesting that only orjson reads
+    except (ValueError, RecursionError) as error:  # nesting that msgspec reads
         raise ProtocolError(f"not JSON: {error}") from error
 
 

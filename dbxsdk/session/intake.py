@@ -14,7 +14,7 @@ from dbxsdk.session.core.requests import Entry, Role, link_ids, outcome
 from dbxsdk.session.core.topics import Hole, Topic
 from dbxsdk.session.delivery.queue import Room
 from dbxsdk.session.shared import Shared
-from dbxsdk.transport import INVALID_PAYLOAD, TOO_BIG, Batch, Message
+from dbxsdk.transport import INVALID_PAYLOAD, TOO_BIG, Message
 
 _UNKNOWN_TOPICS_REPORTED = 100
 _READERS = 4096
@@ -64,8 +64,6 @@ class Intake:
             dispatcher.deliver_waiting()
         raw, key, take = machine.topics.raw, self._protocol.topic_key, dispatcher.take
         short = key is not None and bool(raw)
-        source = messages.source if isinstance(messages, Batch) else None
-        decode = codec.decode if source is None or not short else codec.decoder(source)
         frame_readers, begin = self._frame_readers, len(self._protocol.topic_prefix)
         for payload, binary in messages:
             if frame_readers and not binary:
@@ -92,7 +90,7 @@ class Intake:
             # The short way, for topics of which nobody wants more than the document. Everything else takes the other.
             if short and not binary:
                 try:
-                    document = decode(payload)
+                    document = codec.decode(payload)
                     topic = document[key]
                     subscriptions = raw[topic]
                 except (KeyError, TypeError, ValueError, ProtocolError):
