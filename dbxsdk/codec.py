@@ -1,8 +1,9 @@
 """JSON text to documents and back, strictly: what is not JSON is an error, never a guess.
 
-Documents are decoded by orjson if it is installed (the extra ``fast``), otherwise by the standard library; also if the
-environment variable ``DBXSDK_JSON`` is ``stdlib`` at import. The results are the same: what orjson would read in another
-way, or not at all, is left to the standard library.
+Documents are decoded by msgspec if it is installed (the extra ``fast``), otherwise by the standard library; also if the
+environment variable ``DBXSDK_JSON`` is ``stdlib`` at import. The results are the same: what msgspec does not read is left to
+the standard library. A number that is too large for a float, or too long for an int, is a
+``Decimal``: nobody may ever look at it, and it is up to models what they take.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from decimal import Decimal, InvalidOperation
 from typing import Any, Callable, Dict, NoReturn, Optional, Union
 
 from dbxsdk.errors import ProtocolError
@@ -19,55 +21,70 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _finite(text: str) -> float:
+def _read_float(text: str) -> Union[float, Decimal]:
     number = float(text)
-    if math.isinf(number):
-        raise ValueError(f"the number {text[:20]} is too large")
-    return number
+    return _large(text) if math.isinf(number) else number
 
 
-def _orjson_loads() -> Optional[Callable[[bytes], Any]]:
+def _read_int(text: str) -> Union[int, Decimal]:
+    try:
+        return int(text)
+    except ValueError:
+        return _large(text)
+
+
+def _large(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent beyond 10 ** 18
+        return Decimal("-Infinity" if text[0] == "-" else "Infinity")
+
+
+def _quick_decode() -> Optional[Callable[[bytes], Any]]:
     if os.environ.get("DBXSDK_JSON") == "stdlib":
         return None
     try:
-        from orjson import loads
+        from msgspec.json import Decoder
     except ImportError:
         return None
-    return loads
+    return Decoder().decode
 
 
 # One decoder for all: json.loads() builds a new one at every call that has an argument.
-_decode_slowly = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).decode
+_decode_slowly = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_read_float).decode
+_decode_long = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_read_float, parse_int=_read_int).decode
+_decode_exactly = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_large, parse_int=_read_int).decode
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=True).encode
-_loads = _orjson_loads()
-
-# Integers beyond 64 bits, which orjson reads as floats, have 20 digits in a row at least, or a minus and 19.
-_LONG, _LONG_NEGATIVE, _NEARLY_LONG = b"0" * 20, b"-" + b"0" * 19, b"0" * 19
-_digits_to_zeros = bytes(48 if chr(character) in "0123456789" else character for character in range(256))
-
-
-def _may_hold_long_integers(source: bytes) -> bool:
-    zeros = source.translate(_digits_to_zeros)
-    return zeros.find(_NEARLY_LONG) >= 0 and (zeros.find(_LONG) >= 0 or zeros.find(_LONG_NEGATIVE) >= 0)
-
-
-def decoder(source: bytes) -> Callable[[bytes], Any]:
-    """Return the quickest decoder for parts of ``source``. It raises ``ValueError`` for what is left to ``decode``."""
-    return decode if _loads is None or _may_hold_long_integers(source) else _loads
+_quick = _quick_decode()
 
 
 def decode(payload: Union[bytes, str]) -> Any:
     """Return the document in ``payload``. Raises ``ProtocolError`` if it is not UTF-8, or not JSON."""
-    if _loads is not None and type(payload) is bytes and not _may_hold_long_integers(payload):
+    if _quick is not None and type(payload) is bytes:
         try:
-            return _loads(payload)
-        except ValueError:
+            return _quick(payload)
+        except (ValueError, RecursionError):
             pass  # the standard library has the last word
     try:
-        return _decode_slowly(payload if isinstance(payload, str) else payload.decode("utf-8"))
+        text = payload if isinstance(payload, str) else payload.decode("utf-8")
+        try:
+            return _decode_slowly(text)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:  # an integer of more digits than ``int`` takes
+            return _decode_long(text)
     except UnicodeDecodeError as error:
         raise ProtocolError(f"not UTF-8: {error.reason} at byte {error.start}") from error
     except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"not JSON: {error}") from error
+
+
+def decode_exactly(payload: bytes) -> Any:
+    """Return the document in ``payload``, which ``decode`` could read, with numbers that have a point or an exponent as
+    ``Decimal``, by their text. For the few that venues send so: it takes its time."""
+    try:
+        return _decode_exactly(payload.decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # nesting that msgspec reads
         raise ProtocolError(f"not JSON: {error}") from error
 
 

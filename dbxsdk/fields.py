@@ -6,9 +6,11 @@ before. That the required fields are there is checked before the model is delive
 
 from __future__ import annotations
 
+import functools
 import itertools
+import operator
 from decimal import Decimal, InvalidOperation
-from typing import Any, Callable, Tuple, Type, TypeVar
+from typing import Any, Callable, Sequence, Tuple, Type, TypeVar
 
 import attrs
 
@@ -18,7 +20,6 @@ T = TypeVar("T")
 
 WIRE = "__dbxsdk_wire__"
 _LAZY = "__dbxsdk_lazy__"
-_DOCUMENT = "__dbxsdk_document__"
 
 _MOST_PLACES = 1000
 """Digits before or after the point. Beyond 10 ** 999999 sums and products raise ``decimal.Overflow``, and written out in
@@ -27,7 +28,7 @@ full such a number fills the memory."""
 
 def decimal(value: Any) -> Decimal:
     """Read a price or size. Text goes straight into ``Decimal``; a JSON number by its shortest decimal text."""
-    if type(value) is Decimal:  # by a typed decoder
+    if type(value) is Decimal:  # out of a typed document, where another thread has just put it
         number = value
     elif type(value) is str or (isinstance(value, int) and not isinstance(value, bool)):
         number = Decimal(value)
@@ -69,15 +70,21 @@ def levels(value: Any) -> Tuple[Tuple[Decimal, Decimal], ...]:
     return tuple((decimal(price), decimal(size)) for price, size in value)
 
 
+_price = functools.lru_cache(maxsize=8192)(Decimal)
+"""Makes a ``Decimal`` of a plain text. A book names the same few hundred prices over and over; at some 10 characters each this
+holds 2 MB, and 15 MB if somebody sends the longest ones."""
+
+
 def _typed_levels(rows: Any) -> Tuple[Tuple[Decimal, Decimal], ...]:
-    """Read a side that a typed decoder has read already, as tuples. The checks of ``decimal``, one after the other for all."""
-    numbers = list(itertools.chain.from_iterable(rows))
+    """Read a side that a typed decoder has read as tuples of texts. The checks of ``decimal``, of all at once."""
+    texts = list(itertools.chain.from_iterable(rows))
     try:
-        places = set(map(Decimal.adjusted, numbers))
-        if all(map(Decimal.is_finite, numbers)) and all(-_MOST_PLACES < each < _MOST_PLACES for each in places):
-            return tuple(rows)
-    except TypeError:
-        pass  # JSON numbers
+        written = "".join(texts)
+        # Digits and points alone, and few of them: what is a number at all is one that ``decimal`` takes.
+        if not written.strip("0123456789.") and (len(written) < _MOST_PLACES or max(map(len, texts)) < _MOST_PLACES):
+            return tuple(zip(map(_price, texts[::2]), map(Decimal, texts[1::2])))  # noqa: B905  # its strict is of Python 3.10
+    except (TypeError, InvalidOperation):
+        pass  # JSON numbers, or no numbers
     return tuple((decimal(price), decimal(size)) for price, size in rows)
 
 
@@ -87,6 +94,31 @@ def wire(name: str, convert: Callable[[Any], Any], **default: Any) -> Any:
     With ``default=...`` the key may be absent, null or an empty text; without it that is a ``ProtocolError``.
     """
     return attrs.field(metadata={WIRE: (name, convert)}, **default)
+
+
+class Lazy:
+    """Base of the lazy models: what their fields are read from. In a slot: most instances need no ``__dict__`` of their own then,
+    until a field is looked at."""
+
+    __slots__ = ("_document", "__dict__", "__weakref__")
+
+    def __getstate__(self) -> Any:
+        """For pickle and copy: a document of a type made from the model becomes the plain one, which every process can read."""
+        document = getattr(self, "_document", None)
+        if document is not None and type(document) is not dict:
+            from msgspec import to_builtins
+
+            document = to_builtins(document)
+        return dict(self.__dict__), document
+
+    def __setstate__(self, state: Any) -> None:
+        values, document = state
+        self.__dict__.update(values)
+        if document is not None:
+            _set_document(self, document)
+
+
+_set_document = Lazy.__dict__["_document"].__set__
 
 
 class _LazyField:
@@ -103,56 +135,75 @@ class _LazyField:
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
             return self
-        values = instance.__dict__
-        document = values.get(_DOCUMENT)
-        if document is None:  # made by the constructor, which is still running
-            raise AttributeError(self._field)
+        document = instance._document  # an AttributeError if it is made by the constructor, which is still running
         if type(document) is dict:
-            value, convert = document.get(self._name), self._convert
+            found, convert = document.get(self._name), self._convert
         else:  # of a type that was made from this model's fields: see ``schema``
-            value, convert = getattr(document, self._field), self._typed
-        if not value and (value is None or (value == "" and self._convert is not text)):
+            found, convert = getattr(document, self._field), self._typed
+        if not found and (found is None or (found == "" and self._convert is not text)):
             value = self._default
             if value is attrs.NOTHING:  # it was there before: the document was changed
                 raise UnreadableField(f"{self._model}: the field {self._name!r} is missing", model=instance)
         else:
             try:
-                value = convert(value)
+                value = convert(found)
             except (ProtocolError, TypeError, ValueError, InvalidOperation, OverflowError) as error:
                 reason = f"{self._model}: the field {self._name!r} cannot be read: {error}"
                 raise UnreadableField(reason, model=instance) from error
-        values[self._field] = value
+        instance.__dict__[self._field] = value
+        if found is not value and type(document) is not dict:
+            setattr(document, self._field, value)  # the text is of no more use, and would double what is kept
         return value
 
 
+class _LazyPair(_LazyField):
+    """One of the two prices and sizes of a model that has no more, like a trade: who looks at one looks at the other. They are
+    read together out of a typed document, in half the time, if both are plain texts; else each as any field."""
+
+    def __init__(self, model: str, field: Any, names: Sequence[str]) -> None:
+        super().__init__(model, field)
+        self._names = names
+        self._both = operator.attrgetter(*names)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is not None:
+            document = instance._document
+            if type(document) is not dict:
+                try:
+                    first, second = self._both(document)
+                    written = first + second
+                    # Digits and points, and few of them: what is a number at all is one that ``decimal`` takes.
+                    if len(written) < _MOST_PLACES and written.replace(".", "").isdecimal():
+                        first, second = Decimal(first), Decimal(second)
+                        (one, other), values = self._names, instance.__dict__
+                        values[one], values[other] = first, second
+                        setattr(document, one, first)  # as above
+                        setattr(document, other, second)
+                        return first if one is self._field else second
+                except (TypeError, AttributeError, InvalidOperation):
+                    pass  # JSON numbers, or no numbers
+        return super().__get__(instance, owner)
+
+
 def lazy(model: Type[T]) -> Type[T]:
-    """Make ``reader`` read the model field by field, on access. A class decorator, above ``attrs.frozen(slots=False)``."""
-    for field in attrs.fields(model):  # type: ignore[arg-type]
-        if WIRE in field.metadata:
-            setattr(model, field.name, _LazyField(model.__name__, field))
+    """Make ``reader`` read a ``Lazy`` model field by field, on access. A class decorator, above ``attrs.frozen(slots=False)``."""
+    fields = [field for field in attrs.fields(model) if WIRE in field.metadata]  # type: ignore[arg-type]
+    numbers = [field.name for field in fields if field.metadata[WIRE][1] is decimal and field.default is attrs.NOTHING]
+    for field in fields:
+        paired = len(numbers) == 2 and field.name in numbers
+        setattr(model, field.name, _LazyPair(model.__name__, field, numbers) if paired else _LazyField(model.__name__, field))
     setattr(model, _LAZY, True)
-    model.__getstate__ = _state  # type: ignore[assignment]
     return model
-
-
-def _state(instance: Any) -> Any:
-    """For pickle and copy: a document of a type made from the model becomes the plain one, which every process can read."""
-    values = dict(instance.__dict__)
-    document = values.get(_DOCUMENT)
-    if document is not None and type(document) is not dict:
-        from msgspec import to_builtins
-
-        values[_DOCUMENT] = to_builtins(document)
-    return values
 
 
 def over(model: Type[T]) -> Callable[[Any], T]:
     """Return the function that makes a lazy model over a document that has its required fields."""
     new: Any = object.__new__
+    set_document = _set_document
 
     def build(document: Any) -> T:
         instance: T = new(model)
-        instance.__dict__[_DOCUMENT] = document
+        set_document(instance, document)
         return instance
 
     return build

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Dict, Generic, List, Optional, TypeVar
 
 import attrs
 
 from dbxsdk import codec
-from dbxsdk.errors import ProtocolError
 
 Data = TypeVar("Data", covariant=True)
 
@@ -68,11 +66,7 @@ class _Raw:
         payload = values.get(PAYLOAD)
         if payload is None:
             raise AttributeError("raw")
-        try:
-            raw = codec.decode(payload)
-        except ProtocolError:  # a number beyond a double's range, in a field that no model reads
-            raw = json.loads(payload)
-        values["raw"] = raw
+        raw = values["raw"] = codec.decode(payload)
         return raw
 
 

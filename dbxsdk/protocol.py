@@ -15,7 +15,7 @@ import attrs
 from dbxsdk.credentials import SecretText
 from dbxsdk.errors import ProtocolError, VenueError
 from dbxsdk.models import Update
-from dbxsdk.schema import ReadFrame
+from dbxsdk.schema import FrameReader
 
 
 @attrs.frozen
@@ -229,9 +229,9 @@ class Protocol(abc.ABC):
     def receive(self, payload: bytes, binary: bool) -> Sequence[Inbound]:
         """Read one message. Raises ``ProtocolError`` and nothing else if it cannot be read."""
 
-    def frame_reader(self, topic: str) -> Optional[ReadFrame]:
+    def frame_reader(self, topic: str) -> Optional[FrameReader]:
         """Return a reader of whole frames of ``topic``, or None. It gives the ``Update`` that ``receive`` and ``Push.read`` would
-        give, or raises: then the frame goes to ``receive``."""
+        give, or raises: then the frame goes to ``receive``. A book's rule reads its frames, too."""
         return None
 
     def carries_state(self, topic: str) -> bool:

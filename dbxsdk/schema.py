@@ -7,7 +7,6 @@ so wrong types, missing fields and bad JSON mean the same with them and without.
 from __future__ import annotations
 
 import os
-from decimal import Decimal
 from typing import Annotated, Any, Callable, Collection, Dict, List, Optional, Tuple, Type, Union
 
 import attrs
@@ -22,8 +21,19 @@ if os.environ.get("DBXSDK_JSON") != "stdlib":
     except ImportError:
         pass
 
-ReadFrame = Callable[[bytes, int], Update[Any]]
-"""``read_frame(payload, received_ns)``. Raises an error of any type for a frame that it does not read."""
+
+@attrs.frozen
+class FrameReader:
+    """Reads the frames of one topic.
+
+    Attributes:
+        read: returns the frame in a payload, once for all that want it, with the ``kind``, ``payload`` and ``venue_time_ms`` of
+            a ``Push``: order books take it. Raises an error of any type for a frame that it does not read.
+        update: ``update(frame, payload, received_ns)`` returns the ``Update`` that callbacks take.
+    """
+
+    read: Callable[[bytes], Any]
+    update: Callable[[Any, bytes, int], Update[Any]]
 
 
 @attrs.frozen
@@ -69,11 +79,12 @@ def struct(name: str, fields: List[Tuple[str, str, Any, bool]]) -> Any:
 def _fields(model: Type[Any]) -> Optional[List[Tuple[str, str, Any, bool]]]:
     """Return the fields of a lazy model for ``struct``; None if a required one is of a type of its own."""
     some = Annotated[str, msgspec.Meta(min_length=1)]  # an empty text stands for an absent value, but in a field of text
-    number = Union[Decimal, int, float]  # a text becomes a Decimal, as ``decimal`` reads it; numbers are left to it
+    # Numbers stay the texts that they came as: most are never looked at, and those of books are not looked at so.
+    number = Union[str, int, float]
     rows = List[Tuple[number, number]]
     types: Dict[Any, Tuple[Any, Any]] = {
         text: (str, Optional[str]),
-        decimal: (number, Union[str, int, float, None]),
+        decimal: (Union[some, int, float], Union[str, int, float, None]),
         integer: (Union[some, int], Union[str, int, None]),
         boolean: (bool, Optional[bool]),
         levels: (rows, Optional[rows]),
@@ -99,30 +110,35 @@ def frame_reader(
     symbol: str,
     prepare: Optional[Callable[[Any], None]] = None,
     kinds: Collection[Any] = (),
-) -> ReadFrame:
-    """Return the reader of the frames of ``topic``: of the type ``frame``, which has fields ``topic``, ``type``, ``time_ms`` and
-    ``data``. ``build(data)`` returns the update's data, after ``prepare(frame)``. A ``type`` out of ``kinds`` is its kind."""
+) -> FrameReader:
+    """Return the reader of the frames of ``topic``: of the type ``frame``, which has fields ``topic``, ``kind``,
+    ``venue_time_ms`` and ``payload``. ``build(payload)`` returns the update's data, once ``prepare(frame)`` was called. A
+    ``kind`` out of ``kinds`` is the update's."""
     decode, new = msgspec.json.Decoder(frame).decode, object.__new__
 
-    def read_frame(payload: bytes, received_ns: int) -> Update[Any]:
+    def read(payload: bytes) -> Any:
         # Texts that nobody reads are not decoded, and would not be found to be no UTF-8.
         if not payload.isascii():
             raise ValueError("not ASCII")
-        document = decode(payload)
-        if document.topic != topic:
+        found = decode(payload)
+        if found.topic != topic:
             raise ValueError("of another topic")
         if prepare is not None:
-            prepare(document)
-        update: Update[Any] = new(Update)
-        values = update.__dict__  # the constructor of a frozen class takes three times as long
+            prepare(found)
+        return found
+
+    def update(found: Any, payload: bytes, received_ns: int) -> Update[Any]:
+        made: Update[Any] = new(Update)
+        values = made.__dict__  # the constructor of a frozen class takes three times as long
         values["venue"] = venue
         values["channel"] = channel
         values["symbol"] = symbol
-        values["kind"] = document.type if document.type in kinds else "update"
-        values["data"] = build(document.data)
-        values["venue_time_ms"] = document.time_ms
+        kind = found.kind
+        values["kind"] = kind if kind in kinds else "update"
+        values["data"] = build(found.payload)
+        values["venue_time_ms"] = found.venue_time_ms
         values["received_ns"] = received_ns
         values[PAYLOAD] = payload
-        return update
+        return made
 
-    return read_frame
+    return FrameReader(read, update)

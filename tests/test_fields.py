@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbxsdk import ProtocolError, UnreadableField, Update
+from dbxsdk import ProtocolError, UnreadableField, Update, fields
 from dbxsdk.bybit.public.channels import TRADES
 from dbxsdk.fields import boolean, decimal, each, integer, lazy, levels, reader, text, wire
 
@@ -175,7 +175,7 @@ def _noted(value: Any) -> Decimal:
 
 @lazy
 @attrs.frozen(slots=False)
-class Lazy:
+class Lazy(fields.Lazy):
     price: Decimal = wire("p", _noted)
     side: str = wire("side", text)
     size: Optional[Decimal] = wire("s", _noted, default=None)

@@ -40,7 +40,8 @@ class BookRule(abc.ABC):
     @abc.abstractmethod
     def read(self, push: Push, last: Optional[int]) -> Optional[Change]:
         """What ``push`` means for a book whose last update had the id ``last``: None where the venue numbers nothing,
-        or the book waits for a whole one. None where the update is about another book.
+        or the book waits for a whole one. None where the update is about another book. A typed frame may stand for a
+        push: read its ``kind`` and ``payload`` alone.
 
         Raises ``ProtocolError`` for a document that is no update of a book.
         """

@@ -144,7 +144,7 @@ class Side:
 
 def _price(row: Any) -> Decimal:
     # A text or an object would come apart in two as well.
-    if type(row) is not list or len(row) != 2:
+    if type(row) not in (list, tuple) or len(row) != 2:
         raise ProtocolError("a row of a book is no [price, size]")
     return _decimal("price", row[0])
 

@@ -63,8 +63,8 @@ class Ticker:
 class Trade:
     """One trade of ``trade``; the market is ``Update.symbol``. There is no trade id.
 
-    The venue sends ``price`` and ``quantity`` as JSON numbers here and nowhere else; they are read by their shortest
-    decimal text. ``direction`` is ``"buy"`` or ``"sell"``.
+    The venue sends ``price`` and ``quantity`` as JSON numbers here and nowhere else; they are read from the wire's text,
+    every digit of it, while ``Update.raw`` has floats. ``direction`` is ``"buy"`` or ``"sell"``.
     """
 
     price: Decimal = wire("price", decimal)

@@ -103,7 +103,7 @@ class CryptomusProtocol(NumberedProtocol):
         # By the method only: pushes have ids, too, and those of the account have had "1", "3" and "4".
         method = document.get("method")
         if isinstance(method, str) and method.endswith(_UPDATE):
-            return self._push(method[: -len(_UPDATE)], document)
+            return self._push(method[: -len(_UPDATE)], document, payload)
         key = document.get("id")
         if isinstance(key, int) and not isinstance(key, bool):
             step = self._leaving.pop(key, None)
@@ -114,7 +114,7 @@ class CryptomusProtocol(NumberedProtocol):
             return (Reply(None, document),)
         raise ProtocolError("neither a reply nor an update")
 
-    def _push(self, channel: str, document: Any) -> List[Push]:
+    def _push(self, channel: str, document: Any, payload: bytes) -> List[Push]:
         if channel not in _CHANNELS:
             raise ProtocolError(f"{channel[:40]}{_UPDATE} is not a documented update")
         data = document.get("data")
@@ -131,9 +131,11 @@ class CryptomusProtocol(NumberedProtocol):
             if isinstance(scale_index, bool) or not isinstance(scale_index, int) or not isinstance(full_reload, bool):
                 raise ProtocolError("depth_update: scale_index or full_reload is missing")
             topic, kind = f"{topic}:{scale_index}", "snapshot" if full_reload else "delta"
-        time_ms = _time_ms(about)
+        time_ms, read = _time_ms(about), _CHANNELS[channel].read
+        if channel == "trade":
+            data, read = payload, _read_trades
         return [
-            Push(route, channel, symbol, kind, document, data, _CHANNELS[channel].read, time_ms)
+            Push(route, channel, symbol, kind, document, data, read, time_ms)
             for route in self._unions[channel].route(topic)
         ]
 
@@ -149,6 +151,11 @@ class CryptomusProtocol(NumberedProtocol):
         if not isinstance(request, Step):
             return Acknowledgement()  # made by a raw call
         return self._unions[request.channel].answered(request, _refusal(reply.document))
+
+
+def _read_trades(payload: bytes) -> Tuple[models.Trade, ...]:
+    """Read trades out of their frame: the decoded one has their prices and amounts as floats."""
+    return TRADES.read(codec.decode_exactly(payload)["data"])
 
 
 def _name(channel: str, symbol: str) -> str:

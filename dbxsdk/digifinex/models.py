@@ -12,12 +12,12 @@ from typing import Optional, Tuple
 
 import attrs
 
-from dbxsdk.fields import decimal, integer, lazy, levels, text, wire
+from dbxsdk.fields import Lazy, decimal, integer, lazy, levels, text, wire
 
 
 @lazy
 @attrs.frozen(slots=False)
-class Trade:
+class Trade(Lazy):
     """One trade of ``trades``.
 
     Attributes:
@@ -37,7 +37,7 @@ class Trade:
 
 @lazy
 @attrs.frozen(slots=False)
-class Depth:
+class Depth(Lazy):
     """One update of ``depth``: the whole book if ``Update.kind`` is ``"snapshot"``, else what changed.
 
     Rows are ``(price, amount)`` in the order of the wire: **asks come best last**, bids best first; do not rely on the
@@ -50,7 +50,7 @@ class Depth:
 
 @lazy
 @attrs.frozen(slots=False)
-class Ticker:
+class Ticker(Lazy):
     """24-hour figures of one symbol (``ticker`` and ``all_ticker``). ``timestamp`` is in ms since 1970.
 
     ``high_24h`` is in no document of the venue, though clients have read it: None if it is missing.

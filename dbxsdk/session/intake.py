@@ -9,12 +9,12 @@ from dbxsdk import codec
 from dbxsdk.errors import ProtocolError
 from dbxsdk.events import LateReply
 from dbxsdk.protocol import Inbound, Push, Reply, Request, TooLong
-from dbxsdk.schema import ReadFrame
+from dbxsdk.schema import FrameReader
 from dbxsdk.session.core.requests import Entry, Role, link_ids, outcome
 from dbxsdk.session.core.topics import Hole, Topic
 from dbxsdk.session.delivery.queue import Room
 from dbxsdk.session.shared import Shared
-from dbxsdk.transport import INVALID_PAYLOAD, TOO_BIG, Batch, Message
+from dbxsdk.transport import INVALID_PAYLOAD, TOO_BIG, Message
 
 _UNKNOWN_TOPICS_REPORTED = 100
 _READERS = 4096
@@ -37,7 +37,7 @@ class Intake:
         self._name = shared.name
         self._live = shared.connector.live
         self._unknown_topics: Set[str] = set()
-        self._frame_readers: Dict[bytes, Tuple[Topic, ReadFrame]] = {}
+        self._frame_readers: Dict[bytes, Tuple[Topic, FrameReader]] = {}
         """By topic, for those of which nobody wants more than models."""
         self._seen: Dict[str, Topic] = {}
         """Topics for which a reader was made, or for which there is none."""
@@ -64,28 +64,33 @@ class Intake:
             dispatcher.deliver_waiting()
         raw, key, take = machine.topics.raw, self._protocol.topic_key, dispatcher.take
         short = key is not None and bool(raw)
-        source = messages.source if isinstance(messages, Batch) else None
-        decode = codec.decode if source is None or not short else codec.decoder(source)
         frame_readers, begin = self._frame_readers, len(self._protocol.topic_prefix)
         for payload, binary in messages:
             if frame_readers and not binary:
                 # The typed way: one decoder for the whole frame.
                 found = frame_readers.get(payload[begin:payload.find(b'"', begin)])
                 # Looked at once: another thread may change it meanwhile, and the update would be nobody's.
-                takers = () if found is None else found[0].typed
-                if found is not None and takers:
-                    wanted, read_frame = found
+                plan = None if found is None else found[0].plan
+                if found is not None and plan is not None:
+                    wanted, reader = found
                     try:
-                        update = read_frame(payload, received_ns)
+                        frame = reader.read(payload)
+                        if plan[0]:
+                            update = reader.update(frame, payload, received_ns)
                     except Exception:  # noqa: S110 - the long way has the last word
                         pass
                     else:
-                        take(takers, wanted.name, update, len(payload))
+                        if wanted.max_silence is not None:
+                            self._heard(wanted)
+                        for sink in plan[1]:
+                            sink.take(frame, wanted.present)
+                        if plan[0]:
+                            take(plan[0], wanted.name, update, len(payload))
                         continue
             # The short way, for topics of which nobody wants more than the document. Everything else takes the other.
             if short and not binary:
                 try:
-                    document = decode(payload)
+                    document = codec.decode(payload)
                     topic = document[key]
                     subscriptions = raw[topic]
                 except (KeyError, TypeError, ValueError, ProtocolError):
@@ -241,10 +246,8 @@ class Intake:
             self._dispatcher.put_staged()  # what came before the gap
             self._guard.do(self._machine.first_update, topic, self._clock.monotonic())
         if topic.max_silence is not None:
-            if topic.silent:
-                self._guard.wake_watch()
-            topic.updated_at, topic.silent = self._machine.heard_at, False
-        elif topic.typed and self._seen.get(topic.name) is not topic:
+            self._heard(topic)
+        if topic.plan is not None and self._seen.get(topic.name) is not topic:
             self._make_reader(topic)
         push.received_ns = received_ns
         for sink in topic.sinks:
@@ -269,6 +272,12 @@ class Intake:
                 if lane is not None:
                     served.add(lane)
 
+    def _heard(self, topic: Topic) -> None:
+        """Note that a topic with a ``max_silence`` is not silent."""
+        if topic.silent:
+            self._guard.wake_watch()
+        topic.updated_at, topic.silent = self._machine.heard_at, False
+
     def _make_reader(self, topic: Topic) -> None:
         """Have the next updates of ``topic`` read the typed way, where there is one."""
         if len(self._seen) >= _READERS:
@@ -276,12 +285,12 @@ class Intake:
             self._seen.clear()
         self._seen[topic.name] = topic
         try:
-            read_frame = self._protocol.frame_reader(topic.name)
+            reader = self._protocol.frame_reader(topic.name)
         except Exception as error:  # an old msgspec, say: it is a shorter way, and no more
             self._log.info("%s has no typed reader: %r", topic.name, error)
             return
-        if read_frame is not None:
-            self._frame_readers[topic.name.encode()] = topic, read_frame
+        if reader is not None:
+            self._frame_readers[topic.name.encode()] = topic, reader
 
     def _unknown_topic(self, topic: str) -> None:
         if not self._live:

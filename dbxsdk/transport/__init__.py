@@ -2,14 +2,13 @@
 
 from dbxsdk.transport.address import Address, parse_url
 from dbxsdk.transport.connection import Connection
-from dbxsdk.transport.frames import INVALID_PAYLOAD, TOO_BIG, Batch, Message
+from dbxsdk.transport.frames import INVALID_PAYLOAD, TOO_BIG, Message
 from dbxsdk.transport.outcome import Ending, NotSent, SendFailed
 
 __all__ = [
     "INVALID_PAYLOAD",
     "TOO_BIG",
     "Address",
-    "Batch",
     "Connection",
     "Ending",
     "Message",

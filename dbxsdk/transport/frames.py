@@ -23,17 +23,6 @@ NORMAL, PROTOCOL_ERROR, INVALID_PAYLOAD, TOO_BIG = 1000, 1002, 1007, 1009
 Message = Tuple[bytes, bool]
 """A message's payload, and True if it is binary."""
 
-
-class Batch(List[Message]):
-    """The messages of one read. ``source`` are bytes that have each of them whole, for what is cheaper to find out about
-    all at once; None if there are no such bytes."""
-
-    __slots__ = ("source",)
-
-    def __init__(self) -> None:
-        self.source: Optional[bytes] = None
-
-
 _WHOLE_TEXT, _WHOLE_BINARY = 0x80 | TEXT, 0x80 | BINARY
 _FRAGMENTED = -1  # no first byte of a frame
 _from_bytes = int.from_bytes
@@ -72,10 +61,10 @@ class FrameReader:
         self.stop: Union[Control, FrameError, None] = None
         """What ended the last ``read`` before the end of the bytes: ``read(b"")`` goes on behind a control frame."""
 
-    def read(self, data: bytes) -> Batch:
+    def read(self, data: bytes) -> List[Message]:
         """Take ``data`` in. Return the messages that are whole now, up to the first control frame or fault, which
         is then in ``stop``."""
-        messages = Batch()
+        messages: List[Message] = []
         self.stop = None
         begin = 0
         if self._behind is not None:
@@ -88,7 +77,6 @@ class FrameReader:
                 return messages
             data = b"".join(self._pieces)
             self._pieces = []
-        messages.source = None if begin else data
         append, limit = messages.append, self._limit
         text, binary = (_WHOLE_TEXT, _WHOLE_BINARY) if self._fragments is None else (_FRAGMENTED, _FRAGMENTED)
         end, missing = len(data), 0
@@ -130,8 +118,6 @@ class FrameReader:
                     return messages
                 if message is not None:
                     append(message)
-                    if first & 0x0F == CONTINUATION:
-                        messages.source = None  # its begin was in earlier bytes
                 if self.stop is not None:
                     begin = stop
                     break

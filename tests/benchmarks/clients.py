@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import time
+from decimal import Decimal
 from typing import Any, Callable, Dict, List, Tuple
 
 PATIENCE = 30.0
@@ -218,7 +219,32 @@ def _touch_document(document: Any) -> None:
         trade["p"], trade["v"]  # noqa: B018
 
 
-_TOUCHES = {"": None, "update": _touch_update, "document": _touch_document}
+def _touch_decimals(document: Any) -> None:
+    for trade in document["data"]:
+        Decimal(trade["p"]), Decimal(trade["v"])  # noqa: B018
+
+
+_TOUCHES = {"": None, "update": _touch_update, "document": _touch_document, "decimals": _touch_decimals}
+
+
+def kept(task: Dict[str, Any]) -> Dict[str, float]:
+    """Memory of what a program keeps that keeps all that it gets."""
+    done = threading.Event()
+    messages: List[Any] = []
+    resident: List[float] = []
+
+    def keeper() -> Deliver:
+        def callback(message: Any) -> None:
+            messages.append(message)
+            if len(messages) in (task["frames"] // 10, task["frames"]):
+                resident.append(_resident_kib())
+                if len(resident) == 2:
+                    done.set()
+
+        return callback
+
+    _run(task, keeper, done)
+    return {"kept_bytes": (resident[1] - resident[0]) * 1024 / (task["frames"] - task["frames"] // 10)}
 
 
 def lag(task: Dict[str, Any]) -> Dict[str, float]:
@@ -384,6 +410,7 @@ def _quantile(values: List[Any], part: float) -> float:
 
 MEASURES: Dict[str, Callable[[Dict[str, Any]], Dict[str, float]]] = {
     "flood": flood,
+    "kept": kept,
     "lag": lag,
     "dbxsdk_requests": dbxsdk_requests,
     "bare_requests": bare_requests,

@@ -82,6 +82,7 @@ TINY = Scale(
 """To see that it works, not how fast."""
 
 DBXSDK = ("websocket", "attrs")
+OURS = (*DBXSDK, "msgspec")
 JSON = ("orjson",)
 STDLIB = {"DBXSDK_JSON": "stdlib"}
 
@@ -92,12 +93,12 @@ def rows(scale: Scale) -> Dict[str, Row]:
     peers_plan = dataclasses.replace(fast, answers=0)
 
     def ours(plan: Plan = fast, scheme: str = "wss", environment: Any = (), **task: Any) -> Measurement:
-        needs = DBXSDK if environment else DBXSDK + JSON
+        needs = DBXSDK if environment else OURS
         return Measurement(needs, _flood("dbxsdk", **task), plan=plan, scheme=scheme, environment=dict(environment))
 
-    def picows(aiofastnet: bool, plan: Plan = peers_plan, scheme: str = "wss") -> Measurement:
+    def picows(aiofastnet: bool, plan: Plan = peers_plan, scheme: str = "wss", **task: Any) -> Measurement:
         needs = ("picows", *JSON, *(("aiofastnet",) if aiofastnet else ()))
-        return Measurement(needs, _flood("picows", aiofastnet=aiofastnet), plan=plan, scheme=scheme)
+        return Measurement(needs, _flood("picows", aiofastnet=aiofastnet, **task), plan=plan, scheme=scheme)
 
     def app(plan: Plan = slow, **task: Any) -> Measurement:
         needs = ("websocket",) if task.get("json") == "stdlib" else ("websocket", *JSON)
@@ -131,6 +132,14 @@ def rows(scale: Scale) -> Dict[str, Row]:
         ), scale.rounds),
         "typed": Row("the same, typed on the callbacks thread", (
             Comparison("pybit's dicts", ours(typed=True, touch="update"), pybit, target=3.0),
+        ), scale.rounds),
+        "read": Row("wss, publicTrade, typed, price and size read, beside picows + orjson + two Decimals", tuple(
+            Comparison(
+                f"{how}, {count} a record",
+                ours(plan, typed=True, touch="update", dispatch=how), picows(False, peer, touch="decimals"), target=target,
+            )
+            for count, plan, peer in (("one", fast, peers_plan), ("ten", ten, ten_peer))
+            for how, target in (("inline", 0.8), ("thread", 0.6))
         ), scale.rounds),
         "records": Row("wss, ten frames a record, raw inline", (
             Comparison("picows, standard loop", ours(ten, dispatch="inline"), picows(False, ten_peer), target=1.0),
@@ -184,6 +193,14 @@ def rows(scale: Scale) -> Dict[str, Row]:
         "books": _books(scale),
         "import": _import(scale),
         "idle": _idle(scale),
+        "kept": Row("memory of an update of publicTrade that is kept, typed, nothing read", (
+            Comparison(
+                "picows' dicts",
+                Measurement(OURS, {**_flood("dbxsdk", typed=True), "measure": "kept"}, plan=fast),
+                Measurement(("picows", *JSON), {**_flood("picows", aiofastnet=False), "measure": "kept"}, plan=peers_plan),
+                WITHIN, None, "kept_bytes", None,
+            ),
+        ), scale.slow_rounds),
     }
 
 
@@ -192,14 +209,15 @@ def _flood(client: str, **task: Any) -> Dict[str, Any]:
 
 
 def _requests(client: str, scheme: str, requests: int, threads: int = 1) -> Measurement:
-    needs = DBXSDK + JSON if client == "dbxsdk" else ("websocket",)
+    needs = OURS if client == "dbxsdk" else ("websocket",)
     return Measurement(needs, {"measure": f"{client}_requests", "requests": requests, "threads": threads}, scheme=scheme)
 
 
 def _lag(scale: Scale) -> Row:
     def paced(client: str, answers: int, **task: Any) -> Measurement:
         plan = Plan(frames=scale.paced, rate=200, answers=answers)
-        return Measurement(("websocket", *JSON), {"measure": "lag", "client": client, **task}, plan=plan)
+        needs = OURS if client == "dbxsdk" else ("websocket", *JSON)
+        return Measurement(needs, {"measure": "lag", "client": client, **task}, plan=plan)
 
     app = paced("websocket_app", 0)
     return Row("wss, 200 messages/s beside a computing thread, lag p99 (and median)", tuple(

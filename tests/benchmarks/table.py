@@ -13,12 +13,13 @@ from tests.benchmarks.rows import AT_MOST, FASTER, Comparison, Row
 from tests.benchmarks.running import Cores, Measurement, Result
 
 PACKAGES = (
-    "websocket-client", "requests", "attrs", "orjson", "pybit", "picows", "aiofastnet", "aiohttp", "websockets", "trustme"
+    "websocket-client", "requests", "attrs", "msgspec", "orjson", "pybit", "picows", "aiofastnet", "aiohttp", "websockets",
+    "trustme",
 )
 _STANDING = 1.15
 """Wall over processor time of a flooded client, above which it was not the client that took the time."""
 NAMES = {"wall_us": "wall", "cpu_us": "cpu", "p99_us": "p99", "p50_us": "median"}
-UNITS = {**{name: "us" for name in NAMES}, "first_kib": "KiB", "further_kib": "KiB", "wakeups": "/s"}
+UNITS = {**{name: "us" for name in NAMES}, "first_kib": "KiB", "further_kib": "KiB", "wakeups": "/s", "kept_bytes": "B"}
 
 
 def document(rows: Mapping[str, Row], results: Mapping[Measurement, Result], scale: str) -> Dict[str, Any]:

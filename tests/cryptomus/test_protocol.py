@@ -258,6 +258,16 @@ class TestPushes:
         assert push.document == document
         assert push.read(push.payload) == model
 
+    @pytest.mark.parametrize("number", ["0.12345678901234567891", "2.10", "1e-7", "123456789012345678901", "3"])
+    def test_the_digits_of_a_trade_are_those_of_the_wire(self, protocol: CryptomusProtocol, number: str) -> None:
+        trade = '{"price":%s,"quantity":0.1000000000000000055,"timestamp":1700000006,"direction":"buy"}' % number
+        frame = '{"id":0,"method":"trade_update","data":{"symbol":"A_B","timestamp":1,"trades":[%s]},"error":null}' % trade
+        protocol.subscribe(("trade.A_B",), ())
+        [push] = protocol.receive(frame.encode(), False)
+        [read] = push.read(push.payload)
+        assert str(read.price) == str(D(number)) and read.quantity == D("0.1000000000000000055")
+        assert push.document["data"]["trades"][0]["quantity"] == 0.1
+
     @pytest.mark.parametrize("kind, more, time_ms", [
         ("created", {}, 1700000002000),
         ("updated", {"filledQuantity": "2.0", "filledValue": "5.0", "updateTs": 1700000008}, 1700000008000),
@@ -326,7 +336,11 @@ class TestPushes:
         ("trade", {"symbol": "A", "timestamp": 1, "trades": []}, ["trades"]),
     ])
     def test_missing_fields(self, channel: str, data: Dict[str, Any], missing: List[str]) -> None:
-        read = CryptomusProtocol().receive(json.dumps(update(channel, data)).encode(), False)[0].read  # type: ignore[union-attr]
+        def read(data: Dict[str, Any]) -> None:
+            push = receive(CryptomusProtocol(), update(channel, data))
+            assert isinstance(push, Push)
+            push.read(push.payload)
+
         read(data)
         for field in missing:
             with pytest.raises(ProtocolError):

@@ -91,6 +91,9 @@ def test_the_codec() -> None:
             again = codec.encode(document)
         except (ValueError, RecursionError):
             return
+        except TypeError as error:
+            assert "Decimal" in str(error)  # a number that is too large for a float
+            return
         assert codec.decode(again) == document
 
     run()

@@ -47,11 +47,14 @@ class BybitBookRule(BookRule):
 
     def read(self, push: Push, last: Optional[int]) -> Optional[Change]:
         try:
-            data = push.payload["data"]
-            update_id, bids, asks = data["u"], data["b"], data["a"]
+            if type(push.payload) is dict:
+                data = push.payload["data"]
+                update_id, bids, asks = data["u"], data["b"], data["a"]
+            else:  # of a typed frame
+                update_id, bids, asks = push.payload.update_id, push.payload.bids, push.payload.asks
             if type(update_id) is not int:
                 update_id = integer(update_id)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ProtocolError(f"not an update of a book: {error!r}") from error
         if push.kind == "delta" and update_id != _RESTART:
             if last is None or update_id == last + 1:

@@ -17,7 +17,7 @@ from typing import Any, Callable, Optional, Tuple, Type, TypeVar
 import attrs
 
 from dbxsdk.errors import ProtocolError
-from dbxsdk.fields import WIRE, boolean, decimal, integer, lazy, levels, reader, text, wire
+from dbxsdk.fields import WIRE, Lazy, boolean, decimal, integer, lazy, levels, reader, text, wire
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ def _integers(value: Any) -> Tuple[int, ...]:
 
 @lazy
 @attrs.frozen(kw_only=True, slots=False)
-class OrderBookUpdate:
+class OrderBookUpdate(Lazy):
     """``orderbook.{depth}.{symbol}`` and ``orderbook.full.{symbol}``: a part of the book, or all of it.
 
     ``Update.kind`` says which: a snapshot replaces the book; a delta sets the size of each price that it names, and
@@ -69,7 +69,7 @@ class OrderBookUpdate:
 
 @lazy
 @attrs.frozen(kw_only=True, slots=False)
-class RpiOrderBookUpdate:
+class RpiOrderBookUpdate(Lazy):
     """``orderbook.rpi.{symbol}``: the book of 50 levels that lists retail price improvement (RPI) orders separately.
 
     Like ``OrderBookUpdate``, except for the levels: (price, size without RPI orders, size of RPI orders). A price is
@@ -88,7 +88,7 @@ class RpiOrderBookUpdate:
 
 @lazy
 @attrs.frozen(kw_only=True, slots=False)
-class Trade:
+class Trade(Lazy):
     """One trade of ``publicTrade.{symbol}``; on options the topic is ``publicTrade.{base coin}``. A frame has up to
     1,024 of them, oldest first.
 
@@ -125,7 +125,7 @@ class Trade:
 
 @lazy
 @attrs.frozen(kw_only=True, slots=False)
-class Kline:
+class Kline(Lazy):
     """One candle of ``kline.{interval}.{symbol}``, sent every 1 to 60 s while it grows and once when it closes.
 
     Attributes:
@@ -153,7 +153,7 @@ class Kline:
 
 @lazy
 @attrs.frozen(kw_only=True, slots=False)
-class Liquidation:
+class Liquidation(Lazy):
     """One liquidation of ``allLiquidation.{symbol}`` (linear, inverse; every 500 ms).
 
     Attributes:
@@ -175,7 +175,7 @@ class Liquidation:
 
 @lazy
 @attrs.frozen(kw_only=True, slots=False)
-class LatestLiquidation:
+class LatestLiquidation(Lazy):
     """``liquidation.{symbol}``, at most one a second. The venue retired it and refuses it; mirrors and records of old
     frames may still have it.
 
@@ -195,7 +195,7 @@ class LatestLiquidation:
 
 @lazy
 @attrs.frozen(kw_only=True, slots=False)
-class InsurancePool:
+class InsurancePool(Lazy):
     """One isolated insurance pool of ``insurance.USDT``, ``insurance.USDC`` or ``insurance.inverse``, every second
     while a balance changes. Pools that several contracts share are not sent.
 
@@ -216,7 +216,7 @@ class InsurancePool:
 
 @lazy
 @attrs.frozen(kw_only=True, slots=False)
-class AdlAlert:
+class AdlAlert(Lazy):
     """The state of one contract in ``adlAlert.USDT``, ``adlAlert.USDC`` or ``adlAlert.inverse``, every second: how
     near its insurance pool is to auto-deleveraging (ADL).
 
@@ -245,7 +245,7 @@ class AdlAlert:
 
 @lazy
 @attrs.frozen(kw_only=True, slots=False)
-class PriceLimit:
+class PriceLimit(Lazy):
     """``priceLimit.{symbol}``, every 300 ms: the prices beyond which orders are refused.
 
     Attributes:

@@ -14,7 +14,7 @@ from dbxsdk.bybit.public.channels import CATEGORIES, LONGEST_TOPIC, Route, plain
 from dbxsdk.bybit.public.ticker_merge import Tickers
 from dbxsdk.errors import ProtocolError
 from dbxsdk.protocol import Acknowledgement, Push, Reply, Request
-from dbxsdk.schema import ReadFrame, frame_reader, shape, struct
+from dbxsdk.schema import FrameReader, frame_reader, shape, struct
 
 CONNECTION_CHARACTERS = 21_000
 """Lengths of all topics of one public connection, summed."""
@@ -105,7 +105,7 @@ class BybitPublicProtocol(TopicProtocol):
         venue_time_ms = stamp if type(stamp) is int else whole_number(stamp)
         return Push(topic, found.channel, found.symbol, kind, document, payload, found.read, venue_time_ms)
 
-    def frame_reader(self, topic: str) -> Optional[ReadFrame]:
+    def frame_reader(self, topic: str) -> Optional[FrameReader]:
         found = self._routes.get(topic) or self._find_route(topic)
         read, key, field = getattr(found.read, "enveloped", (found.read, None, ""))
         inner = None if found.merges or found.whole is (key is None) else shape(read)
@@ -113,15 +113,15 @@ class BybitPublicProtocol(TopicProtocol):
             return None
         fields = [
             ("topic", "topic", str, True),
-            ("type", "type", Optional[str], False),
-            ("time_ms", "ts", Optional[int], False),
-            ("data", "data", inner.type, True),
+            ("kind", "type", Optional[str], False),
+            ("venue_time_ms", "ts", Optional[int], False),
+            ("payload", "data", inner.type, True),
         ]
 
         def complete(frame: Any) -> None:
-            if frame.type not in _KINDS:
+            if frame.kind not in _KINDS:
                 raise ProtocolError("neither snapshot nor delta")
-            setattr(frame.data, field, frame.beside)
+            setattr(frame.payload, field, frame.beside)
 
         if key is not None:
             fields.append(("beside", key, Any, False))

@@ -12,7 +12,7 @@ import attrs
 
 from dbxsdk.bybit.public.models import with_envelope
 from dbxsdk.errors import ProtocolError
-from dbxsdk.fields import decimal, integer, lazy, reader, text, wire
+from dbxsdk.fields import Lazy, decimal, integer, lazy, reader, text, wire
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ NAMES: Dict[type, Mapping[str, str]] = {}
 
 @lazy
 @attrs.frozen(kw_only=True, slots=False)
-class ContractTicker:
+class ContractTicker(Lazy):
     """``tickers.{symbol}`` of linear and inverse contracts: the state after this frame.
 
     The venue sends a snapshot, then only what changed; the frames are merged, so that each field has the value that the
@@ -88,7 +88,7 @@ class ContractTicker:
 
 @lazy
 @attrs.frozen(kw_only=True, slots=False)
-class SpotTicker:
+class SpotTicker(Lazy):
     """``tickers.{symbol}`` of spot. It has no bid and no ask: ``orderbook.1`` has them.
 
     Attributes:
@@ -117,7 +117,7 @@ class SpotTicker:
 
 @lazy
 @attrs.frozen(kw_only=True, slots=False)
-class OptionTicker:
+class OptionTicker(Lazy):
     """``tickers.{symbol}`` of options.
 
     Attributes:
@@ -163,7 +163,7 @@ class OptionTicker:
 
 @lazy
 @attrs.frozen(kw_only=True, slots=False)
-class SpreadTicker:
+class SpreadTicker(Lazy):
     """``tickers.{symbol}`` of spread trading, which has a socket of its own (``url=``). Prices may be negative.
 
     Attributes:

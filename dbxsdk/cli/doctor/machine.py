@@ -27,10 +27,10 @@ def examine_machine() -> Iterator[Check]:
 
 
 def _packages() -> Check:
-    versions = {name: _version(name) for name in (*PACKAGES, "orjson", "msgspec")}
+    versions = {name: _version(name) for name in (*PACKAGES, "msgspec")}
     message = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
-    if versions["orjson"] is None:
-        message += '; without orjson, which reads JSON faster: pip install "dbxsdk[fast]"'
+    if versions["msgspec"] is None:
+        message += '; without msgspec, which reads JSON faster: pip install "dbxsdk[fast]"'
     return ok("packages", message, **versions)
 
 

@@ -81,7 +81,7 @@ class Topic:
         "subscriptions",
         "queued",
         "sinks",
-        "typed",
+        "plan",
         "waiters",
         "established",
         "begun",
@@ -98,13 +98,13 @@ class Topic:
         self.epoch = 1
         self.present = 0
         """The epoch of updates that come now; 0 if they belong to none."""
-        # These four are replaced, never changed: the reader thread walks through them without a lock.
+        # These are replaced, never changed: the reader thread walks through them without a lock.
         self.subscriptions: Tuple["Subscription", ...] = ()
         self.queued: Tuple["Subscription", ...] = ()
         """Those that take updates by a callback or an iterator."""
         self.sinks: Tuple[Sink, ...] = ()
-        self.typed: Tuple["Subscription", ...] = ()
-        """All of them, if every one takes models and there is nothing else to mind with an update."""
+        self.plan: Optional[Tuple[Tuple["Subscription", ...], Tuple[Sink, ...]]] = None
+        """``queued`` and ``sinks``, as one value, if none of them takes documents and a frame needs no ``Push``."""
         self.waiters: List[Waiter] = []
         self.unsure = False
         """True if updates of an earlier subscription on this connection may come until the venue's word on the present one."""
@@ -390,7 +390,7 @@ class Topics:
         del self._topics[topic.name]
         self.raw.pop(topic.name, None)
         # A request for it may be under way, and somebody may want it again meanwhile: its table entry is another then.
-        topic.status, topic.present, topic.typed = Status.WANTED, 0, ()
+        topic.status, topic.present, topic.plan = Status.WANTED, 0, None
 
     def _update(self, topic: Topic) -> None:
         """Recompute what depends on the topic's subscriptions and its hole."""
@@ -399,10 +399,11 @@ class Topics:
         topic.sinks = tuple(each.sink for each in subscriptions if each.sink is not None)
         # The strictest limit counts.
         topic.max_silence = min((s.max_silence for s in subscriptions if s.max_silence is not None), default=None)
-        plain = topic.established and topic.hole is None and topic.max_silence is None and not topic.sinks
-        topic.typed = subscriptions if plain and not any(each.raw for each in subscriptions) else ()
+        whole = topic.established and topic.hole is None and bool(subscriptions)
+        topic.plan = (topic.queued, topic.sinks) if whole and not any(each.raw for each in subscriptions) else None
+        plain = whole and topic.max_silence is None and not topic.sinks
         raw = plain and all(each.raw and each.queue is None for each in subscriptions)
-        if raw and subscriptions and not self._carries_state(topic.name):
+        if raw and not self._carries_state(topic.name):
             self.raw[topic.name] = subscriptions
         else:
             self.raw.pop(topic.name, None)
