@@ -41,4 +41,4 @@ class Renewal:
         quiet = _QUIET * (self._latest - now) / (self._latest - self._earliest)
         # What the network has not brought for so long; a reader that is busy has more to come.
         missing = quiet - look.silent_for
-        return missing <= 0, now + max(missing, _SOON)
+        return missing <= 0, now + max(min(missing, self._latest - now), _SOON)

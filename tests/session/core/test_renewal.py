@@ -72,6 +72,14 @@ def test_a_quiet_connection_is_renewed_soon_a_busy_one_in_time() -> None:
     assert DAY * 0.99 < busy < DAY * 0.9951 and silence == 0.0
 
 
+def test_it_is_never_looked_at_too_late() -> None:
+    short = Renewal(1.0, lambda seconds: 0.0)
+    short.begin(0.0)
+    due, at = short.due_or_next(look(0.0), False, 0.961)
+    assert not due and at == pytest.approx(0.961 + 0.05)
+    assert short.due_or_next(look(0.0), False, at) == (True, at + 0.05)
+
+
 def test_who_waits_for_an_answer_is_waited_for() -> None:
     assert renewal().due_or_next(look(60.0), True, 0.97 * DAY) == (False, 0.97 * DAY + 0.05)
     assert renewal().due_or_next(look(60.0), True, 0.999 * DAY)[0] is False
