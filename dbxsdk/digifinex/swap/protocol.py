@@ -153,9 +153,10 @@ class DigiFinexSwapProtocol(DigiFinexBaseProtocol):
     def receive(self, payload: bytes, binary: bool) -> Sequence[Inbound]:
         document = codec.decode(self.inflate(payload) if binary else payload)
         if type(document) is not dict:
-            if type(document) is list:  # the page's sample of all_ticker, which was seen with an envelope, too
-                return (_push_of_rows(ALL_TICKERS, ALL_TICKERS.name, "", document, document),)
-            raise ProtocolError(f"expected an object, not {type(document).__name__}")
+            if type(document) is not list:
+                raise ProtocolError(f"expected an object, not {type(document).__name__}")
+            # The page's sample of all_ticker. It was seen with an envelope, and gets one, since documents are objects.
+            document = {"event": ALL_TICKERS.name + _SUFFIX, "data": document}
         reply_id, event = document.get("id"), document.get("event")
         if reply_id is not None:
             if isinstance(reply_id, bool) or not isinstance(reply_id, int):

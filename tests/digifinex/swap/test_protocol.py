@@ -8,7 +8,6 @@ from typing import Any, Dict, List, Tuple
 
 import pytest
 
-import dbxsdk
 from dbxsdk import AuthError, ProtocolError, VenueError
 from dbxsdk.digifinex import swap
 from dbxsdk.digifinex.swap.channels import CHANNELS, KINDS, channel_of, split
@@ -154,14 +153,6 @@ def test_typed_channels_are_named_as_the_plain_ones() -> None:
     for wrong in (swap.cur_candle, swap.mark_candle):
         with pytest.raises(ValueError, match="granularity must be one of 1m, 5m"):
             wrong("1M")
-
-
-def test_a_channel_of_the_spot_socket_is_refused_and_the_reverse() -> None:
-    client = dbxsdk.DigiFinexSwapClient()
-    with pytest.raises(ValueError, match="channel 'trades' is one of digifinex, not of digifinex:swap"):
-        client.subscribe(dbxsdk.digifinex.TRADES, BTC, callback=print)
-    with pytest.raises(ValueError, match="channel 'ticker' is one of digifinex:swap, not of digifinex"):
-        dbxsdk.DigiFinexClient().subscribe(swap.TICKERS, "BTC_USDT", callback=print)
 
 
 @pytest.mark.parametrize("topic", ["ticker.A", "depth.20.A", "cur_candle.1m.BTC2-MOVE-20220909", "all_ticker", "account"])
@@ -329,7 +320,7 @@ def test_every_documented_update_is_read() -> None:
         data = push.read(push.payload)
         rows = data if isinstance(data, tuple) else (data,)
         assert rows and all(type(row).__module__ == "dbxsdk.digifinex.swap.models" for row in rows)
-        assert push.document == value and channel_of(push.topic) == push.channel and push.channel in CHANNELS
+        assert push.document == (update("all_ticker", value) if isinstance(value, list) else value) and channel_of(push.topic) == push.channel and push.channel in CHANNELS
         assert push.venue_time_ms is not None or push.channel in ("fund_rate", "cur_candle.1m", "mark_candle.1m")
         seen.add(push.channel.partition(".")[0])
     assert seen == set(KINDS)
