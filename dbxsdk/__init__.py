@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dbxsdk.cryptomus.client import CryptomusClient
     from dbxsdk.dbot import DBotDataClient, DBotTradeClient
     from dbxsdk.digifinex.client import DigiFinexClient
+    from dbxsdk.digifinex.swap.client import DigiFinexSwapClient
     from dbxsdk.errors import (
         AuthError,
         ClientClosed,
@@ -89,6 +90,7 @@ __all__ = [
     "DBotTradeClient",
     "DbxError",
     "DigiFinexClient",
+    "DigiFinexSwapClient",
     "Disconnected",
     "Dropped",
     "Event",
@@ -141,6 +143,7 @@ _HOMES = {
     "dbxsdk.cryptomus.client": "CryptomusClient",
     "dbxsdk.dbot": "DBotDataClient DBotTradeClient",
     "dbxsdk.digifinex.client": "DigiFinexClient",
+    "dbxsdk.digifinex.swap.client": "DigiFinexSwapClient",
     "dbxsdk.errors": (
         "AuthError ClientClosed ConnectError ConnectionLost DbxError OutcomeUnknown ProtocolError "
         "RateLimited RecordingError RequestTimeout SubscribeError TransportError UnreadableField UnreadableReply VenueError "

@@ -20,7 +20,7 @@ class Channel(Generic[Data]):
     Attributes:
         name: the venue's name of the channel, e.g. ``"publicTrade"``; all that is sent of it.
         read: makes ``Update.data`` of a frame's data, or raises ``ProtocolError``.
-        venue: the venue that it belongs to; clients of others refuse it.
+        venue: the venue, or the one socket of it, that it belongs to; clients of others refuse it.
     """
 
     name: str

@@ -348,8 +348,8 @@ class Client:
     def _name(self, channel: Any) -> str:
         if not isinstance(channel, Channel):
             return check_text("channel", channel)
-        if channel.venue != self._protocol.venue:
-            raise ValueError(f"channel {channel.name!r} is one of {channel.venue}, not of {self._protocol.venue}")
+        if channel.venue != self._protocol.home:
+            raise ValueError(f"channel {channel.name!r} is one of {channel.venue}, not of {self._protocol.home}")
         return channel.name
 
 

@@ -154,6 +154,10 @@ class Protocol(abc.ABC):
     topic_prefix: bytes = b""
     """What frames with updates begin with, most of the time: their topic's name follows, up to the next quote. Empty: no such."""
 
+    longest_connection: Optional[float] = None
+    """Seconds after which the venue ends a connection, whatever happens on it: it is renewed before that, at a quiet moment,
+    with a ``Gap``. None: no page says."""
+
     connection_budget: Tuple[int, float] = (300, 300.0)
     """New connections allowed to one host in so many seconds, by the whole process."""
 
@@ -161,6 +165,12 @@ class Protocol(abc.ABC):
     def name(self) -> str:
         """The default name of its clients: ``"bybit:linear"``, or the venue alone if that has one socket only."""
         return f"{self.venue}:{self.socket}" if self.socket else self.venue
+
+    @property
+    def home(self) -> str:
+        """What ``Channel.venue`` of its typed channels is: more than the venue, if channels of the same name mean something else
+        on another of its sockets."""
+        return self.venue
 
     @abc.abstractmethod
     def reset(self) -> None:

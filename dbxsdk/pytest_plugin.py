@@ -35,7 +35,7 @@ def _running(kind: str, serves: str) -> Any:
 
 
 bybit_venue = _running("BybitVenue", ": public, private and trade sockets, one account")
-digifinex_venue = _running("DigiFinexVenue", "")
+digifinex_venue = _running("DigiFinexVenue", ": spot and swap sockets")
 cryptomus_venue = _running("CryptomusVenue", ", with its HTTP endpoints")
 dbot_venue = _running("DBotVenue", ": trade and data sockets")
 

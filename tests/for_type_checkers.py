@@ -5,6 +5,7 @@ from typing import Any, Dict, Tuple
 
 import dbxsdk
 from dbxsdk import bybit, cryptomus, dbot, digifinex
+from dbxsdk.digifinex import swap
 from dbxsdk.bybit.public.models import OrderBookUpdate, Trade
 from dbxsdk.cryptomus import Deal
 from dbxsdk.dbot import PairInfo
@@ -77,6 +78,7 @@ def others(
     trade: dbxsdk.BybitTradeClient,
     deals: dbxsdk.CryptomusClient,
     spot: dbxsdk.DigiFinexClient,
+    swaps: dbxsdk.DigiFinexSwapClient,
     data: dbxsdk.DBotDataClient,
     tasks: dbxsdk.DBotTradeClient,
 ) -> PairInfo:
@@ -104,6 +106,9 @@ def others(
     for update in spot.messages(digifinex.DEPTH, "BTC_USDT"):
         if not isinstance(update, dbxsdk.Gap):
             print(update.data.bids, update.data.bid)  # type: ignore[attr-defined]
+    for change in swaps.messages(swap.depth(20), "BTCUSDTPERP"):
+        if not isinstance(change, dbxsdk.Gap):
+            print(change.data.level, change.data.bid)  # type: ignore[attr-defined]
     for done in tasks.messages(dbot.TRADE_RESULTS):
         if not isinstance(done, dbxsdk.Gap):
             print(done.data.state, done.data.nothing)  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from dbxsdk.bybit.auth import Credentials
 from dbxsdk.bybit.private.protocol import BybitPrivateProtocol
 from dbxsdk.bybit.public.protocol import BybitPublicProtocol
 from dbxsdk.digifinex.protocol import DigiFinexProtocol
+from dbxsdk.digifinex.swap.protocol import DigiFinexSwapProtocol
 from dbxsdk.protocol import Request
 from tests.subscriber import ModelVenue, Subscriber
 
@@ -103,11 +104,32 @@ class DigiFinex(Venue):
         return {"id": document["id"], "error": None, "result": {"status": "success"}}
 
 
+class DigiFinexSwap(Venue):
+    """As ``DigiFinex``, but what is subscribed already is refused, with the code of that, and nothing else of the request is
+    carried out."""
+
+    def answer(self, request: Request) -> Any:
+        document = json.loads(request.frame)
+        topics = {f"trades.{contract}" for contract in document["instrument_ids"]}
+        bad, code = topics & set(self.bad), 1
+        if document["event"] == "trades.unsubscribe":
+            code = 1 if topics & self.topics else 7
+            self.topics -= topics
+        elif topics & self.topics:
+            code = 5
+        else:
+            if not (bad and self.mood()):
+                self.topics |= topics - bad
+            code = 2 if bad else 1
+        return {"id": document["id"], "event": document["event"], "code": code, "msg": ""}
+
+
 SOCKETS: Dict[str, Tuple[Callable[[], Any], Callable[[], Venue], str]] = {
     "bybit linear": (lambda: BybitPublicProtocol("linear"), Bybit, "publicTrade"),
     "bybit option": (lambda: BybitPublicProtocol("option"), BybitOption, "publicTrade"),
     "bybit private": (lambda: BybitPrivateProtocol(Credentials("k", "s")), BybitPrivate, "execution"),
     "digifinex": (DigiFinexProtocol, DigiFinex, "trades"),
+    "digifinex swap": (DigiFinexSwapProtocol, DigiFinexSwap, "trades"),
 }
 NAMES = st.sampled_from("ABC")
 COURSE = st.lists(

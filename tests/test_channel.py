@@ -13,11 +13,15 @@ from dbxsdk.bybit.private.channels import CHANNELS as PRIVATE
 from dbxsdk.bybit.public.channels import CHANNELS as PUBLIC
 from dbxsdk.cryptomus.protocol import CHANNELS as CRYPTOMUS
 from dbxsdk.dbot.data.protocol import KINDS
+from dbxsdk.digifinex import swap
 from dbxsdk.digifinex.protocol import CHANNELS as DIGIFINEX
+from dbxsdk.digifinex.swap.channels import KINDS as SWAP
 from dbxsdk.sim import BybitVenue, DigiFinexVenue
 from tests.waiting import Recorder
 
-PACKAGES: Dict[str, Any] = {"bybit": bybit, "cryptomus": cryptomus, "dbot": dbot, "digifinex": digifinex}
+PACKAGES: Dict[str, Any] = {
+    "bybit": bybit, "cryptomus": cryptomus, "dbot": dbot, "digifinex": digifinex, "digifinex:swap": swap,
+}
 
 
 def constants(package: Any) -> List[Channel[Any]]:
@@ -35,6 +39,7 @@ def test_every_channel_with_a_model_has_a_constant(venue: str) -> None:
         "cryptomus": {*CRYPTOMUS},
         "dbot": {*KINDS, "tradeResults"} - {"pairsInfo"},
         "digifinex": {*DIGIFINEX},
+        "digifinex:swap": {*SWAP} - {"depth", "cur_candle", "mark_candle"},
     }
     assert names == expected[venue]
     assert {channel.venue for channel in constants(PACKAGES[venue])} == {venue}
@@ -46,6 +51,9 @@ def test_every_channel_with_a_model_has_a_constant(venue: str) -> None:
     (lambda: bybit.kline(1), "kline.1"),
     (lambda: bybit.kline("D"), "kline.D"),
     (lambda: dbot.pairs_info("1m"), "pairsInfo.1m"),
+    (lambda: swap.depth(20), "depth.20"),
+    (lambda: swap.cur_candle("1m"), "cur_candle.1m"),
+    (lambda: swap.mark_candle("1w"), "mark_candle.1w"),
 ])
 def test_a_channel_with_a_variable_part_is_a_function(make: Callable[[], Channel[Any]], name: str) -> None:
     assert make().name == name and make() == make() and hash(make()) == hash(make())
@@ -74,6 +82,8 @@ def test_it_is_a_value() -> None:
 @pytest.mark.parametrize("client, channel, message", [
     (lambda: dbxsdk.BybitPublicClient("spot"), digifinex.TRADES, "channel 'trades' is one of digifinex, not of bybit"),
     (lambda: dbxsdk.DigiFinexClient(), bybit.ORDERS, "channel 'order' is one of bybit, not of digifinex"),
+    (lambda: dbxsdk.DigiFinexClient(), swap.TRADES, "channel 'trades' is one of digifinex:swap, not of digifinex$"),
+    (lambda: dbxsdk.DigiFinexSwapClient(), digifinex.TRADES, "channel 'trades' is one of digifinex, not of digifinex:swap"),
 ])
 def test_a_client_refuses_another_venues_channel(client: Callable[[], Any], channel: Channel[Any], message: str) -> None:
     for use in (

@@ -16,6 +16,7 @@ from dbxsdk.protocol import Acknowledgement, Request
     (lambda: dbxsdk.BybitPrivateClient("k", "s"), "bybit:private"),
     (lambda: dbxsdk.BybitTradeClient("k", "s"), "bybit:trade"),
     (lambda: dbxsdk.DigiFinexClient(), "digifinex"),
+    (lambda: dbxsdk.DigiFinexSwapClient(), "digifinex:swap"),
     (lambda: dbxsdk.CryptomusClient("u", "k"), "cryptomus"),
     (lambda: dbxsdk.DBotDataClient("k"), "dbot:data"),
     (lambda: dbxsdk.DBotTradeClient("k"), "dbot:trade"),

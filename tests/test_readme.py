@@ -273,6 +273,7 @@ def test_methods_and_fields_are_named_as_they_are():
     meant = [each for each in literals if re.fullmatch(r"[\w.]*(_|\(|\.)[\w.]*[\w(=\", ).]*", each)]
     words = set(re.findall(r"[A-Za-z_]\w+", " ".join(meant)))
     foreign = {"pandas", "DictWriter", "DataFrame", "csv", "AppConfig", "manage", "time_ns", "bybitgeorgia"}
+    foreign |= {"LEVEL", "GRANULARITY"}
     # Files and folders of this repository; below, parts of the venues' addresses.
     here = [path.relative_to(ROOT) for top in ("samples", "tests") for path in (ROOT / top).rglob("*")]
     paths = set(re.findall(r"\w+", " ".join(map(str, here))))
@@ -285,6 +286,7 @@ def test_models_and_events_are_named_as_they_are():
     import dbxsdk.cryptomus
     import dbxsdk.dbot
     import dbxsdk.digifinex.models
+    import dbxsdk.digifinex.swap
 
     modules = (
         dbxsdk,
@@ -292,6 +294,7 @@ def test_models_and_events_are_named_as_they_are():
         dbxsdk.cryptomus,
         dbxsdk.dbot,
         dbxsdk.digifinex.models,
+        dbxsdk.digifinex.swap,
         dbxsdk.sim,
         dbxsdk.protocol,
         dbxsdk.book.rule,
@@ -308,8 +311,9 @@ def test_channels_are_named_as_they_are():
     from dbxsdk.bybit.private.channels import CHANNELS as PRIVATE
     from dbxsdk.cryptomus.protocol import CHANNELS as CRYPTOMUS
     from dbxsdk.dbot.data.protocol import KINDS as DBOT
+    from dbxsdk.digifinex.swap.channels import KINDS as SWAPS
 
-    for channel in (*PRIVATE, *CRYPTOMUS, *DBOT, "tradeResults"):
+    for channel in (*PRIVATE, *CRYPTOMUS, *DBOT, *SWAPS, "tradeResults"):
         if not channel.startswith("rfq."):  # all of these in one word
             assert f"``{channel}``" in README or f"``{channel}." in README, channel
 

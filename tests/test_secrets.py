@@ -24,6 +24,7 @@ HUSH = "hush0hush0hush0"
 OURS = str(pathlib.Path(dbxsdk.__file__).parent)
 KEYS: List[Tuple[str, Callable[..., Any]]] = [
     ("digifinex", lambda key: dbxsdk.DigiFinexClient(key, key)),
+    ("digifinex swap", lambda key: dbxsdk.DigiFinexSwapClient(key, key)),
     ("bybit private", lambda key: dbxsdk.BybitPrivateClient("good", key)),
     ("bybit trade", lambda key: dbxsdk.BybitTradeClient("good", key)),
     ("cryptomus", lambda key: CryptomusClient("good", key)),

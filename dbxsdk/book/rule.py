@@ -33,6 +33,9 @@ class BookRule(abc.ABC):
     shows_locked = False
     """True if the venue's own page shows a whole book whose best bid equals its best ask."""
 
+    kept_levels: Optional[int] = None
+    """Levels that a side keeps: worse ones are deleted after each update. None: what the venue does not delete stays."""
+
     most_levels = 10_000
     """Levels that a side may have. A book with more is no book, or one whose deletions are not seen; four times the depth
     leaves room for an update that names all of it anew before it deletes the rest."""

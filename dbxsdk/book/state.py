@@ -109,8 +109,7 @@ class BookState(ForkAware):
                     self._ask(now)
                 return True
             if action is REPLACE:
-                most = self._rule.most_levels
-                sides = Side(bids, bids=True, most=most), Side(asks, bids=False, most=most)
+                sides = self._side(bids, True), self._side(asks, False)
                 return self._replace(sides, update_id, push.venue_time_ms, now, epoch)
         except ProtocolError as error:
             self.lost(f"an update could not be read: {error}")
@@ -370,9 +369,11 @@ class BookState(ForkAware):
         self._snapshot = None
         self._changed.ring_all()
 
+    def _side(self, rows: Any, bids: bool) -> Side:
+        return Side(rows, bids=bids, most=self._rule.most_levels, kept=self._rule.kept_levels)
+
     def _clear(self) -> None:
         """Lock held."""
-        most = self._rule.most_levels
-        self.bids, self.asks = Side([], bids=True, most=most), Side([], bids=False, most=most)
+        self.bids, self.asks = self._side([], True), self._side([], False)
         self.top = (None, None)
         self.is_crossed = False

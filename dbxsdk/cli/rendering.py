@@ -69,7 +69,7 @@ def rows(update: Update[Any]) -> List[Dict[str, str]]:
     data = _plain_data(update)
     data = data if isinstance(data, list) else [data]
     documents = (each if isinstance(each, dict) else {"data": each} for each in data)
-    return [{name: _text(value) for name, value in each.items() if value not in (None, "")} for each in documents]
+    return [{name: _text(value) for name, value in each.items() if value not in (None, "", {})} for each in documents]
 
 
 def _text(value: Any) -> str:

@@ -18,12 +18,12 @@ from dbxsdk.recording import Recorder
 
 VENUES_HELP = """\
 VENUE is bybit:spot, bybit:linear (also: bybit), bybit:inverse, bybit:option, bybit:private, bybit:trade, digifinex,
-cryptomus, dbot:trade (also: dbot) or dbot:data.
+digifinex:swap, cryptomus, dbot:trade (also: dbot) or dbot:data.
 
 Keys are read from the environment, where no list of processes shows them, and never printed:
 
   bybit:private, bybit:trade  BYBIT_API_KEY, BYBIT_API_SECRET
-  digifinex                   DIGIFINEX_API_KEY, DIGIFINEX_API_SECRET (the account's channels alone need them)
+  digifinex, digifinex:swap   DIGIFINEX_API_KEY, DIGIFINEX_API_SECRET (the account's channels alone need them)
   cryptomus                   CRYPTOMUS_USER_ID, CRYPTOMUS_API_KEY
   dbot:trade, dbot:data       DBOT_API_KEY
 

@@ -8,9 +8,9 @@ from dbxsdk.arguments import check_word
 from dbxsdk.book.order_book import OrderBook
 from dbxsdk.client import Client
 from dbxsdk.credentials import hidden
+from dbxsdk.digifinex.base_protocol import read_time
 from dbxsdk.digifinex.book import DigiFinexBookRule
 from dbxsdk.digifinex.protocol import DigiFinexProtocol
-from dbxsdk.errors import ProtocolError
 from dbxsdk.options import Options
 
 URL = "wss://openapi.digifinex.com/ws/v1/"
@@ -82,8 +82,4 @@ class DigiFinexClient(Client):
 
     def server_time(self, timeout: Optional[float] = None) -> int:
         """Return the venue's time in seconds since 1970 (``server.time``). Safe to retry. Raises what ``call`` raises."""
-        seconds = self.call("server.time", timeout=timeout)
-        # One edition of the pages types it as text, all of them show a number.
-        if isinstance(seconds, bool) or not isinstance(seconds, (int, str)) or not str(seconds).isdecimal():
-            raise ProtocolError("the answer to server.time is not a time")
-        return int(seconds)
+        return read_time(self.call("server.time", timeout=timeout))

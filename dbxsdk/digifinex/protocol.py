@@ -6,21 +6,19 @@ Sources: the venue's first edition (2019: ping, time, trades, depth), its later 
 
 from __future__ import annotations
 
-import zlib
 from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple
 
 from dbxsdk import codec
-from dbxsdk.arguments import check_choice, check_credential
+from dbxsdk.arguments import check_choice
 from dbxsdk.channel import Channel
 from dbxsdk.cleaning import clean
-from dbxsdk.credentials import hidden
-from dbxsdk.digifinex.login import ASK_TIME, LOG_IN, Login
+from dbxsdk.digifinex.base_protocol import DigiFinexBaseProtocol
+from dbxsdk.digifinex.login import LOG_IN, Wording
 from dbxsdk.digifinex.models import AlgoOrder, Balance, Depth, Order, Ticker, Trade
 from dbxsdk.errors import AuthError, ProtocolError, RateLimited, SubscribeError, VenueError
 from dbxsdk.fields import each, reader
 from dbxsdk.numbered_protocol import NumberedProtocol, by_channel, channel_of, read_error
-from dbxsdk.options import MAX_MESSAGE_SIZE
-from dbxsdk.protocol import Acknowledgement, Inbound, Push, Reply, Request, TooLong
+from dbxsdk.protocol import Acknowledgement, Inbound, Push, Reply, Request
 
 TRADES = Channel("trades", each(reader(Trade)), "digifinex")
 DEPTH = Channel("depth", reader(Depth), "digifinex")
@@ -36,57 +34,25 @@ _CHANNELS: Dict[str, Channel[Any]] = {
 CHANNELS = tuple(_CHANNELS)
 PRIVATE_CHANNELS = (ORDERS.name, ALGO_ORDERS.name, BALANCES.name)
 
-_MOST_INFLATED = 1100  # deflate makes no more than 1,032 bytes out of each
 _RATE_LIMIT = 200005
 
 _MARKET_UPDATES = {"depth.update": "depth", "trades.update": "trades"}
 _read_trades, _read_depth = TRADES.read, DEPTH.read
 
 
-class DigiFinexProtocol(NumberedProtocol):
+class DigiFinexProtocol(DigiFinexBaseProtocol, NumberedProtocol):
     """The one socket of the venue, public and private."""
 
-    venue = "digifinex"
     client = "DigiFinexClient"
     channels = CHANNELS
-    ping_method = "server.ping"
     login_method = LOG_IN
+    wording = Wording(params=lambda key, timestamp, sign: [key, timestamp, sign], result="result", unit_ms=1000)
     granted = {"result": {"status": "success"}}
     # The pages say nothing; a connection is dropped 60 s after the client's last frame.
     heartbeat_interval = 30.0
     longest_heartbeat_interval = 55.0
 
-    def __init__(self, api_key: Optional[str] = None, api_secret: Optional[str] = None) -> None:
-        api_key, api_secret = hidden(api_key), hidden(api_secret)
-        if (api_key is None) != (api_secret is None):
-            raise ValueError(f"{'api_secret' if api_secret is None else 'api_key'} is missing: give both or neither")
-        for name, value in (("api_key", api_key), ("api_secret", api_secret)):
-            if value is not None:
-                check_credential(name, value)
-        super().__init__()
-        self._login = None if api_key is None or api_secret is None else Login(api_key, api_secret, self._request)
-
-    def reset(self) -> None:
-        pass  # there is no state from frame to frame
-
     # -- intents to frames ---------------------------------------------------------------------------
-
-    def login(self, now_ms: int) -> Tuple[Request, ...]:
-        return () if self._login is None else self._login.start(now_ms)
-
-    def login_refusal(self) -> Optional[AuthError]:
-        return None if self._login is None else self._login.undecided()
-
-    def login_answered(self, request: Request, reply: Reply, now_ms: int) -> Tuple[Request, ...]:
-        assert self._login is not None
-        if request.kind == ASK_TIME:
-            return self._login.time_answered(reply.document, now_ms)
-        try:
-            self.conclude(request, reply)
-        except AuthError as error:
-            return self._login.refused(error, now_ms)
-        self._login.accepted()
-        return ()
 
     def topics(self, channel: str, symbols: Sequence[str]) -> Tuple[str, ...]:
         check_choice("channel", channel, CHANNELS)
@@ -117,24 +83,6 @@ class DigiFinexProtocol(NumberedProtocol):
         )
 
     # -- frames to events ----------------------------------------------------------------------------
-
-    def inflate(self, payload: bytes, limit: int = MAX_MESSAGE_SIZE) -> bytes:
-        # One whole zlib stream (RFC 1950) for each message, in every source except the pages themselves, which only say "zlib
-        # deflate". Replies were also reported as plain text frames.
-        if payload[:1] == b"{":
-            return payload
-        try:
-            if len(payload) * _MOST_INFLATED <= limit:
-                return zlib.decompress(payload)
-            inflater = zlib.decompressobj()
-            inflated = inflater.decompress(payload, limit + 1)
-        except zlib.error as error:
-            raise ProtocolError(f"not zlib, or cut off: {error}") from error
-        if len(inflated) > limit:
-            raise TooLong(f"a message that inflates to more than max_message_size ({limit} bytes)")
-        if not inflater.eof:
-            raise ProtocolError("the zlib stream is cut off")
-        return inflated
 
     def receive(self, payload: bytes, binary: bool) -> Sequence[Inbound]:
         document = codec.decode_object(self.inflate(payload) if binary else payload)

@@ -14,10 +14,10 @@ from tests.cli.conftest import KEYS
 def test_words():
     assert [str(word(text)) for text in ALL_WORDS] == list(ALL_WORDS)
     assert word("bybit") == Word("bybit", "linear") and word("dbot") == Word("dbot", "trade")
-    assert len(ALL_WORDS) == 10
+    assert len(ALL_WORDS) == 11
 
 
-@pytest.mark.parametrize("name", ["binance", "bybit:margin", "bybit:", "digifinex:spot", "", "Bybit"])
+@pytest.mark.parametrize("name", ["binance", "bybit:margin", "bybit:", "digifinex:", "digifinex:spot", "", "Bybit"])
 def test_unknown_venues(dbx, name):
     for command in (["watch", name, "trades"], ["call", name, "x"], ["ping", name], ["record", "x.gz", name, "trades"]):
         done = dbx(*command)
@@ -144,6 +144,8 @@ def test_books():
     assert books("bybit", "orderbook.50.BTCUSDT") == [{"symbol": "BTCUSDT", "depth": 50}]
     assert books("bybit:spot", "orderbook.full", "A") is None and books("bybit", "tickers", "A") is None
     assert books("digifinex", "depth", "A_B") == [{"symbol": "A_B"}] and books("digifinex", "trades", "A_B") is None
+    assert books("digifinex:swap", "depth.20", "A") == [{"symbol": "A", "depth": 20}]
+    assert books("digifinex:swap", "depth", "A") is None and books("digifinex:swap", "trades", "A") is None
     assert books("cryptomus", "depth", "A_B:2") == [{"symbol": "A_B", "scale_index": 2}]
     assert books("cryptomus", "depth", "all") is None and books("cryptomus", "depth", "A_B") is None
     assert books("dbot:data", "tx", "A") is None

@@ -30,6 +30,7 @@ def test_every_socket_has_what_the_tools_ask_for(name: str) -> None:
     "venue, kind, frame, client, settings",
     [
         ("digifinex", "", {"method": "trades.update"}, "DigiFinexClient", {}),
+        ("digifinex", "", {"event": "trades.update"}, "DigiFinexSwapClient", {}),
         ("cryptomus", "", {"method": "pong"}, "CryptomusClient", {}),
         ("dbot", "", {"type": "pairInfo"}, "DBotDataClient", {}),
         ("dbot", "", {"method": "subscribe"}, "DBotDataClient", {}),

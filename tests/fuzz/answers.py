@@ -53,6 +53,15 @@ def _numbered_no(request: Any, topic: str) -> Any:
     return {"id": request["id"], "result": None, "data": None, "error": {"code": 1, "message": "no"}}
 
 
+def _swap_yes(request: Any, topic: str) -> Any:
+    answer = {"id": request["id"], "event": request["event"], "code": 1, "msg": "success"}
+    return {**answer, "data": int(time.time() * 1000)} if request["event"] == "server.time" else answer
+
+
+def _swap_no(request: Any, topic: str) -> Any:
+    return {"id": request["id"], "event": request["event"], "code": 2, "msg": "invalid param"}
+
+
 def _dbot_yes(request: Any, topic: str) -> Any:
     if "id" in request:
         return {"method": "rpcResponse", "id": request["id"], "result": {"err": False}}
@@ -76,6 +85,7 @@ ANSWERS: Dict[str, Tuple[Answer, Answer]] = {
     "bybit-private": (_bybit_yes, _bybit_no),
     "bybit-trade": (_trade_yes, _trade_no),
     "digifinex": (_numbered_yes, _numbered_no),
+    "digifinex-swap": (_swap_yes, _swap_no),
     "cryptomus": (_numbered_yes, _numbered_no),
     "dbot-trade": (_dbot_yes, _dbot_no),
     "dbot-data": (_dbot_yes, _dbot_no),

@@ -23,6 +23,8 @@ from dbxsdk.dbot.data.protocol import DBotDataProtocol
 from dbxsdk.dbot.trade.protocol import DBotTradeProtocol
 from dbxsdk.digifinex.book import DigiFinexBookRule
 from dbxsdk.digifinex.protocol import DigiFinexProtocol
+from dbxsdk.digifinex.swap.book import SwapBookRule
+from dbxsdk.digifinex.swap.protocol import DigiFinexSwapProtocol
 from dbxsdk.protocol import Protocol, Request
 from tests.bybit.private import test_protocol as private
 from tests.bybit.public import test_models as bybit
@@ -31,6 +33,8 @@ from tests.cryptomus import test_protocol as cryptomus
 from tests.dbot.data.test_protocol import TRADE as TRANSACTION
 from tests.dbot.test_models import FAILURE, RESULT, SWAP
 from tests.digifinex import test_protocol as digifinex
+from tests.digifinex.swap.frames import BTC as CONTRACT
+from tests.digifinex.swap.frames import UPDATES as SWAP_UPDATES
 
 NOW_MS = 1_700_000_000_000
 KEY, SECRET = "fuzz-key-0123456789", "fuzz-secret-0123456789"
@@ -211,6 +215,20 @@ _DIGIFINEX_CHANNELS = [
     ("all_ticker", []), ("balance", ["USDT"]),
 ]
 
+_SWAP = [
+    *SWAP_UPDATES,
+    {"id": ID, "event": "ticker.subscribe", "code": 1, "msg": "success"},
+    {"id": ID, "event": "server.time", "code": 1, "msg": "success", "data": NOW_MS},
+    {"id": ID, "event": "server.auth", "code": 3, "msg": "auth fail"},
+    {"id": ID, "event": "ticker.subscribe", "code": 5, "msg": "repeat subscribe"},
+    {"event": "", "code": 2, "msg": "invalid param"},
+]
+_SWAP_CHANNELS = [
+    *((channel, [CONTRACT]) for channel in ("ticker", "depth.10", "trades", "cur_candle.1m", "mark_candle.1m", "index_price",
+                                            "mark_price", "price_range", "fund_rate", "position", "order")),
+    ("estimated_settle_price", ["BTC2-MOVE-20220909"]), ("all_ticker", []), ("account", []),
+]
+
 _CRYPTOMUS = [
     cryptomus.update("lastprice", {"symbol": "AAA_BBB", "timestamp": 1750953362, "price": "107152.55"}),
     cryptomus.update("depth", cryptomus.depth(True)),
@@ -296,6 +314,8 @@ SOCKETS = (
            requests=_trade_requests),
     Socket("digifinex", lambda: DigiFinexProtocol(KEY, SECRET), _DIGIFINEX, _DIGIFINEX_CHANNELS, _login_and_two,
            (DigiFinexBookRule(),), binary=True),
+    Socket("digifinex-swap", lambda: DigiFinexSwapProtocol(KEY, SECRET), _SWAP, _SWAP_CHANNELS, _login_and_two,
+           (SwapBookRule(10),), binary=True),
     Socket("cryptomus", CryptomusProtocol, _CRYPTOMUS,
            [(channel, [_CRYPTOMUS_SYMBOLS.get(channel, "AAA_BBB")]) for channel in CRYPTOMUS_CHANNELS],
            lambda protocol: [protocol.heartbeat(), protocol.request("nonsense", [])], (CryptomusBookRule(1),)),

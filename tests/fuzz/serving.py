@@ -29,6 +29,7 @@ CLIENTS: Dict[str, Callable[..., Any]] = {
     "bybit-private": lambda url: dbxsdk.BybitPrivateClient(KEY, SECRET, url=url, options=_NO_HEARTBEAT),
     "bybit-trade": lambda url: dbxsdk.BybitTradeClient(KEY, SECRET, url=url, options=_NO_HEARTBEAT),
     "digifinex": lambda url: dbxsdk.DigiFinexClient(KEY, SECRET, url=url, options=OPTIONS),
+    "digifinex-swap": lambda url: dbxsdk.DigiFinexSwapClient(KEY, SECRET, url=url, options=OPTIONS),
     "cryptomus": lambda url: dbxsdk.CryptomusClient(KEY, SECRET, url=url, token_url=f"http{url[2:]}token", options=OPTIONS),
     "dbot-trade": lambda url: dbxsdk.DBotTradeClient(KEY, url=url, options=OPTIONS),
     "dbot-data": lambda url: dbxsdk.DBotDataClient(KEY, url=url, options=OPTIONS),

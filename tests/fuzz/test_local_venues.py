@@ -54,6 +54,14 @@ _DIGIFINEX = [
     {"id": ID, "method": "server.ping", "params": []},
     {"id": ID, "method": "server.auth", "params": ["key", "1700000000000", "c2lnbg=="]},
 ]
+_SWAP = [
+    {"id": ID, "event": f"{channel}.{verb}", "instrument_ids": ["BTCUSDTPERP"], "level": 20, "granularity": "1m"}
+    for channel in ("trades", "depth", "ticker", "all_ticker", "cur_candle", "fund_rate", "order", "account")
+    for verb in ("subscribe", "unsubscribe")
+] + [
+    {"id": ID, "event": "server.ping"},
+    {"id": ID, "event": "server.auth", "apikey": "key", "timestamp": 1_700_000_000_000, "signature": "c2lnbg=="},
+]
 _CRYPTOMUS = [
     {"id": ID, "method": f"{channel}_{verb}", "params": ["BTC_USDT:0" if channel == "depth" else "BTC_USDT"]}
     for channel in ("lastprice", "depth", "ticker", "trade", "order", "deal")
@@ -122,6 +130,7 @@ CASES = (
     Case("bybit-private", BybitVenue, "/v5/private", _BYBIT_PRIVATE, _PING, _bybit_login),
     Case("bybit-trade", BybitVenue, "/v5/trade", _BYBIT_TRADE, _PING, _bybit_login),
     Case("digifinex", DigiFinexVenue, None, _DIGIFINEX, {"id": 5, "method": "server.ping", "params": []}),
+    Case("digifinex-swap", DigiFinexVenue, "/swap_ws/v2/", _SWAP, {"id": 5, "event": "server.ping"}),
     Case("cryptomus", CryptomusVenue, None, _CRYPTOMUS, {"id": 5, "method": "ping", "params": []}, _token),
     Case("dbot-trade", DBotVenue, "/trade/ws/", _DBOT_TRADE, {"id": 5, "method": "getSwapOrders", "params": {"ids": ["x"]}},
          lambda venue: {"headers": {"x-api-key": venue.api_key}}),

@@ -25,6 +25,7 @@ LOCAL = {
     "place_and_cancel": "--price 20000",
     "copy_trading_hours": "--start 00:00 --end 23:59 --once",
     "balance_watcher": "--seconds 2",
+    "swap_funding": "BTCUSDTPERP BTCPERP --seconds 2",
     "spread_between_venues": "--seconds 1 --every 0.25",
     "candles_from_trades": "--length 0.5 --seconds 2",
     "record_day": "{folder}/day --seconds 1",
@@ -189,6 +190,14 @@ def test_copy_trading_hours_of_no_task(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert code.startswith("VenueError: ") and out == ""
 
 
+def test_swap_funding(done: Dict[str, Done]) -> None:
+    lines = done["swap_funding"][1].splitlines()
+    assert {line for line in lines if re.fullmatch(r"BTC(USDT)?PERP: longs pay 0\.0100% at \d\d:\d\d UTC", line)}
+    assert {line.split(":")[0] for line in lines if re.fullmatch(r"\w+: mark \d+\.\d, [+-]0\.\d{4}% from the index", line)} == {
+        "BTCUSDTPERP", "BTCPERP"
+    }
+
+
 def test_balance_watcher(done: Dict[str, Done]) -> None:
     lines = done["balance_watcher"][1].splitlines()
     assert len(lines) >= 2
@@ -257,6 +266,7 @@ def test_a_missing_key_is_named(name: str, arguments: Any, monkeypatch: pytest.M
         ("price_alert", ["--symbol", "NOSUCH"]),
         ("spread_between_venues", ["--coin", ""]),
         ("balance_watcher", ["--currency", ""]),
+        ("swap_funding", ["BTC_USDT"]),
         ("replay_day", ["/nosuch", "--speed", "-1"]),
     ],
 )

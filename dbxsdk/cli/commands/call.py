@@ -25,8 +25,8 @@ Sends one request by the venue's own name and prints the venue's result as JSON.
   dbxsdk call bybit:trade order.create --testnet '{{"category": "linear", "symbol": "BTCUSDT", "side": "Buy",
       "orderType": "Limit", "qty": "0.001", "price": "60000", "orderLinkId": "mine-1"}}'
 
-PARAMS is JSON: for DigiFinex, Cryptomus and Bybit's public and private sockets a list, for bybit:trade and dbot:trade an
-object. "-" reads it from stdin.
+PARAMS is JSON: for digifinex, Cryptomus and Bybit's public and private sockets a list, for digifinex:swap, bybit:trade and
+dbot:trade an object. "-" reads it from stdin.
 
 {VENUES_HELP}"""
 

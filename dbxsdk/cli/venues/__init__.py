@@ -17,7 +17,7 @@ VENUES: Mapping[str, VenueTools] = {
     venue.name: venue for venue in (BybitTools(), DigiFinexTools(), CryptomusTools(), DBotTools())
 }
 ALL_WORDS = tuple(str(Word(name, socket)) for name, venue in VENUES.items() for socket in venue.sockets or ("",))
-SHORT_WORDS = tuple(name for name, venue in VENUES.items() if venue.sockets)
+SHORT_WORDS = tuple(name for name, venue in VENUES.items() if venue.sockets and venue.sockets[0])
 """Venues of several sockets, whose name alone means their first."""
 
 
@@ -25,7 +25,7 @@ def word(text: str) -> Word:
     """Read the argument VENUE."""
     name, _, socket = text.partition(":")
     venue = VENUES.get(name)
-    if venue is None or (":" in text and socket not in venue.sockets):
+    if venue is None or (":" in text and (not socket or socket not in venue.sockets)):
         raise argparse.ArgumentTypeError(f"must be one of {', '.join(ALL_WORDS)}, not {text!r}")
     return Word(name, socket or (venue.sockets[0] if venue.sockets else ""))
 

@@ -20,7 +20,7 @@ class VenueTools(abc.ABC):
 
     name: str
     sockets: Tuple[str, ...] = ()
-    """Their names, if there are several; the first is the default."""
+    """Their names, if there are several; the first is the default, and may be ``""``: the venue's name alone."""
     clients: Mapping[str, str]
     """The name of each socket's client class."""
     local: str

@@ -21,6 +21,10 @@ class Backoff:
         self._ceiling = min(self._ceiling * 2, self._maximum)
         return self._uniform(0.0, ceiling)
 
+    def spread(self, seconds: float) -> float:
+        """Return a part of ``seconds``, by the same chance."""
+        return self._uniform(0.0, seconds)
+
     def lasted(self, seconds: float) -> None:
         """A connection lived for ``seconds``. One that fell at once is no reason to start over."""
         if seconds > self._ceiling:

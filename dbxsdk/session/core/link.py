@@ -48,6 +48,8 @@ class Link:
         self.ready_since: Optional[float] = None
         self.connecting_since = 0.0
         self.reconnects = 0
+        self.renewing = False
+        """True from the decision to replace the connection until its end."""
         self.failed = 0
         """Attempts in a row that did not get through."""
 
@@ -76,6 +78,10 @@ class Link:
         self.ready_since = now
         self.state = State.READY
 
+    def renew(self, now: float) -> None:
+        """The connection is to be replaced: what is asked from now on waits for the next one."""
+        self.renewing, self.state, self.connecting_since = True, State.RECONNECTING, now
+
     def judge(self, reason: str, error: Optional[DbxError], refused: bool, now: float) -> Verdict:
         """What follows from the end of a connection. ``refused``: the venue refused the key for good."""
         life = self.life
@@ -85,8 +91,11 @@ class Link:
             self._backoff.lasted(now - self.ready_since)
         else:
             self.failed += 1
+        renewing, self.renewing = self.renewing, False
         if life.stopped:
             return Verdict()
+        if renewing:
+            return Verdict(delay=0.0)
         exhausted = self._max_reconnects is not None and self.failed >= self._max_reconnects
         if refused or not life.was_ready or exhausted:
             return Verdict(error=error or ConnectError(f"{self.endpoint}: {reason}"))

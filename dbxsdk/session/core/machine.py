@@ -27,6 +27,7 @@ from dbxsdk.session.core.backoff import Backoff
 from dbxsdk.session.core.effects import Abort, Arm, Changed, End, Fail, Flow, Send
 from dbxsdk.session.core.link import Life, Verdict
 from dbxsdk.session.core.liveness import Liveness, Look
+from dbxsdk.session.core.renewal import Renewal
 from dbxsdk.session.core.requests import Entry, Requests, Role
 from dbxsdk.session.core.subscribing import Subscribing
 from dbxsdk.session.core.topics import Hole, Topic
@@ -47,6 +48,7 @@ class Machine(Subscribing):
         super().__init__(protocol, options, endpoint, name, backoff)
         self.live = live
         self.liveness = Liveness(protocol, options.heartbeat_interval, options.silence_timeout)
+        self.renewal = Renewal(protocol.longest_connection, backoff.spread)
         self._login: Deque[Request] = collections.deque()
         self.login_error: Optional[DbxError] = None
         """What the present connection's login ended with, if it was that."""
@@ -107,6 +109,7 @@ class Machine(Subscribing):
             return
         link.became_ready(now)
         self.liveness.begin(now)
+        self.renewal.begin(now)
         self.heard_at = max(self.heard_at, now)
         self._log(logging.INFO, "connected to %s", link.endpoint)
         # Before anything that this connection brings.
@@ -330,6 +333,12 @@ class Machine(Subscribing):
         self.armed = min(self.armed, due)
         if reason is not None:
             self.effects.append(Abort(reason))
+            return
+        renew, due = self.renewal.due_or_next(look, bool(self.requests.awaited), now)
+        self.armed = min(self.armed, due)
+        if renew:
+            self.link.renew(now)
+            self.effects.append(Abort("it is renewed, since the venue ends connections of its age"))
             return
         beat_at = self.liveness.beat_at(look, self.requests.of_role(Role.HEARTBEAT), now)
         if now >= beat_at:

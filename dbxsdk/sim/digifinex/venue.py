@@ -1,4 +1,4 @@
-"""``DigiFinexVenue``: DigiFinex's spot WebSocket v1, served locally.
+"""``DigiFinexVenue``: DigiFinex's spot WebSocket v1 and its swap WebSocket v2, served locally.
 
 Where the venue's documents say nothing, the behaviour here is an assumption and its comment says so.
 """
@@ -10,19 +10,24 @@ import hashlib
 import hmac
 import zlib
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Collection, Dict, List, Tuple, Union
+from typing import TYPE_CHECKING, Any, Collection, Dict, List, Literal, Optional, Tuple, Union, overload
 
+from dbxsdk.arguments import check_choice
 from dbxsdk.codec import encode
 from dbxsdk.sim.connection import Connection, Frame
 from dbxsdk.sim.digifinex.account import Account
+from dbxsdk.sim.digifinex.swap import DEFAULT_SYMBOLS as DEFAULT_SWAPS
+from dbxsdk.sim.digifinex.swap import PATH as SWAP
+from dbxsdk.sim.digifinex.swap import SwapSocket, TooManyChannels
 from dbxsdk.sim.market.book import DepthFeed, Level
 from dbxsdk.sim.market.market import Instrument, Ticker, Trade
 from dbxsdk.sim.refused import Refused
 from dbxsdk.sim.spot import SpotVenue
 
 if TYPE_CHECKING:
-    from dbxsdk import DigiFinexClient
+    from dbxsdk import DigiFinexClient, DigiFinexSwapClient
 
+SPOT = "/ws/v1/"
 DEFAULT_SYMBOLS = ("BTC_USDT", "ETH_USDT", "SOL_USDT", "XRP_USDT")
 
 HISTORY_SENT = 50
@@ -40,11 +45,14 @@ _PRIVATE = ("order", "order_algo", "balance")
 
 
 class DigiFinexVenue(SpotVenue):
-    """DigiFinex's public and private socket, on ``/ws/v1/``.
+    """DigiFinex's spot socket on ``/ws/v1/`` and its swap socket on ``/swap_ws/v2/``, both public and private, for one key.
+
+    Everything of swaps that tests ask a venue for is in ``venue.swap``.
 
     Args, beyond those of ``Venue``:
-        symbols: what is traded, as ``BASE_QUOTE``.
-        compress_replies: replies go out zlib-compressed, as pushes always do; with False they are plain text. Both
+        symbols: what is traded on the spot market, as ``BASE_QUOTE``.
+        swap_symbols: the contracts, as ``BTCUSDTPERP`` (linear), ``BTCPERP`` (inverse) or any other name (dated).
+        compress_replies: spot replies go out zlib-compressed, as pushes always do; with False they are plain text. Both
             are reported of the live venue.
         nested_tickers: ticker updates carry ``[[{...}]]``, which is reported too, in place of the documented
             ``[{...}]``.
@@ -53,7 +61,7 @@ class DigiFinexVenue(SpotVenue):
     """
 
     name = "digifinex"
-    paths = ("/ws/v1/",)
+    paths = (SPOT, SWAP)
     account_class = Account
     account_unit_us = 1000
 
@@ -61,6 +69,7 @@ class DigiFinexVenue(SpotVenue):
         self,
         *,
         symbols: Collection[str] = DEFAULT_SYMBOLS,
+        swap_symbols: Collection[str] = DEFAULT_SWAPS,
         compress_replies: bool = True,
         nested_tickers: bool = False,
         auth_tolerance: float = 60.0,
@@ -70,6 +79,9 @@ class DigiFinexVenue(SpotVenue):
         self._compress_replies = compress_replies
         self._nested_tickers = nested_tickers
         self._auth_tolerance = auth_tolerance
+        self.swap = SwapSocket(
+            swap_symbols, seed=self._seed, start_us=self._start_us, lock=self._lock, now_ms=self._now_ms
+        )
         # One feed a symbol serves all its subscribers: a new one starts from the state after the last delta sent.
         self._feeds: Dict[str, DepthFeed] = {}
 
@@ -88,17 +100,29 @@ class DigiFinexVenue(SpotVenue):
                 for currency, (free, used) in self._account.balances.items()
             }
 
-    def client(self, **kwargs: Any) -> DigiFinexClient:
-        """A ``dbxsdk.DigiFinexClient`` for this venue, with its keys unless ``api_key=None`` is given."""
-        from dbxsdk import DigiFinexClient  # here, because the venue is of use without the client, too
+    @overload
+    def client(self, socket: Literal["swap"], **kwargs: Any) -> DigiFinexSwapClient: ...
 
+    @overload
+    def client(self, socket: Literal["spot"] = ..., **kwargs: Any) -> DigiFinexClient: ...
+
+    def client(self, socket: str = "spot", **kwargs: Any) -> Any:
+        """A ``dbxsdk.DigiFinexClient`` for this venue, or a ``dbxsdk.DigiFinexSwapClient`` for ``"swap"``, with the venue's
+        keys unless ``api_key=None`` is given."""
+        from dbxsdk import DigiFinexClient, DigiFinexSwapClient  # here, because the venue is of use without them, too
+
+        check_choice("socket", socket, ("spot", "swap"))
         if "api_key" not in kwargs:
             kwargs.update(api_key=self.api_key, api_secret=self.api_secret)
-        return DigiFinexClient(**{"url": self.url(), **kwargs})
+        kind, path = (DigiFinexSwapClient, SWAP) if socket == "swap" else (DigiFinexClient, SPOT)
+        return kind(**{"url": self.url(path), **kwargs})
 
     # -- requests ------------------------------------------------------------------------------------------------------
 
     def _request(self, connection: Connection, raw: Union[str, bytes], document: Any) -> None:
+        if connection.path == SWAP:
+            self._request_swap(connection, document)
+            return
         # That bad JSON and requests that are no objects are answered at all, with a null id, is an assumption.
         request_id = document.get("id") if isinstance(document, dict) else None
         try:
@@ -117,6 +141,21 @@ class DigiFinexVenue(SpotVenue):
         # Behind the answer: what a new subscription starts with.
         for topic in started:
             self._begin(connection, topic)
+
+    def _request_swap(self, connection: Connection, document: Any) -> None:
+        try:
+            answer, updates = self.swap.answer(
+                connection,
+                document,
+                lambda topic: bool(self._subscribers(topic, SWAP)),
+                lambda *login: self._wrong_with(*login) is None,
+            )
+        except TooManyChannels:
+            connection.cut()  # live it takes 0.15 s
+            return
+        self._answer(connection, answer)
+        for update in updates:
+            self._push([connection], update)
 
     def _carry_out(self, connection: Connection, method: str, params: List[Any]) -> Tuple[Any, List[str]]:
         """Return the result of a method, and the topics whose first update follows the answer."""
@@ -151,19 +190,27 @@ class DigiFinexVenue(SpotVenue):
     def _authenticate(self, connection: Connection, params: List[Any]) -> None:
         if len(params) != 3 or not all(isinstance(param, str) for param in params):
             raise Refused(INVALID_ARGUMENT, "invalid argument: params must be api key, timestamp and sign, all texts")
-        api_key, timestamp, sign = params
         try:
-            skew = abs(int(timestamp) / 1000 - self._clock())
-        except (ValueError, OverflowError):
+            int(params[1])
+        except ValueError:
             raise Refused(INVALID_ARGUMENT, "invalid argument: timestamp") from None
+        wrong = self._wrong_with(*params)
+        if wrong is not None:
+            raise Refused(AUTHENTICATION_REQUIRED, f"authentication failed: {wrong}")
+        connection.state["authenticated"] = True
+
+    def _wrong_with(self, api_key: Any, timestamp: str, sign: Any) -> Optional[str]:
+        """Return what is wrong with a login, or None. The two sockets sign alike."""
         digest = hmac.new(self.api_secret.encode(), timestamp.encode(), hashlib.sha256).digest()
         if api_key != self.api_key:
-            raise Refused(AUTHENTICATION_REQUIRED, "authentication failed: api key")
-        if not hmac.compare_digest(base64.b64encode(digest), sign.encode()):
-            raise Refused(AUTHENTICATION_REQUIRED, "authentication failed: sign")
-        if skew > self._auth_tolerance:
-            raise Refused(AUTHENTICATION_REQUIRED, "authentication failed: timestamp")
-        connection.state["authenticated"] = True
+            return "api key"
+        if not isinstance(sign, str) or not hmac.compare_digest(base64.b64encode(digest), sign.encode()):
+            return "sign"
+        try:
+            skew = abs(int(timestamp) / 1000 - self._clock())
+        except OverflowError:
+            return "timestamp"
+        return "timestamp" if skew > self._auth_tolerance else None
 
     def _names(self, channel: str, params: List[Any]) -> List[str]:
         """Return the symbols (or currencies) in ``params``, checked."""
@@ -189,8 +236,21 @@ class DigiFinexVenue(SpotVenue):
 
     # -- pushes --------------------------------------------------------------------------------------------------------
 
+    def _subscribers(self, topic: str, path: Optional[str] = None) -> List[Connection]:
+        return super()._subscribers(topic, path or SPOT)  # both sockets have an all_ticker
+
+    def _wanted(self, path: str) -> Dict[str, None]:
+        connections = [connection for connection in self._connections.values() if connection.path == path]
+        return {topic: None for connection in connections for topic in connection.topics}
+
+    def _advance(self, now_us: int) -> None:
+        super()._advance(now_us)
+        self.swap.advance(now_us, self._each(1.0))
+
     def _publish(self) -> None:
-        wanted = {topic for connection in self._connections.values() for topic in connection.topics}
+        for topic, document in self.swap.updates(self._wanted(SWAP), self._each):
+            self._push(self._subscribers(topic, SWAP), document)
+        wanted = self._wanted(SPOT)
         each_second = self._each(1.0)
         for symbol, trades in self._last_trades.items():
             if trades and f"trades.{symbol}" in wanted:
@@ -232,6 +292,8 @@ class DigiFinexVenue(SpotVenue):
 
     def _encode(self, document: Any, connection: Connection, push: bool) -> Frame:
         text = encode(document)
+        if connection.path == SWAP:
+            return zlib.compress(text.encode(), 9)
         # Each frame is a zlib stream of its own: header, Adler-32, no window shared with the frame before.
         return zlib.compress(text.encode()) if push or self._compress_replies else text
 

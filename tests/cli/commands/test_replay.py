@@ -18,7 +18,8 @@ from tests.cli import command
 
 WORDS = (
     "bybit:spot publicTrade BTCUSDT ETHUSDT + bybit:spot orderbook.50 BTCUSDT + bybit:private execution + digifinex depth "
-    "BTC_USDT + digifinex trades BTC_USDT + cryptomus depth BTC_USDT:0 + cryptomus lastprice all + dbot tradeResults"
+    "BTC_USDT + digifinex trades BTC_USDT + cryptomus depth BTC_USDT:0 + cryptomus lastprice all + dbot tradeResults "
+    "+ digifinex:swap depth.20 BTCUSDTPERP + digifinex:swap trades BTCUSDTPERP ETHUSDTPERP + digifinex:swap account"
 ).split()
 
 
@@ -58,7 +59,8 @@ def lines(tmp_path):
 def test_what_was_subscribed_is_read_off_the_recording(recording):
     with read(recording) as reader:
         clients = recorded_clients(reader, lambda: None)
-    assert [str(client.word) for client in clients] == ["bybit:spot", "bybit:private", "digifinex", "cryptomus", "dbot:trade"]
+    names = ["bybit:spot", "bybit:private", "digifinex", "cryptomus", "dbot:trade", "digifinex:swap"]
+    assert [str(client.word) for client in clients] == names
     selections = [(selection.channel, selection.symbols) for client in clients for selection in client.selections]
     assert selections == [
         ("publicTrade", ("BTCUSDT", "ETHUSDT")),
@@ -69,6 +71,9 @@ def test_what_was_subscribed_is_read_off_the_recording(recording):
         ("depth", ("BTC_USDT:0",)),
         ("lastprice", ("all",)),
         ("tradeResults", ()),
+        ("depth.20", ("BTCUSDTPERP",)),
+        ("trades", ("BTCUSDTPERP", "ETHUSDTPERP")),
+        ("account", ()),
     ]
 
 
@@ -78,7 +83,7 @@ def test_twice_the_same(dbx, recording):
     updates = first.of("update")
     assert {(update["venue"], update["channel"]) for update in updates} >= {
         ("bybit", "publicTrade"), ("bybit", "orderbook.50"), ("bybit", "execution"), ("digifinex", "depth"),
-        ("digifinex", "trades"), ("cryptomus", "depth"), ("cryptomus", "lastprice"),
+        ("digifinex", "trades"), ("cryptomus", "depth"), ("cryptomus", "lastprice"), ("digifinex", "depth.20"),
     }  # fmt: skip
     (summary,) = first.of("summary")
     assert summary["complete"] and summary["lost"] == 0 and summary["frames"] >= len(updates) > 20

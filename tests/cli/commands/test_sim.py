@@ -23,7 +23,10 @@ def test_all_venues_can_be_used_with_what_is_printed(dbx, monkeypatch):
         for word, (url, token_url) in urls.items():
             more = ["--token-url", token_url] if token_url else []
             assert dbx("ping", word, "--count", "1", "--url", url, *more).code == 0, word
-        channels = {"bybit:linear": "publicTrade", "digifinex": "trades", "cryptomus": "lastprice", "dbot:data": "tx"}
+        channels = {
+            "bybit:linear": "publicTrade", "digifinex": "trades", "digifinex:swap": "ticker", "cryptomus": "lastprice",
+            "dbot:data": "tx",
+        }
         for document in told:
             for word, symbols in document["symbols"].items():
                 if word in channels:

@@ -49,6 +49,8 @@ def test_json_of_a_book_is_its_changes(dbx):
         (["bybit", "publicTrade", "BTCUSDT", "ETHUSDT"], " bybit:linear publicTrade "),
         (["bybit:private", "execution"], "exec_price="),
         (["digifinex", "ticker", "BTC_USDT"], "best_bid="),
+        (["digifinex:swap", "ticker", "BTCUSDTPERP"], "best_bid="),
+        (["digifinex:swap", "account"], "avail_balance="),
         (["cryptomus", "trade", "all"], "direction="),
         (["dbot", "tradeResults"], "state="),
         (["dbot:data", "tx", PAIR], " usd="),
@@ -63,7 +65,7 @@ def test_lines_for_people(dbx, words, said):
 
 @pytest.mark.parametrize(
     "words", [["bybit:option", "orderbook.25", "BTC-31DEC27-70000-C-USDT"], ["digifinex", "depth", "BTC_USDT"],
-              ["cryptomus", "depth", "BTC_USDT:1"]]
+              ["digifinex:swap", "depth.20", "BTCUSDTPERP"], ["cryptomus", "depth", "BTC_USDT:1"]]
 )  # fmt: skip
 def test_best_prices_of_a_book(dbx, words):
     done = dbx("watch", *words, "--local", "--count", "3")

@@ -102,7 +102,7 @@ def test_all_venues_locally(doctor):
     for name in ALL_WORDS:
         checks = found.of(name)
         assert [checks[each]["outcome"] for each in ("proxy", "dns", "tcp", "handshake", "ping", "clock")] == ["ok"] * 6
-        assert ("login" in checks) == (name in ("bybit:private", "bybit:trade", "digifinex"))
+        assert ("login" in checks) == (name in ("bybit:private", "bybit:trade", "digifinex", "digifinex:swap"))
         assert ("token" in checks) == (name == "cryptomus")
         assert checks["dns"]["figures"]["addresses"] == ["127.0.0.1"] and checks["ping"]["figures"]["ms"] > 0
         assert checks["clock"]["figures"]["skew_ms"] == 0, "it is the same clock, however coarsely it is told"
