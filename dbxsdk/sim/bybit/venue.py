@@ -50,8 +50,9 @@ class BybitVenue(TradingVenue):
     documented interval or the market's step, whichever is longer.
 
     There is one account. Its orders trade in these markets: what crosses is filled from the book at once, what does
-    not rests in it until the market reaches it, and the public feeds show both, with the market's next step. Orders
-    that are conditional or have a take profit or stop loss are refused: they are not simulated.
+    not rests in it until the market reaches it, and the public feeds show both, with the market's next step. Conditional
+    orders, take profits and stop losses wait for the market's trades; ``hedge_mode()`` is for positions both ways. Orders
+    priced otherwise (``orderIv``, ``bboSideType``, ``slippageTolerance``) are refused: they are not simulated.
 
     Args, beyond those of ``Venue``:
         symbols: by category, in place of the default ones; a plain collection means spot and linear.
@@ -60,6 +61,8 @@ class BybitVenue(TradingVenue):
             was seen to do: any distance.
         active_time_scale: real seconds for a second of ``max_active_time``, to spare tests half a minute.
             ``idle_timeout`` is about the public sockets alone.
+        unique_link_ids: refuse an ``orderLinkId`` that was ever used; False: only while its order is open, since no page
+            says for how long the venue does.
     """
 
     name = "bybit"
@@ -174,6 +177,8 @@ class BybitVenue(TradingVenue):
         connection.state["replies"] = REPLIES[category](str(uuid.UUID(int=self._ids.getrandbits(128), version=4)))
 
     def _request(self, connection: Connection, raw: Union[str, bytes], document: Any) -> None:
+        if isinstance(document, dict) and type(document.get("req_id")) is int:
+            document["req_id"] = str(document["req_id"])  # so clients that number their requests were seen answered
         if not connection.path.startswith(_PUBLIC):
             super()._request(connection, raw, document)
             return

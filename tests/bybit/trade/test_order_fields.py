@@ -141,8 +141,9 @@ class TestFields:
                 with pytest.raises(ValueError, match=rf"^{name} is not for category {category}, only for {categories[0]}"):
                     checked_order(CREATE, {**NEW, "category": category, name: value})
 
-    @pytest.mark.parametrize("name, nothing", [("reduceOnly", False), ("isLeverage", 0), ("positionIdx", 0), ("mmp", False),
-        ("orderFilter", "Order")])
+    @pytest.mark.parametrize("name, nothing", [
+        ("reduceOnly", False), ("isLeverage", 0), ("positionIdx", 0), ("mmp", False), ("orderFilter", "Order"),
+    ])
     def test_what_asks_for_nothing_goes_with_every_category(self, name: str, nothing: Any) -> None:
         for category in EVERYWHERE:
             assert placed(category=category, **{name: nothing})[name] is nothing
@@ -228,8 +229,10 @@ class TestExtra:
     @pytest.mark.parametrize("more, error, match", [
         ([1], TypeError, "^extra must be a dict"), ({5: 1}, TypeError, "^extra: field names must be str"),
         ({"price": "1"}, TypeError, "^price is given twice"), ({"a": object()}, TypeError, r"^extra\.a cannot be written"),
-        ({"a": [D("Inf")]}, ValueError, r"^extra\.a\[0\] must be a finite"), ({"a": {5: object()}}, TypeError, r"^extra\.a cannot"),
-        ({"a": {"b": 1e-5, "c": float("nan")}}, ValueError, r"^extra\.a\.c must be a finite"), ({"a": D("NaN")}, ValueError, r"^extra\.a must be a finite"),
+        ({"a": [D("Inf")]}, ValueError, r"^extra\.a\[0\] must be a finite"),
+        ({"a": {5: object()}}, TypeError, r"^extra\.a cannot"),
+        ({"a": {"b": 1e-5, "c": float("nan")}}, ValueError, r"^extra\.a\.c must be a finite"),
+        ({"a": D("NaN")}, ValueError, r"^extra\.a must be a finite"),
     ])
     def test_wrong_ones(self, more: Any, error: Any, match: str) -> None:
         with pytest.raises(error, match=match):
@@ -267,7 +270,7 @@ class TestCombinations:
         ({"reduceOnly": True, "takeProfit": 1}, "takeProfit cannot go with reduceOnly"),
         ({"category": "option", "reduceOnly": True, "stopLoss": 1}, "stopLoss cannot go with reduceOnly"),
         ({"takeProfit": 1, "tpOrderType": "Limit", "tpLimitPrice": 1}, "tpslMode must be Partial for tpOrderType"),
-        ({"stopLoss": 1, "slOrderType": "Limit", "slLimitPrice": 1, "tpslMode": "Full"}, "tpslMode must be Partial for slOrderType"),
+        ({"stopLoss": 1, "slOrderType": "Limit", "slLimitPrice": 1, "tpslMode": "Full"}, "tpslMode must be Partial"),
         ({"stopLoss": 1, "slOrderType": "Limit", "tpslMode": "Partial"}, "slLimitPrice is missing"),
         ({"takeProfit": 1, "tpLimitPrice": 1, "tpslMode": "Partial"}, "tpOrderType must be Limit"),
         ({**MARKET, "timeInForce": "PostOnly"}, "timeInForce PostOnly is not for market orders"),
@@ -300,7 +303,6 @@ class TestCombinations:
     ])
     def test_allowed(self, fields: Dict[str, Any]) -> None:
         assert placed(**fields)["symbol"] == "AUSDT"
-
 
     @pytest.mark.parametrize("given, sent", [(10.0, "10"), (D("10.00"), "10"), ("1e1", "10"), (100, "100")])
     def test_ticks_are_sent_whole(self, given: Any, sent: str) -> None:

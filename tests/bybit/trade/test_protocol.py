@@ -340,7 +340,8 @@ class TestBatchResult:
 
     @pytest.mark.parametrize("named, found", [
         (["l1", "l0"], [("o0", 10001), ("o1", 0)]), (["l1", ""], [("", None), ("o1", 10001)]),
-        (["x", "l1"], [("", None), ("o1", 10001)]), (["", ""], [("o0", 0), ("o1", 10001)]), ([None, "l1"], [("o0", 0), ("o1", 10001)]),
+        (["x", "l1"], [("", None), ("o1", 10001)]), (["", ""], [("o0", 0), ("o1", 10001)]),
+        ([None, "l1"], [("o0", 0), ("o1", 10001)]),
     ])
     def test_rows_belong_to_the_orders_that_they_name(self, named: Any, found: Any) -> None:
         rows = [{"orderId": f"o{(name or f'l{place}')[-1]}", "orderLinkId": name} for place, name in enumerate(named)]
