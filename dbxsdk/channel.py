@@ -21,8 +21,10 @@ class Channel(Generic[Data]):
         name: the venue's name of the channel, e.g. ``"publicTrade"``; all that is sent of it.
         read: makes ``Update.data`` of a frame's data, or raises ``ProtocolError``.
         venue: the venue, or the one socket of it, that it belongs to; clients of others refuse it.
+        documented: False for one that the venue has added since: its name is not checked.
     """
 
     name: str
     read: Callable[[Any], Data] = attrs.field(repr=False)
     venue: str
+    documented: bool = attrs.field(default=True, repr=False, kw_only=True)

@@ -343,7 +343,11 @@ class Client:
             raise type(error)(f"params: {error}") from error
 
     def _topics(self, channel: Any, symbols: Any) -> Tuple[str, ...]:
-        return self._protocol.topics(self._name(channel), _symbols(symbols))
+        name, wanted = self._name(channel), _symbols(symbols)
+        topics = self._protocol.topics(name, wanted)
+        if not isinstance(channel, Channel) or channel.documented:
+            self._protocol.check_channel(name, wanted)
+        return topics
 
     def _name(self, channel: Any) -> str:
         if not isinstance(channel, Channel):

@@ -206,6 +206,10 @@ class Protocol(abc.ABC):
         Raises ``ValueError`` naming the argument if the venue documents no such thing.
         """
 
+    def check_channel(self, channel: str, symbols: Sequence[str]) -> None:
+        """Raise ``ValueError``, with the channels that there are, if the venue documents no such one and ``topics`` lets it
+        pass, since the venue may have added it."""
+
     @abc.abstractmethod
     def topics_of(self, channel: str, topics: Collection[str]) -> Tuple[str, ...]:
         """Return those of ``topics`` that belong to ``channel``."""

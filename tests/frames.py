@@ -26,6 +26,7 @@ from websockets.sync.server import ServerConnection, serve
 
 import dbxsdk
 from dbxsdk import AuthError, BadFrame, VenueError
+from dbxsdk.bybit import undocumented
 from dbxsdk.bybit.private import channels
 from dbxsdk.bybit.public.channels import plain, route
 
@@ -108,7 +109,7 @@ def ask(count: Count, request: Callable[[], Any]) -> None:
 def push(
     client: Any,
     server: Server,
-    channel: str,
+    channel: Any,
     symbols: Any,
     frame: Any,
     count: Count,
@@ -222,8 +223,9 @@ def bybit_private(server: Server, frame: Any, kind: str, count: Count) -> None:
         server.answer, server.answer_to = frame, op
     with contextlib.closing(dbxsdk.BybitPrivateClient("key", "secret", url=server.url)) as client:
         if topic is not None:
-            has_model = channels.reader_of(topic) is not channels.plain
-            push(client, server, topic, (), frame, count, "delivered" if has_model else "delivered without a model")
+            known = channels.channel_of(topic)
+            has_model = known is not None and channels.CHANNELS[known].read is not plain
+            push(client, server, undocumented(topic), (), frame, count, "delivered" if has_model else "delivered without a model")
         elif op != "auth":
             ask(count, client.ping if op == "ping" else lambda: client.call(op, ["order"]))
         elif frame["success"]:
@@ -253,7 +255,8 @@ def bybit_public(server: Server, frame: Any, kind: str, count: Count) -> None:
         if topic is not None:
             known = route(category, topic)
             has_model = known is not None and (known.read is not plain or known.merges)
-            push(client, server, topic, (), frame, count, "delivered" if has_model else "delivered without a model")
+            said = "delivered" if has_model else "delivered without a model"
+            push(client, server, undocumented(topic), (), frame, count, said)
         elif "op" not in frame and "data" not in frame:
             bad_frame(client, server, frame, count)  # an error about nothing, or the shape of an older interface
         else:

@@ -35,7 +35,7 @@ def test_every_channel_with_a_model_has_a_constant(venue: str) -> None:
     without_models |= {"rfq.open.rfqs", "rfq.open.quotes", "rfq.open.trades"}
     retired = {"liquidation", "kline_lt", "tickers_lt", "lt"}
     expected = {
-        "bybit": ({*PUBLIC, *PRIVATE, "system.status"} - without_models - retired) - {"orderbook", "kline"},
+        "bybit": {*PRIVATE, "orderbook.25"}.union(*PUBLIC.values()) - without_models - retired - {"orderbook", "kline"},
         "cryptomus": {*CRYPTOMUS},
         "dbot": {*KINDS, "tradeResults"} - {"pairsInfo"},
         "digifinex": {*DIGIFINEX},

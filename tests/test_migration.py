@@ -18,9 +18,8 @@ import websocket
 
 import dbxsdk
 from dbxsdk.bybit.public.channels import CATEGORIES
-from dbxsdk.sim import Venue
+from dbxsdk.sim import BybitVenue
 from dbxsdk.sim.bybit import access
-from dbxsdk.sim.connection import Connection
 from tests.local_addresses import LocalVenues, local_venues
 from tests.test_readme import TABLES
 from tests.waiting import Recorder, eventually
@@ -246,40 +245,11 @@ def test_trading(venues: LocalVenues) -> None:
     assert [each.price for each in others] == [Decimal(50000), Decimal(50005)]
 
 
-class SpreadVenue(Venue):
-    """Bybit's sockets for spread trading, which ``BybitVenue`` does not have: every topic is granted, and the frames are
-    the test's. The public one answers as that of the options does."""
-
-    name = "spread"
-    paths = ("/v5/public/spread", "/v5/private")
-
-    def _request(self, connection: Connection, raw: Any, document: Any) -> None:
-        answer = {"success": True, "conn_id": "1", "req_id": document.get("req_id")}
-        if document["op"] == "subscribe":
-            connection.topics.update(dict.fromkeys(document["args"]))
-        if connection.path == "/v5/private":
-            self._answer(connection, {**answer, "ret_msg": "", "op": document["op"]})
-        else:
-            data = {"failTopics": [], "successTopics": document["args"]}
-            self._answer(connection, {**answer, "data": data, "type": "COMMAND_RESP"})
-
-    def _encode(self, document: Any, connection: Connection, push: bool) -> str:
-        return json.dumps(document)
-
-    def _advance(self, now_us: int) -> None:
-        pass
-
-    def _publish(self) -> None:
-        pass
-
-
 def test_spread_trading(venues: LocalVenues) -> None:
     symbol = "SOLUSDT_SOL/USDT"
     updates, orders = Recorder(), Recorder()
-    with SpreadVenue(rate=0) as venue:
-        public = dbxsdk.BybitPublicClient("option", url=venue.url())
-        private = dbxsdk.BybitPrivateClient("key", "secret", url=venue.url("/v5/private"))
-        with public, private:
+    with BybitVenue(rate=0) as venue:
+        with venue.client("spread") as public, venue.client("private") as private:
             public.orderbook_stream(25, symbol, updates)
             public.trade_stream(symbol, updates)
             public.ticker_stream(symbol, updates)
@@ -292,7 +262,7 @@ def test_spread_trading(venues: LocalVenues) -> None:
                 venue.send_frame({**head, "topic": f"{channel}.{symbol}", "data": data}, "/v5/public/spread")
             order = {"symbol": symbol, "orderStatus": "Filled"}
             venue.send_frame({"topic": "spread.order", "creationTime": 1744170142723, "data": [order]}, "/v5/private")
-            levels, trades, figures = [update.data for update in updates.wait(3)]
+            levels, trades, figures = [update.data for update in updates.wait(5)[2:]]
             assert levels.bids == ((Decimal("20.3"), Decimal("1.7")),)
             assert [(each.side, each.price) for each in trades] == [("Sell", Decimal("19.39"))]
             assert (figures.last_price, figures.ask_price) == (Decimal("21.8"), None)

@@ -5,11 +5,22 @@ from typing import TYPE_CHECKING
 from dbxsdk.runtime.lazy_import import on_demand
 
 if TYPE_CHECKING:
-    from dbxsdk.bybit.private.channels import EXECUTIONS, FAST_EXECUTIONS, GREEKS, ORDERS, POSITIONS, WALLETS
+    from dbxsdk.bybit.private.channels import (
+        EVENT_POSITIONS,
+        EXECUTIONS,
+        FAST_EXECUTIONS,
+        GREEKS,
+        ORDERS,
+        POSITIONS,
+        WALLETS,
+    )
     from dbxsdk.bybit.private.client import BybitPrivateClient
+    from dbxsdk.bybit.private.event_models import EventExecution, EventOrder, EventPosition
     from dbxsdk.bybit.private.models import Execution, ExtraFee, FastExecution, Greeks, Order, Position, Wallet, WalletCoin
     from dbxsdk.bybit.public.channels import (
         ADL_ALERTS,
+        EVENT_ORDERBOOK,
+        EVENT_TRADES,
         INSURANCE,
         LIQUIDATIONS,
         PRICE_LIMITS,
@@ -19,8 +30,10 @@ if TYPE_CHECKING:
         TRADES,
         kline,
         orderbook,
+        undocumented,
     )
     from dbxsdk.bybit.public.client import BybitPublicClient
+    from dbxsdk.bybit.public.event_models import EventBookUpdate, EventTrade
     from dbxsdk.bybit.public.models import (
         AdlAlert,
         InsurancePool,
@@ -47,7 +60,15 @@ __all__ = [
     "BybitPublicClient",
     "BybitTradeClient",
     "ContractTicker",
+    "EVENT_ORDERBOOK",
+    "EVENT_POSITIONS",
+    "EVENT_TRADES",
     "EXECUTIONS",
+    "EventBookUpdate",
+    "EventExecution",
+    "EventOrder",
+    "EventPosition",
+    "EventTrade",
     "Execution",
     "ExtraFee",
     "FAST_EXECUTIONS",
@@ -85,14 +106,17 @@ __all__ = [
     "WalletCoin",
     "kline",
     "orderbook",
+    "undocumented",
 ]
 
 _HOMES = {
     "dbxsdk.bybit.public.channels": (
-        "ADL_ALERTS INSURANCE LIQUIDATIONS PRICE_LIMITS RPI_ORDERBOOK SYSTEM_STATUS "
-        "TICKERS TRADES kline orderbook"
+        "ADL_ALERTS EVENT_ORDERBOOK EVENT_TRADES INSURANCE LIQUIDATIONS PRICE_LIMITS RPI_ORDERBOOK SYSTEM_STATUS "
+        "TICKERS TRADES kline orderbook undocumented"
     ),
-    "dbxsdk.bybit.private.channels": "EXECUTIONS FAST_EXECUTIONS GREEKS ORDERS POSITIONS WALLETS",
+    "dbxsdk.bybit.private.channels": "EVENT_POSITIONS EXECUTIONS FAST_EXECUTIONS GREEKS ORDERS POSITIONS WALLETS",
+    "dbxsdk.bybit.private.event_models": "EventExecution EventOrder EventPosition",
+    "dbxsdk.bybit.public.event_models": "EventBookUpdate EventTrade",
     "dbxsdk.bybit.public.client": "BybitPublicClient",
     "dbxsdk.bybit.public.models": (
         "AdlAlert InsurancePool Kline LatestLiquidation Liquidation OrderBookUpdate PriceLimit RpiOrderBookUpdate "

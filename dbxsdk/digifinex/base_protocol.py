@@ -79,6 +79,7 @@ class DigiFinexBaseProtocol(Protocol):
             raise ProtocolError("the zlib stream is cut off")
         return inflated
 
+
 def read_time(result: Any) -> int:
     """Return the time that ``server.time`` was answered with, in the socket's own unit. Raises ``ProtocolError``."""
     # Editions of the pages type it as text, all of them show a number.

@@ -14,7 +14,7 @@ from tests.cli.conftest import KEYS
 def test_words():
     assert [str(word(text)) for text in ALL_WORDS] == list(ALL_WORDS)
     assert word("bybit") == Word("bybit", "linear") and word("dbot") == Word("dbot", "trade")
-    assert len(ALL_WORDS) == 11
+    assert len(ALL_WORDS) == 14
 
 
 @pytest.mark.parametrize("name", ["binance", "bybit:margin", "bybit:", "digifinex:", "digifinex:spot", "", "Bybit"])
@@ -34,7 +34,7 @@ def test_unknown_venues(dbx, name):
         (["bybit", "orderbook.77.BTCUSDT"], "depth must be one of 1, 50, 200, 1000 for linear, not 77"),
         (["bybit", "orderbook", "BTCUSDT"], "argument CHANNEL: 'orderbook' is none of bybit:linear"),
         (["bybit", "publicTrade"], "argument SYMBOLS: the channel 'publicTrade' needs one"),
-        (["bybit:private", "orders"], "argument CHANNEL: 'orders' is none of bybit:private, which has position, execution"),
+        (["bybit:private", "orders"], "argument CHANNEL: 'orders' is none of bybit:private, which has position, position.event"),
         (["bybit:trade", "order"], "channel 'order': the order entry socket has no subscriptions"),
         (["digifinex", "trade", "BTC_USDT"], "channel must be one of trades, depth"),
         (["digifinex", "trades"], "symbols must name a symbol"),

@@ -259,6 +259,8 @@ class WalletCoin:
         locked: held by open spot orders.
         total_position_im, total_position_mm, total_order_im: None in portfolio margin.
         collateral_switch: True if the user accepts it as collateral; margin_collateral: True if the platform does.
+        col_res: the platform's limit of the coin as collateral: ``"0"`` off, ``"1"`` off and near it, ``"2"`` on (adding
+            collateral, switching it on and changing the margin mode are refused), ``"-1"`` unknown.
 
     Source: websocket/private/wallet.
     """
@@ -280,6 +282,7 @@ class WalletCoin:
     bonus: Optional[Decimal] = wire("bonus", decimal, default=None)
     collateral_switch: Optional[bool] = wire("collateralSwitch", boolean, default=None)
     margin_collateral: Optional[bool] = wire("marginCollateral", boolean, default=None)
+    col_res: Optional[str] = wire("colRes", text, default=None)
 
 
 @attrs.frozen(kw_only=True)

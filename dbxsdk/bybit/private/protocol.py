@@ -6,11 +6,11 @@ Source: https://bybit-exchange.github.io/docs/v5/ws/connect and the pages of the
 from __future__ import annotations
 
 import re
-from typing import Any, Collection, Dict, List, Optional, Tuple
+from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple
 
 from dbxsdk.bybit.base_protocol import AccountProtocol, TopicProtocol
 from dbxsdk.bybit.envelope import contents, refusal, whole_number, words
-from dbxsdk.bybit.private.channels import CHANNELS, channel_of
+from dbxsdk.bybit.private.channels import CHANNELS, channel_of, check_topic
 from dbxsdk.bybit.public.channels import plain
 from dbxsdk.errors import AuthError, VenueError
 from dbxsdk.protocol import Acknowledgement, Push, Reply, Request
@@ -30,6 +30,10 @@ class BybitPrivateProtocol(TopicProtocol, AccountProtocol):
         if method == "ping":
             self._clock.ping_made(request.key)
         return request
+
+    def check_channel(self, channel: str, symbols: Sequence[str]) -> None:
+        for topic in self.topics(channel, symbols):
+            check_topic(channel, topic)
 
     def topics_of(self, channel: str, topics: Collection[str]) -> Tuple[str, ...]:
         # By the known channels, since "execution" begins "execution.fast"; unknown ones by whole parts.

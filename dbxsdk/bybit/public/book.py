@@ -18,6 +18,7 @@ DEPTHS: Mapping[str, Tuple[int, ...]] = {
     "linear": (1, 50, 200, 1000),
     "inverse": (1, 50, 200, 1000),
     "option": (25, 100),
+    "spread": (25,),
 }
 """The documented depths of each category, in levels per side."""
 
@@ -26,7 +27,9 @@ _RESTART = 1
 
 def check_depth(category: str, depth: object) -> int:
     """Return ``depth``. Raises ``TypeError``/``ValueError``, naming it, if the venue has no such book."""
-    depths, checked = DEPTHS[category], check_int("depth", depth)
+    depths, checked = DEPTHS.get(category), check_int("depth", depth)
+    if depths is None:
+        raise ValueError(f"category {category!r} has no order books of bids and asks")
     if checked not in depths:
         raise ValueError(f"depth must be one of {', '.join(map(str, depths))} for {category}, not {depth}")
     return checked

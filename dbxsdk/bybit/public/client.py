@@ -19,7 +19,7 @@ from dbxsdk.session import Subscription
 
 
 class BybitPublicClient(BybitClient):
-    """Market data of one category: order books, trades, tickers, klines, liquidations ...
+    """Market data of one public socket: order books, trades, tickers, klines, liquidations ...
 
     Construction does no I/O; the connection opens with ``open()`` or the first subscription. No key is needed.
 
@@ -34,15 +34,16 @@ class BybitPublicClient(BybitClient):
       other than 25 and 100); ``max_silence`` of ``subscribe`` reports it.
     * ``ConnectError``, ``ConnectionLost``, ``RequestTimeout``, ``ClientClosed``, ``WrongThreadError``: as everywhere.
 
-    Any other topic of the venue works too: ``subscribe("whole.topic.NAME", callback=...)``; if it has no model,
-    ``Update.data`` is the frame's plain ``data``. ``dbxsdk.bybit`` has typed channels: ``subscribe(bybit.TRADES, ...)``.
+    ``subscribe`` takes channels and whole topics by name, and refuses what the socket does not have with a ``ValueError``
+    that lists its channels; ``dbxsdk.bybit`` has typed channels: ``subscribe(bybit.TRADES, ...)``. What the venue has added
+    since is ``subscribe(bybit.undocumented("whole.topic.NAME"), ...)``.
 
     Args:
-        category: ``"spot"``, ``"linear"`` (USDT and USDC contracts), ``"inverse"`` or ``"option"``.
+        category: ``"spot"``, ``"linear"`` (USDT and USDC contracts), ``"inverse"`` or ``"option"``; ``"spread"`` (spread
+            trading: books of depth 25, trades, tickers), ``"event"`` (event contracts: ``bybit.EVENT_ORDERBOOK`` and
+            ``EVENT_TRADES``) or ``"misc/status"`` (``system.status``).
         testnet: the venue's test network.
-        url: another address of the same protocol: a regional host, a local server, or a public socket that is no
-            category (``wss://stream.bybit.com/v5/public/misc/status``; for ``/v5/public/spread`` use it with the
-            category ``"option"``, which replies in the same way).
+        url: another address of the same protocol: a regional host, a local server.
         options: see ``Options``.
 
     Raises:
@@ -76,7 +77,7 @@ class BybitPublicClient(BybitClient):
 
         Args:
             symbol: in upper case.
-            depth: levels a side: 1, 50, 200 or 1000; for options 25 or 100.
+            depth: levels a side: 1, 50, 200 or 1000; for options 25 or 100, for spreads 25.
             timeout: seconds to wait for the acknowledgement, in place of ``request_timeout``.
 
         Raises what ``subscribe`` raises; ``ValueError`` and ``TypeError`` name the argument. Safe to retry.
@@ -176,7 +177,7 @@ class BybitPublicClient(BybitClient):
     def system_status_stream(self, callback: Callback[Tuple[models.SystemStatus, ...]], *, raw: bool = False) -> Subscription:
         """Subscribe ``system.status``: a tuple of ``SystemStatus`` for each frame.
 
-        Works only if the client was made with ``url="wss://stream.bybit.com/v5/public/misc/status"``.
+        Of ``BybitPublicClient("misc/status")`` only.
 
         Source: websocket/system/system-status.
         """

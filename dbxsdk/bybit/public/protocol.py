@@ -1,4 +1,4 @@
-"""Bybit v5's public sockets (spot, linear, inverse, option): intents to frames, frames to inbound events.
+"""Bybit v5's public sockets: intents to frames, frames to inbound events.
 
 Source: https://bybit-exchange.github.io/docs/v5/ws/connect and the pages of the public topics.
 """
@@ -10,7 +10,7 @@ from typing import Any, Collection, Dict, FrozenSet, List, Optional, Sequence, T
 from dbxsdk.arguments import check_choice
 from dbxsdk.bybit.base_protocol import TopicProtocol
 from dbxsdk.bybit.envelope import contents, refusal, request_id, whole_number, words
-from dbxsdk.bybit.public.channels import CATEGORIES, LONGEST_TOPIC, Route, plain, route
+from dbxsdk.bybit.public.channels import LONGEST_TOPIC, SOCKETS, Route, check_channel, plain, route
 from dbxsdk.bybit.public.ticker_merge import Tickers
 from dbxsdk.errors import ProtocolError
 from dbxsdk.protocol import Acknowledgement, Push, Reply, Request
@@ -32,18 +32,20 @@ REMEMBERED_TOPICS = 4_096
 
 _KINDS = ("snapshot", "delta")
 
-# Option replies do not say which they answer, a subscribe or an unsubscribe: both are of one kind.
+# Option and spread replies do not say which they answer, a subscribe or an unsubscribe: both are of one kind. What the sockets
+# of event contracts and of the system's status reply is documented nowhere: any form is taken.
 COMMAND = "command"
 COMMAND_REPLY = "COMMAND_RESP"
+_WITH_OPS = ("spot", "linear", "inverse")
 
 
 class BybitPublicProtocol(TopicProtocol):
-    """One public socket. ``category`` is ``"spot"``, ``"linear"``, ``"inverse"`` or ``"option"``."""
+    """One public socket: that of one ``category``, or another of ``SOCKETS``."""
 
     client = "BybitPublicClient"
 
     def __init__(self, category: str) -> None:
-        self.category = self.socket = check_choice("category", category, CATEGORIES)
+        self.category = self.socket = check_choice("category", category, SOCKETS)
         self.settings = {"category": category}
         self._most_topics = SPOT_REQUEST_TOPICS if category == "spot" else REQUEST_TOPICS
         self._routes: Dict[str, Route] = {}
@@ -67,6 +69,9 @@ class BybitPublicProtocol(TopicProtocol):
                 self._spelled[topic] = (channel, topic[len(channel) + 1:])
         return topics
 
+    def check_channel(self, channel: str, symbols: Sequence[str]) -> None:
+        check_channel(self.category, channel, symbols)
+
     def topics_of(self, channel: str, topics: Collection[str]) -> Tuple[str, ...]:
         # The dot keeps "order" from covering "orderbook.50.BTCUSDT".
         inside = channel + "."
@@ -85,7 +90,7 @@ class BybitPublicProtocol(TopicProtocol):
             )
 
     def _kind(self, op: str) -> str:
-        return COMMAND if self.category == "option" and op in ("subscribe", "unsubscribe") else op
+        return COMMAND if self.category not in _WITH_OPS and op in ("subscribe", "unsubscribe") else op
 
     # Frames to inbound events
 

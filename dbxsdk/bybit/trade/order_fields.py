@@ -41,6 +41,11 @@ def _quantity(name: str, value: Any) -> str:
     return text
 
 
+def _tolerance(name: str, value: Any) -> str:
+    text = plain_number(name, value)
+    return text.rstrip("0").rstrip(".") if "." in text else text  # 10.0 ticks are 10
+
+
 def _symbol(name: str, value: Any) -> str:
     if check_word(name, value) != value.upper():
         raise ValueError(f"{name} must be in upper case, not {value!r}")
@@ -61,7 +66,7 @@ def _level(name: str, value: Any) -> str:
 Number = Union[Decimal, int, float, str]
 Category = Literal["spot", "linear", "inverse", "option"]
 
-_SPOT, _LINEAR, _OPTION, _CONTRACTS = ("spot",), ("linear",), ("option",), ("linear", "inverse")
+_SPOT, _OPTION, _CONTRACTS = ("spot",), ("option",), ("linear", "inverse")
 _DERIVATIVES, _NOT_OPTIONS = (*_CONTRACTS, *_OPTION), (*_SPOT, *_CONTRACTS)
 
 # Those that may be left out.
@@ -97,7 +102,7 @@ class NewOrder(_New, total=False):
     triggerDirection: Annotated[Optional[Literal[1, 2]], _CONTRACTS]
     triggerBy: Annotated[_Trigger, _CONTRACTS]
     orderIv: Annotated[_Number, _OPTION]
-    positionIdx: Annotated[Optional[Literal[0, 1, 2]], _LINEAR]
+    positionIdx: Annotated[Optional[Literal[0, 1, 2]], _CONTRACTS]  # the pages disagree about inverse ones
     reduceOnly: Annotated[Optional[bool], _DERIVATIVES]
     closeOnTrigger: Annotated[Optional[bool], _CONTRACTS]
     takeProfit: _Number
@@ -110,7 +115,7 @@ class NewOrder(_New, total=False):
     tpLimitPrice: Annotated[_Number, _NOT_OPTIONS]
     slLimitPrice: Annotated[_Number, _NOT_OPTIONS]
     slippageToleranceType: Optional[Literal["TickSize", "Percent"]]
-    slippageTolerance: _Number
+    slippageTolerance: Annotated[_Number, _tolerance]
     smpType: Optional[Literal["None", "CancelMaker", "CancelTaker", "CancelBoth"]]
     mmp: Annotated[Optional[bool], _OPTION]
     bboSideType: Annotated[Optional[Literal["Queue", "Counterparty"]], _CONTRACTS]
@@ -152,6 +157,12 @@ class CancelledOrder(ExistingOrder, total=False):
 class _Field:
     check: Callable[[str, Any], Any]
     categories: Optional[Tuple[str, ...]]
+    is_number: bool
+
+    def asks(self, value: Any) -> bool:
+        """Return False for what asks for nothing: False, 0 and the default filter, which programs for all categories give
+        everywhere."""
+        return bool(value) and value != "Order" and not (self.is_number and not str(value).strip("-0."))
 
 
 @attrs.frozen(eq=False, slots=False)
@@ -207,16 +218,17 @@ def checked_order(
         if name not in order and name not in more:
             raise (ValueError if where or name in given else TypeError)(f"{where}{name} is missing")
     category = category or order.get("category", "")
-    for name, value in order.items():
+    asked = {name: value for name, value in order.items() if name in operation.required or table[name].asks(value)}
+    for name in asked:
         categories = table[name].categories
-        # False and 0 ask for nothing, and programs for all categories give them everywhere.
-        if categories is not None and value and category and category not in categories:
+        if categories is not None and category and category not in categories:
             raise ValueError(f"{where}{name} is not for category {category}, only for {' and '.join(categories)}")
     order.update(more)
     if "orderId" in table and "orderId" not in order and "orderLinkId" not in order:
         raise ValueError(f"{where}orderId is missing: give it, or orderLinkId")
     if operation.rules is not None:
-        operation.rules(order, category, where, bool(more))
+        # In an amendment 0 takes something away.
+        operation.rules({**asked, **more} if operation.fields is NewOrder else order, category, where, bool(more))
     return order
 
 
@@ -224,7 +236,8 @@ def _field(hint: Any) -> _Field:
     kind, *notes = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     kinds = get_args(kind) if get_origin(kind) is Union else (kind,)
     own = next((note for note in notes if callable(note)), None)
-    return _Field(own or _check_of(kinds), next((note for note in notes if isinstance(note, tuple)), None))
+    categories = next((note for note in notes if isinstance(note, tuple)), None)
+    return _Field(own or _check_of(kinds), categories, Decimal in kinds)
 
 
 def _check_of(kinds: Tuple[Any, ...]) -> Callable[[str, Any], Any]:
@@ -248,7 +261,8 @@ def _unknown(operation: Operation, name: Any, where: str) -> str:
 
 
 def _extra(extra: Any, where: str) -> Dict[str, Any]:
-    """Return ``extra`` as it goes out: as it is, but for numbers with a fraction, which become text as they all do."""
+    """Return ``extra`` as it goes out: as it is, but for numbers with a fraction, which become text as they all do, wherever
+    they are in it."""
     if extra is None:
         return {}
     if not isinstance(extra, Mapping):
@@ -258,9 +272,23 @@ def _extra(extra: Any, where: str) -> Dict[str, Any]:
         if not isinstance(name, str):
             raise TypeError(f"{where}extra: field names must be str, not {type(name).__name__}")
         shown = f"{where}extra.{name}"
-        fields[name] = plain_number(shown, value) if isinstance(value, (Decimal, float)) else value
         try:
+            fields[name] = _plain(shown, value)
             encode(fields[name])
-        except (TypeError, ValueError, RecursionError) as error:
+        except ValueError as error:
+            if str(error).startswith(shown):  # a number
+                raise
+            raise TypeError(f"{shown} cannot be written as JSON: {error}") from None
+        except (TypeError, RecursionError) as error:
             raise TypeError(f"{shown} cannot be written as JSON: {error}") from None
     return fields
+
+
+def _plain(name: str, value: Any) -> Any:
+    if isinstance(value, (Decimal, float)):
+        return plain_number(name, value)
+    if isinstance(value, dict):
+        return {key: _plain(f"{name}.{key}", each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(f"{name}[{index}]", each) for index, each in enumerate(value)]
+    return value

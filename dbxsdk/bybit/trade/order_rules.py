@@ -12,12 +12,13 @@ from typing import Any, Iterator, Mapping, Tuple
 
 _NAMES = {"category", "symbol", "orderId", "orderLinkId"}
 _PRICED = {"price", "orderIv", "bboSideType", "bboLevel"}
+_BEST_PRICE = ("bboSideType", "bboLevel")
 _TOLERANCE = ("slippageToleranceType", "slippageTolerance")
-_PERCENT = re.compile(r"[0-9]+(\.[0-9]{1,2}0*)?")
+_PERCENT = re.compile(r"[0-9]+(\.[0-9]{1,2})?")
 
 
 def check_new_order(order: Mapping[str, Any], category: str, where: str, has_extra: bool) -> None:
-    """Raise ``ValueError`` naming the field."""
+    """Raise ``ValueError`` naming the field. Numbers that are 0 are not in ``order``, but for the required ones."""
     for name, fault in _faults(order, category, has_extra):
         raise ValueError(f"{where}{name} {fault}")
 
@@ -33,6 +34,10 @@ def _faults(order: Mapping[str, Any], category: str, has_extra: bool) -> Iterato
     is_limit = order["orderType"] == "Limit"
     if is_limit and order.keys().isdisjoint(_PRICED) and not has_extra:  # which may be a new way to say a price
         yield "price", "is missing: a limit order needs it"
+    if is_limit and not has_extra and "price" not in order and "orderIv" not in order:
+        for name in _BEST_PRICE:
+            if name not in order:  # beside a price one alone may have a meaning: no page says
+                yield name, f"is missing: without a price {' and '.join(_BEST_PRICE)} go together"
     if not is_limit and order.get("timeInForce") in ("PostOnly", "RPI"):
         yield "timeInForce", f"{order['timeInForce']} is not for market orders, which are always IOC"
     if not str(order["qty"]).strip("0.") and not (order.get("reduceOnly") and order.get("closeOnTrigger")):
@@ -46,6 +51,8 @@ def _faults(order: Mapping[str, Any], category: str, has_extra: bool) -> Iterato
         yield from _spot_condition(order)
     elif category in ("linear", "inverse"):
         yield from _contract_condition(order)
+    if "tpslMode" in order and not exits:
+        yield "tpslMode", "needs takeProfit or stopLoss"
     for exit_ in ("tp", "sl"):
         yield from _limit_exit(order, category, exit_)
     if not order.keys().isdisjoint(_TOLERANCE):
@@ -72,7 +79,11 @@ def _contract_condition(order: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
 
 
 def _limit_exit(order: Mapping[str, Any], category: str, exit_: str) -> Iterator[Tuple[str, str]]:
-    price, kind = f"{exit_}LimitPrice", f"{exit_}OrderType"
+    price, kind, whole = f"{exit_}LimitPrice", f"{exit_}OrderType", {"tp": "takeProfit", "sl": "stopLoss"}[exit_]
+    if whole not in order:
+        for name in (price, kind, f"{exit_}TriggerBy"):
+            if name in order:
+                yield name, f"needs {whole}"
     is_limit = order.get(kind) == "Limit"
     if is_limit and price not in order:
         yield price, f"is missing: {kind} Limit needs it"

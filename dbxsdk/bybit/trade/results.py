@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import attrs
@@ -168,14 +169,16 @@ def read_order(document: Mapping[str, Any], sent: Mapping[str, Any]) -> OrderRes
 def read_batch(document: Mapping[str, Any], category: str, sent: Sequence[Mapping[str, Any]]) -> BatchResult:
     """Read the result of a batch request that the venue accepted. Never raises: the orders are made.
 
-    The reply has two parallel lists: the orders, and what became of them.
+    The reply has two parallel lists: the orders, and what became of them, both in the order of the request as far as is known.
+    A row that names another order than the one sent in its place is not taken for it.
     """
     rows = _objects(_object(document.get("data")).get("list"))
     verdicts = _objects(_object(document.get("retExtInfo")).get("list"))
     orders = []
     for index, order in enumerate(sent):
-        row = rows[index] if index < len(rows) else {}
-        verdict = verdicts[index] if index < len(verdicts) else {}
+        place = _place(rows, order, index)
+        row = rows[place] if place < len(rows) else {}
+        verdict = verdicts[place] if place < len(verdicts) else {}
         code = whole_number(verdict.get("code"))
         message = redacted(_text(verdict, "msg"))
         if code is None:
@@ -193,6 +196,21 @@ def read_batch(document: Mapping[str, Any], category: str, sent: Sequence[Mappin
             )
         )
     return BatchResult(orders=tuple(orders), rate_limit=read_rate_limit(document), raw=document)
+
+
+def _place(rows: Sequence[Mapping[str, Any]], order: Mapping[str, Any], index: int) -> int:
+    """Return the place of the row about an order: ``index``, unless that row has another order's id; beyond all places if none
+    is about it."""
+    if index >= len(rows) or _agree(rows[index], order) is not False:
+        return index
+    return next((place for place, row in enumerate(rows) if _agree(row, order)), sys.maxsize)
+
+
+def _agree(row: Mapping[str, Any], order: Mapping[str, Any]) -> Optional[bool]:
+    """Return whether a row has an order's ids; None if it has none, or the order has not."""
+    pairs = [(_text(row, name), _text(order, name)) for name in ("orderId", "orderLinkId")]
+    known = [has == wanted for has, wanted in pairs if has and wanted]
+    return all(known) if known else None
 
 
 def read_rate_limit(document: Mapping[str, Any]) -> Optional[RateLimit]:

@@ -9,12 +9,11 @@ from dbxsdk.bybit.envelope import pong_time_ms
 from dbxsdk.bybit.private.channels import CHANNELS as PRIVATE_CHANNELS
 from dbxsdk.bybit.private.channels import channel_of
 from dbxsdk.bybit.public.book import DEPTHS, check_depth
-from dbxsdk.bybit.public.channels import CATEGORIES, CHANNELS, Route, route
+from dbxsdk.bybit.public.channels import CHANNELS, RETIRED, SOCKETS, Route, route
 from dbxsdk.cli.errors import WrongArguments
 from dbxsdk.cli.venues.tools import Moment, VenueTools
 from dbxsdk.cli.words import Topic, Selection
 
-_RETIRED = ("liquidation", "kline_lt", "tickers_lt", "lt")
 _INTERVALS = ("1", "3", "5", "15", "30", "60", "120", "240", "360", "720", "D", "W", "M")
 """Of klines: minutes, and a day, week or month."""
 _PRIVATE = ("order", "execution", "position", "wallet", "greeks", "strategy", "dcp", "rfq")
@@ -24,18 +23,18 @@ class BybitTools(VenueTools):
     """Public sockets by category, the private one, and the one for orders."""
 
     name = "bybit"
-    sockets = ("linear", "spot", "inverse", "option", "private", "trade")
-    clients = {**dict.fromkeys(CATEGORIES, "BybitPublicClient"), "private": "BybitPrivateClient", "trade": "BybitTradeClient"}
+    sockets = ("linear", "spot", "inverse", "option", "spread", "event", "misc/status", "private", "trade")
+    clients = {**dict.fromkeys(SOCKETS, "BybitPublicClient"), "private": "BybitPrivateClient", "trade": "BybitTradeClient"}
     local = "BybitVenue"
     variables = {"api_key": "BYBIT_API_KEY", "api_secret": "BYBIT_API_SECRET"}
     has_testnet = True
     paper_sockets = ("private",)
 
     def variables_of(self, socket: str) -> Mapping[str, str]:
-        return {} if socket in CATEGORIES else self.variables
+        return {} if socket in SOCKETS else self.variables
 
     def positional(self, socket: str) -> Tuple[str, ...]:
-        return (socket,) if socket in CATEGORIES else ()
+        return (socket,) if socket in SOCKETS else ()
 
     def settings(self, socket: str, arguments: argparse.Namespace) -> Dict[str, Any]:
         settings = {"testnet": arguments.testnet}
@@ -44,20 +43,21 @@ class BybitTools(VenueTools):
     # -- channels ----------------------------------------------------------------------------------------
 
     def channels(self, socket: str) -> Iterable[str]:
-        if socket not in DEPTHS:
+        if socket not in CHANNELS:
             return PRIVATE_CHANNELS if socket == "private" else ()
-        depths = [f"orderbook.{depth}" for depth in DEPTHS[socket]]
-        klines = [f"kline.{interval}" for interval in _INTERVALS]
-        return [*depths, *klines, *(each for each in CHANNELS if each not in ("orderbook", "kline", *_RETIRED))]
+        known = CHANNELS[socket]
+        depths = [f"orderbook.{depth}" for depth in DEPTHS.get(socket, ())]
+        klines = [f"kline.{interval}" for interval in _INTERVALS] if "kline" in known else []
+        return [*depths, *klines, *(each for each in known if each not in ("orderbook", "kline", *RETIRED))]
 
     def check_selection(self, selection: Selection) -> None:
         # The clients leave that to the venue, since any native topic may be one; a command line is more often a slip of
         # the hand.
         which, channel = selection.word, selection.channel
-        if which.socket in CATEGORIES:
+        if which.socket in SOCKETS:
             for found in _routes(selection):
                 kind, _, depth = found.channel.partition(".")
-                if kind == "orderbook" and depth.isdecimal():
+                if kind == "orderbook" and depth.isdecimal() and which.socket in DEPTHS:
                     try:
                         check_depth(which.socket, int(depth))
                     except ValueError as error:
@@ -69,10 +69,10 @@ class BybitTools(VenueTools):
                     raise WrongArguments(f"argument CHANNEL: {topic!r} is none of {which}, which has {known}")
 
     def books_of(self, selection: Selection) -> Optional[List[Dict[str, Any]]]:
-        if selection.word.socket not in CATEGORIES:
+        if selection.word.socket not in SOCKETS:
             return None
         cut = [(found.symbol, *found.channel.partition(".")[::2]) for found in _routes(selection)]
-        if not all(kind == "orderbook" and depth.isdecimal() for _, kind, depth in cut):
+        if selection.word.socket not in DEPTHS or not all(kind == "orderbook" and depth.isdecimal() for _, kind, depth in cut):
             return None
         return [{"symbol": symbol, "depth": int(depth)} for symbol, _, depth in cut]
 
@@ -80,7 +80,7 @@ class BybitTools(VenueTools):
 
     def topics(self, socket: str, document: Any) -> Iterable[Topic]:
         for topic in document["args"] if document["op"] == "subscribe" else ():
-            found = route(socket, topic) if socket in CATEGORIES else None
+            found = route(socket, topic) if socket in SOCKETS else None
             yield (topic, "") if found is None else (found.channel, found.symbol)
 
     def socket_of(self, client: str, settings: Mapping[str, Any]) -> str:
@@ -114,10 +114,10 @@ class BybitTools(VenueTools):
     # -- local venues ------------------------------------------------------------------------------------
 
     def local_path(self, socket: str) -> Optional[str]:
-        return f"/v5/{'public/' if socket in CATEGORIES else ''}{socket}"
+        return f"/v5/{'public/' if socket in SOCKETS else ''}{socket}"
 
     def local_symbols(self, socket: str, local: Any) -> List[str]:
-        return list(local.symbols(socket)) if socket in CATEGORIES else []
+        return list(local.symbols(socket)) if socket in SOCKETS else []
 
     def liven(self, socket: str, local: Any) -> None:
         if socket == "private":
@@ -144,7 +144,7 @@ def _routes(selection: Selection) -> List[Route]:
         if found is None:
             if not selection.symbols and route(selection.word.socket, f"{selection.channel}.SYMBOL") is not None:
                 raise WrongArguments(f"argument SYMBOLS: the channel {selection.channel!r} needs one")
-            known = ", ".join(_with_parts(name, channel.parts) for name, channel in CHANNELS.items())
+            known = ", ".join(_with_parts(name, channel.parts) for name, channel in CHANNELS[selection.word.socket].items())
             raise WrongArguments(f"argument CHANNEL: {selection.channel!r} is none of {selection.word}, which has {known}")
         routes.append(found)
     return routes

@@ -4,8 +4,7 @@ Pure and exact: every amount is a ``Decimal``. What goes into or out of a balanc
 before it is booked, so that the figures in the venue's pushes sum to the balances.
 
 Simplified, against the venue's unified account: each coin pays for its own trades (no borrowing, no collateral of
-other coins), unrealised profit and loss is shown but can neither be spent nor liquidate anything, the leverage is 10,
-positions are one-way.
+other coins), unrealised profit and loss is shown but can neither be spent nor liquidate anything, the leverage is 10.
 """
 
 from __future__ import annotations
@@ -76,6 +75,10 @@ class Position:
     realised_now: Decimal = ZERO
     """Since the position was opened, less the fees."""
     sequence: int = -1
+    index: int = 0
+    """0 in one-way mode; in hedge mode 1 for the long position of the symbol, 2 for the short one."""
+    take_profit: Decimal = ZERO
+    stop_loss: Decimal = ZERO
 
     @property
     def entry_price(self) -> Decimal:
@@ -138,7 +141,7 @@ class Account:
                 raise ValueError(f"balances: {coin} must be 0 or more, not {amount}")
             self.balances[coin] = money(number)
         self.realised: Dict[str, Decimal] = {}
-        self.positions: Dict[Tuple[str, str], Position] = {}
+        self.positions: Dict[Tuple[str, str, int], Position] = {}
         self.holds: Dict[str, Hold] = {}  # by order
 
     def balance(self, coin: str) -> Decimal:
@@ -164,20 +167,28 @@ class Account:
         if needed is not None and needed.amount:
             self.holds[order] = needed
 
-    def size(self, category: str, symbol: str) -> Decimal:
-        position = self.positions.get((category, symbol))
+    def size(self, category: str, symbol: str, index: int = 0) -> Decimal:
+        position = self.positions.get((category, symbol, index))
         return ZERO if position is None else position.size
 
-    def position(self, category: str, instrument: Instrument, now_ms: int) -> Position:
+    def position(self, category: str, instrument: Instrument, now_ms: int, index: int = 0) -> Position:
         """Return the position, flat if there was none."""
-        key = (category, instrument.symbol)
+        key = (category, instrument.symbol, index)
         if key not in self.positions:
             coin = coin_of(category, instrument)
-            self.positions[key] = Position(category, instrument.symbol, coin, now_ms, now_ms)
+            self.positions[key] = Position(category, instrument.symbol, coin, now_ms, now_ms, index=index)
         return self.positions[key]
 
     def book(
-        self, category: str, instrument: Instrument, buy: bool, size: Decimal, price: Decimal, maker: bool, now_ms: int
+        self,
+        category: str,
+        instrument: Instrument,
+        buy: bool,
+        size: Decimal,
+        price: Decimal,
+        maker: bool,
+        now_ms: int,
+        index: int = 0,
     ) -> Booked:
         """Book one fill: balances and position."""
         rate = _FEES[category][0 if maker else 1]
@@ -191,7 +202,7 @@ class Account:
             self._move(fee_coin, -fee)
             return Booked(value, fee, fee_coin, rate)
         fee = money(value * rate)
-        position = self.position(category, instrument, now_ms)
+        position = self.position(category, instrument, now_ms, index)
         profit, closed = self._trade(position, buy, size, price, now_ms)
         position.realised += profit - fee
         position.realised_now += profit - fee

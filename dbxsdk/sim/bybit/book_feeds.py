@@ -50,15 +50,12 @@ class BookFeed(MarketFeed):
 
     def _book_frame(self, kind: str, bids: List[Level], asks: List[Level]) -> Document:
         sequence = self.market.sequence
-        data = {
-            "s": self.market.instrument.symbol,
-            "b": self._levels(bids),
-            "a": self._levels(asks),
-            "u": self._update_id,
-            "seq": sequence,
-        }
+        data = {"s": self.market.instrument.symbol, **self._sides(bids, asks), "u": self._update_id, "seq": sequence}
         cts = self.floor.now_ms() - 2
         return self._frame(kind, data, sequence=sequence, late_type=self._late_type, cts=cts)
+
+    def _sides(self, bids: List[Level], asks: List[Level]) -> Document:
+        return {"b": self._levels(bids), "a": self._levels(asks)}
 
     def _levels(self, levels: List[Level]) -> List[List[str]]:
         return self.market.instrument.level_texts(levels)

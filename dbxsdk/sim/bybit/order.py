@@ -8,8 +8,9 @@ from typing import Dict, List, Mapping, Optional, Tuple
 import attrs
 
 from dbxsdk.sim.bybit.account import ZERO, Booked, Position, money
+from dbxsdk.sim.bybit.conditions import Exits, Trigger
 
-OPEN = ("New", "PartiallyFilled")
+OPEN = ("New", "PartiallyFilled", "Untriggered", "Triggered")
 
 
 @attrs.define
@@ -42,6 +43,15 @@ class Order:
     """Before it was rounded: on inverse contracts of a few dollars the places of a coin are too few for a price."""
     fees: Mapping[str, Decimal] = attrs.field(factory=dict)
     profit: Decimal = ZERO
+    position_index: int = 0
+    """0 in one-way mode; in hedge mode 1 for the long, 2 for the short position."""
+    close_on_trigger: bool = False
+    trigger: Optional[Trigger] = None
+    exits: Optional[Exits] = None
+    create_type: str = "CreateByUser"
+    parent: str = ""
+    """The id of the order whose take profit or stop loss this one is; that of the last one, if it is for a whole position."""
+    parent_link_id: str = ""
 
     @property
     def buy(self) -> bool:
@@ -50,6 +60,11 @@ class Order:
     @property
     def open(self) -> bool:
         return self.status in OPEN
+
+    @property
+    def waiting(self) -> bool:
+        """True before the trigger."""
+        return self.status == "Untriggered"
 
     @property
     def in_quote(self) -> bool:
@@ -95,5 +110,5 @@ class Changes:
 
     orders: List[Order] = attrs.field(factory=list)
     executions: List[Execution] = attrs.field(factory=list)
-    positions: Dict[Tuple[str, str], Position] = attrs.field(factory=dict)
+    positions: Dict[Tuple[str, str, int], Position] = attrs.field(factory=dict)
     coins: Dict[str, None] = attrs.field(factory=dict)

@@ -16,7 +16,6 @@ from dbxsdk.sim.bybit.account import LEVERAGE, ZERO, Account, Hold, coin_of, mon
 from dbxsdk.sim.bybit.order import Changes, Execution, Order
 from dbxsdk.sim.bybit.parameters import (
     Fields,
-    NewOrder,
     check_amendment,
     find_market,
     market_limit,
@@ -62,11 +61,14 @@ class OrderDesk:
     def create(self, category: str, fields: Fields) -> Order:
         market = self._market(category, fields)
         new = read_new_order(category, fields, market)
-        if new.link_id in self._by_link_id:
+        self._check_mode(category, market.instrument.symbol, new.position_index)
+        if new.link_id and self._is_taken(new.link_id):
             raise refusal(category, "link id")
-        lots = self._reducing(category, new, market.instrument) if new.reduce_only else new.lots
+        if category == "option" and not new.link_id:
+            raise Refused(3100198, "orderLinkId can not be empty.")
         now_ms = self._now_ms()
         instrument = market.instrument
+        reducing = new.reduce_only or _closes(new.position_index, new.buy)
         order = Order(
             id=self._order_id(category),
             link_id=new.link_id,
@@ -76,25 +78,49 @@ class OrderDesk:
             type="Limit" if new.limit else "Market",
             time_in_force=new.time_in_force,
             price=instrument.price_of(new.tick) if new.limit else ZERO,
-            size=new.size if lots is None else instrument.size_of(lots),
+            size=new.size if new.lots is None else instrument.size_of(new.lots),
             market_unit=new.market_unit,
-            reduce_only=new.reduce_only,
+            reduce_only=reducing,
             created_ms=now_ms,
             updated_ms=now_ms,
             last_price=market.ticker().last,
+            position_index=new.position_index,
+            close_on_trigger=new.close_on_trigger,
+            trigger=new.trigger,
+            exits=new.exits,
         )
+        if order.trigger is not None:
+            self._check_waiting(order, market)
+            self._file(order)
+            order.status = "Untriggered"
+            self._hold(order)
+            self._changed(order)
+            return order
+        lots = new.lots
+        if reducing and lots is not None:
+            lots = self._reducing(order, market.instrument)
         self._check_funds(order, market, new.tick, lots)
+        self._file(order)
+        self._work(order, market, new.tick, lots, new.budget)
+        self._changed(order)
+        self._moved()
+        return order
+
+    def _file(self, order: Order) -> None:
         self.orders[order.id] = self._open[order.id] = order
         if order.link_id:
             self._by_link_id[order.link_id] = order.id
-        self._work(order, market, new.tick, lots, new.budget)
-        self._changed(order)
-        return order
 
     def amend(self, category: str, fields: Fields) -> Order:
         market = self._market(category, fields)
         order = self._find(category, fields, "replace")
         check_amendment(fields)
+        if order.waiting:
+            self._amend_waiting(order, market, fields)
+            self._changed(order)
+            return order
+        if fields.get("triggerPrice"):
+            raise Refused(10001, "params error: the order is not a conditional one")
         instrument = market.instrument
         tick = old_tick = _tick(order, instrument)
         lots = old_lots = _lots(order.size, instrument)
@@ -105,10 +131,15 @@ class OrderDesk:
         done = _lots(order.filled, instrument)
         if lots <= done:
             raise Refused(10001, "params error: qty is not above what was filled")
-        if (tick, lots) == (old_tick, old_lots):
-            raise Refused(10001, "order not modified")
         amended = attrs.evolve(order, price=instrument.price_of(tick), size=instrument.size_of(lots))
-        self._check_funds(amended, market, tick, lots - done)
+        is_same = (tick, lots) == (old_tick, old_lots)
+        if not is_same:
+            self._check_funds(amended, market, tick, lots - done)
+        if not self._amend_exits(order, market, fields) and is_same:
+            raise Refused(10001, "order not modified")
+        if is_same:
+            self._changed(order)
+            return order
         order.price, order.size, order.updated_ms = amended.price, amended.size, self._now_ms()
         if tick == old_tick and lots < old_lots:  # a smaller order keeps its place in the queue
             market.withdraw(order.id, order.buy, tick, old_lots - lots)
@@ -117,14 +148,17 @@ class OrderDesk:
             market.withdraw(order.id, order.buy, old_tick)
             self._work(order, market, tick, lots - done, None)
         self._changed(order)
+        self._moved()
         return order
 
     def cancel(self, category: str, fields: Fields) -> Order:
         market = self._market(category, fields)
         order = self._find(category, fields, "cancel")
-        market.withdraw(order.id, order.buy, _tick(order, market.instrument))
+        if not order.waiting:
+            market.withdraw(order.id, order.buy, _tick(order, market.instrument))
         self._end(order, "Cancelled", "EC_PerCancelRequest", "CancelByUser")
         self._changed(order)
+        self._moved()
         return order
 
     # -- what the market did -----------------------------------------------------------------------------------------------
@@ -138,6 +172,7 @@ class OrderDesk:
                     self._book_makers(fills, traded)
                     # Only now: before, the book is ahead of what is booked.
                     self._cut_reducing(category, traded)
+        self._moved()
 
     def trade(self, category: str, symbol: str, buy: bool, size: Decimal) -> List[Trade]:
         """Carry out another trader's market order."""
@@ -147,6 +182,7 @@ class OrderDesk:
         )
         self._book_makers(matches, market)
         self._cut_reducing(category, market)
+        self._moved()
         return [match.trade for match in matches]
 
     def take_changes(self) -> Changes:
@@ -189,6 +225,8 @@ class OrderDesk:
             self._end(order, status, "EC_CancelForNoFullFill")
 
     def _end(self, order: Order, status: str, reason: str = "EC_NoError", cancel_type: str = "UNKNOWN") -> None:
+        if order.waiting and order.category == "spot":
+            status = "Deactivated"
         order.status, order.reject_reason, order.cancel_type = status, reason, cancel_type
         order.updated_ms = self._now_ms()
         self._hold(order)
@@ -203,7 +241,8 @@ class OrderDesk:
 
     def _book(self, order: Order, trade: Trade, market: SymbolMarket, *, maker: bool, own_taker: bool = False) -> None:
         category, instrument, now_ms = order.category, market.instrument, self._now_ms()
-        booked = self.account.book(category, instrument, order.buy, trade.size, trade.price, maker, now_ms)
+        index = order.position_index
+        booked = self.account.book(category, instrument, order.buy, trade.size, trade.price, maker, now_ms, index)
         order.filled += trade.size
         order.value += booked.value
         order.exact_value += value_of(category, trade.size, trade.price)
@@ -216,7 +255,7 @@ class OrderDesk:
             del self._open[order.id]
             self._hold(order)
         if category != "spot":
-            self.account.position(category, instrument, now_ms).sequence = trade.sequence
+            self.account.position(category, instrument, now_ms, index).sequence = trade.sequence
         for each in self._open.values():  # what they hold depends on the position that they would close
             if (each.category, each.symbol) == (category, order.symbol):
                 self._hold(each)
@@ -245,31 +284,32 @@ class OrderDesk:
         if order.category == "spot":
             self._changes.coins[coin_of("spot", instrument) if order.buy else instrument.base] = None
         else:
-            position = self.account.position(order.category, instrument, self._now_ms())
-            self._changes.positions[order.category, order.symbol] = position
+            position = self.account.position(order.category, instrument, self._now_ms(), order.position_index)
+            self._changes.positions[order.category, order.symbol, order.position_index] = position
             self._changes.coins[position.coin] = None
 
     # -- reduce-only orders ------------------------------------------------------------------------------------------------
 
-    def _reducing(self, category: str, new: NewOrder, instrument: Instrument) -> int:
-        """Return the lots of a reduce-only order: no more than there are to close."""
-        closable = self._closable(category, instrument, new.buy)
+    def _reducing(self, order: Order, instrument: Instrument) -> int:
+        """Cut a reduce-only order down to what there is to close, of which a size of 0 means all. Return its lots."""
+        closable = self._closable(order, instrument)
         if not closable:
             raise Refused(110017, "current position is zero, cannot fix reduce-only order qty")
-        assert new.lots is not None  # only spot orders are sized in the quote coin
-        return min(new.lots, closable)
+        lots = min(_lots(order.size, instrument) or closable, closable)
+        order.size = instrument.size_of(lots)
+        return lots
 
-    def _closable(self, category: str, instrument: Instrument, buy: bool) -> int:
-        size = self.account.size(category, instrument.symbol)
-        return _lots(abs(size), instrument) if size and (size < 0) == buy else 0
+    def _closable(self, order: Order, instrument: Instrument) -> int:
+        size = self.account.size(order.category, instrument.symbol, order.position_index)
+        return _lots(abs(size), instrument) if size and (size < 0) == order.buy else 0
 
     def _cut_reducing(self, category: str, market: SymbolMarket) -> None:
         """Shrink waiting reduce-only orders with the position, and end them with it."""
         instrument = market.instrument
         for order in list(self._open.values()):
-            if not order.reduce_only or (order.category, order.symbol) != (category, instrument.symbol):
+            if not order.reduce_only or order.waiting or (order.category, order.symbol) != (category, instrument.symbol):
                 continue
-            excess = _lots(order.left, instrument) - self._closable(category, instrument, order.buy)
+            excess = _lots(order.left, instrument) - self._closable(order, instrument)
             if excess <= 0:
                 continue
             market.withdraw(order.id, order.buy, _tick(order, instrument), excess)
@@ -285,7 +325,7 @@ class OrderDesk:
     def _hold(self, order: Order) -> None:
         """Make the account hold what a waiting order needs."""
         needed = None
-        if order.open and order.type == "Limit":
+        if order.open and not order.waiting and order.type == "Limit":
             instrument = self._markets[order.category].symbols[order.symbol].instrument
             needed = self._needed(order, instrument, order.left, order.price)
         self.account.hold(order.id, needed)
@@ -312,9 +352,30 @@ class OrderDesk:
             return Hold(coin, money(size * price), False)
         opened = ZERO
         if not order.reduce_only:
-            opened = max(ZERO, size - instrument.size_of(self._closable(order.category, instrument, order.buy)))
+            opened = max(ZERO, size - instrument.size_of(self._closable(order, instrument)))
         value = value_of(order.category, opened, price)
         return Hold(coin, money(value if order.category == "option" else value / LEVERAGE), False)
+
+    # -- what orders with conditions add -----------------------------------------------------------------------------------
+
+    def _check_mode(self, category: str, symbol: str, index: int) -> None:
+        """Raise ``Refused`` if the symbol is not in the mode that ``positionIdx`` means."""
+
+    def _is_taken(self, link_id: str) -> bool:
+        return link_id in self._by_link_id
+
+    def _check_waiting(self, order: Order, market: SymbolMarket) -> None:
+        """Raise ``Refused`` if a new order cannot wait for its trigger."""
+
+    def _amend_waiting(self, order: Order, market: SymbolMarket, fields: Fields) -> None:
+        """Amend an order that waits for its trigger. Raises ``Refused``."""
+
+    def _amend_exits(self, order: Order, market: SymbolMarket, fields: Fields) -> bool:
+        """Amend what waits for the fill of an order. Return True if something changed. Raises ``Refused``."""
+        return False
+
+    def _moved(self) -> None:
+        """Handle what follows from the trades since the last call."""
 
     # -- look-ups ----------------------------------------------------------------------------------------------------------
 
@@ -336,6 +397,11 @@ class OrderDesk:
 
     def _now_ms(self) -> int:
         return self._now_us() // 1000
+
+
+def _closes(index: int, buy: bool) -> bool:
+    """True if an order in hedge mode can only close its position."""
+    return (index == 1 and not buy) or (index == 2 and buy)
 
 
 def _lots(size: Decimal, instrument: Instrument) -> int:

@@ -8,37 +8,26 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Callable, Optional, Tuple
 
 import attrs
 
+from dbxsdk.sim.bybit.conditions import CONTRACTS, Exits, Trigger, read_exits, read_trigger
+from dbxsdk.sim.bybit.conditions import PARAMETER_ERROR as PARAMETER_ERROR
+from dbxsdk.sim.bybit.conditions import Fields as Fields
 from dbxsdk.sim.market.market import Instrument, SymbolMarket
 from dbxsdk.sim.refused import Refused
-
-Fields = Dict[str, Any]
-
-PARAMETER_ERROR = 10001
 
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,18})?")  # plain decimal text: no sign, no exponent
 _LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
 _TIMES_IN_FORCE = ("GTC", "IOC", "FOK", "PostOnly")
 _BAND = 20  # a twentieth of the last price either way, as the feed of price limits says
 
-# What this venue does not simulate is refused, so that no order without its stop is taken for one with it.
-_NOT_SIMULATED = (
-    "triggerPrice",
-    "takeProfit",
-    "stopLoss",
-    "tpslMode",
-    "tpLimitPrice",
-    "slLimitPrice",
-    "orderIv",
-    "slippageTolerance",
-    "slippageToleranceType",
-    "bboSideType",
-    "bboLevel",
-)
+# What this venue does not simulate is refused, so that no order is taken for another.
+_NOT_SIMULATED = ("orderIv", "slippageTolerance", "slippageToleranceType", "bboSideType", "bboLevel")
 
+
+_AMENDED = ("qty", "price", "triggerPrice", "takeProfit", "stopLoss")
 
 _WORDS = {  # on spot, elsewhere
     "symbol": ((170121, "Invalid symbol."), (PARAMETER_ERROR, "params error: symbol invalid")),
@@ -73,6 +62,10 @@ class NewOrder:
     market_unit: str
     link_id: str
     reduce_only: bool
+    close_on_trigger: bool = False
+    position_index: int = 0
+    trigger: Optional[Trigger] = None
+    exits: Optional[Exits] = None
 
 
 def read_new_order(category: str, fields: Fields, market: SymbolMarket) -> NewOrder:
@@ -86,8 +79,15 @@ def read_new_order(category: str, fields: Fields, market: SymbolMarket) -> NewOr
     market_unit = _one_of(fields, "marketUnit", ("baseCoin", "quoteCoin"), "")
     if category != "spot" or limit:
         market_unit = ""
-    size = _number(fields, "qty")
-    tick = read_price(category, fields, market, buy) if limit else market_limit(market, buy)
+    reduce_only = _flag(fields, "reduceOnly") and category != "spot"
+    close_on_trigger = _flag(fields, "closeOnTrigger") and category in CONTRACTS
+    is_all = reduce_only and close_on_trigger and fields.get("qty") == "0"  # all that there is to close
+    size = Decimal(0) if is_all else _number(fields, "qty")
+    trigger = read_trigger(category, fields, market)
+    tick = read_price(category, fields, market, buy, trigger is None) if limit else market_limit(market, buy)
+    exits = read_exits(category, fields, buy, instrument.price_of(tick) if limit else market.ticker().last)
+    if exits and (reduce_only or (category == "spot" and (not limit or trigger is not None))):
+        raise Refused(PARAMETER_ERROR, "params error: takeProfit and stopLoss invalid")
     lots: Optional[int] = None
     budget: Optional[int] = None
     if category == "spot" and not limit and buy and market_unit != "baseCoin":
@@ -111,18 +111,24 @@ def read_new_order(category: str, fields: Fields, market: SymbolMarket) -> NewOr
         size=size,
         market_unit=market_unit,
         link_id=_link_id(fields),
-        reduce_only=_flag(fields, "reduceOnly") and category != "spot",
+        reduce_only=reduce_only,
+        close_on_trigger=close_on_trigger,
+        position_index=_position_index(fields),
+        trigger=trigger,
+        exits=exits,
     )
 
 
-def read_price(category: str, fields: Fields, market: SymbolMarket, buy: bool) -> int:
-    """Return the tick of ``price``. Raises ``Refused``."""
+def read_price(category: str, fields: Fields, market: SymbolMarket, buy: bool, banded: bool = True) -> int:
+    """Return the tick of ``price``, which is ``banded`` if the order is to work at once. Raises ``Refused``."""
     instrument = market.instrument
     price = _number(fields, "price")
     tick = int(price / instrument.tick_size)
     if instrument.price_of(tick) != price:
         raise refusal(category, "price")
     end = market_limit(market, buy)
+    if not banded:
+        return tick
     if tick > end if buy else tick < end:
         if category != "spot":
             raise refusal(category, "price")
@@ -145,7 +151,7 @@ def market_limit(market: SymbolMarket, buy: bool) -> int:
 def check_amendment(fields: Fields) -> None:
     """Raise ``Refused`` if an amendment asks for what is not simulated, or for nothing."""
     _check_simulated(fields)
-    if not fields.get("qty") and not fields.get("price"):
+    if not any(name in fields for name in _AMENDED):
         raise Refused(PARAMETER_ERROR, "params error: nothing to amend")
 
 
@@ -175,10 +181,6 @@ def _check_simulated(fields: Fields) -> None:
     for name in _NOT_SIMULATED:
         if fields.get(name):
             raise Refused(PARAMETER_ERROR, f"params error: {name} is not simulated")
-    if fields.get("orderFilter") not in (None, "", "Order"):
-        raise Refused(PARAMETER_ERROR, "params error: orderFilter: conditional orders are not simulated")
-    if fields.get("positionIdx") not in (None, 0):
-        raise Refused(PARAMETER_ERROR, "position idx not match position mode")
 
 
 def _number(fields: Fields, name: str) -> Decimal:
@@ -201,6 +203,13 @@ def _one_of(fields: Fields, name: str, values: Tuple[str, ...], default: Optiona
     if given is None or (given not in values and given != default):
         raise Refused(PARAMETER_ERROR, f"params error: {name} invalid")
     return str(given)
+
+
+def _position_index(fields: Fields) -> int:
+    given = fields.get("positionIdx", 0)
+    if given not in (0, 1, 2) or isinstance(given, bool):
+        raise Refused(PARAMETER_ERROR, "params error: positionIdx invalid")
+    return int(given)
 
 
 def _flag(fields: Fields, name: str) -> bool:

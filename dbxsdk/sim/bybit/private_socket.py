@@ -15,10 +15,14 @@ Row = Dict[str, Any]
 
 _CATEGORISED = {
     "position": ("linear", "inverse", "option"),
-    **dict.fromkeys(("execution", "execution.fast", "order"), ("spot", "linear", "inverse", "option")),
+    "execution.fast": ("spot", "linear", "inverse", "option"),
+    **dict.fromkeys(("execution", "order"), ("spot", "linear", "inverse", "option", "event")),
 }
-_PLAIN = ("wallet", "greeks", "strategy", "dcp.future", "dcp.spot", "dcp.option")
-"""Of these ``strategy`` and ``dcp.*`` are accepted and never deliver."""
+_PLAIN = (
+    *("wallet", "greeks", "strategy", "dcp.future", "dcp.spot", "dcp.option", "position.event"),
+    *("spread.order", "spread.execution", "rfq.open.rfqs", "rfq.open.quotes", "rfq.open.trades"),
+)
+"""Of these only ``wallet`` and ``greeks`` deliver; the others and the category ``event`` are accepted."""
 
 TOPICS = {
     **{channel: channel for channel in (*_CATEGORISED, *_PLAIN)},

@@ -155,4 +155,8 @@ REPLIES: Mapping[str, Callable[[str], Replies]] = {
     "linear": FuturesReplies,
     "inverse": FuturesReplies,
     "option": OptionReplies,
+    "spread": OptionReplies,
+    # Assumptions: no reply of these two is known.
+    "event": OptionReplies,
+    "misc/status": FuturesReplies,
 }

@@ -28,11 +28,10 @@ def _same(value: str, names: str) -> Row:
 
 _ORDER: Row = {
     **_same("", "blockTradeId stopOrderType orderIv triggerPrice takeProfit stopLoss triggerBy tpTriggerBy slTriggerBy"),
-    **_same("", "smpOrderId feeCurrency parentOrderLinkId"),
+    **_same("", "smpOrderId feeCurrency"),
     **_same("0", "slLimitPrice tpLimitPrice slippageTolerance rpiMatchedQty"),
     **_same("UNKNOWN", "tpslMode slippageToleranceType"),
     "triggerDirection": 0,
-    "closeOnTrigger": False,
     "smpGroup": 0,
     "smpType": "None",
     "rpiTakerAccess": False,
@@ -40,13 +39,11 @@ _ORDER: Row = {
 _EXECUTION: Row = {
     **_same("", "tradeIv markIv blockTradeId indexPrice underlyingPrice extraFees"),
     "execType": "Trade",
-    "stopOrderType": "UNKNOWN",
     "isLeverage": "0",
 }
 _POSITION: Row = {
     **_same("", "sessionAvgPrice liqPrice bustPrice leverageSysUpdatedTime mmrSysUpdatedTime"),
-    **_same("0", "positionBalance positionMM positionMMByMp takeProfit stopLoss trailingStop"),
-    "positionIdx": 0,
+    **_same("0", "positionBalance positionMM positionMMByMp trailingStop"),
     "tradeMode": 0,
     "riskId": 1,
     "riskLimitValue": "2000000",
@@ -84,7 +81,10 @@ def order_row(order: Order) -> Row:
     return {
         **_ORDER,
         **_head(order),
-        "positionIdx": 0,
+        **_condition(order),
+        "positionIdx": order.position_index,
+        "closeOnTrigger": order.close_on_trigger,
+        "parentOrderLinkId": order.parent_link_id,
         "orderStatus": order.status,
         "cancelType": order.cancel_type,
         "rejectReason": order.reject_reason,
@@ -122,7 +122,22 @@ def _head(order: Order) -> Row:
 
 
 def _made_by(order: Order) -> Row:
-    return {"createType": "CreateByUser"} if order.category in ("linear", "inverse") else {}
+    return {"createType": order.create_type} if order.category in ("linear", "inverse") else {}
+
+
+def _condition(order: Order) -> Row:
+    row: Row = {}
+    if order.trigger is not None:
+        trigger = order.trigger
+        row = {"stopOrderType": trigger.kind, "triggerPrice": text(trigger.price), "triggerBy": trigger.by}
+        row["triggerDirection"] = 1 if trigger.rising else 2
+    if order.exits:
+        row["tpslMode"] = "" if order.category == "option" else "Partial" if order.exits.partial else "Full"
+        for name, short, found in (("takeProfit", "tp", order.exits.take_profit), ("stopLoss", "sl", order.exits.stop_loss)):
+            if found is not None:
+                row.update({name: text(found.price), f"{short}TriggerBy": found.by})
+                row[f"{short}LimitPrice"] = "0" if found.limit is None else text(found.limit)
+    return row
 
 
 def _left_value(order: Order) -> Decimal:
@@ -137,6 +152,7 @@ def execution_row(execution: Execution) -> Row:
         **_EXECUTION,
         **fast_execution_row(execution),
         "orderLinkId": order.link_id,
+        "stopOrderType": "UNKNOWN" if order.trigger is None else order.trigger.kind,
         "closedSize": "" if order.category == "spot" else text(execution.closed),
         "execFee": text(execution.fee),
         "execValue": text(execution.value),
@@ -175,6 +191,9 @@ def position_row(position: Position, mark_price: Decimal) -> Row:
         "symbol": position.symbol,
         "side": "" if not size else "Buy" if position.size > 0 else "Sell",
         "size": text(size),
+        "positionIdx": position.index,
+        "takeProfit": text(position.take_profit),
+        "stopLoss": text(position.stop_loss),
         "entryPrice": entry,
         "breakEvenPrice": entry,
         "positionValue": text(money(position.cost)),

@@ -56,6 +56,9 @@ class TickerFeed(MarketFeed):
             totals = {"totalVolume": document["volume24h"], "totalTurnover": document["turnover24h"]}
             return {**document, **totals, **self._option(ticker)}
         document["prevPrice24h"] = format(ticker.open_24h, "f")
+        if category == "spread":
+            del document["turnover24h"]
+            return {**document, **self._best(ticker, "")}
         document["price24hPcnt"] = _change(ticker, "0.0001" if category == "spot" else "0.000001")
         if category == "spot":
             return {**document, "usdIndexPrice": document["lastPrice"]}
@@ -74,23 +77,25 @@ class TickerFeed(MarketFeed):
             "fundingCap": "0.005",
             "nextFundingTime": str(now_ms - now_ms % _FUNDING_MS + _FUNDING_MS),
             "fundingRate": "0.0001",
-            "bid1Price": instrument.price_text(ticker.bid[0]),
-            "bid1Size": instrument.size_text(ticker.bid[1]),
-            "ask1Price": instrument.price_text(ticker.ask[0]),
-            "ask1Size": instrument.size_text(ticker.ask[1]),
+            **self._best(ticker, "1"),
             "preOpenPrice": "",
             "preQty": "",
             "curPreListingPhase": "",
         }
 
-    def _option(self, ticker: Ticker) -> Document:
+    def _best(self, ticker: Ticker, number: str) -> Document:
         instrument = self.market.instrument
         return {
-            "bidPrice": instrument.price_text(ticker.bid[0]),
-            "bidSize": instrument.size_text(ticker.bid[1]),
+            f"bid{number}Price": instrument.price_text(ticker.bid[0]),
+            f"bid{number}Size": instrument.size_text(ticker.bid[1]),
+            f"ask{number}Price": instrument.price_text(ticker.ask[0]),
+            f"ask{number}Size": instrument.size_text(ticker.ask[1]),
+        }
+
+    def _option(self, ticker: Ticker) -> Document:
+        return {
+            **self._best(ticker, ""),
             "bidIv": "0.4981",
-            "askPrice": instrument.price_text(ticker.ask[0]),
-            "askSize": instrument.size_text(ticker.ask[1]),
             "askIv": "0.5043",
             "markPrice": format(ticker.last, "f"),
             "indexPrice": "68000.12",

@@ -51,15 +51,17 @@ class TradeFeed(Feed):
             "v": format(trade.size, "f"),
             "p": format(trade.price, "f"),
         }
-        if category in FUTURES:
+        if category in (*FUTURES, "spread"):
             row["L"] = trade.direction
         row["i"] = trade_id(category, trade)
+        row["seq"] = trade.sequence
+        if category in ("spread", "event"):
+            return row
         row["BT"] = False
         if category == "option":
             row.update(mP=row["p"], iP=format(market.instrument.price, "f"), mIv="0.5012", iv="0.5034")
         else:
             row["RPI"] = False
-        row["seq"] = trade.sequence
         return row
 
 

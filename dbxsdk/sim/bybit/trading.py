@@ -13,9 +13,9 @@ from dbxsdk.arguments import check_choice, check_int
 from dbxsdk.sim.bybit.access import Gate, active_seconds
 from dbxsdk.sim.bybit.account import ZERO, Account, Number, Position
 from dbxsdk.sim.bybit.order import Changes, Execution, Order
-from dbxsdk.sim.bybit.orders import OrderDesk
 from dbxsdk.sim.bybit.private_socket import PrivateSession, by_topic, envelope, frame_id
 from dbxsdk.sim.bybit.rows import execution_row, fast_execution_row, greeks_rows, order_row, position_row, wallet_row
+from dbxsdk.sim.bybit.stops import StopDesk
 from dbxsdk.sim.bybit.trade_socket import CATEGORIES, Fault, TradeService, TradeSession, is_order
 from dbxsdk.sim.connection import Connection
 from dbxsdk.sim.market.market import Market, Trade
@@ -37,9 +37,11 @@ class TradingVenue(Venue):
         balances: Optional[Mapping[str, Number]] = None,
         auth_horizon: Optional[float] = None,
         active_time_scale: float = 1.0,
+        unique_link_ids: bool = True,
         **options: Any,
     ) -> None:
         super().__init__(**options)
+        self._unique_link_ids = unique_link_ids
         if active_time_scale <= 0 or (auth_horizon is not None and auth_horizon <= 0):
             raise ValueError("active_time_scale and auth_horizon must be above 0")
         self._account = Account(balances)
@@ -56,7 +58,7 @@ class TradingVenue(Venue):
 
     def _trade_in(self, markets: Mapping[str, Market]) -> None:
         self._markets = markets
-        self._desk = OrderDesk(markets, self._account, self._seed, self._now_us)
+        self._desk = StopDesk(markets, self._account, self._seed, self._now_us, unique_link_ids=self._unique_link_ids)
         self._service = TradeService(self._desk, self._gate, self._server_ms, self._seed)
 
     # -- the truth, for tests ------------------------------------------------------------------------------------------
@@ -112,9 +114,22 @@ class TradingVenue(Venue):
         """Cancel an order as ``order.cancel`` would."""
         return self._by_hand("order.cancel", category, fields)
 
+    def hedge_mode(self, symbol: str, on: bool = True) -> None:
+        """Put a USDT perpetual into hedge mode, or back into one-way mode, as the account's owner would over REST.
+
+        Raises ``ValueError`` with the venue's code and text if it refuses.
+        """
+        with self._lock:
+            try:
+                self._desk.set_mode(symbol, on)
+            except Refused as refused:
+                raise ValueError(f"{refused.code}: {refused.message}") from None
+
     def _by_hand(self, operation: str, category: str, fields: Dict[str, Any]) -> Order:
         check_choice("category", category, CATEGORIES)
         with self._lock:
+            if category == "option" and operation == "order.create":  # which the venue's app does by itself
+                fields.setdefault("orderLinkId", f"app-{len(self._desk.orders) + 1}")
             try:
                 order = self._desk.carry_out(operation, category, fields)
             except Refused as refused:

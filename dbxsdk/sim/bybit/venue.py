@@ -1,4 +1,4 @@
-"""``BybitVenue``: Bybit's v5 sockets, public (spot, linear, inverse, option), private and trade, served locally."""
+"""``BybitVenue``: Bybit's v5 sockets, public, private and trade, served locally."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Collection, Dict, List, Mapping, Optional
 from dbxsdk.arguments import check_choice
 from dbxsdk.codec import encode
 from dbxsdk.sim.bybit.book_feeds import BookFeed, TopFeed
+from dbxsdk.sim.bybit.event_feeds import STATUS, StatusFeed, status_item
 from dbxsdk.sim.bybit.feed import Feed, Floor, UnknownTopic
 from dbxsdk.sim.bybit.feeds import INTERVALS, open_feed
 from dbxsdk.sim.bybit.public_socket import REPLIES, Replies
@@ -24,27 +25,34 @@ if TYPE_CHECKING:
     from dbxsdk.bybit import BybitPrivateClient, BybitPublicClient, BybitTradeClient
 
 CATEGORIES = ("linear", "spot", "inverse", "option")
+"""Those in which the account trades."""
+
+SOCKETS = (*CATEGORIES, "spread", "event", "misc/status")
 
 DEFAULT_SYMBOLS: Mapping[str, Tuple[str, ...]] = {
     "spot": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
     "linear": ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BTCPERP"),
     "inverse": ("BTCUSD", "ETHUSD"),
     "option": ("BTC-31DEC27-70000-C-USDT", "BTC-31DEC27-60000-P-USDT", "ETH-31DEC27-3500-C-USDT", "XRP-31DEC27-0.6-P-USDT"),
+    "spread": ("SOLUSDT_SOL/USDT", "BTCUSDT_BTC/USDT"),
+    "event": ("ETHUSDT-31DEC27-2450-2570-OUT",),
+    "misc/status": (),
 }
 
 _PUBLIC = "/v5/public/"
 
 
 class BybitVenue(TradingVenue):
-    """Bybit's public sockets, on ``/v5/public/linear`` (the main one), ``/spot``, ``/inverse`` and ``/option``, and the
-    private and the trade socket, on ``/v5/private`` and ``/v5/trade``.
+    """Bybit's public sockets, on ``/v5/public/linear`` (the main one), ``/spot``, ``/inverse``, ``/option``, ``/spread``,
+    ``/event`` and ``/misc/status``, and the private and the trade socket, on ``/v5/private`` and ``/v5/trade``.
 
     Each category has a market of its own. All feeds of a symbol's book are moved on with the market, at the topic's
     documented interval or the market's step, whichever is longer.
 
     There is one account. Its orders trade in these markets: what crosses is filled from the book at once, what does
-    not rests in it until the market reaches it, and the public feeds show both, with the market's next step. Orders
-    that are conditional or have a take profit or stop loss are refused: they are not simulated.
+    not rests in it until the market reaches it, and the public feeds show both, with the market's next step. Conditional
+    orders, take profits and stop losses wait for the market's trades; ``hedge_mode()`` is for positions both ways. Orders
+    priced otherwise (``orderIv``, ``bboSideType``, ``slippageTolerance``) are refused: they are not simulated.
 
     Args, beyond those of ``Venue``:
         symbols: by category, in place of the default ones; a plain collection means spot and linear.
@@ -53,10 +61,12 @@ class BybitVenue(TradingVenue):
             was seen to do: any distance.
         active_time_scale: real seconds for a second of ``max_active_time``, to spare tests half a minute.
             ``idle_timeout`` is about the public sockets alone.
+        unique_link_ids: refuse an ``orderLinkId`` that was ever used; False: only while its order is open, since no page
+            says for how long the venue does.
     """
 
     name = "bybit"
-    paths = tuple(_PUBLIC + category for category in CATEGORIES) + (PRIVATE, TRADE)
+    paths = tuple(_PUBLIC + socket for socket in SOCKETS) + (PRIVATE, TRADE)
 
     def __init__(
         self, *, symbols: Union[Mapping[str, Collection[str]], Collection[str], None] = None, **options: Any
@@ -66,14 +76,15 @@ class BybitVenue(TradingVenue):
         for category, traded in _by_category(symbols).items():
             market = Market(
                 [_instrument(category, symbol) for symbol in traded],
-                seed=self._seed * len(CATEGORIES) + CATEGORIES.index(category),
+                seed=self._seed * len(CATEGORIES) + SOCKETS.index(category),
                 start_us=self._start_us,
-                intervals=() if category == "option" else INTERVALS,
+                intervals=INTERVALS if category in CATEGORIES[:3] else (),
             )
             self._floors[_PUBLIC + category] = Floor(category, market, self._seed, self._now_ms)
-        self._trade_in({floor.category: floor.market for floor in self._floors.values()})
+        self._trade_in({category: self._floor(category).market for category in CATEGORIES})
         self._feeds: Dict[Tuple[str, str], Feed] = {}  # by path and topic
         self._ids = random.Random(f"{self._seed}:connections")
+        self._announcements = 0
 
     # -- for tests -----------------------------------------------------------------------------------------------------
 
@@ -131,6 +142,19 @@ class BybitVenue(TradingVenue):
                 for document in feed.restart():
                     self._push(self._subscribers(feed.topic, _PUBLIC + category), document)
 
+    def announce(self, state: str = "scheduled", **fields: Any) -> Dict[str, Any]:
+        """Announce a maintenance on ``system.status``, with the market's next step. Return the row.
+
+        ``fields`` are the venue's (``id``, ``title``, ``begin``, ``serviceTypes`` ...), in place of invented ones.
+        """
+        with self._lock:
+            self._announcements += 1
+            item = status_item(self._now_ms(), self._announcements, state, fields)
+            feed = self._feeds.get((_PUBLIC + "misc/status", STATUS))
+            if isinstance(feed, StatusFeed):
+                feed.announce(item)
+            return item
+
     def _book_feeds(self, symbol: str, category: str) -> List[BookFeed]:
         """Return the feeds of this symbol's book that have subscribers."""
         market = self._floor(category).market.symbols[symbol]
@@ -153,6 +177,8 @@ class BybitVenue(TradingVenue):
         connection.state["replies"] = REPLIES[category](str(uuid.UUID(int=self._ids.getrandbits(128), version=4)))
 
     def _request(self, connection: Connection, raw: Union[str, bytes], document: Any) -> None:
+        if isinstance(document, dict) and type(document.get("req_id")) is int:
+            document["req_id"] = str(document["req_id"])  # so clients that number their requests were seen answered
         if not connection.path.startswith(_PUBLIC):
             super()._request(connection, raw, document)
             return
@@ -210,7 +236,7 @@ class BybitVenue(TradingVenue):
     # -- pushes --------------------------------------------------------------------------------------------------------
 
     def _floor(self, category: str) -> Floor:
-        check_choice("category", category, CATEGORIES)
+        check_choice("category", category, SOCKETS)
         return self._floors[_PUBLIC + category]
 
     def _advance(self, now_us: int) -> None:
@@ -240,11 +266,12 @@ def _by_category(symbols: Union[Mapping[str, Collection[str]], Collection[str], 
     if symbols is not None and not isinstance(symbols, Mapping):
         symbols = {"spot": symbols, "linear": symbols}
     for category, traded in (symbols or {}).items():
-        check_choice("symbols: the category", category, CATEGORIES)
+        check_choice("symbols: the category", category, SOCKETS[:-1])
         by_category[category] = check_symbols(traded)
     return by_category
 
 
+_OTHERS = {"spread": ("2.5", "0.01", "0.1"), "event": ("1.85", "0.001", "1")}
 _OPTIONS = {"BTC": ("5000", "5", "0.01"), "ETH": ("300", "0.1", "0.1")}
 
 
@@ -253,6 +280,9 @@ def _instrument(category: str, symbol: str) -> Instrument:
         base = symbol.partition("-")[0]
         price, tick, lot = _OPTIONS.get(base, ("10", "0.01", "1"))
         return Instrument(symbol, base, "USDT", Decimal(price), Decimal(tick), Decimal(lot))
+    if category in _OTHERS:
+        price, tick, lot = _OTHERS[category]
+        return Instrument(symbol, symbol, "USDT", Decimal(price), Decimal(tick), Decimal(lot))
     for quote in ("USDT", "USDC", "PERP", "USD"):
         if symbol.endswith(quote) and symbol != quote:
             base = symbol[: -len(quote)]

@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 import pytest
 
 from dbxsdk import AuthError, Gap, Options, State, SubscribeError, VenueError
-from dbxsdk.bybit import BybitPrivateClient, Execution, FastExecution, Order, Position, Wallet
+from dbxsdk.bybit import EVENT_POSITIONS, BybitPrivateClient, Execution, FastExecution, Order, Position, Wallet, undocumented
 from dbxsdk.sim import BybitVenue
 from tests.waiting import Recorder, eventually
 
@@ -299,7 +299,7 @@ class TestUpdates:
     def test_partial_success(self, venue: BybitVenue, client: BybitPrivateClient) -> None:
         updates = Recorder()
         with pytest.raises(SubscribeError, match="order.moon") as raised:
-            client.subscribe("order", ["spot", "moon", "linear"], callback=updates)
+            client.subscribe(undocumented("order"), ["spot", "moon", "linear"], callback=updates)
         assert raised.value.topics == ("order.moon",)
         assert raised.value.subscription.topics == ("order.spot", "order.linear")
         assert venue.subscriptions("/v5/private") == ("order.linear", "order.spot")
@@ -310,9 +310,29 @@ class TestUpdates:
         client.dcp_stream("future")
         client.dcp_stream("spot")
         client.subscribe("strategy", callback=callback)
+        client.subscribe("order", "event", callback=callback)
+        client.subscribe(EVENT_POSITIONS, callback=callback)
+        client.spread_order_stream(callback)
         with pytest.raises(SubscribeError):
-            client.subscribe("nothing.such", callback=callback)
-        assert venue.subscriptions("/v5/private") == ("dcp.future", "dcp.spot", "strategy")
+            client.subscribe(undocumented("nothing.such"), callback=callback)
+        assert venue.subscriptions("/v5/private") == (
+            "dcp.future", "dcp.spot", "order.event", "position.event", "spread.order", "strategy",
+        )
+
+    @pytest.mark.parametrize("channel, symbols, said", [
+        ("orders", (), "channel must be one of position, position.event, execution, .*rfq.open.trades, not 'orders'"),
+        ("orders", "spot", "channel must be one of"), ("orderbook.50.BTCUSDT", (), "channel must be one of"),
+        ("order", "BTCUSDT", "symbols must be among spot, linear, inverse, option, event for the channel 'order', not 'BTCUSDT'"),
+        ("execution.fst", (), "symbols must be among spot"), ("position", "spot", "symbols must be among linear"),
+        ("wallet", "USDT", "symbols must be left out for the channel 'wallet', not 'USDT'"),
+        ("dcp", "futures", "symbols must be among future, spot, option"),
+    ])
+    def test_what_is_not_documented_is_refused_before_any_io(self, channel: str, symbols: Any, said: str) -> None:
+        client = BybitPrivateClient("key", "secret", url="ws://127.0.0.1:1/")
+        for use in (client.subscribe, client.messages):
+            with pytest.raises(ValueError, match=said):
+                use(channel, symbols, **({"callback": callback} if use == client.subscribe else {}))
+        assert client.state is State.NEW
 
     def test_rows_without_a_model_and_bad_ones(self, venue: BybitVenue, client: BybitPrivateClient) -> None:
         updates, events = Recorder(), Recorder()

@@ -13,6 +13,7 @@ from dbxsdk import AuthError, ProtocolError, SubscribeError, VenueError
 from dbxsdk.bybit.auth import Credentials
 from dbxsdk.bybit.private import models as models
 from dbxsdk.bybit.private.channels import CHANNELS, channel_of
+from dbxsdk.bybit.private.event_models import EventExecution, EventOrder, EventPosition
 from dbxsdk.bybit.private.protocol import BybitPrivateProtocol
 from dbxsdk.protocol import Acknowledgement, Push, Reply, Request
 
@@ -31,6 +32,22 @@ ORDER = {
     "orderStatus": "New", "price": "2.50", "qty": "4", "avgPrice": "", "createdTime": "1700000000000",
 }
 WALLET = {"accountType": "UNIFIED", "totalEquity": "10.5", "coin": [{"coin": "USDT", "walletBalance": "10.5", "locked": ""}]}
+EVENT_SYMBOL = "ETHUSDT-28AUG26-2450-2570-OUT"
+EVENT_ORDER = {
+    "category": "event", "symbol": EVENT_SYMBOL, "orderId": "o1", "orderLinkId": "", "symbolId": 5, "side": "Buy",
+    "settleCoin": "USDT", "orderStatus": "New", "ecContractType": "Range", "ecDirection": "RANGE_OUT", "ecDurationWindow": 86400,
+    "ecOrderValue": "500", "ecSettleTime": "1790000000000", "payoutRatio": "1.85", "orderAvgPayoutRatio": "", "createType": 1,
+    "extraFees": [], "transTime": "1700000000000", "createdTime": "1700000000001", "updatedTime": "1700000000002",
+}
+EVENT_EXECUTION = {
+    "category": "event", "transId": "t1", "execId": "e1", "orderId": "o1", "symbol": EVENT_SYMBOL, "side": "Buy",
+    "execType": "Settle", "execPrice": "", "execValue": "500", "execFeeRate": "0.001", "ecContractType": 2,
+    "ecDirection": "ABOVE", "transTime": "1700000000001", "crossSeq": "77", "extraFees": [],
+}
+EVENT_POSITION = {
+    "symbol": EVENT_SYMBOL, "side": "Buy", "ecContractType": "UpDown", "ecDirection": "UP", "positionValue": "500",
+    "avgPayoutRatio": "1.85", "seq": 9,
+}
 GREEKS = {"baseCoin": "BTC", "totalDelta": "0.5", "totalGamma": "-0.1", "totalVega": "", "totalTheta": "0"}
 
 
@@ -119,6 +136,7 @@ class TestTopics:
     @pytest.mark.parametrize("topic, channel", [
         ("execution", "execution"), ("execution.spot", "execution"), ("execution.fast", "execution.fast"),
         ("execution.fast.spot", "execution.fast"), ("order.spot", "order"), ("order.newcategory", "order"),
+        ("order.event", "order"), ("position.event", "position.event"),
         ("orderbook.50.AUSDT", None), ("wallet", "wallet"), ("wallet.spot", None), ("spread.order", "spread.order"),
         ("dcp.spot", "dcp"), ("rfq.open.rfqs", "rfq.open.rfqs"), ("rfq.site.rfqs", None), ("order.", None), ("", None),
     ])
@@ -143,7 +161,7 @@ class TestTopics:
 
     @pytest.mark.parametrize("topics", [
         [], ["order.spot", "order.linear"], ["execution", "execution.fast"], ["execution.fast.spot", "execution"],
-        list(CHANNELS), ["spread.order", "order"],
+        list(CHANNELS), ["spread.order", "order"], ["position", "position.event"],
     ])
     def test_others_do_not(self, protocol: BybitPrivateProtocol, topics: Any) -> None:
         protocol.check_capacity(topics)
@@ -163,6 +181,41 @@ class TestUpdates:
         assert update.venue_time_ms == 1700000000005
         first, second = update.read(update.payload)
         assert type(first) is model and first == second and hash(first) == hash(second)
+
+    @pytest.mark.parametrize("topic, row, model, values", [
+        ("order", EVENT_ORDER, EventOrder, {
+            "qty": D("500"), "price": None, "create_type": "1", "payout_ratio": D("1.85"), "ec_settle_time": 1790000000000,
+            "order_status": "New", "extra_fees": (), "updated_time": 1700000000002,
+        }),
+        ("order.event", {**EVENT_ORDER, "ecOrderValue": "", "createType": None}, EventOrder, {"qty": D(0), "create_type": None}),
+        ("execution", EVENT_EXECUTION, EventExecution, {
+            "exec_price": D(0), "exec_qty": D("500"), "exec_value": D("500"), "exec_time": 1700000000001, "is_maker": None,
+            "ec_contract_type": "2", "ec_direction": "ABOVE", "seq": 77, "fee_rate": D("0.001"),
+        }),
+        ("execution.event", EVENT_EXECUTION, EventExecution, {"exec_type": "Settle"}),
+        ("position.event", EVENT_POSITION, EventPosition, {"position_value": D("500"), "seq": 9, "ec_direction": "UP"}),
+    ])
+    def test_event_contracts(self, protocol: BybitPrivateProtocol, topic: str, row: Any, model: Any, values: Any) -> None:
+        update = push(protocol, topic, row, row)
+        first, second = update.read(update.payload)
+        assert type(first) is model and first == second and hash(first) == hash(second)
+        assert {name: getattr(first, name) for name in values} == values
+
+    def test_rows_of_several_categories_in_one_frame(self, protocol: BybitPrivateProtocol) -> None:
+        update = push(protocol, "order", ORDER, EVENT_ORDER)
+        read = update.read(update.payload)
+        assert [type(each) for each in read] == [models.Order, EventOrder]
+        assert all(isinstance(each, models.Order) for each in read)
+
+    def test_an_event_row_without_an_id_is_bad(self, protocol: BybitPrivateProtocol) -> None:
+        update = push(protocol, "order", {**EVENT_ORDER, "orderId": None})
+        with pytest.raises(ProtocolError, match="EventOrder: the field 'orderId' is missing"):
+            update.read(update.payload)
+
+    def test_the_collateral_limit_of_a_coin(self, protocol: BybitPrivateProtocol) -> None:
+        with_it = {**WALLET["coin"][0], "colRes": "2"}  # type: ignore[index]
+        update = push(protocol, "wallet", {**WALLET, "coin": [with_it, *WALLET["coin"]]})  # type: ignore[misc]
+        assert [coin.col_res for coin in update.read(update.payload)[0].coin] == ["2", None]
 
     @pytest.mark.parametrize("topic", ["strategy", "spread.order", "spread.execution", "rfq.open.rfqs", "dcp.future", "new.one"])
     def test_without_a_model(self, protocol: BybitPrivateProtocol, topic: str) -> None:

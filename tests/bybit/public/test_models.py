@@ -225,7 +225,7 @@ class TestOthers:
         )
 
     def test_latest_liquidation(self) -> None:
-        assert channels.CHANNELS["liquidation"].read(LATEST_LIQUIDATION) == models.LatestLiquidation(
+        assert channels.CHANNELS["linear"]["liquidation"].read(LATEST_LIQUIDATION) == models.LatestLiquidation(
             updated_time=1700000000456, symbol="ABCUSDT", side="Buy", size=D(12), price=D("9.01"),
         )
 
@@ -260,7 +260,7 @@ class TestOthers:
 
     @pytest.mark.parametrize("read, document", [
         (channels.kline(1).read, [KLINE]), (channels.LIQUIDATIONS.read, [LIQUIDATION]), (channels.INSURANCE.read, [POOL]),
-        (channels.PRICE_LIMITS.read, LIMIT), (channels.CHANNELS["liquidation"].read, LATEST_LIQUIDATION),
+        (channels.PRICE_LIMITS.read, LIMIT), (channels.CHANNELS["linear"]["liquidation"].read, LATEST_LIQUIDATION),
     ])
     def test_every_field_is_needed(self, read: Any, document: Any) -> None:
         one = document[0] if isinstance(document, list) else document

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from decimal import Decimal as D
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
@@ -68,9 +69,9 @@ def option() -> BybitPublicProtocol:
 
 
 class TestConstruction:
-    @pytest.mark.parametrize("category", ["", "Spot", "spread", "linear ", "misc/status"])
+    @pytest.mark.parametrize("category", ["", "Spot", "fp", "linear ", "status"])
     def test_unknown_category(self, category: str) -> None:
-        with pytest.raises(ValueError, match="category.*spot, linear, inverse, option"):
+        with pytest.raises(ValueError, match="category.*spot, linear, inverse, option, spread, event, misc/status, not"):
             BybitPublicProtocol(category)
 
     @pytest.mark.parametrize("category", [None, 1, b"spot", ["spot"]])
@@ -81,6 +82,47 @@ class TestConstruction:
     def test_what_the_venue_documents(self, protocol: BybitPublicProtocol) -> None:
         assert (protocol.venue, protocol.heartbeat_interval, protocol.connection_budget) == ("bybit", 20.0, (500, 300.0))
         assert protocol.login(0) == ()
+
+
+class TestChannels:
+    FUTURES = (
+        "orderbook.DEPTH, publicTrade, tickers, orderbook.rpi, kline.INTERVAL, priceLimit, allLiquidation, insurance, adlAlert"
+    )
+
+    @pytest.mark.parametrize("category, channel, symbols", [
+        ("linear", "publicTrade", ("A",)), ("linear", "publicTrade.A", ()), ("spot", "orderbook.50", ("A", "B")),
+        ("spot", "orderbook.full", ("A",)), ("option", "publicTrade", ("BTC",)), ("spread", "orderbook.25", ("A_A/USDT",)),
+        ("event", "orderbook.25", ("E",)), ("misc/status", "system.status", ()), ("inverse", "adlAlert", ("inverse",)),
+        ("option", "tickers", ("XRP-30OCT26-0.4-P-USDT",)), ("linear", "kline.D.A", ()), ("spot", "liquidation", ("A",)),
+    ])
+    def test_documented(self, category: str, channel: str, symbols: Any) -> None:
+        BybitPublicProtocol(category).check_channel(channel, symbols)
+
+    @pytest.mark.parametrize("category, channel, symbols, said", [
+        ("linear", "publicTrades", ("A",), f"channel must be one of {FUTURES} for linear, not 'publicTrades'"),
+        ("linear", "publictrade.A", (), "channel must be one of"), ("linear", "order", (), "channel must be one of"),
+        ("linear", "orderbook", ("A",), "channel must be one of orderbook.DEPTH"), ("linear", "kline", ("A",), "kline.INTERVAL"),
+        ("spot", "allLiquidation", ("A",), "priceLimit for spot, not 'allLiquidation'"),
+        ("option", "priceLimit", ("A",), "kline.INTERVAL for option"), ("linear", "system.status", (), "for linear"),
+        ("spread", "orderbook.rpi", ("A",), "for spread"), ("event", "tickers", ("E",), "orderbook.25, publicTrade for event"),
+        ("misc/status", "publicTrade", ("A",), "one of system.status for misc/status"),
+        ("misc/status", "system.status", ("A",), "channel"), ("linear", "publicTrade", (), "symbols must name at least one"),
+        ("linear", "orderbook.50", (), "symbols must name at least one for the channel 'orderbook.50'"),
+        ("linear", "publicTrade", ("A" * 300,), "channel"),
+    ])
+    def test_others(self, category: str, channel: str, symbols: Any, said: str) -> None:
+        with pytest.raises(ValueError, match=re.escape(said)):
+            BybitPublicProtocol(category).check_channel(channel, symbols)
+
+    @pytest.mark.parametrize("category", ["option", "spread", "event", "misc/status"])
+    def test_an_acknowledgement_of_any_form_is_taken_where_none_is_known(self, category: str) -> None:
+        protocol = BybitPublicProtocol(category)
+        (request,) = protocol.subscribe(("system.status",), ())
+        command = {"type": "COMMAND_RESP", "success": True, "data": {"successTopics": ["system.status"], "failTopics": []}}
+        for document in (command, {"success": True, "ret_msg": "", "op": "subscribe"}):
+            (reply,) = protocol.receive(json.dumps(document).encode(), False)
+            assert isinstance(reply, Reply) and reply.kind == request.kind
+            assert protocol.acknowledge(request, reply).accepted == ("system.status",)
 
 
 class TestRequests:
@@ -268,8 +310,8 @@ class TestPush:
         ("inverse", "tickers.ABCUSD", ticker_models.ContractTicker),
         ("spot", "tickers.ABCUSDT", ticker_models.SpotTicker),
         ("option", "tickers.ABC-25DEC99-0.4-P-USDT", ticker_models.OptionTicker),
-        ("option", "tickers.ABCUSDT_ABC/USDT", ticker_models.SpreadTicker),
-        ("linear", "tickers.ABC-25DEC99_ABCUSDT", ticker_models.SpreadTicker),
+        ("spread", "tickers.ABCUSDT_ABC/USDT", ticker_models.SpreadTicker),
+        ("spread", "tickers.ABC-25DEC99_ABCUSDT", ticker_models.SpreadTicker),
     ])
     def test_tickers_of_each_category(self, category: str, topic: str, model: Any) -> None:
         symbol = topic.split(".", 1)[1]
@@ -278,6 +320,17 @@ class TestPush:
         ticker = typed(inbound)
         assert isinstance(ticker, model)
         assert (ticker.last_price, ticker.cross_sequence, ticker.changed) == (D(7), 3, ("last_price",))
+
+    def test_event_contracts(self) -> None:
+        symbol = "ETHUSDT-28AUG26-2450-2570-OUT"
+        data = {"s": symbol, "r": [["1.85", "500"], ["1.8", "1200"]], "u": 77, "seq": 880011}
+        inbound = push({"topic": f"orderbook.25.{symbol}", "ts": 3, "type": "snapshot", "data": data, "cts": 2}, "event")
+        book = typed(inbound)
+        assert (inbound.channel, inbound.symbol, inbound.kind) == ("orderbook.25", symbol, "snapshot")
+        assert (book.ratios, book.update_id, book.matching_time_ms) == (((D("1.85"), D(500)), (D("1.8"), D(1200))), 77, 2)
+        row = {"T": 5, "s": symbol, "r": "1.85", "a": "50", "i": "t1", "seq": 6}
+        (trade,) = typed(push({"topic": f"publicTrade.{symbol}", "ts": 3, "type": "snapshot", "data": [row]}, "event"))
+        assert (trade.payout_ratio, trade.value, trade.sequence) == (D("1.85"), D(50), 6)
 
     def test_option_trades_of_a_coin(self) -> None:
         prices = {"mP": "1", "iP": "2", "mIv": "0.1", "iv": "0.2"}

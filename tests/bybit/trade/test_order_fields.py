@@ -91,12 +91,12 @@ TABLE: Tuple[Tuple[str, Any, Any, Tuple[str, ...]], ...] = (
     ("orderFilter", "StopOrder", "StopOrder", ("spot",)), ("triggerPrice", D("1E+3"), "1000", NOT_OPTIONS),
     ("triggerDirection", 2, 2, CONTRACTS), ("triggerBy", "MarkPrice", "MarkPrice", CONTRACTS),
     ("orderIv", 0.1, "0.1", ("option",)),
-    ("positionIdx", Index.LONG, 1, ("linear",)), ("reduceOnly", True, True, ("linear", "inverse", "option")),
+    ("positionIdx", Index.LONG, 1, CONTRACTS), ("reduceOnly", True, True, ("linear", "inverse", "option")),
     ("closeOnTrigger", True, True, CONTRACTS), ("takeProfit", 1e-05, "0.00001", EVERYWHERE), ("stopLoss", "2", "2", EVERYWHERE),
     ("tpTriggerBy", "IndexPrice", "IndexPrice", CONTRACTS), ("slTriggerBy", "LastPrice", "LastPrice", CONTRACTS),
     ("tpslMode", "Partial", "Partial", CONTRACTS), ("tpOrderType", "Limit", "Limit", NOT_OPTIONS),
     ("slOrderType", "Limit", "Limit", NOT_OPTIONS), ("tpLimitPrice", 3, "3", NOT_OPTIONS), ("slLimitPrice", 4, "4", NOT_OPTIONS),
-    ("slippageToleranceType", "Percent", "Percent", EVERYWHERE), ("slippageTolerance", D("0.50"), "0.50", EVERYWHERE),
+    ("slippageToleranceType", "Percent", "Percent", EVERYWHERE), ("slippageTolerance", D("0.50"), "0.5", EVERYWHERE),
     ("smpType", "None", "None", EVERYWHERE), ("mmp", True, True, ("option",)),
     ("bboSideType", "Queue", "Queue", CONTRACTS), ("bboLevel", 2, "2", CONTRACTS), ("rpiTakerAccess", True, True, EVERYWHERE),
 )
@@ -104,8 +104,12 @@ TABLE: Tuple[Tuple[str, Any, Any, Tuple[str, ...]], ...] = (
 COMPANY: Dict[str, Dict[str, Any]] = {
     "orderFilter": {"triggerPrice": "1"}, "triggerDirection": {"triggerPrice": "1"},
     "triggerBy": {"triggerPrice": "1", "triggerDirection": 1},
-    **{f"{exit_}OrderType": {"tpslMode": "Partial", f"{exit_}LimitPrice": "1"} for exit_ in ("tp", "sl")},
-    **{f"{exit_}LimitPrice": {"tpslMode": "Partial", f"{exit_}OrderType": "Limit"} for exit_ in ("tp", "sl")},
+    "tpTriggerBy": {"takeProfit": "1"}, "slTriggerBy": {"stopLoss": "1"}, "tpslMode": {"stopLoss": "1"},
+    **{
+        f"{exit_}{each}": {whole: "1", "tpslMode": "Partial", f"{exit_}OrderType": "Limit", f"{exit_}LimitPrice": "1"}
+        for exit_, whole in (("tp", "takeProfit"), ("sl", "stopLoss")) for each in ("OrderType", "LimitPrice")
+    },
+    "bboSideType": {"bboLevel": 1}, "bboLevel": {"bboSideType": "Queue"},
     "slippageToleranceType": {"orderType": "Market", "slippageTolerance": "1"},
     "slippageTolerance": {"orderType": "Market", "slippageToleranceType": "Percent"},
 }
@@ -137,10 +141,22 @@ class TestFields:
                 with pytest.raises(ValueError, match=rf"^{name} is not for category {category}, only for {categories[0]}"):
                     checked_order(CREATE, {**NEW, "category": category, name: value})
 
-    @pytest.mark.parametrize("name, nothing", [("reduceOnly", False), ("isLeverage", 0), ("positionIdx", 0), ("mmp", False)])
+    @pytest.mark.parametrize("name, nothing", [
+        ("reduceOnly", False), ("isLeverage", 0), ("positionIdx", 0), ("mmp", False), ("orderFilter", "Order"),
+    ])
     def test_what_asks_for_nothing_goes_with_every_category(self, name: str, nothing: Any) -> None:
         for category in EVERYWHERE:
             assert placed(category=category, **{name: nothing})[name] is nothing
+
+    @pytest.mark.parametrize("zero", [0, "0", "0.000", D(0), 0.0, D("-0")])
+    @pytest.mark.parametrize("name", [
+        "triggerPrice", "orderIv", "takeProfit", "stopLoss", "tpLimitPrice", "slLimitPrice", "slippageTolerance",
+    ])
+    def test_a_number_that_is_0_asks_for_nothing(self, name: str, zero: Any) -> None:
+        for category in EVERYWHERE:
+            for company in ({}, {"reduceOnly": category != "spot"}, {"orderType": "Market", "price": None}):
+                assert not placed(category=category, **{**company, name: zero})[name].strip("0.")  # and goes out
+        assert checked_order(AMEND, {**OLD, "takeProfit": zero})["takeProfit"].strip("0.") == ""  # here it takes it away
 
     @pytest.mark.parametrize("name, value, error", [
         ("qty", True, TypeError), ("price", [], TypeError), ("price", "", ValueError), ("qty", float("nan"), ValueError),
@@ -200,6 +216,12 @@ class TestExtra:
         order = checked_order(CREATE, NEW, more)
         assert order == {**NEW, **more, "newDecimal": "0.000000001"}
 
+    def test_numbers_within_it_are_plain(self) -> None:
+        more = {"legs": [{"price": 1e-07, "qty": (D("1E+3"), 5)}], "on": {"a": True, "b": None}}
+        sent = {"legs": [{"price": "0.0000001", "qty": ["1000", 5]}], "on": {"a": True, "b": None}}
+        assert checked_order(CREATE, NEW, more) == {**NEW, **sent}
+        assert more["legs"][0]["price"] == 1e-07  # type: ignore[index]
+
     def test_a_new_way_to_say_the_price(self) -> None:
         left = {key: value for key, value in NEW.items() if key != "price"}
         assert checked_order(CREATE, left, {"priceFrom": "moon"})["priceFrom"] == "moon"
@@ -207,7 +229,10 @@ class TestExtra:
     @pytest.mark.parametrize("more, error, match", [
         ([1], TypeError, "^extra must be a dict"), ({5: 1}, TypeError, "^extra: field names must be str"),
         ({"price": "1"}, TypeError, "^price is given twice"), ({"a": object()}, TypeError, r"^extra\.a cannot be written"),
-        ({"a": [D(1)]}, TypeError, r"^extra\.a cannot"), ({"a": D("NaN")}, ValueError, r"^extra\.a must be a finite"),
+        ({"a": [D("Inf")]}, ValueError, r"^extra\.a\[0\] must be a finite"),
+        ({"a": {5: object()}}, TypeError, r"^extra\.a cannot"),
+        ({"a": {"b": 1e-5, "c": float("nan")}}, ValueError, r"^extra\.a\.c must be a finite"),
+        ({"a": D("NaN")}, ValueError, r"^extra\.a must be a finite"),
     ])
     def test_wrong_ones(self, more: Any, error: Any, match: str) -> None:
         with pytest.raises(error, match=match):
@@ -226,7 +251,17 @@ class TestCombinations:
         ({"triggerBy": "LastPrice"}, "triggerBy needs triggerPrice"),
         ({"triggerPrice": 1}, "triggerDirection is missing"),
         ({"category": "inverse", "triggerPrice": 1}, "triggerDirection is missing"),
-        ({"category": "inverse", "positionIdx": 2}, "positionIdx is not for category inverse"),
+        ({"category": "option", "positionIdx": 2}, "positionIdx is not for category option"),
+        ({"orderFilter": "tpslOrder"}, "orderFilter is not for category linear"),
+        ({"price": 0}, "price is missing: a limit order"),
+        ({"price": None, "bboSideType": "Queue"}, "bboLevel is missing: without a price"),
+        ({"price": None, "bboLevel": 1}, "bboSideType is missing: without a price"),
+        ({"category": "spot", "orderFilter": "tpslOrder", "triggerPrice": "0"}, "triggerPrice is missing"),
+        ({"tpTriggerBy": "LastPrice"}, "tpTriggerBy needs takeProfit"),
+        ({"slTriggerBy": "LastPrice", "takeProfit": 1}, "slTriggerBy needs stopLoss"),
+        ({"slOrderType": "Market", "stopLoss": 0}, "slOrderType needs stopLoss"),
+        ({"category": "spot", "tpLimitPrice": 1}, "tpLimitPrice needs takeProfit"),
+        ({"tpslMode": "Full"}, "tpslMode needs takeProfit or stopLoss"),
         ({"category": "spot", "triggerPrice": 1}, "triggerPrice needs orderFilter"),
         ({"category": "spot", "triggerPrice": 1, "orderFilter": "Order"}, "triggerPrice needs orderFilter"),
         ({"category": "spot", "orderFilter": "tpslOrder"}, "triggerPrice is missing: orderFilter tpslOrder"),
@@ -234,10 +269,10 @@ class TestCombinations:
         ({"category": "spot", "tpOrderType": "Limit", "takeProfit": 1}, "tpLimitPrice is missing"),
         ({"reduceOnly": True, "takeProfit": 1}, "takeProfit cannot go with reduceOnly"),
         ({"category": "option", "reduceOnly": True, "stopLoss": 1}, "stopLoss cannot go with reduceOnly"),
-        ({"tpOrderType": "Limit", "tpLimitPrice": 1}, "tpslMode must be Partial for tpOrderType"),
-        ({"slOrderType": "Limit", "slLimitPrice": 1, "tpslMode": "Full"}, "tpslMode must be Partial for slOrderType"),
-        ({"slOrderType": "Limit", "tpslMode": "Partial"}, "slLimitPrice is missing"),
-        ({"tpLimitPrice": 1, "tpslMode": "Partial"}, "tpOrderType must be Limit"),
+        ({"takeProfit": 1, "tpOrderType": "Limit", "tpLimitPrice": 1}, "tpslMode must be Partial for tpOrderType"),
+        ({"stopLoss": 1, "slOrderType": "Limit", "slLimitPrice": 1, "tpslMode": "Full"}, "tpslMode must be Partial"),
+        ({"stopLoss": 1, "slOrderType": "Limit", "tpslMode": "Partial"}, "slLimitPrice is missing"),
+        ({"takeProfit": 1, "tpLimitPrice": 1, "tpslMode": "Partial"}, "tpOrderType must be Limit"),
         ({**MARKET, "timeInForce": "PostOnly"}, "timeInForce PostOnly is not for market orders"),
         ({**MARKET, "timeInForce": "RPI"}, "timeInForce RPI is not for market orders"),
         ({"qty": 0, "reduceOnly": True}, "qty must be above 0"),
@@ -263,10 +298,15 @@ class TestCombinations:
         {"takeProfit": 1, "tpslMode": "Partial", "tpOrderType": "Limit", "tpLimitPrice": 1, "stopLoss": 1},
         {"takeProfit": 1, "stopLoss": 2, "tpslMode": "Full", "reduceOnly": False},
         {**PERCENT, "slippageTolerance": "0.01"}, {**PERCENT, "slippageTolerance": "10.00"},
-        {**TICKS, "slippageTolerance": 10_000},
+        {**TICKS, "slippageTolerance": 10_000}, {**TICKS, "slippageTolerance": 10.0}, {**TICKS, "slippageTolerance": "1e1"},
+        {"category": "inverse", "positionIdx": 2}, {"bboSideType": "Queue"},
     ])
     def test_allowed(self, fields: Dict[str, Any]) -> None:
         assert placed(**fields)["symbol"] == "AUSDT"
+
+    @pytest.mark.parametrize("given, sent", [(10.0, "10"), (D("10.00"), "10"), ("1e1", "10"), (100, "100")])
+    def test_ticks_are_sent_whole(self, given: Any, sent: str) -> None:
+        assert placed(**TICKS, slippageTolerance=given)["slippageTolerance"] == sent
 
 
 class TestExistingOrders:

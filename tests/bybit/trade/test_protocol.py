@@ -338,6 +338,25 @@ class TestBatchResult:
         assert [order.symbol for order in result] == ["AUSDT"] * 2
         assert {order.order_id for order in result} == {""}
 
+    @pytest.mark.parametrize("named, found", [
+        (["l1", "l0"], [("o0", 10001), ("o1", 0)]), (["l1", ""], [("", None), ("o1", 10001)]),
+        (["x", "l1"], [("", None), ("o1", 10001)]), (["", ""], [("o0", 0), ("o1", 10001)]),
+        ([None, "l1"], [("o0", 0), ("o1", 10001)]),
+    ])
+    def test_rows_belong_to_the_orders_that_they_name(self, named: Any, found: Any) -> None:
+        rows = [{"orderId": f"o{(name or f'l{place}')[-1]}", "orderLinkId": name} for place, name in enumerate(named)]
+        result = batch([0, 10001], data={"list": rows})
+        assert [(order.order_id, order.code) for order in result] == found
+        assert [order.order_link_id for order in result] == ["l0", "l1"]
+        assert result.unknown == tuple(order for order in result if order.code is None)
+
+    def test_rows_of_cancelled_orders_go_by_the_venues_id(self) -> None:
+        sent = [{"symbol": "AUSDT", "orderId": "a"}, {"symbol": "AUSDT", "orderId": "b"}]
+        rows = [{"orderId": "b", "orderLinkId": "mine"}, {"orderId": "a", "orderLinkId": ""}]
+        verdicts = [{"code": 0, "msg": "OK"}, {"code": 110001, "msg": "gone"}]
+        result = read_batch({"data": {"list": rows}, "retExtInfo": {"list": verdicts}}, "linear", sent)
+        assert [(order.order_id, order.ok) for order in result] == [("a", False), ("b", True)]
+
     def test_more_rows_than_orders(self) -> None:
         assert len(batch([0] * 5, 2)) == 2
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
+import itertools
 import time
 from decimal import Decimal
 from typing import Any, Dict, Iterator, List, Optional
@@ -15,6 +16,8 @@ from tests.sim.peer import Peer, peer
 
 PRIVATE = "/v5/private"
 TRADE = "/v5/trade"
+
+_numbers = itertools.count(1)
 
 FEW = {
     "linear": ("BTCUSDT",),
@@ -57,11 +60,15 @@ def request(op: str, args: Dict[str, Any], **more: Any) -> Dict[str, Any]:
 
 def limit(side: str, qty: str, price: Any, category: str = "linear", symbol: str = "BTCUSDT", **more: Any) -> Dict[str, Any]:
     fields = {"category": category, "symbol": symbol, "side": side, "orderType": "Limit", "qty": qty, "price": str(price)}
-    return {**fields, **more}
+    return {**fields, **_own_id(category), **more}
 
 
 def market(side: str, qty: str, category: str = "linear", symbol: str = "BTCUSDT", **more: Any) -> Dict[str, Any]:
-    return {"category": category, "symbol": symbol, "side": side, "orderType": "Market", "qty": qty, **more}
+    return {"category": category, "symbol": symbol, "side": side, "orderType": "Market", "qty": qty, **_own_id(category), **more}
+
+
+def _own_id(category: str) -> Dict[str, Any]:
+    return {"orderLinkId": f"own-{next(_numbers)}"} if category == "option" else {}  # which need one
 
 
 def best(venue: BybitVenue, side: str, category: str = "linear", symbol: str = "BTCUSDT") -> Decimal:

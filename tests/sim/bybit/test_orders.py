@@ -10,9 +10,9 @@ import pytest
 
 from dbxsdk.sim.bybit.account import STARTING_BALANCES, Account, money, value_of
 from dbxsdk.sim.bybit.order import Order
-from dbxsdk.sim.bybit.orders import OrderDesk
 from dbxsdk.sim.bybit.parameters import Refused
 from dbxsdk.sim.bybit.rows import execution_row, order_row, position_row, text, wallet_row
+from dbxsdk.sim.bybit.stops import StopDesk
 from dbxsdk.sim.market.book import DepthFeed
 from dbxsdk.sim.market.market import Instrument, Market, SymbolMarket, instrument
 
@@ -37,7 +37,7 @@ class Place:
         }
         self.account = Account(balances)
         self.now_us = START_US
-        self.desk = OrderDesk(self.markets, self.account, seed, lambda: self.now_us)
+        self.desk = StopDesk(self.markets, self.account, seed, lambda: self.now_us)
 
     def market(self, category: str = "linear") -> SymbolMarket:
         return self.markets[category].symbols[SYMBOL[category]]
@@ -320,8 +320,9 @@ def test_refused_amendments_change_nothing(place: Place, fields: Dict[str, Any],
         ({"reduceOnly": "true"}, 10001),
         ({"reduceOnly": True}, 110017),
         ({"positionIdx": 1}, 10001),
-        ({"takeProfit": "70000"}, 10001),
+        ({"takeProfit": "60000"}, 10001),
         ({"triggerPrice": "70000"}, 10001),
+        ({"bboLevel": "1"}, 10001),
         ({"orderFilter": "StopOrder"}, 10001),
         ({"qty": "200"}, 110007),
     ],
@@ -391,7 +392,7 @@ def test_a_position_opens_shrinks_turns_and_closes(place: Place, category: str, 
     symbol = SYMBOL[category]
 
     def position() -> Any:
-        return place.account.positions[category, symbol]
+        return place.account.positions[category, symbol, 0]
 
     opened = place.create(market("Buy", size, category, symbol))
     assert (position().size, position().entry_price) == (Decimal(size), opened.average_price)
@@ -464,7 +465,17 @@ def test_whatever_happens_the_numbers_add_up(seed: int) -> None:
                 tif = rng.choice(("GTC", "GTC", "IOC", "FOK", "PostOnly"))
                 place.create(limit(side, size, price, category, symbol, timeInForce=tif, reduceOnly=rng.random() < 0.1))
             elif what < 0.5:
-                place.create(market(side, size, category, symbol, marketUnit="baseCoin"))
+                more: Dict[str, Any] = {"marketUnit": "baseCoin"}
+                if category != "option" and rng.random() < 0.4:
+                    up = rng.random() < 0.5
+                    trigger = str(price + (1 if up else -1) * traded.tick_size * rng.randint(1, 80))
+                    more.update({"triggerPrice": trigger, "triggerDirection": 1 if up else 2})
+                    more.update({"orderFilter": rng.choice(("tpslOrder", "StopOrder"))} if category == "spot" else {})
+                elif category in ("linear", "inverse") and rng.random() < 0.5:
+                    away = traded.tick_size * rng.randint(1, 60) * (1 if side == "Buy" else -1)
+                    more.update({"takeProfit": str(price + away * 2), "stopLoss": str(price - away)})
+                    more["tpslMode"] = rng.choice(("Full", "Partial"))
+                place.create(market(side, size, category, symbol, **more))
             elif what < 0.6 and order is not None:
                 place.desk.cancel(order.category, place.named(order))
             elif what < 0.75 and order is not None:
@@ -473,7 +484,9 @@ def test_whatever_happens_the_numbers_add_up(seed: int) -> None:
             else:
                 place.step()
         except Refused as refused:
-            assert refused.code in (10001, 110003, 110007, 110017, 170131, 170193, 170194)
+            assert refused.code in (
+                10001, 110003, 110007, 110009, 110017, 110092, 110093, 170131, 170193, 170194, 170203, 170213, 170810,
+            )
         rows.update((row["orderId"], row) for row in map(order_row, place.desk.take_changes().orders))
     assert len(place.desk.executions) > 200
     assert {coin: place.account.balance(coin) for coin in STARTING_BALANCES} == rebuilt(place)
@@ -485,7 +498,7 @@ def test_whatever_happens_the_numbers_add_up(seed: int) -> None:
         assert order.value == sum(execution.value for execution in fills)
         assert sum(order.fees.values()) == sum(execution.fee for execution in fills)
         assert rows[order.id] == order_row(order)  # the last row pushed is the truth
-        assert order.id in place.account.holds or not order.left or order.reduce_only or order.category != "spot"
+        assert order.id in place.account.holds or not order.left or order.reduce_only or order.waiting or order.category != "spot"
     for category in ("linear", "inverse", "option"):
         bought = sum(
             execution.size if execution.order.buy else -execution.size
@@ -497,7 +510,7 @@ def test_whatever_happens_the_numbers_add_up(seed: int) -> None:
         for side, bids in ((place.market(category).book.bids, True), (place.market(category).book.asks, False)):
             waiting: Dict[int, int] = {}
             for order in place.desk.orders.values():
-                if order.open and order.category == category and order.buy is bids:
+                if order.open and not order.waiting and order.category == category and order.buy is bids:
                     made = place.market(category).instrument
                     tick = int(order.price / made.tick_size)
                     waiting[tick] = waiting.get(tick, 0) + int(order.left / made.lot_size)
