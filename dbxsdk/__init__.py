@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from dbxsdk.options import Options
     from dbxsdk.playback import Replay, Replayed, ReplayProgress, replay
     from dbxsdk.recording import Recorder
+    from dbxsdk.resolution import Resolution
     from dbxsdk.session import Messages, State, Stats, Subscription
 
 __all__ = [
@@ -110,6 +111,7 @@ __all__ = [
     "ReplayProgress",
     "Replayed",
     "RequestTimeout",
+    "Resolution",
     "ServerFailed",
     "Silent",
     "State",
@@ -155,6 +157,7 @@ _HOMES = {
     "dbxsdk.book.values": "BookSnapshot BookStats",
     "dbxsdk.recording": "Recorder",
     "dbxsdk.playback": "Replay ReplayProgress Replayed replay",
+    "dbxsdk.resolution": "Resolution",
     "dbxsdk.session": "Messages State Stats Subscription",
 }
 

@@ -70,13 +70,10 @@ class BybitRest:
     A retry is safe: nothing here changes anything.
     """
 
-    def __init__(
-        self, credentials: Credentials, origin: str, options: Options, *, recv_window: Optional[int] = None
-    ) -> None:
+    def __init__(self, credentials: Credentials, origin: str, options: Options) -> None:
         self._credentials = credentials
         self._origin = origin
         self._options = options
-        self._window = str(RECV_WINDOW_MS if recv_window is None else recv_window)
         self._clock = VenueClock()
         self._host = _hosts.setdefault(urlsplit(origin).netloc, _Host())
         self._idle: List[HttpSession] = []
@@ -145,8 +142,8 @@ class BybitRest:
         return {
             "X-BAPI-API-KEY": key,
             "X-BAPI-TIMESTAMP": now,
-            "X-BAPI-RECV-WINDOW": self._window,
-            "X-BAPI-SIGN": self._credentials.sign(f"{now}{key}{self._window}{query}"),
+            "X-BAPI-RECV-WINDOW": str(RECV_WINDOW_MS),
+            "X-BAPI-SIGN": self._credentials.sign(f"{now}{key}{RECV_WINDOW_MS}{query}"),
         }
 
     def _get(self, path: str, query: str, headers: Mapping[str, str], deadline: float) -> Dict[str, Any]:

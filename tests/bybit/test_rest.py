@@ -72,14 +72,14 @@ Make = Callable[..., Tuple[BybitRest, Wires]]
 
 @pytest.fixture
 def make(monkeypatch: pytest.MonkeyPatch) -> Make:
-    def made(*answers: Scripted, known: bool = True, clocks: Optional[Clocks] = None, **options: Any) -> Tuple[BybitRest, Wires]:
+    def made(*answers: Scripted, known: bool = True, clocks: Optional[Clocks] = None) -> Tuple[BybitRest, Wires]:
         wires = Wires(*([THE_TIME] if known else []), *answers)
         monkeypatch.setattr(rest, "HttpSession", wires.session)
         monkeypatch.setattr(rest, "monotonic", lambda: wires.clock)
         monkeypatch.setattr(rest, "pause", wires.pause)
         monkeypatch.setattr(rest, "_hosts", {})
         monkeypatch.setattr(rest, "VenueClock", lambda: (clocks or Clocks(NOW)).options()["clock"])
-        return BybitRest(Credentials(KEY, SECRET), "https://venue.invalid", Options(), **options), wires
+        return BybitRest(Credentials(KEY, SECRET), "https://venue.invalid", Options()), wires
 
     return made
 
@@ -104,11 +104,11 @@ def test_the_vector_of_the_reference(make: Make) -> None:
 
 def test_the_venues_time_is_asked_first_and_signed_with(make: Make) -> None:
     clocks = Clocks(NOW, 90_000)  # this machine is ahead
-    side, wires = make(accepted({}), clocks=clocks, recv_window=7000)
+    side, wires = make(accepted({}), clocks=clocks)
     side.result(OPEN_ORDERS, {}, LATE)
     assert wires.paths == [TIME, OPEN_ORDERS]
     assert wires.asked[0][1] == {}, "public: nothing to sign"
-    assert int(wires.asked[1][1]["X-BAPI-TIMESTAMP"]) == NOW and wires.asked[1][1]["X-BAPI-RECV-WINDOW"] == "7000"
+    assert int(wires.asked[1][1]["X-BAPI-TIMESTAMP"]) == NOW
 
 
 def test_the_time_is_read_in_each_form(make: Make) -> None:

@@ -68,11 +68,12 @@ class RestService:
         desk: OrderDesk,
         markets: Mapping[str, Market],
         keys: Tuple[str, str],
-        clocks: Tuple[Callable[[], int], Callable[[], int], Callable[[], float]],
+        clocks: Tuple[Callable[[], int], Callable[[], int], Callable[[], int], Callable[[], float]],
         price: Prices,
         mark: Callable[[Position], Any],
     ) -> None:
-        """``clocks``: the time that the venue shows and that of its market, in ms, and the steady one, in seconds."""
+        """``clocks``: the time that the venue shows, how far that is ahead of the times of its orders, and its market's, all in
+        ms; and the steady one, in seconds."""
         self.lag = 0.0
         self.per_address: Optional[int] = _PER_ADDRESS
         self.faults: List[RestFault] = []
@@ -80,7 +81,7 @@ class RestService:
         self._desk = desk
         self._markets = markets
         self._key, self._secret = keys
-        self._server_ms, self._now_ms, self._steady = clocks
+        self._server_ms, self._shift_ms, self._now_ms, self._steady = clocks
         self._price = price
         self._mark = mark
         self._closed_at: Dict[str, float] = {}  # by order, in the order of closing
@@ -228,7 +229,7 @@ class RestService:
         category = _category(params)
         start, end = self._span(params)
         shown = self._steady() - self.lag
-        now = self._now_ms()
+        now = self._server_ms() - self._shift_ms()
         orders = [
             each
             for each in self._candidates(params)
@@ -262,7 +263,7 @@ class RestService:
 
     def _order_page(self, category: str, orders: List[Order], params: Params) -> Row:
         page, cursor = _page(orders, [each.id for each in orders], params, 20, 50)
-        return {"category": category, "nextPageCursor": cursor, "list": [_rest_order(each) for each in page]}
+        return {"category": category, "nextPageCursor": cursor, "list": [self._shifted(_rest_order(each)) for each in page]}
 
     def _executions(self, params: Params) -> Row:
         category = _category(params)
@@ -275,15 +276,22 @@ class RestService:
             own = [each for each in own if self._matches(category, each.order.symbol, params)]
         own.reverse()
         page, cursor = _page(own, [each.id for each in own], params, 50, 100)
-        return {"category": category, "nextPageCursor": cursor, "list": [_rest_execution(each) for each in page]}
+        return {"category": category, "nextPageCursor": cursor, "list": [self._shifted(_rest_execution(each)) for each in page]}
+
+    def _shifted(self, row: Row) -> Row:
+        """Return a row with its times by the clock that the venue shows: they can be compared with requests' times."""
+        shift = self._shift_ms()
+        times = ("createdTime", "updatedTime", "execTime")
+        return {name: str(int(value) + shift) if name in times else value for name, value in row.items()}
 
     def _span(self, params: Params) -> Tuple[int, int]:
         start, end = _time(params, "startTime"), _time(params, "endTime")
         if start is not None and end is not None and not 0 <= end - start <= _WEEK_MS:
             raise _wrong("startTime")
         if start is None:
-            start = (self._now_ms() if end is None else end) - _WEEK_MS
-        return start, start + _WEEK_MS if end is None else end
+            start = (self._server_ms() if end is None else end) - _WEEK_MS
+        shift = self._shift_ms()
+        return start - shift, (start + _WEEK_MS if end is None else end) - shift
 
     # -- the account ---------------------------------------------------------------------------------------------------------
 

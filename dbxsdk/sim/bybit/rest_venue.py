@@ -24,7 +24,7 @@ class RestVenue(TradingVenue):
 
     def _trade_in(self, markets: Mapping[str, Market]) -> None:
         super()._trade_in(markets)
-        clocks = self._server_ms, self._now_ms, time.monotonic
+        clocks = self._server_ms, self._shift_ms, self._now_ms, time.monotonic
         self._rest = RestService(self._desk, markets, (self.api_key, self.api_secret), clocks, self._price, self._mark)
         self._rest_delay = 0.0
 

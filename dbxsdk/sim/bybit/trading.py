@@ -56,7 +56,7 @@ class TradingVenue(Venue):
 
     def _trade_in(self, markets: Mapping[str, Market]) -> None:
         self._markets = markets
-        self._desk = OrderDesk(markets, self._account, self._seed, self._now_us)
+        self._desk = OrderDesk(markets, self._account, self._seed, self._now_us, self._order_ms)
         self._service = TradeService(self._desk, self._gate, self._server_ms, self._seed)
 
     # -- the truth, for tests ------------------------------------------------------------------------------------------
@@ -212,8 +212,15 @@ class TradingVenue(Venue):
 
     def _server_ms(self) -> int:
         """Return the time that the venue shows."""
-        gained = self._drift * (time.monotonic() - self._skewed_at)
-        return int((self._clock() + self._skew + gained) * 1000)
+        return int(self._clock() * 1000) + self._shift_ms()
+
+    def _shift_ms(self) -> int:
+        """Return how far the shown time is ahead of this machine's."""
+        return int((self._skew + self._drift * (time.monotonic() - self._skewed_at)) * 1000)
+
+    def _order_ms(self) -> int:
+        """Return the time of orders and fills: it goes on while a market that is moved by hand stands still."""
+        return max(self._now_ms(), int(self._clock() * 1000))
 
     def _opened(self, connection: Connection) -> None:
         draw = self._connection_ids.choice

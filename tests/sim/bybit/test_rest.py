@@ -131,9 +131,18 @@ def test_orders_without_a_fill_are_kept_for_a_day(venue: BybitVenue, monkeypatch
     place(venue, "cancelled")
     cancel(venue, "cancelled")
     place(venue, "filled", fill=True)
-    later = venue._now_ms() + 90_000_000
-    monkeypatch.setattr(venue._rest, "_now_ms", lambda: later)
-    assert links(venue, ORDER_HISTORY) == ["filled"]
+    later = venue._server_ms() + 90_000_000
+    monkeypatch.setattr(venue._rest, "_server_ms", lambda: later)
+    _, document, _ = venue._rest.answer(ORDER_HISTORY, "category=linear", headers(venue, "category=linear", late=-90_000_000))
+    assert document is not None and [row["orderLinkId"] for row in document["result"]["list"]] == ["filled"]
+
+
+def test_times_of_orders_are_those_of_the_shown_clock(venue: BybitVenue) -> None:
+    venue.clock_skew(90)
+    before = venue._server_ms()
+    place(venue, "a", fill=True)
+    (order,), fills = rows(venue, OPEN_ORDERS, orderLinkId="a"), rows(venue, EXECUTIONS)
+    assert all(before <= int(row[name]) <= venue._server_ms() for row, name in ((order, "createdTime"), (fills[0], "execTime")))
 
 
 def test_pages(venue: BybitVenue) -> None:
