@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from dbxsdk.options import Options
     from dbxsdk.playback import Replay, Replayed, ReplayProgress, replay
     from dbxsdk.recording import Recorder
+    from dbxsdk.resolution import Resolution
     from dbxsdk.session import Messages, State, Stats, Subscription
 
 __all__ = [
@@ -112,6 +113,7 @@ __all__ = [
     "ReplayProgress",
     "Replayed",
     "RequestTimeout",
+    "Resolution",
     "ServerFailed",
     "Silent",
     "State",
@@ -158,6 +160,7 @@ _HOMES = {
     "dbxsdk.book.values": "BookSnapshot BookStats",
     "dbxsdk.recording": "Recorder",
     "dbxsdk.playback": "Replay ReplayProgress Replayed replay",
+    "dbxsdk.resolution": "Resolution",
     "dbxsdk.session": "Messages State Stats Subscription",
 }
 

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         Trade,
     )
     from dbxsdk.bybit.public.ticker_models import ContractTicker, OptionTicker, SpotTicker, SpreadTicker
+    from dbxsdk.bybit.rest_rows import from_rest
     from dbxsdk.bybit.trade.client import BybitTradeClient
     from dbxsdk.bybit.trade.results import BatchFailed, BatchOrder, BatchResult, OrderResult, RateLimit, ServerFailed
 
@@ -104,6 +105,7 @@ __all__ = [
     "WALLETS",
     "Wallet",
     "WalletCoin",
+    "from_rest",
     "kline",
     "orderbook",
     "undocumented",
@@ -125,6 +127,7 @@ _HOMES = {
     "dbxsdk.bybit.public.ticker_models": "ContractTicker OptionTicker SpotTicker SpreadTicker",
     "dbxsdk.bybit.private.client": "BybitPrivateClient",
     "dbxsdk.bybit.private.models": "Execution ExtraFee FastExecution Greeks Order Position Wallet WalletCoin",
+    "dbxsdk.bybit.rest_rows": "from_rest",
     "dbxsdk.bybit.trade.client": "BybitTradeClient",
     "dbxsdk.bybit.trade.results": "BatchFailed BatchOrder BatchResult OrderResult RateLimit ServerFailed",
 }

@@ -118,6 +118,10 @@ class Session(ForkAware):
         self._check_process()
         self._lives.open(timeout)
 
+    def guard_blocking(self, method: str) -> None:
+        """Raise ``WrongThreadError`` on the reader thread."""
+        self._lives.guard_blocking(method)
+
     def wait(self, timeout: Optional[float]) -> bool:
         """Block until the client has ended. Raise what ended it."""
         self._check_process()

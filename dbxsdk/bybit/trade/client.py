@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 import uuid
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Union, get_args
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union, get_args
 
 from dbxsdk.arguments import check_choice, check_int, check_seconds, check_word, spelled_out
 from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Signer
 from dbxsdk.bybit.base_client import BybitClient
-from dbxsdk.bybit.endpoints import private_url
+from dbxsdk.bybit.endpoints import private_url, rest_origin
+from dbxsdk.bybit.rest import RECV_WINDOW_MS, BybitRest
+from dbxsdk.bybit.rest_rows import CATEGORIES
+from dbxsdk.bybit.trade.certainty import Question
 from dbxsdk.bybit.trade.order_fields import (
     AMEND,
     AMEND_BATCH,
@@ -24,9 +27,12 @@ from dbxsdk.bybit.trade.order_fields import (
     Operation,
     checked_order,
 )
-from dbxsdk.bybit.trade.protocol import BybitTradeProtocol
+from dbxsdk.bybit.trade.protocol import BATCH_ORDERS, BybitTradeProtocol
+from dbxsdk.bybit.trade.resolving import Resolver
 from dbxsdk.bybit.trade.results import BatchResult, OrderResult, failures, read_batch, read_order
+from dbxsdk.bybit.trade.sent import SentRequest
 from dbxsdk.credentials import hidden
+from dbxsdk.errors import ConnectError, OutcomeUnknown
 from dbxsdk.options import Options
 from dbxsdk.protocol import Request
 from dbxsdk.runtime.log import SafeLogger
@@ -37,7 +43,6 @@ if TYPE_CHECKING:
 
 logger = SafeLogger(__name__)
 
-BATCH_ORDERS = 20
 SPOT_BATCH_ORDERS = 10
 
 Extra = Optional[Mapping[str, Any]]
@@ -74,9 +79,8 @@ class BybitTradeClient(BybitClient):
     * ``RateLimited`` (a ``VenueError``; 10006, 10403, 10429, 20003, and 10003 for too many sessions): nothing was done; a
       retry is safe, later.
     * ``AuthError`` (a ``VenueError``; 10003, 10004, 10005, 10010): the key, its rights or its address list.
-    * ``OutcomeUnknown`` (``RequestTimeout``, ``ConnectionLost``): sent, and no answer came: **the order may exist**. Ask the
-      venue (REST ``/v5/order/realtime``, or the ``order`` channel) for ``order_link_id`` before trying again. The SDK never
-      sends a request twice.
+    * ``OutcomeUnknown`` (``RequestTimeout``, ``ConnectionLost``): sent, and no answer came: **the order may exist**. Ask
+      ``resolve`` before trying again. The SDK never sends a request twice.
     * ``ConnectError``, ``ClientClosed``: nothing was sent; a retry is safe.
     * ``WrongThreadError``: called on the reader thread (``dispatch="inline"``); nothing was sent.
 
@@ -124,6 +128,7 @@ class BybitTradeClient(BybitClient):
         options: Optional[Options] = None,
         referer: Optional[str] = None,
         auth_window: float = AUTH_WINDOW,
+        rest_url: Optional[str] = None,
     ) -> None:
         api_key, api_secret = hidden(api_key), hidden(api_secret)
         if recv_window is not None:
@@ -135,6 +140,16 @@ class BybitTradeClient(BybitClient):
         )
         address = private_url("/v5/trade", testnet=testnet, url=url, max_active_time=max_active_time)
         super().__init__(protocol, address, options=options)
+        origin = rest_origin(rest_url, testnet=testnet, url=url)
+        self._recv_window = RECV_WINDOW_MS if recv_window is None else recv_window
+        self._rest: Optional[BybitRest] = None
+        if origin is not None:  # with credentials of its own, which remember the last signature
+            self._rest = BybitRest(Credentials(api_key, api_secret, signer), origin, self._options)
+
+    def close(self, timeout: float = 5) -> None:
+        super().close(timeout)
+        if self._rest is not None:
+            self._rest.close()
 
     # -- single orders -------------------------------------------------------------------------------
 
@@ -236,6 +251,83 @@ class BybitTradeClient(BybitClient):
         Source: order/batch-cancel.
         """
         return self._batch(CANCEL_BATCH, category, request, timeout)
+
+    # -- what became of it ---------------------------------------------------------------------------
+
+    def resolve(
+        self,
+        unknown: Union[OutcomeUnknown, str],
+        *,
+        category: Optional[Category] = None,
+        symbol: Optional[str] = None,
+        timeout: float = 15.0,
+    ) -> Any:
+        """Find out over REST what became of a request whose answer did not come. Asks, and never sends it again.
+
+        ``"not_executed"`` is certain: the venue's clock has passed the request's time and ``recv_window`` (after which it is
+        refused) by 3 s, and after that neither ``order/realtime`` nor ``execution/list`` nor ``order/history`` knew the order. It
+        would be wrong only if the venue showed an order later than that, or if somebody else changed an order that is to be
+        amended or cancelled. With the venue's default window of 5 s that takes some 8 s from the request on. An order that is
+        found, that has ended (for amendments and cancellations), and an answer that comes late, settle it at once.
+
+        Works while the connection is down, and after ``close``. May be called from any thread but the reader's; in a callback it
+        holds up the others. A retry is safe.
+
+        Args:
+            unknown: the exception, its ``request_id``, or an ``order_link_id``: then the newest request of this client that
+                named it. Of an id that this client has not sent (after a restart) it is asked whether there is such an order;
+                the request must then be less than 24 hours old, and ``recv_window`` the one that it was sent with.
+            category, symbol: for an id that this client has not sent, ``category`` is needed; otherwise neither is used.
+            timeout: seconds.
+
+        Returns:
+            A ``Resolution``; for a batch a tuple of them, one for each order. Its ``order`` is a ``bybit.Order``. An order that
+            was taken may be rejected or cancelled since: look at ``order_status``. An amendment or cancellation counts as
+            executed if the order is as it was to be. Trouble with REST gives ``"unknown"``, and the ``reason``.
+
+        Raises:
+            TypeError, ValueError: naming the argument, before any I/O.
+            WrongThreadError: called on the reader thread. ConnectError: called on a client that replays a recording.
+
+        Source: order/open-order, order/order-list, order/execution, guide.
+        """
+        seconds = check_seconds("timeout", timeout, zero=True)
+        if category is not None:
+            check_choice("category", category, CATEGORIES)
+        if symbol is not None:
+            check_word("symbol", symbol)
+        if not isinstance(unknown, (OutcomeUnknown, str)):
+            raise TypeError(f"unknown must be an OutcomeUnknown, a request_id or an order_link_id, not {type(unknown).__name__}")
+        if self._rest is None:
+            raise ValueError("rest_url is needed: this client's url is not the venue's own, and says nothing of its REST side")
+        sent, places, single = self._find_sent(unknown)
+        if sent is not None:
+            questions = sent.questions(self._recv_window)
+            questions = tuple(questions[place] for place in places)
+        else:
+            ids = (unknown,) if isinstance(unknown, str) else unknown.order_link_ids or (unknown.order_link_id,)
+            if ids == (None,):
+                raise ValueError("unknown: this client has not sent that request, and it names no order: give an order_link_id")
+            if category is None:
+                raise ValueError("category is needed: this client has not sent that request")
+            questions = tuple(
+                Question(kind="create", category=category, symbol=symbol or "", order_link_id=check_word("unknown", link_id))
+                for link_id in ids
+            )
+            single = len(ids) == 1
+        self._session.guard_blocking("resolve")
+        if not self._connector.live:
+            raise ConnectError("a replay asks no venue: resolve works with a live client")
+        found = Resolver(self._rest, questions, self._recv_window, seconds).run(sent, places)
+        return found[0] if single else found
+
+    def _find_sent(self, unknown: Union[OutcomeUnknown, str]) -> Tuple[Optional[SentRequest], Sequence[int], bool]:
+        """Return the request that is meant, the places of its orders that are, and whether it is a single order."""
+        sent = self._protocol.sent.by_key(unknown.request_id if isinstance(unknown, OutcomeUnknown) else unknown)
+        if sent is not None:
+            return sent, range(len(sent.orders)), not sent.is_batch
+        found = self._protocol.sent.by_link_id(unknown) if isinstance(unknown, str) else None
+        return (found[0], (found[1],), True) if found is not None else (None, (), False)
 
     # -- requests ------------------------------------------------------------------------------------
 

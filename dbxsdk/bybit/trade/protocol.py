@@ -13,14 +13,17 @@ import attrs
 from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials
 from dbxsdk.bybit.base_protocol import AccountProtocol, new_key
 from dbxsdk.bybit.envelope import checked, contents, is_pong, refusal, request_id, time_ms, whole_number, words
-from dbxsdk.bybit.trade.results import ServerFailed
+from dbxsdk.bybit.trade.results import BatchResult, ServerFailed, read_batch
+from dbxsdk.bybit.trade.sent import SentRequests
 from dbxsdk.bybit.venue_clock import NOTABLE_MS, VenueClock
 from dbxsdk.codec import decode_object, encode
-from dbxsdk.errors import AuthError, ProtocolError, RateLimited, VenueError
+from dbxsdk.errors import AuthError, OutcomeUnknown, ProtocolError, RateLimited, VenueError
 from dbxsdk.protocol import Acknowledgement, Inbound, Reply, Request
 
 CREATE, AMEND, CANCEL = "order.create", "order.amend", "order.cancel"
 CREATE_BATCH, AMEND_BATCH, CANCEL_BATCH = "order.create-batch", "order.amend-batch", "order.cancel-batch"
+
+BATCH_ORDERS = 20
 
 BAD_PARAMS, BAD_TIMESTAMP, BAD_KEY, BAD_SIGN, NO_PERMISSION, BAD_ADDRESS = 10001, 10002, 10003, 10004, 10005, 10010
 SERVER_ERROR, RESTARTING, UNKNOWN_OP = 10016, 10019, 10404
@@ -76,6 +79,7 @@ class BybitTradeProtocol(AccountProtocol):
         super().__init__(credentials, auth_window, clock=clock)
         header = {"X-BAPI-RECV-WINDOW": recv_window, "Referer": referer}
         self._header = {name: str(value) for name, value in header.items() if value is not None}
+        self.sent = SentRequests()
 
     # -- intents to frames ---------------------------------------------------------------------------
 
@@ -101,6 +105,7 @@ class BybitTradeProtocol(AccountProtocol):
         header = {"X-BAPI-TIMESTAMP": str(now_ms), **self._header}
         frame = encode({"reqId": key, "op": method, "header": header, "args": [dict(params)]})
         ids = _order_link_ids(params)
+        self.sent.made(key, method, params, now_ms)
         return OrderRequest(key, frame, method, order_link_ids=ids, made_at=made_at, time_ms=now_ms, read=read)
 
     def topics(self, channel: str, symbols: Sequence[str]) -> Tuple[str, ...]:
@@ -141,14 +146,27 @@ class BybitTradeProtocol(AccountProtocol):
             self._clock.heard(_venue_ms(document), request.made_at)
         refused = self._refusal(request, document)
         if refused is not None:
+            if not isinstance(refused, OutcomeUnknown):
+                self._note(request, ((False, str(refused)),) * max(len(request.order_link_ids), BATCH_ORDERS))
             raise refused
-        if isinstance(request, OrderRequest) and request.read is not None:
-            return request.read(document)
+        result = request.read(document) if isinstance(request, OrderRequest) and request.read is not None else None
+        if request.kind in (CREATE_BATCH, AMEND_BATCH, CANCEL_BATCH):
+            batch = result if isinstance(result, BatchResult) else read_batch(document, "", [{}] * BATCH_ORDERS)
+            self._note(request, tuple((None if each.code is None else each.ok, each.message) for each in batch))
+        else:
+            self._note(request, ((True, ""),))
+        if result is not None:
+            return result
         data = document.get("data")
         if request.kind in (CREATE_BATCH, AMEND_BATCH, CANCEL_BATCH) and isinstance(data, dict):
             # Which of a batch's orders failed stands outside of data, and must not get lost.
             return {**data, "retExtInfo": document.get("retExtInfo")}
         return data
+
+    def _note(self, request: Request, answers: Tuple[Tuple[Optional[bool], str], ...]) -> None:
+        """Keep an answer for ``resolve``, in time or late: for each of the request's orders."""
+        if isinstance(request, OrderRequest):
+            self.sent.answered(request.key, answers)
 
     def acknowledge(self, request: Request, reply: Reply) -> Acknowledgement:
         document = contents(reply)

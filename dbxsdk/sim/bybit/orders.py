@@ -40,12 +40,21 @@ class OrderDesk:
     ``Changes.orders`` stands for each request, and one for each fill of a waiting order.
     """
 
-    def __init__(self, markets: Mapping[str, Market], account: Account, seed: int, now_us: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        markets: Mapping[str, Market],
+        account: Account,
+        seed: int,
+        now_us: Callable[[], int],
+        now_ms: Optional[Callable[[], int]] = None,
+    ) -> None:
+        """``now_us``: the market's time; ``now_ms``: that of orders and fills, if it is another."""
         self.account = account
         self.orders: Dict[str, Order] = {}
         self.executions: List[Execution] = []
         self._markets = markets
         self._now_us = now_us
+        self._now_ms = now_ms or (lambda: now_us() // 1000)
         self._rng = random.Random(f"{seed}:orders")
         self._by_link_id: Dict[str, str] = {}
         self._open: Dict[str, Order] = {}
@@ -189,6 +198,10 @@ class OrderDesk:
         """Return what changed since the last call."""
         changes, self._changes = self._changes, Changes()
         return changes
+
+    def find(self, order_id: str, link_id: str) -> Optional[Order]:
+        """Return the order of either id, open or not. ``order_id`` takes precedence."""
+        return self.orders.get(order_id or self._by_link_id.get(link_id, ""))
 
     # -- one order ---------------------------------------------------------------------------------------------------------
 
@@ -394,9 +407,6 @@ class OrderDesk:
         if category == "spot":
             return str(_SPOT_IDS + 256 * (len(self.orders) + 1))
         return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
-
-    def _now_ms(self) -> int:
-        return self._now_us() // 1000
 
 
 def _closes(index: int, buy: bool) -> bool:

@@ -58,7 +58,8 @@ class TradingVenue(Venue):
 
     def _trade_in(self, markets: Mapping[str, Market]) -> None:
         self._markets = markets
-        self._desk = StopDesk(markets, self._account, self._seed, self._now_us, unique_link_ids=self._unique_link_ids)
+        clocks = self._now_us, self._order_ms
+        self._desk = StopDesk(markets, self._account, self._seed, *clocks, unique_link_ids=self._unique_link_ids)
         self._service = TradeService(self._desk, self._gate, self._server_ms, self._seed)
 
     # -- the truth, for tests ------------------------------------------------------------------------------------------
@@ -227,8 +228,15 @@ class TradingVenue(Venue):
 
     def _server_ms(self) -> int:
         """Return the time that the venue shows."""
-        gained = self._drift * (time.monotonic() - self._skewed_at)
-        return int((self._clock() + self._skew + gained) * 1000)
+        return int(self._clock() * 1000) + self._shift_ms()
+
+    def _shift_ms(self) -> int:
+        """Return how far the shown time is ahead of this machine's."""
+        return int((self._skew + self._drift * (time.monotonic() - self._skewed_at)) * 1000)
+
+    def _order_ms(self) -> int:
+        """Return the time of orders and fills: it goes on while a market that is moved by hand stands still."""
+        return max(self._now_ms(), int(self._clock() * 1000))
 
     def _opened(self, connection: Connection) -> None:
         draw = self._connection_ids.choice
@@ -277,15 +285,19 @@ class TradingVenue(Venue):
     # -- pushes --------------------------------------------------------------------------------------------------------
 
     def _advance(self, now_us: int) -> None:
-        self._desk.take_changes()  # of a step that a silent venue did not publish
+        self._taken()  # of a step that a silent venue did not publish
         self._desk.settle()
 
     def _publish(self) -> None:
         self._push_changes()
 
+    def _taken(self) -> Changes:
+        """Return what changed since the last time."""
+        return self._desk.take_changes()
+
     def _push_changes(self) -> None:
         """Push what changed since the last time to the private sockets."""
-        changes = self._desk.take_changes()
+        changes = self._taken()
         wanted = {
             topic for connection in self._connections.values() if connection.path == PRIVATE for topic in connection.topics
         }

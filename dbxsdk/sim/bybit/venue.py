@@ -14,7 +14,8 @@ from dbxsdk.sim.bybit.event_feeds import STATUS, StatusFeed, status_item
 from dbxsdk.sim.bybit.feed import Feed, Floor, UnknownTopic
 from dbxsdk.sim.bybit.feeds import INTERVALS, open_feed
 from dbxsdk.sim.bybit.public_socket import REPLIES, Replies
-from dbxsdk.sim.bybit.trading import PRIVATE, TRADE, TradingVenue
+from dbxsdk.sim.bybit.rest_venue import RestVenue
+from dbxsdk.sim.bybit.trading import PRIVATE, TRADE
 from dbxsdk.sim.connection import Connection, Frame
 from dbxsdk.sim.market.market import Instrument, Market, Trade, instrument
 from dbxsdk.sim.venue import check_symbols
@@ -42,9 +43,10 @@ DEFAULT_SYMBOLS: Mapping[str, Tuple[str, ...]] = {
 _PUBLIC = "/v5/public/"
 
 
-class BybitVenue(TradingVenue):
+class BybitVenue(RestVenue):
     """Bybit's public sockets, on ``/v5/public/linear`` (the main one), ``/spot``, ``/inverse``, ``/option``, ``/spread``,
-    ``/event`` and ``/misc/status``, and the private and the trade socket, on ``/v5/private`` and ``/v5/trade``.
+    ``/event`` and ``/misc/status``, and the private and the trade socket, on ``/v5/private`` and ``/v5/trade``; on the same
+    port REST (``RestVenue``).
 
     Each category has a market of its own. All feeds of a symbol's book are moved on with the market, at the topic's
     documented interval or the market's step, whichever is longer.
@@ -123,7 +125,9 @@ class BybitVenue(TradingVenue):
         with_keys = {"private": (BybitPrivateClient, PRIVATE), "trade": (BybitTradeClient, TRADE)}
         if category in with_keys:
             client_class, path = with_keys[category]
-            return client_class(**{"url": self.url(path), "api_key": self.api_key, "api_secret": self.api_secret, **kwargs})
+            given = {"rest_url": self.rest_url()} if category == "trade" else {}
+            given.update(url=self.url(path), api_key=self.api_key, api_secret=self.api_secret)
+            return client_class(**{**given, **kwargs})
         return BybitPublicClient(category, **{"url": self.url(_PUBLIC + category), **kwargs})
 
     # -- misbehaviour on request ---------------------------------------------------------------------------------------
