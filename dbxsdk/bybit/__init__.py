@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Trade,
     )
     from dbxsdk.bybit.public.ticker_models import ContractTicker, OptionTicker, SpotTicker, SpreadTicker
+    from dbxsdk.bybit.rest_rows import from_rest
     from dbxsdk.bybit.trade.client import BybitTradeClient
     from dbxsdk.bybit.trade.results import BatchFailed, BatchOrder, BatchResult, OrderResult, RateLimit, ServerFailed
 
@@ -83,6 +84,7 @@ __all__ = [
     "WALLETS",
     "Wallet",
     "WalletCoin",
+    "from_rest",
     "kline",
     "orderbook",
 ]
@@ -101,6 +103,7 @@ _HOMES = {
     "dbxsdk.bybit.public.ticker_models": "ContractTicker OptionTicker SpotTicker SpreadTicker",
     "dbxsdk.bybit.private.client": "BybitPrivateClient",
     "dbxsdk.bybit.private.models": "Execution ExtraFee FastExecution Greeks Order Position Wallet WalletCoin",
+    "dbxsdk.bybit.rest_rows": "from_rest",
     "dbxsdk.bybit.trade.client": "BybitTradeClient",
     "dbxsdk.bybit.trade.results": "BatchFailed BatchOrder BatchResult OrderResult RateLimit ServerFailed",
 }

@@ -8,11 +8,16 @@ from urllib.parse import urlsplit, urlunsplit
 
 from dbxsdk.arguments import check_flag
 from dbxsdk.transport import parse_url
+from dbxsdk.transport.connect import warn_if_readable
+from dbxsdk.transport.http import parse_http_url
 
 MAINNET = "stream.bybit.com"
 TESTNET = "stream-testnet.bybit.com"
 DEMO = "stream-demo.bybit.com"
 """Paper trading with keys made in the demo mode of the mainnet: it has the private socket only."""
+
+_STREAM_HOST = re.compile(r"stream((?:-testnet|-demo)?\.(?:bybit\.[a-z]{2,3}|bytick\.com|bybitgeorgia\.ge|manepa\.jp))")
+"""The venue's regions: their REST hosts have the same names, with ``api``."""
 
 _ACTIVE_SECONDS = range(30, 601)
 _ACTIVE_TIME = "max_active_time"
@@ -34,6 +39,24 @@ def private_url(
     if url is None:
         url = f"wss://{TESTNET if testnet else DEMO if demo else MAINNET}{path}"
     return url if max_active_time is None else _with_active_time(url, _active_time(max_active_time))
+
+
+def rest_origin(rest_url: Optional[str], *, testnet: bool, demo: bool = False, url: Optional[str] = None) -> Optional[str]:
+    """Return the origin of the REST side that belongs to a socket: ``rest_url`` if it is given. None if ``url`` is an address
+    whose REST side is not known: a key must not go to the live venue when its socket is elsewhere.
+
+    Raises ``TypeError``/``ValueError`` naming the argument.
+    """
+    if rest_url is not None:
+        parts = urlsplit(parse_http_url("rest_url", rest_url))
+        if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
+            raise ValueError("rest_url must be an origin, such as https://api.bybit.com: no path, query, user or password")
+        if parts.scheme == "http":
+            warn_if_readable(parts.hostname or "", stacklevel=4)
+        return f"{parts.scheme}://{parts.netloc}"
+    host = (urlsplit(url).hostname or "") if url else TESTNET if testnet else DEMO if demo else MAINNET
+    known = _STREAM_HOST.fullmatch(host)
+    return f"https://api{known[1]}" if known else None
 
 
 def _active_time(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""One HTTP request with requests: for what venues offer beside their WebSocket."""
+"""HTTP GET requests with requests: for what venues offer beside their WebSocket."""
 
 from __future__ import annotations
 
@@ -35,11 +35,13 @@ _FAILED_FROM = "HTTP: the request from source_address {} failed. Check that the 
 
 @attrs.frozen
 class HttpAnswer:
-    """An HTTP answer. ``document`` is None if the body is not JSON; ``retry_after`` has the header's seconds."""
+    """An HTTP answer. ``document`` is None if the body is not JSON; ``retry_after`` has the header's seconds. The names of
+    ``headers`` may be asked for in any spelling."""
 
     status: int
     document: Any = attrs.field(repr=False)
     retry_after: Optional[float] = None
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False, eq=False)
 
 
 def parse_http_url(name: str, url: Any) -> str:
@@ -61,45 +63,72 @@ def get(
     headers: Optional[Mapping[str, str]] = None,
     publish: Optional[Callable[[Any], None]] = None,
 ) -> HttpAnswer:
-    """Send a GET request; redirects are not followed, since they would carry the headers to another host.
+    """Send one GET request as ``HttpSession.get`` does, over a connection of its own."""
+    with HttpSession(url, options) as session:
+        return session.get(url, timeout=timeout, params=params, headers=headers, publish=publish)
 
-    ``timeout`` (seconds) bounds each wait for the network, and twice it the whole, however slowly bytes may drip (not so the
-    look-up of the name, and each of a host's addresses has its own); ``LARGEST_BODY`` bounds the body. Compressed bodies are not
-    asked for and not taken, since some versions of urllib3 inflate a few bytes to gigabytes. ``publish`` takes the connected
-    socket, so that another thread can shut it down. Raises ``ConnectError``; every HTTP status is an answer.
-    """
-    # Here and not above: it takes longer to import than all of this package, and most clients never need it.
-    with importing():
-        import requests
-        import requests.adapters
-        from urllib3.exceptions import HTTPError  # some of which requests lets through
 
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if options.source_address is not None:
+class HttpSession:
+    """Requests to the host of ``url``, one at a time, over a connection that is kept between them. Makes no I/O by itself."""
+
+    def __init__(self, url: str, options: Options) -> None:
+        self._options = options
+        parts = urlsplit(url)
+        self._secure = parts.scheme == "https"
+        self._address = Address("", parts.hostname or "", parts.port or (443 if self._secure else 80), self._secure)
+        self._session: Any = None
+        self._proxy = ""
+        self._asked = _Asked()
+
+    def __enter__(self) -> HttpSession:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection. The next request would make another."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def get(
+        self,
+        url: str,
+        *,
+        timeout: float,
+        total: Optional[float] = None,
+        params: Optional[Mapping[str, str]] = None,
+        headers: Optional[Mapping[str, str]] = None,
+        publish: Optional[Callable[[Any], None]] = None,
+    ) -> HttpAnswer:
+        """Send a GET request; redirects are not followed, since they would carry the headers to another host.
+
+        ``timeout`` (seconds) bounds each wait for the network, and ``total`` (None: twice that) the whole, however slowly bytes
+        may drip (not so the look-up of the name, and each of a host's addresses has its own); ``LARGEST_BODY`` bounds the body.
+        Compressed bodies are not asked for and not taken, since some versions of urllib3 inflate a few bytes to gigabytes.
+        ``publish`` takes the connected socket, so that another thread can shut it down. Raises ``ConnectError``, after which
+        a retry is safe, as GET requests are; every HTTP status is an answer.
+        """
+        # Here and not above: it takes longer to import than all of this package, and most clients never need it.
+        with importing():
+            import requests
+            from urllib3.exceptions import HTTPError  # some of which requests lets through
+
+        host, source = self._address.host, self._options.source_address
+        if source is not None:
+            try:
+                check_source(source)
+            except SourceError as error:
+                raise ConnectError(f"{host}: HTTP: {error}") from error
+        failure: Optional[ConnectError] = None
+        limit = _Limit(2 * timeout if total is None else total)
         try:
-            check_source(options.source_address)
-        except SourceError as error:
-            raise ConnectError(f"{host}: HTTP: {error}") from error
-    failure: Optional[ConnectError] = None
-    with requests.Session() as session:
-        session.trust_env = options.proxy is None and not is_loopback(host)
-        limit = _Limit(2 * timeout)
-        secure = parts.scheme == "https"
-        address = Address("", host, parts.port or (443 if secure else 80), secure)
-        proxy = proxy_for(address) if options.proxy is None else options.proxy
-        tunnel = None
-        if proxy.startswith("socks"):  # for which requests has no limit, and needs another package
-            route = Route(limit.deadline, limit.watch if publish is None else publish, options.source_address)
-            tunnel, proxy = functools.partial(through_proxy, address, proxy, route), ""
-        adapter = _adapter(options, host, secure, limit, publish, tunnel)
-        session.mount("http://", adapter)
-        session.mount("https://", adapter)
-        try:
+            session = self._open(limit, publish)
             asked = {**(headers or {}), "Accept-Encoding": "identity"}
             get_it = functools.partial(session.get, url, params=params, headers=asked, timeout=timeout, stream=True)
             with redaction.guarded(), limit, get_it(
-                proxies={"http": proxy, "https": proxy}, allow_redirects=False
+                proxies={"http": self._proxy, "https": self._proxy}, allow_redirects=False
             ) as answer:
                 content = _body(answer, host, limit)
         except (requests.exceptions.RequestException, HTTPError, ConnectError, OSError, ValueError) as error:
@@ -115,21 +144,59 @@ def get(
                 reason = "HTTP: no answer in time. Check the address and the network"
             elif isinstance(error, requests.exceptions.ChunkedEncodingError):
                 reason = _CUT_OFF
-            elif options.source_address is not None:
-                reason = _FAILED_FROM.format(options.source_address)
+            elif source is not None:
+                reason = _FAILED_FROM.format(source)
             else:
                 reason = _FAILED
             # With its cause, but without the text, the request and the frames, which hold URLs and headers.
             if failure is None:
                 failure = ConnectError(f"{host}: {reason}")
                 failure.__cause__ = OSError(type(error).__name__)
-    if failure is not None:
-        raise without_frames(failure)
-    try:
-        document = codec.decode(content)
-    except ProtocolError:
-        document = None
-    return HttpAnswer(answer.status_code, document, retry_after(answer.headers))
+        if failure is not None:
+            self.close()
+            raise without_frames(failure)
+        try:
+            document = codec.decode(content)
+        except ProtocolError:
+            document = None
+        return HttpAnswer(answer.status_code, document, retry_after(answer.headers), answer.headers)
+
+    def _open(self, limit: _Limit, publish: Optional[Callable[[Any], None]]) -> Any:
+        """Return the session of requests. ``limit`` and ``publish`` are those of the next request."""
+        self._asked.limit, self._asked.publish = limit, publish
+        if self._session is None:
+            import requests
+
+            options, address = self._options, self._address
+            session = requests.Session()
+            session.trust_env = options.proxy is None and not is_loopback(address.host)
+            proxy = proxy_for(address) if options.proxy is None else options.proxy
+            tunnel = None
+            if proxy.startswith("socks"):  # for which requests has no limit, and needs another package
+                tunnel, proxy = functools.partial(self._asked.tunnel, address, proxy, options.source_address), ""
+            adapter = _adapter(options, address.host, self._secure, self._asked, tunnel)
+            session.mount("http://", adapter)
+            session.mount("https://", adapter)
+            self._session, self._proxy = session, proxy
+        return self._session
+
+
+class _Asked:
+    """What the request under way brought with it; its connection may be an earlier one's."""
+
+    limit: _Limit
+    publish: Optional[Callable[[Any], None]]
+
+    def watch(self, raw: Any) -> None:
+        """Let the limit, and whoever asked, end the socket ``raw``."""
+        if raw is not None:
+            self.limit.watch(raw)
+            if self.publish is not None:
+                self.publish(raw)
+
+    def tunnel(self, address: Address, proxy: str, source: Optional[str]) -> socket.socket:
+        publish = self.limit.watch if self.publish is None else self.publish
+        return through_proxy(address, proxy, Route(self.limit.deadline, publish, source))
 
 
 class _Limit:
@@ -229,8 +296,7 @@ def _adapter(
     options: Options,
     host: str,
     secure: bool,
-    limit: _Limit,
-    publish: Optional[Callable[[Any], None]],
+    asked: _Asked,
     tunnel: Optional[Callable[[], socket.socket]],
 ) -> Any:
     """Return an adapter for ``requests``. ``tunnel()`` connects, in place of urllib3."""
@@ -254,23 +320,23 @@ def _adapter(
 
             def _new_conn(self) -> Any:
                 raw = super()._new_conn() if tunnel is None else tunnel()
-                limit.watch(raw)  # a proxy may drip, too, before ``connect`` returns
-                if publish is not None:
-                    publish(raw)
+                asked.watch(raw)  # a proxy may drip, too, before ``connect`` returns
                 return raw
 
             def _tunnel(self) -> None:
                 super()._tunnel()
-                if limit.passed:  # the end of the stream is taken for the end of the proxy's answer
+                if asked.limit.passed:  # the end of the stream is taken for the end of the proxy's answer
                     raise OSError(_ENDLESS)
 
             def connect(self) -> None:
                 super().connect()
-                limit.watch(self.sock)  # TLS has taken the other's place
+                asked.watch(self.sock)  # TLS has taken the other's place
                 if context is not None:
                     self.is_verified = True  # as far as its user wants it: no warning of urllib3's is due
-                if publish is not None:
-                    publish(self.sock)
+
+            def putrequest(self, *args: Any, **kwargs: Any) -> Any:
+                asked.watch(self.sock)  # of an earlier request; None: it is made in a moment
+                return super().putrequest(*args, **kwargs)
 
         class Pool(pool_class):  # type: ignore[misc]
             ConnectionCls = Connection

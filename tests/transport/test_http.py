@@ -177,3 +177,32 @@ def test_an_authority_that_the_context_does_not_have_is_not_trusted(server_conte
     with Server(Peer.until_end, server_context) as server:
         with pytest.raises(ConnectError, match="TLS failed"):
             http.get(f"https://127.0.0.1:{server.port}/", Options(ssl_context=ssl.create_default_context()), timeout=5.0)
+
+
+def test_a_session_keeps_its_connection_and_bounds_each_request() -> None:
+    over = threading.Event()
+    connections: List[int] = []
+
+    def script(peer: Peer) -> None:
+        connections.append(1)
+        for _ in range(2):
+            peer.read_head()
+            peer.raw.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Left: 7\r\n\r\n{}")
+        peer.read_head()
+        peer.raw.sendall(DRIPS["headers"])
+        for _ in range(100):
+            if not over.wait(0.02):
+                peer.raw.sendall(b"1")
+
+    with Server(script) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        with http.HttpSession(url, Options()) as session:
+            answers = [session.get(url, timeout=5.0) for _ in range(2)]
+            begun = time.monotonic()
+            try:
+                with pytest.raises(ConnectError, match="does not end"):
+                    session.get(url, timeout=5.0, total=0.1)
+            finally:
+                over.set()
+    assert time.monotonic() - begun < 1.5, "the limit is that of the request, not of the one that connected"
+    assert [answer.headers["x-left"] for answer in answers] == ["7", "7"] and len(connections) == 1

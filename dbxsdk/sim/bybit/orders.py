@@ -154,6 +154,10 @@ class OrderDesk:
         changes, self._changes = self._changes, Changes()
         return changes
 
+    def find(self, order_id: str, link_id: str) -> Optional[Order]:
+        """Return the order of either id, open or not. ``order_id`` takes precedence."""
+        return self.orders.get(order_id or self._by_link_id.get(link_id, ""))
+
     # -- one order ---------------------------------------------------------------------------------------------------------
 
     def _work(self, order: Order, market: SymbolMarket, tick: int, lots: Optional[int], budget: Optional[int]) -> None:

@@ -262,15 +262,19 @@ class TradingVenue(Venue):
     # -- pushes --------------------------------------------------------------------------------------------------------
 
     def _advance(self, now_us: int) -> None:
-        self._desk.take_changes()  # of a step that a silent venue did not publish
+        self._taken()  # of a step that a silent venue did not publish
         self._desk.settle()
 
     def _publish(self) -> None:
         self._push_changes()
 
+    def _taken(self) -> Changes:
+        """Return what changed since the last time."""
+        return self._desk.take_changes()
+
     def _push_changes(self) -> None:
         """Push what changed since the last time to the private sockets."""
-        changes = self._desk.take_changes()
+        changes = self._taken()
         wanted = {
             topic for connection in self._connections.values() if connection.path == PRIVATE for topic in connection.topics
         }

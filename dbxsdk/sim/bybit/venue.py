@@ -13,7 +13,8 @@ from dbxsdk.sim.bybit.book_feeds import BookFeed, TopFeed
 from dbxsdk.sim.bybit.feed import Feed, Floor, UnknownTopic
 from dbxsdk.sim.bybit.feeds import INTERVALS, open_feed
 from dbxsdk.sim.bybit.public_socket import REPLIES, Replies
-from dbxsdk.sim.bybit.trading import PRIVATE, TRADE, TradingVenue
+from dbxsdk.sim.bybit.rest_venue import RestVenue
+from dbxsdk.sim.bybit.trading import PRIVATE, TRADE
 from dbxsdk.sim.connection import Connection, Frame
 from dbxsdk.sim.market.market import Instrument, Market, Trade, instrument
 from dbxsdk.sim.venue import check_symbols
@@ -35,9 +36,9 @@ DEFAULT_SYMBOLS: Mapping[str, Tuple[str, ...]] = {
 _PUBLIC = "/v5/public/"
 
 
-class BybitVenue(TradingVenue):
+class BybitVenue(RestVenue):
     """Bybit's public sockets, on ``/v5/public/linear`` (the main one), ``/spot``, ``/inverse`` and ``/option``, and the
-    private and the trade socket, on ``/v5/private`` and ``/v5/trade``.
+    private and the trade socket, on ``/v5/private`` and ``/v5/trade``; on the same port REST (``RestVenue``).
 
     Each category has a market of its own. All feeds of a symbol's book are moved on with the market, at the topic's
     documented interval or the market's step, whichever is longer.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import datetime, timezone
 from decimal import Decimal
-from typing import Dict, Iterable, Optional, Tuple
+from typing import Deque, Dict, Iterable, List, Optional, Tuple
 
 import attrs
 
 _MINUTE_MS = 60_000
 _DAY_MS = 24 * 60 * _MINUTE_MS
 _WEEK_MS = 7 * _DAY_MS
+_KEPT = 200
 _FIRST_MONDAY_MS = 4 * _DAY_MS  # 1970-01-01 was a Thursday
 
 
@@ -45,11 +47,12 @@ def bounds(interval: str, now_ms: int) -> Tuple[int, int]:
 
 
 class Candles:
-    """The open candle of each interval, and the one that closed before it."""
+    """The open candle of each interval, and those that closed before it."""
 
     def __init__(self, intervals: Iterable[str]) -> None:
+        intervals = tuple(intervals)
         self._open: Dict[str, Optional[Candle]] = {interval: None for interval in intervals}
-        self._closed: Dict[str, Candle] = {}
+        self._closed: Dict[str, Deque[Candle]] = {interval: deque(maxlen=_KEPT) for interval in intervals}
 
     def add(self, now_ms: int, price: Decimal, size: Decimal) -> None:
         """Count one trade into every interval."""
@@ -68,7 +71,7 @@ class Candles:
         if candle is not None and now_ms <= candle.end_ms:
             return candle
         if candle is not None:
-            self._closed[interval] = candle
+            self._closed[interval].append(candle)
             price = candle.close
         start_ms, end_ms = bounds(interval, now_ms)
         zero = Decimal(0)
@@ -78,4 +81,12 @@ class Candles:
 
     def closed(self, interval: str) -> Optional[Candle]:
         """Return the last candle of ``interval`` that closed."""
-        return self._closed.get(interval)
+        return self._closed[interval][-1] if self._closed.get(interval) else None
+
+    def keeps(self, interval: str) -> bool:
+        return interval in self._closed
+
+    def history(self, interval: str) -> List[Candle]:
+        """Return the closed candles of ``interval`` that are kept and the open one, oldest first."""
+        latest = self._open[interval]
+        return [*self._closed[interval], *(() if latest is None else (latest,))]
