@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         Disconnected,
         Dropped,
         Event,
+        Filled,
         Gap,
         LateReply,
         RecordingFailed,
@@ -92,6 +93,7 @@ __all__ = [
     "Disconnected",
     "Dropped",
     "Event",
+    "Filled",
     "Gap",
     "LateReply",
     "Messages",
@@ -147,7 +149,8 @@ _HOMES = {
         "WrongThreadError"
     ),
     "dbxsdk.events": (
-        "BadFrame CallbackFailed ConnectFailed Connected Disconnected Dropped Event Gap LateReply RecordingFailed Refused Silent"
+        "BadFrame CallbackFailed ConnectFailed Connected Disconnected Dropped Event Filled Gap LateReply RecordingFailed "
+        "Refused Silent"
     ),
     "dbxsdk.models": "Update",
     "dbxsdk.options": "Options",

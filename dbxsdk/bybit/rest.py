@@ -71,7 +71,7 @@ class BybitRest:
     """
 
     def __init__(
-        self, credentials: Credentials, origin: str, options: Options, *, recv_window: Optional[int] = None
+        self, credentials: Optional[Credentials], origin: str, options: Options, *, recv_window: Optional[int] = None
     ) -> None:
         self._credentials = credentials
         self._origin = origin
@@ -140,7 +140,16 @@ class BybitRest:
             raise ProtocolError(f"{path}: the answer has no result")
         return result
 
+    def public(self, path: str, params: Mapping[str, Any], deadline: float) -> Dict[str, Any]:
+        """Return ``result`` of a request for market data, which needs no key."""
+        query = urlencode({name: value for name, value in params.items() if value is not None}, quote_via=quote)
+        result = self._get(path, query, {}, deadline).get("result")
+        if not isinstance(result, dict):
+            raise ProtocolError(f"{path}: the answer has no result")
+        return result
+
     def _signed(self, query: str) -> Dict[str, str]:
+        assert self._credentials is not None
         now, key = str(self._clock.now_ms()), self._credentials.api_key
         return {
             "X-BAPI-API-KEY": key,
