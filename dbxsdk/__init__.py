@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         Disconnected,
         Dropped,
         Event,
+        Filled,
         Gap,
         LateReply,
         RecordingFailed,
@@ -95,6 +96,7 @@ __all__ = [
     "Disconnected",
     "Dropped",
     "Event",
+    "Filled",
     "Gap",
     "LateReply",
     "Messages",
@@ -152,7 +154,8 @@ _HOMES = {
         "WrongThreadError"
     ),
     "dbxsdk.events": (
-        "BadFrame CallbackFailed ConnectFailed Connected Disconnected Dropped Event Gap LateReply RecordingFailed Refused Silent"
+        "BadFrame CallbackFailed ConnectFailed Connected Disconnected Dropped Event Filled Gap LateReply RecordingFailed "
+        "Refused Silent"
     ),
     "dbxsdk.models": "Update",
     "dbxsdk.options": "Options",

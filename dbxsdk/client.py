@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import Any, Callable, Dict, Iterable, Literal, Mapping, NoReturn, Optional, Tuple, Type, TypeVar, Union, overload
 
 from dbxsdk.arguments import check_choice, check_flag, check_seconds, check_text, check_word
+from dbxsdk.backfill.twin import Since, SinceArgument, Twinned, check_since
 from dbxsdk.book.order_book import OrderBook
 from dbxsdk.book.rule import BookRule
 from dbxsdk.channel import Channel
@@ -15,6 +16,7 @@ from dbxsdk.models import Data, Update
 from dbxsdk.options import OVERFLOW_POLICIES, Options
 from dbxsdk.protocol import Protocol, Request
 from dbxsdk.runtime import reentrancy
+from dbxsdk.runtime.clock import wall_ns
 from dbxsdk.session import NETWORK, Connector, Messages, Prepare, Session, State, Stats, Subscription
 from dbxsdk.transport import parse_url
 from dbxsdk.transport.connect import warn_if_readable
@@ -157,6 +159,9 @@ class Client:
         raw: Literal[False] = ...,
         overflow: Optional[str] = ...,
         max_silence: Optional[float] = ...,
+        on_silence: str = ...,
+        backfill: bool = ...,
+        since: Optional[SinceArgument] = ...,
         timeout: Optional[float] = ...,
     ) -> Subscription: ...
 
@@ -170,6 +175,9 @@ class Client:
         raw: Literal[True],
         overflow: Optional[str] = ...,
         max_silence: Optional[float] = ...,
+        on_silence: str = ...,
+        backfill: bool = ...,
+        since: Optional[SinceArgument] = ...,
         timeout: Optional[float] = ...,
     ) -> Subscription: ...
 
@@ -183,6 +191,9 @@ class Client:
         raw: bool = ...,
         overflow: Optional[str] = ...,
         max_silence: Optional[float] = ...,
+        on_silence: str = ...,
+        backfill: bool = ...,
+        since: Optional[SinceArgument] = ...,
         timeout: Optional[float] = ...,
     ) -> Subscription: ...
 
@@ -196,6 +207,8 @@ class Client:
         overflow: Optional[str] = None,
         max_silence: Optional[float] = None,
         on_silence: str = "tell",
+        backfill: bool = False,
+        since: Optional[SinceArgument] = None,
         timeout: Optional[float] = None,
     ) -> Subscription:
         """Subscribes and returns once the venue has acknowledged; updates reach ``callback(update)``.
@@ -213,10 +226,16 @@ class Client:
             max_silence: seconds without an update of a topic after which a ``Silent`` event is emitted.
             on_silence: what is done then beside the event: nothing (``"tell"``), ``"resubscribe"`` the topic, or
                 ``"reconnect"``.
+            backfill: fetch over REST what was missed, after each ``Gap``: it comes in its place, each item once, as updates of
+                the kind ``"backfill"``, and then a ``Filled`` event. Live updates are held meanwhile, ``backfill_timeout`` at
+                most. Channels that are a state (orders, positions, balances) begin with it, as ``"snapshot"``, and have it
+                again after a hole.
+            since: begin with what happened since a time (ms since 1970, or a ``datetime`` with its zone), or behind the item with
+                this id, as ``"backfill"``.
             timeout: seconds to wait for the acknowledgement, in place of ``request_timeout``.
 
         Raises:
-            ValueError, TypeError: an argument is wrong; before any I/O.
+            ValueError, TypeError: an argument is wrong, or REST has nothing of the channel; before any I/O.
             SubscribeError: the venue refused topics, named in ``topics``; the others of this call stay
                 subscribed, and ``subscription`` holds them.
             RequestTimeout: no acknowledgement in time; nothing of this call stays subscribed.
@@ -233,8 +252,46 @@ class Client:
             max_silence=None if max_silence is None else check_seconds("max_silence", max_silence),
             on_silence=check_choice("on_silence", on_silence, ON_SILENCE),
         )
-        self._session.subscribe(subscription, _timeout(timeout))
+        if not check_flag("backfill", backfill) and since is None:
+            self._session.subscribe(subscription, _timeout(timeout))
+            return subscription
+        return self._filled(subscription, backfill, since, _timeout(timeout))
+
+    def _filled(
+        self, subscription: Subscription, backfill: bool, since: Optional[SinceArgument], seconds: Optional[float]
+    ) -> Subscription:
+        """Subscribe what fetches over REST what it misses."""
+        if subscription.raw:
+            raise ValueError("raw must be False with backfill or since: rows of REST are no frames of the stream")
+        begin = None if since is None else check_since(since, wall_ns() // 1_000_000)
+        twins = {topic: self._twin(topic) for topic in subscription.topics}
+        for topic, twin in twins.items():
+            if twin is None:
+                names = ", ".join(self._fetchable) or "none of this client's"
+                raise ValueError(f"backfill: REST has nothing of {topic}; channels that can be filled: {names}")
+        first = next(each for each in twins.values() if each is not None)
+        if first.twin.is_state and begin is not None:
+            raise ValueError(f"since: {first.channel} is a state, and begins with the present one")
+        if begin is not None and begin.known and not first.twin.has_ids:
+            raise ValueError(f"since: items of {first.channel} have no ids: give a time")
+        filler = self._session.fill(
+            subscription, first.twin, first.channel, {each.symbol: topic for topic, each in twins.items() if each is not None},
+            always=backfill,
+        )
+        starts = begin is not None or first.twin.is_state
+        if starts:
+            filler.hold(begin or Since())
+        self._session.subscribe(subscription, seconds)
+        if starts:
+            filler.start()
         return subscription
+
+    _fetchable: Tuple[str, ...] = ()
+    """The channels of which REST has what was missed."""
+
+    def _twin(self, topic: str) -> Optional[Twinned]:
+        """What REST has of ``topic``. None: nothing."""
+        return None
 
     def unsubscribe(self, channel: AnyChannel, symbols: Symbols = ()) -> None:
         """Ends every subscription to these topics; without symbols, to all topics of the channel. Callbacks are not

@@ -57,6 +57,25 @@ class Gap:
 
 
 @attrs.frozen
+class Filled:
+    """What was missed of these topics was fetched over REST, as far as REST has it, and given out as updates of the kind
+    ``"backfill"`` (``"snapshot"`` where the channel is a state). One for each hole, behind its last filled item.
+
+    ``count`` items were filled. ``complete``: the rows join on to what came before the hole and to what came after it, so
+    nothing in between is missing. Else, and where nothing has come after it until now, items between ``missing_from_ns`` and
+    ``missing_until_ns`` (ns since 1970, by the venue's clock) may be missing. ``error`` is what kept REST from answering.
+    """
+
+    topics: Tuple[str, ...]
+    count: int
+    complete: bool
+    missing_from_ns: Optional[int]
+    missing_until_ns: Optional[int]
+    error: Optional[Exception] = None
+    client: str = attrs.field(default="", kw_only=True, eq=False)
+
+
+@attrs.frozen
 class LateReply:
     """The venue answered a request after its caller was given ``OutcomeUnknown``: this is what became of it.
 
@@ -137,6 +156,7 @@ Event = Union[
     ConnectFailed,
     Disconnected,
     Gap,
+    Filled,
     LateReply,
     Dropped,
     Silent,

@@ -96,6 +96,8 @@ class Options:
             (Bybit 20, DigiFinex and DBot 30, Cryptomus 40).
         silence_timeout: a connection on which nothing was received for this long, or a heartbeat was not answered, is
             dropped and made again; None (default) is the heartbeat interval and 10 s, since a heartbeat is always answered.
+        backfill_timeout: how long updates of a subscription with ``backfill`` are held at most, while what was missed is fetched
+            (5).
         backoff_initial: the first delay before a reconnect is random between 0 and this (1), then doubles.
         backoff_max: the delay's upper end (30).
         max_reconnects: failed attempts in a row after which the client ends with the last error; None
@@ -136,6 +138,7 @@ class Options:
     request_timeout: float = attrs.field(default=10.0, validator=_seconds)
     heartbeat_interval: Optional[float] = attrs.field(default=None, validator=optional(_seconds))
     silence_timeout: Optional[float] = attrs.field(default=None, validator=optional(_seconds))
+    backfill_timeout: float = attrs.field(default=5.0, validator=_seconds)
     backoff_initial: float = attrs.field(default=1.0, validator=_seconds)
     backoff_max: float = attrs.field(default=30.0, validator=_seconds)
     max_reconnects: Optional[int] = attrs.field(default=None, validator=optional(_count(0)))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, TypeVar, Union
 
 from dbxsdk.client import Client
 from dbxsdk.models import Update
 from dbxsdk.session import State
+
+if TYPE_CHECKING:
+    from dbxsdk.bybit.auth import Credentials
+    from dbxsdk.bybit.rest import BybitRest
 
 Data = TypeVar("Data")
 
@@ -16,6 +20,20 @@ Callback = Union[Callable[[Update[Data]], Any], Callable[[Dict[str, Any]], Any]]
 
 class BybitClient(Client):
     """One of Bybit's sockets. Use one of the classes made from it."""
+
+    _origin: Optional[str] = None
+    """Of the REST side; None: it is not known."""
+    _credentials: Optional["Credentials"] = None
+    _asked: Optional["BybitRest"] = None
+
+    def _rest(self) -> "BybitRest":
+        """Return the REST side. Raises ``ValueError`` if nobody has said where it is."""
+        from dbxsdk.bybit.rest import BybitRest  # most clients never need it
+
+        if self._origin is None:
+            raise ValueError("rest_url is needed: of this url the REST side is not known")
+        self._asked = self._asked or BybitRest(self._credentials, self._origin, self._options)
+        return self._asked
 
     def is_connected(self) -> bool:
         """Return True if the connection is open and ready now."""

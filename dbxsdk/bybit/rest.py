@@ -70,7 +70,7 @@ class BybitRest:
     A retry is safe: nothing here changes anything.
     """
 
-    def __init__(self, credentials: Credentials, origin: str, options: Options) -> None:
+    def __init__(self, credentials: Optional[Credentials], origin: str, options: Options) -> None:
         self._credentials = credentials
         self._origin = origin
         self._options = options
@@ -137,7 +137,16 @@ class BybitRest:
             raise ProtocolError(f"{path}: the answer has no result")
         return result
 
+    def public(self, path: str, params: Mapping[str, Any], deadline: float) -> Dict[str, Any]:
+        """Return ``result`` of a request for market data, which needs no key."""
+        query = urlencode({name: value for name, value in params.items() if value is not None}, quote_via=quote)
+        result = self._get(path, query, {}, deadline).get("result")
+        if not isinstance(result, dict):
+            raise ProtocolError(f"{path}: the answer has no result")
+        return result
+
     def _signed(self, query: str) -> Dict[str, str]:
+        assert self._credentials is not None
         now, key = str(self._clock.now_ms()), self._credentials.api_key
         return {
             "X-BAPI-API-KEY": key,
@@ -249,7 +258,7 @@ class BybitRest:
             return ProtocolError(f"{where}: the answer has no retCode")
         if code == 0:
             return None
-        message = f"{path}: {self._credentials.redact(words(document)) or 'refused, without a reason'}"
+        message = f"{path}: {words(document) or 'refused, without a reason'}"
         kind = RateLimited if code == RATE_LIMITED else AuthError if code in _AUTH else VenueError
         return kind(message, code=code, reply=document)
 

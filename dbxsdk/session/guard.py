@@ -136,6 +136,8 @@ class Guard:
         subscription = effect.subscription
         if subscription.sink is not None:
             subscription.sink.end(effect.error, effect.reason)
+        if subscription.filler is not None:
+            subscription.filler.end()
         if subscription.queue is not None:  # whoever iterates over it must not wait for ever
             subscription.queue.discard()
             subscription.queue.drain()

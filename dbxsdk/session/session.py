@@ -14,10 +14,13 @@ import os
 import threading
 import weakref
 from concurrent.futures import Future
-from typing import Any, Callable, ContextManager, Optional, Sequence, Tuple
+from typing import Any, Callable, ContextManager, Mapping, Optional, Sequence, Tuple
 
+from dbxsdk.backfill.filler import Filler
+from dbxsdk.backfill.twin import Twin
 from dbxsdk.book.rule import BookRule
 from dbxsdk.events import Event
+from dbxsdk.models import Update
 from dbxsdk.options import Options
 from dbxsdk.protocol import Protocol, Request
 from dbxsdk.runtime import exit
@@ -203,6 +206,37 @@ class Session(ForkAware):
         """The next update or ``Gap`` out of an iterator's queue."""
         self._check_process()
         return self._updates.next_update(subscription, queue)
+
+    def fill(
+        self, subscription: Subscription, twin: Twin, channel: str, topics: Mapping[str, str], *, always: bool
+    ) -> Filler:
+        """Have a subscription that is not subscribed yet fetch what was before it, and, if ``always``, what it misses later.
+        ``topics`` by symbol."""
+        dispatcher, options, callback = self._dispatcher, self._options, subscription.callback
+
+        def give(topic: str, update: Update[Any]) -> None:
+            if subscription.active and topic not in subscription.ended_topics:
+                dispatcher.run_callback(callback, topic, update)
+
+        filler = subscription.filler = Filler(
+            twin,
+            topics,
+            self._protocol.venue,
+            channel,
+            seconds=options.backfill_timeout,
+            room=options.queue_size,
+            post=lambda call: dispatcher.put(Notice(call)),
+            callback=callback,
+            give=give,
+            tell=dispatcher.emit,
+            log=self._log,
+            name=self.name,
+        )
+        filler.passes = lambda: subscription.passes
+        subscription.callback = filler.take
+        if always:
+            dispatcher.add_filler(filler)
+        return filler
 
     def book_feed(self, channel: str, topics: Tuple[str, ...], symbol: str, rule: BookRule) -> BookFeed:
         """Make an order book and its subscription, which is not subscribed yet."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, FrozenSet, Optional, Tuple
 from dbxsdk.runtime import reentrancy
 
 if TYPE_CHECKING:
+    from dbxsdk.backfill.filler import Filler
     from dbxsdk.session.core.effects import Sink
 
 
@@ -43,6 +44,7 @@ class Subscription:
         "on_silence",
         "queue",
         "sink",
+        "filler",
         "passes",
         "_owner",
         "__weakref__",
@@ -61,6 +63,7 @@ class Subscription:
         on_silence: str = "tell",
         queue: Any = None,
         sink: Optional["Sink"] = None,
+        filler: Optional["Filler"] = None,
     ) -> None:
         self._owner = owner
         self.channel = channel
@@ -80,6 +83,13 @@ class Subscription:
         """The ``last_received_ns`` of holes that were open when it was made: their gaps are none of its own."""
         self.sink = sink
         """Takes the updates in place of the callback: an order book."""
+        self.filler = filler
+        """Stands before the callback: what was missed is fetched."""
+
+    @property
+    def has_end(self) -> bool:
+        """True if somebody has to be told that nothing comes any more."""
+        return self.queue is not None or self.sink is not None or self.filler is not None
 
     def unsubscribe(self) -> None:
         """End it: the callback is not called again once this returned, except for a call that is running
@@ -94,5 +104,6 @@ class Subscription:
         return f"<Subscription {self.channel} {list(self.topics)}{'' if self.active else ' ended'}>"
 
 
-_INTERNAL = {"ended_topics", "callback", "raw", "overflow", "lossy", "max_silence", "on_silence", "queue", "sink", "passes"}
+_INTERNAL = {"ended_topics", "callback", "raw", "overflow", "lossy", "max_silence", "on_silence", "queue", "sink", "filler",
+             "passes", "has_end"}
 """Attributes that are the session's own, whatever their names look like."""

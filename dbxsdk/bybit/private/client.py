@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Optional, Tuple, Union
 
 from dbxsdk.arguments import check_choice
+from dbxsdk.backfill.twin import Twinned
 from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Signer
 from dbxsdk.bybit.base_client import BybitClient, Callback
-from dbxsdk.bybit.endpoints import private_url
+from dbxsdk.bybit.endpoints import private_url, rest_origin
 from dbxsdk.bybit.private import models as models
 from dbxsdk.bybit.private.protocol import BybitPrivateProtocol
 from dbxsdk.credentials import hidden
@@ -71,6 +72,8 @@ class BybitPrivateClient(BybitClient):
             text (``"45s"``, ``"2m"``), from 30 s to 600 s. The client sends a ping every 20 s, so this matters only if the
             client or the network dies. None: 600 s.
         url: another address of the same protocol (a regional host, a local server).
+        rest_url: origin of the REST side that ``backfill`` and ``since`` ask, such as ``https://api.bybit.com``; None is the one
+            that belongs to the socket.
         signer: called on a background thread with the text to sign, for each connection; returns the signature, in place
             of HMAC. It must not use the client, and has to be quick: ``auth_window`` is running. If it raises, the attempt
             to connect ends with a ``VenueError`` that has the exception as its cause; reconnects try again.
@@ -95,14 +98,27 @@ class BybitPrivateClient(BybitClient):
         demo: bool = False,
         max_active_time: Optional[Union[int, str]] = None,
         url: Optional[str] = None,
+        rest_url: Optional[str] = None,
         signer: Optional[Signer] = None,
         options: Optional[Options] = None,
         auth_window: float = AUTH_WINDOW,
     ) -> None:
         api_key, api_secret = hidden(api_key), hidden(api_secret)
-        protocol = BybitPrivateProtocol(Credentials(api_key, api_secret, signer), auth_window)
+        credentials = Credentials(api_key, api_secret, signer)
+        protocol = BybitPrivateProtocol(credentials, auth_window)
+        origin = rest_origin(rest_url, testnet=testnet, demo=demo, url=url)
         address = private_url("/v5/private", testnet=testnet, demo=demo, url=url, max_active_time=max_active_time)
         super().__init__(protocol, address, options=options)
+        self._origin, self._credentials = origin, credentials
+
+    _fetchable = ("order", "execution", "position", "wallet")
+
+    def _twin(self, topic: str) -> Optional[Twinned]:
+        if topic not in self._fetchable:
+            return None
+        from dbxsdk.bybit.twins import PRIVATE  # most clients never need them
+
+        return Twinned(PRIVATE[topic](self._rest()), topic, "")
 
     def position_stream(self, callback: Callback[Tuple[models.Position, ...]], *, raw: bool = False) -> Subscription:
         """Subscribe ``position``: a tuple of ``Position``, after every order that is made, amended or cancelled in the

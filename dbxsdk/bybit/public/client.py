@@ -6,12 +6,13 @@ import warnings
 from typing import Any, Optional, Tuple, Union
 
 from dbxsdk.arguments import check_flag
+from dbxsdk.backfill.twin import Twin, Twinned
 from dbxsdk.book.order_book import OrderBook
 from dbxsdk.bybit.base_client import BybitClient, Callback
-from dbxsdk.bybit.endpoints import MAINNET, TESTNET
+from dbxsdk.bybit.endpoints import MAINNET, TESTNET, rest_origin
 from dbxsdk.bybit.public import models
 from dbxsdk.bybit.public.book import BybitBookRule, check_depth
-from dbxsdk.bybit.public.channels import Ticker, kline, orderbook, part
+from dbxsdk.bybit.public.channels import Ticker, kline, orderbook, part, route
 from dbxsdk.bybit.public.protocol import BybitPublicProtocol
 from dbxsdk.client import Symbols
 from dbxsdk.options import Options
@@ -44,6 +45,8 @@ class BybitPublicClient(BybitClient):
             ``EVENT_TRADES``) or ``"misc/status"`` (``system.status``).
         testnet: the venue's test network.
         url: another address of the same protocol: a regional host, a local server.
+        rest_url: origin of the REST side that ``backfill`` and ``since`` ask, such as ``https://api.bybit.com``; None is the one
+            that belongs to the socket.
         options: see ``Options``.
 
     Raises:
@@ -58,14 +61,29 @@ class BybitPublicClient(BybitClient):
         *,
         testnet: bool = False,
         url: Optional[str] = None,
+        rest_url: Optional[str] = None,
         options: Optional[Options] = None,
     ) -> None:
         protocol = BybitPublicProtocol(category)
         check_flag("testnet", testnet)
+        origin = rest_origin(rest_url, testnet=testnet, url=url)
         if url is None:
             url = f"wss://{TESTNET if testnet else MAINNET}/v5/public/{category}"
         super().__init__(protocol, url, options=options)
         self.category = category
+        self._origin = origin
+        self._fetchable = ("publicTrade",) if category == "option" else ("publicTrade", "kline")
+
+    def _twin(self, topic: str) -> Optional[Twinned]:
+        found = route(self.category, topic)
+        kind, _, interval = ("", "", "") if found is None else found.channel.partition(".")
+        if found is None or kind not in self._fetchable:
+            return None
+        from dbxsdk.bybit.twins import CandlesTwin, TradesTwin  # most clients never need them
+
+        rest = self._rest()
+        twin: Twin = CandlesTwin(rest, self.category, interval) if interval else TradesTwin(rest, self.category)
+        return Twinned(twin, found.channel, found.symbol)
 
     def order_book(self, symbol: str, *, depth: int = 50, timeout: Optional[float] = None) -> OrderBook:
         """Subscribe ``orderbook.{depth}`` of one symbol and keep a book of it; see ``OrderBook``.

@@ -178,7 +178,7 @@ class Subscribing(Work):
         subscription.topics = tuple(name for name in subscription.topics if name not in ended)
         subscription.active = bool(subscription.topics)
         # While the table has it still: see ``Topics.rebuild``.
-        if not subscription.active and (subscription.queue is not None or subscription.sink is not None):
+        if not subscription.active and subscription.has_end:
             self.effects.append(End(subscription, None, "it was unsubscribed"))
         self.topics.remove(names, subscription)
 

@@ -420,7 +420,7 @@ class Topics:
         for each in self.subscriptions():
             each.topics = tuple(name for name in each.topics if name not in each.ended_topics)
             each.active = each.active and bool(each.topics)
-            if not each.active and (each.queue is not None or each.sink is not None):
+            if not each.active and each.has_end:
                 self._effects(End(each, None, "it was unsubscribed"))
         for topic in list(self._topics.values()):
             topic.subscriptions = tuple(s for s in topic.subscriptions if s.active and topic.name not in s.ended_topics)

@@ -6,6 +6,7 @@ import collections
 import threading
 from typing import Any, Callable, Deque, List, Optional, Tuple
 
+from dbxsdk.backfill.filler import Filler
 from dbxsdk.errors import ProtocolError, UnreadableField
 from dbxsdk.events import BadFrame, CallbackFailed, Event, Gap
 from dbxsdk.models import Update
@@ -55,6 +56,7 @@ class Dispatcher:
         self._delivered_before = 0
         self._dropped_before = 0
         self._event_callbacks: Tuple[Callable[[Event], Any], ...] = ()
+        self._fillers: Tuple[Filler, ...] = ()
         # Replaced, never changed: other threads walk through it without the lock.
         self._iterators: Tuple[UpdateQueue, ...] = ()
         self.queue = self._new_queue()
@@ -76,6 +78,8 @@ class Dispatcher:
         self._outcome = Room.ENOUGH
         for queue in self._iterators:
             queue.after_fork_in_child()
+        for filler in self._fillers:
+            filler.after_fork_in_child()
 
     def new_queue(self) -> UpdateQueue:
         """Make the queue for a new life of the threads."""
@@ -193,6 +197,11 @@ class Dispatcher:
 
     # -- any thread ----------------------------------------------------------------------------------
 
+    def add_filler(self, filler: Filler) -> None:
+        """Have it told of each gap, in order with the updates."""
+        with self._lock:
+            self._fillers = (*(each for each in self._fillers if not each.ended), filler)
+
     def on_event(self, callback: Callable[[Event], Any]) -> None:
         """Register a callback for lifecycle events."""
         with self._lock:
@@ -272,6 +281,13 @@ class Dispatcher:
         else:
             queue.delivered += 1
 
+    def run_callback(self, callback: Callable[[Update[Any]], Any], topic: str, update: Update[Any]) -> None:
+        """Run it for an update that does not come from a queue."""
+        try:
+            callback(update)
+        except BaseException as error:  # noqa: B036 - as above
+            self._callback_failed(topic, update, error)
+
     def _callback_failed(self, topic: str, what: Any, error: BaseException) -> None:
         if isinstance(error, UnreadableField):
             # Fields are read when they are looked at: the fault is the frame's.
@@ -343,6 +359,9 @@ class Dispatcher:
                 with self._lock:
                     self.callback_errors += 1
                 self._log.error("an event callback raised", exc_info=error)
+        if isinstance(item, Gap):
+            for filler in self._fillers:
+                filler.gap(item)
 
 
 def _is_of(update: Optional[Update[Any]], model: Any) -> bool:

@@ -123,6 +123,8 @@ class BybitVenue(RestVenue):
         from dbxsdk.bybit import BybitPrivateClient, BybitPublicClient, BybitTradeClient
 
         with_keys = {"private": (BybitPrivateClient, PRIVATE), "trade": (BybitTradeClient, TRADE)}
+        if category != "trade":
+            kwargs.setdefault("rest_url", self.rest_url())
         if category in with_keys:
             client_class, path = with_keys[category]
             given = {"rest_url": self.rest_url()} if category == "trade" else {}

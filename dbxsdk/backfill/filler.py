@@ -1,0 +1,218 @@
+"""Drives the merges of one subscription, on the thread that runs its callback.
+
+Nothing here is locked: updates, gaps and answers of REST come one at a time, in one order, to that one thread. REST is asked by
+a thread that lives as long as something is held, and whose answers come back through the same queue as the updates.
+"""
+
+from __future__ import annotations
+
+import collections
+import functools
+import threading
+from typing import Any, Callable, Deque, Dict, Iterable, Mapping, Optional, Sequence, Tuple
+
+import attrs
+
+from dbxsdk.backfill.merge import BEFORE, Given, Merge
+from dbxsdk.backfill.twin import Fetched, Since, Twin
+from dbxsdk.errors import AuthError, DbxError, ProtocolError
+from dbxsdk.events import Filled, Gap
+from dbxsdk.models import Update
+from dbxsdk.runtime.clock import monotonic, wall_ns
+from dbxsdk.runtime.log import ClientLog
+
+_SKEW_MS = 2000
+"""What this machine's clock may be ahead of the venue's: used only where no item from before a hole is known."""
+
+
+class Filler:
+    """What stands between a subscription and its callback."""
+
+    def __init__(
+        self,
+        twin: Twin,
+        topics: Mapping[str, str],
+        venue: str,
+        channel: str,
+        *,
+        seconds: float,
+        room: int,
+        post: Callable[[Callable[[], None]], None],
+        callback: Callable[[Update[Any]], Any],
+        give: Callable[[str, Update[Any]], None],
+        tell: Callable[[Filled], None],
+        log: ClientLog,
+        name: str,
+    ) -> None:
+        """``topics`` by symbol. ``seconds`` and ``room`` bound what is held. ``post`` has something called on the thread of the
+        callback, behind what came before; ``give`` calls ``callback`` for an update of a topic, and never raises; ``tell`` emits
+        an event."""
+        self._topics = topics
+        self._symbols = {topic: symbol for symbol, topic in topics.items()}
+        self._merges = {
+            symbol: Merge(twin, topic, functools.partial(_make, venue, channel, symbol), seconds, room, wall_ns)
+            for symbol, topic in topics.items()
+        }
+        self._recent: Dict[str, Deque[Update[Any]]] = collections.defaultdict(functools.partial(collections.deque, maxlen=BEFORE))
+        self._twin = twin
+        self._post = post
+        self._callback = callback
+        self._give = give
+        self._tell = tell
+        self._log = log
+        self._name = name
+        self._idle = True
+        """True while no update has to be looked at."""
+        self._round = 0
+        """Counts the times that something began to be held: answers to earlier questions are not taken."""
+        self._wake = threading.Event()
+        self.ended = False
+        self.passes: Callable[[], Iterable[int]] = tuple
+        """The ``last_received_ns`` of gaps that are none of the subscription's."""
+
+    # -- the thread of the callback ------------------------------------------------------------------
+
+    def take(self, update: Update[Any]) -> None:
+        """Give ``update`` out, or hold it."""
+        if self._idle:
+            self._recent[update.symbol].append(update)
+            self._callback(update)
+            return
+        merge = self._merges.get(update.symbol)
+        if merge is None or not (merge.is_holding or merge.remembers):
+            self._out(update.symbol, (update,))
+        else:
+            self._out(update.symbol, merge.take(update, monotonic()))
+            self._wake.set()
+
+    def gap(self, gap: Gap) -> None:
+        """Behind what came before it, and behind users' own event callbacks."""
+        if self.ended or gap.last_received_ns in self.passes():
+            return
+        begun = False
+        for topic in gap.topics:
+            symbol = self._symbols.get(topic)
+            if symbol is None:
+                continue
+            merge, from_ms, now = self._merges[symbol], gap.last_received_ns // 1_000_000 - _SKEW_MS, monotonic()
+            if merge.is_holding:
+                merge.gap(from_ms, now)
+            else:
+                merge.begin(tuple(self._recent[symbol]), from_ms, now)
+            begun = True
+        if begun:
+            self._work()
+
+    def hold(self, since: Since) -> None:
+        """Before the subscription begins: what comes waits until ``start``."""
+        for merge in self._merges.values():
+            merge.begin_since(since, monotonic())
+            merge.deadline = None
+        self._idle = False
+
+    def start(self) -> None:
+        """The subscription is acknowledged: what was there before it is asked for."""
+        self._post(self._start)
+
+    def _start(self) -> None:
+        if self.ended:
+            return
+        for merge in self._merges.values():
+            merge.started(monotonic())
+        self._work()
+
+    def _answered(self, symbol: str, round_: int, answer: Any) -> None:
+        merge, now = self._merges[symbol], monotonic()
+        if self.ended or round_ != self._round:
+            return
+        if isinstance(answer, Fetched):
+            given = merge.fetched(answer, now)
+        else:
+            given = merge.failed(answer, now, isinstance(answer, AuthError))
+        self._out(symbol, given)
+        self._wake.set()
+
+    def _tick(self, symbol: str) -> None:
+        if not self.ended:
+            self._out(symbol, self._merges[symbol].tick(monotonic()))
+            self._wake.set()
+
+    def _out(self, symbol: str, given: Sequence[Given]) -> None:
+        topic = self._topics.get(symbol, "")
+        for each in given:
+            if self.ended:
+                return
+            if isinstance(each, Filled):
+                if each.error is not None:
+                    self._log.warning("%s: what was missed could not be fetched: %s", topic, each.error)
+                self._tell(attrs.evolve(each, client=self._name))
+            else:
+                self._recent[symbol].append(each)
+                self._give(topic, each)
+        self._idle = not any(merge.is_holding or merge.remembers for merge in self._merges.values())
+
+    # -- any thread ----------------------------------------------------------------------------------
+
+    def end(self) -> None:
+        """The subscription is over. Waits for nothing, and may be called with locks held."""
+        self.ended = True
+        self._wake.set()
+
+    def after_fork_in_child(self) -> None:
+        """What is held is the parent's to give out, and its thread is not here. What came before is known still."""
+        self._wake = threading.Event()
+        self._round += 1
+        for merge in self._merges.values():
+            merge.drop()
+        self._idle = True
+
+    # -- the thread of REST --------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        self._idle = False
+        self._round += 1
+        self._wake.set()  # for the thread of the round before, which ends
+        thread = threading.Thread(target=self._ask, args=(self._round,), name=f"dbxsdk-{self._name}-backfill", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # no thread is to be had: at the interpreter's exit, or there are too many
+            for symbol, merge in self._merges.items():
+                self._out(symbol, merge.failed(DbxError(f"no thread for REST: {error}"), monotonic(), True))
+
+    def _ask(self, round_: int) -> None:
+        """Ask whatever is due, until nothing is held or another thread has taken over."""
+        asked: Dict[str, Tuple[Optional[float], Optional[float]]] = {}
+        while not self.ended and self._round == round_:
+            self._wake.clear()
+            now, due = monotonic(), None
+            for symbol, merge in self._merges.items():
+                at, deadline = merge.ask_at, merge.deadline
+                if deadline is None or not merge.is_holding:
+                    continue
+                before = asked.get(symbol, (None, None))
+                if at is not None and at != before[0] and at <= now < deadline:
+                    asked[symbol] = at, before[1]
+                    self._post(functools.partial(self._answered, symbol, round_, self._fetch(symbol, merge.since, deadline)))
+                    now = monotonic()
+                if deadline != before[1] and now >= deadline:
+                    asked[symbol] = at, deadline
+                    self._post(functools.partial(self._tick, symbol))
+                nearest = deadline if at is None or at == asked.get(symbol, (None, None))[0] else min(at, deadline)
+                due = nearest if due is None else min(due, nearest)
+            if due is None:
+                return
+            self._wake.wait(max(due - monotonic(), 0.02))
+
+    def _fetch(self, symbol: str, since: Since, deadline: float) -> Any:
+        """What REST answered, or the error."""
+        try:
+            return self._twin.fetch(symbol, since, deadline)
+        except DbxError as error:
+            return error
+        except Exception as error:  # a defect of ours must not hold the stream
+            self._log.exception("REST could not be asked")
+            return ProtocolError(f"unexpected error: {error!r}")
+
+
+def _make(venue: str, channel: str, symbol: str, kind: str, data: Any, venue_time_ms: Optional[int], raw: Any) -> Update[Any]:
+    return Update(venue, channel, symbol, kind, data, venue_time_ms, wall_ns(), raw)

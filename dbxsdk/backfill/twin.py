@@ -1,0 +1,92 @@
+"""What a venue's REST side has of a channel of its streams."""
+
+from __future__ import annotations
+
+import abc
+from datetime import datetime
+from typing import Any, FrozenSet, Hashable, Optional, Tuple, Union
+
+import attrs
+
+from dbxsdk.models import Update
+
+SinceArgument = Union[int, datetime, str]
+
+_AHEAD_MS = 60_000
+
+
+@attrs.frozen
+class Row:
+    """One item of a REST answer: its id, its place in time, and the stream's model of it.
+
+    ``order`` begins with the time in ms since 1970. Of two items with the same ``order`` nobody knows which was first.
+    """
+
+    key: Hashable
+    order: Tuple[int, ...]
+    data: Any
+    raw: Any
+    is_open: bool = False
+    """True if it changes still: it is not given out, and only tells that REST has got there."""
+
+
+@attrs.frozen
+class Since:
+    """From where on rows are wanted: behind the items that are ``known``, or from a time (ms since 1970) on."""
+
+    known: FrozenSet[Hashable] = frozenset()
+    from_ms: Optional[int] = None
+
+
+@attrs.frozen
+class Fetched:
+    """What REST said. ``rows`` are in the order of time; ``whole``: all that there is since then is among them, since the
+    venue pages by time, and each page was read."""
+
+    rows: Tuple[Row, ...]
+    whole: bool = False
+
+
+class Twin(abc.ABC):
+    """One channel, for one subscription. ``fetch`` runs on a thread of its own."""
+
+    is_state = False
+    """True if a state is fetched, which replaces what was known; else what happened since."""
+
+    has_ids = True
+    """False if ``since`` has to be a time."""
+
+    @abc.abstractmethod
+    def place(self, item: Any, update: Update[Any]) -> Tuple[Hashable, Tuple[int, ...]]:
+        """Return the id and the order of a model of the stream's, which ``update`` brought. Raises ``ProtocolError`` if it has
+        none."""
+
+    @abc.abstractmethod
+    def fetch(self, symbol: str, since: Since, deadline: float) -> Fetched:
+        """Ask REST until ``deadline`` (seconds of ``runtime.clock.monotonic``). Raises ``DbxError``."""
+
+
+@attrs.frozen
+class Twinned:
+    """A topic of the stream, and what REST has of its channel."""
+
+    twin: Twin
+    channel: str
+    symbol: str
+
+
+def check_since(since: Any, now_ms: int) -> Since:
+    """Return what the argument ``since`` means. Raises ``TypeError``/``ValueError`` naming it."""
+    if isinstance(since, str):
+        if not since or not since.isprintable():
+            raise ValueError("since must not be an empty id")
+        return Since(frozenset((since,)))
+    if isinstance(since, datetime):
+        if since.tzinfo is None:
+            raise ValueError("since must have a time zone if it is a datetime, such as datetime.now(timezone.utc)")
+        since = int(since.timestamp() * 1000)
+    elif isinstance(since, bool) or not isinstance(since, int):
+        raise TypeError(f"since must be ms since 1970, a datetime or an item's id, not {type(since).__name__}")
+    if not 0 <= since <= now_ms + _AHEAD_MS:
+        raise ValueError(f"since must be ms since 1970 that have passed, not {since}")
+    return Since(from_ms=since)
