@@ -26,7 +26,7 @@ class BybitClient(Client):
     _credentials: Optional["Credentials"] = None
     _asked: Optional["BybitRest"] = None
 
-    def _rest(self) -> "BybitRest":
+    def _rest_side(self) -> "BybitRest":
         """Return the REST side. Raises ``ValueError`` if nobody has said where it is."""
         from dbxsdk.bybit.rest import BybitRest  # most clients never need it
 
@@ -34,6 +34,11 @@ class BybitClient(Client):
             raise ValueError("rest_url is needed: of this url the REST side is not known")
         self._asked = self._asked or BybitRest(self._credentials, self._origin, self._options)
         return self._asked
+
+    def close(self, timeout: float = 5) -> None:
+        super().close(timeout)
+        if self._asked is not None:
+            self._asked.close()
 
     def is_connected(self) -> bool:
         """Return True if the connection is open and ready now."""

@@ -104,12 +104,12 @@ class BybitPrivateClient(BybitClient):
         auth_window: float = AUTH_WINDOW,
     ) -> None:
         api_key, api_secret = hidden(api_key), hidden(api_secret)
-        credentials = Credentials(api_key, api_secret, signer)
-        protocol = BybitPrivateProtocol(credentials, auth_window)
+        protocol = BybitPrivateProtocol(Credentials(api_key, api_secret, signer), auth_window)
         origin = rest_origin(rest_url, testnet=testnet, demo=demo, url=url)
         address = private_url("/v5/private", testnet=testnet, demo=demo, url=url, max_active_time=max_active_time)
         super().__init__(protocol, address, options=options)
-        self._origin, self._credentials = origin, credentials
+        # With credentials of its own, which remember the last signature.
+        self._origin, self._credentials = origin, Credentials(api_key, api_secret, signer)
 
     _fetchable = ("order", "execution", "position", "wallet")
 
@@ -118,7 +118,7 @@ class BybitPrivateClient(BybitClient):
             return None
         from dbxsdk.bybit.twins import PRIVATE  # most clients never need them
 
-        return Twinned(PRIVATE[topic](self._rest()), topic, "")
+        return Twinned(PRIVATE[topic](self._rest_side()), topic, "")
 
     def position_stream(self, callback: Callback[Tuple[models.Position, ...]], *, raw: bool = False) -> Subscription:
         """Subscribe ``position``: a tuple of ``Position``, after every order that is made, amended or cancelled in the

@@ -81,7 +81,7 @@ class BybitPublicClient(BybitClient):
             return None
         from dbxsdk.bybit.twins import CandlesTwin, TradesTwin  # most clients never need them
 
-        rest = self._rest()
+        rest = self._rest_side()
         twin: Twin = CandlesTwin(rest, self.category, interval) if interval else TradesTwin(rest, self.category)
         return Twinned(twin, found.channel, found.symbol)
 
