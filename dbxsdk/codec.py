@@ -63,7 +63,7 @@ def decode(payload: Union[bytes, str]) -> Any:
     if _quick is not None and type(payload) is bytes:
         try:
             return _quick(payload)
-        except (ValueError, RecursionError):
+        except Exception:  # noqa: S110 - msgspec's own are ValueErrors in later versions only
             pass  # the standard library has the last word
     try:
         text = payload if isinstance(payload, str) else payload.decode("utf-8")

@@ -157,8 +157,7 @@ class _LazyField:
 
 
 class _LazyPair(_LazyField):
-    """One of the two prices and sizes of a model that has no more, like a trade: who looks at one looks at the other. They are
-    read together out of a typed document, in half the time, if both are plain texts; else each as any field."""
+    """One of a model's ``pair``: out of a typed document both are read at once."""
 
     def __init__(self, model: str, field: Any, names: Sequence[str]) -> None:
         super().__init__(model, field)
@@ -169,29 +168,39 @@ class _LazyPair(_LazyField):
         if instance is not None:
             document = instance._document
             if type(document) is not dict:
+                first, second = self._both(document)
                 try:
-                    first, second = self._both(document)
-                    written = first + second
-                    # Digits and points, and few of them: what is a number at all is one that ``decimal`` takes.
-                    if len(written) < _MOST_PLACES and written.replace(".", "").isdecimal():
-                        first, second = Decimal(first), Decimal(second)
-                        (one, other), values = self._names, instance.__dict__
+                    # What ``decimal`` checks.
+                    if (
+                        -_MOST_PLACES < first.adjusted() < _MOST_PLACES
+                        and -_MOST_PLACES < second.adjusted() < _MOST_PLACES
+                        and first.is_finite()
+                        and second.is_finite()
+                    ):
+                        values, (one, other) = instance.__dict__, self._names
                         values[one], values[other] = first, second
-                        setattr(document, one, first)  # as above
-                        setattr(document, other, second)
-                        return first if one is self._field else second
-                except (TypeError, AttributeError, InvalidOperation):
-                    pass  # JSON numbers, or no numbers
+                        return values[self._field]
+                except AttributeError:
+                    pass  # a JSON number
         return super().__get__(instance, owner)
+
+
+def pair(model: Type[Any]) -> Sequence[str]:
+    """Return the names of a model's required prices and sizes if there are two, as of a trade: who looks at one looks at the
+    other. A typed decoder makes Decimals of them at once; of any others only texts, which most stay."""
+    fields = [field for field in attrs.fields(model) if WIRE in field.metadata and field.default is attrs.NOTHING]
+    names = [field.name for field in fields if field.metadata[WIRE][1] is decimal]
+    return names if len(names) == 2 else ()
 
 
 def lazy(model: Type[T]) -> Type[T]:
     """Make ``reader`` read a ``Lazy`` model field by field, on access. A class decorator, above ``attrs.frozen(slots=False)``."""
-    fields = [field for field in attrs.fields(model) if WIRE in field.metadata]  # type: ignore[arg-type]
-    numbers = [field.name for field in fields if field.metadata[WIRE][1] is decimal and field.default is attrs.NOTHING]
-    for field in fields:
-        paired = len(numbers) == 2 and field.name in numbers
-        setattr(model, field.name, _LazyPair(model.__name__, field, numbers) if paired else _LazyField(model.__name__, field))
+    names = pair(model)
+    for field in attrs.fields(model):  # type: ignore[arg-type]
+        if field.name in names:
+            setattr(model, field.name, _LazyPair(model.__name__, field, names))
+        elif WIRE in field.metadata:
+            setattr(model, field.name, _LazyField(model.__name__, field))
     setattr(model, _LAZY, True)
     return model
 

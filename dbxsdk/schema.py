@@ -7,11 +7,12 @@ so wrong types, missing fields and bad JSON mean the same with them and without.
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from typing import Annotated, Any, Callable, Collection, Dict, List, Optional, Tuple, Type, Union
 
 import attrs
 
-from dbxsdk.fields import WIRE, boolean, decimal, integer, levels, over, text
+from dbxsdk.fields import WIRE, boolean, decimal, integer, levels, over, pair, text
 from dbxsdk.models import PAYLOAD, Update
 
 msgspec: Any = None
@@ -29,11 +30,12 @@ class FrameReader:
     Attributes:
         read: returns the frame in a payload, once for all that want it, with the ``kind``, ``payload`` and ``venue_time_ms`` of
             a ``Push``: order books take it. Raises an error of any type for a frame that it does not read.
-        update: ``update(frame, payload, received_ns)`` returns the ``Update`` that callbacks take.
+        update: ``update(payload, received_ns, frame)`` returns the ``Update`` that callbacks take; of None in place of the frame
+            it reads it, as ``read`` does.
     """
 
     read: Callable[[bytes], Any]
-    update: Callable[[Any, bytes, int], Update[Any]]
+    update: Callable[[bytes, int, Any], Update[Any]]
 
 
 @attrs.frozen
@@ -79,9 +81,10 @@ def struct(name: str, fields: List[Tuple[str, str, Any, bool]]) -> Any:
 def _fields(model: Type[Any]) -> Optional[List[Tuple[str, str, Any, bool]]]:
     """Return the fields of a lazy model for ``struct``; None if a required one is of a type of its own."""
     some = Annotated[str, msgspec.Meta(min_length=1)]  # an empty text stands for an absent value, but in a field of text
-    # Numbers stay the texts that they came as: most are never looked at, and those of books are not looked at so.
+    # Most numbers stay the texts that they came as: they are never looked at, or not as numbers, by books.
     number = Union[str, int, float]
     rows = List[Tuple[number, number]]
+    names = pair(model)
     types: Dict[Any, Tuple[Any, Any]] = {
         text: (str, Optional[str]),
         decimal: (Union[some, int, float], Union[str, int, float, None]),
@@ -96,12 +99,14 @@ def _fields(model: Type[Any]) -> Optional[List[Tuple[str, str, Any, bool]]]:
         if required and convert not in types:
             return None
         of_required, of_optional = types.get(convert, (None, Any))
+        if field.name in names:
+            of_required = Union[Decimal, int, float]
         found.append((field.name, wire, of_required if required else of_optional, required))
     return found
 
 
 def frame_reader(
-    frame: Any,
+    type_: Any,
     build: Callable[[Any], Any],
     topic: str,
     *,
@@ -111,32 +116,40 @@ def frame_reader(
     prepare: Optional[Callable[[Any], None]] = None,
     kinds: Collection[Any] = (),
 ) -> FrameReader:
-    """Return the reader of the frames of ``topic``: of the type ``frame``, which has fields ``topic``, ``kind``,
+    """Return the reader of the frames of ``topic``: of the type ``type_``, which has fields ``topic``, ``kind``,
     ``venue_time_ms`` and ``payload``. ``build(payload)`` returns the update's data, once ``prepare(frame)`` was called. A
     ``kind`` out of ``kinds`` is the update's."""
-    decode, new = msgspec.json.Decoder(frame).decode, object.__new__
+    decode, new = msgspec.json.Decoder(type_).decode, object.__new__
 
     def read(payload: bytes) -> Any:
         # Texts that nobody reads are not decoded, and would not be found to be no UTF-8.
         if not payload.isascii():
             raise ValueError("not ASCII")
-        found = decode(payload)
-        if found.topic != topic:
+        frame = decode(payload)
+        if frame.topic != topic:
             raise ValueError("of another topic")
         if prepare is not None:
-            prepare(found)
-        return found
+            prepare(frame)
+        return frame
 
-    def update(found: Any, payload: bytes, received_ns: int) -> Update[Any]:
+    def update(payload: bytes, received_ns: int, frame: Any) -> Update[Any]:
+        if frame is None:  # ``read``, without the call
+            if not payload.isascii():
+                raise ValueError("not ASCII")
+            frame = decode(payload)
+            if frame.topic != topic:
+                raise ValueError("of another topic")
+            if prepare is not None:
+                prepare(frame)
         made: Update[Any] = new(Update)
         values = made.__dict__  # the constructor of a frozen class takes three times as long
         values["venue"] = venue
         values["channel"] = channel
         values["symbol"] = symbol
-        kind = found.kind
+        kind = frame.kind
         values["kind"] = kind if kind in kinds else "update"
-        values["data"] = build(found.payload)
-        values["venue_time_ms"] = found.venue_time_ms
+        values["data"] = build(frame.payload)
+        values["venue_time_ms"] = frame.venue_time_ms
         values["received_ns"] = received_ns
         values[PAYLOAD] = payload
         return made

@@ -73,19 +73,20 @@ class Intake:
                 plan = None if found is None else found[0].plan
                 if found is not None and plan is not None:
                     wanted, reader = found
+                    takers, sinks, plain = plan
                     try:
-                        frame = reader.read(payload)
-                        if plan[0]:
-                            update = reader.update(frame, payload, received_ns)
+                        frame: Any = None if plain else reader.read(payload)
+                        update = reader.update(payload, received_ns, frame) if takers else None
                     except Exception:  # noqa: S110 - the long way has the last word
                         pass
                     else:
-                        if wanted.max_silence is not None:
-                            self._heard(wanted)
-                        for sink in plan[1]:
-                            sink.take(frame, wanted.present)
-                        if plan[0]:
-                            take(plan[0], wanted.name, update, len(payload))
+                        if not plain:
+                            if wanted.max_silence is not None:
+                                self._heard(wanted)
+                            for sink in sinks:
+                                sink.take(frame, wanted.present)
+                        if takers:
+                            take(takers, wanted.name, update, len(payload))
                         continue
             # The short way, for topics of which nobody wants more than the document. Everything else takes the other.
             if short and not binary:

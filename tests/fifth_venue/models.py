@@ -7,12 +7,12 @@ from typing import Optional, Tuple
 
 import attrs
 
-from dbxsdk.fields import decimal, integer, lazy, levels, text, wire
+from dbxsdk.fields import Lazy, decimal, integer, lazy, levels, text, wire
 
 
 @lazy
 @attrs.frozen(slots=False)
-class Trade:
+class Trade(Lazy):
     """One trade of ``trades``. ``side`` is the taker's: ``"buy"`` or ``"sell"``."""
 
     number: int = wire("no", integer)
@@ -23,7 +23,7 @@ class Trade:
 
 @lazy
 @attrs.frozen(slots=False)
-class Book:
+class Book(Lazy):
     """One update of ``book``: all of it, or what changed; a size of 0 deletes. ``number`` counts the updates."""
 
     number: int = wire("no", integer)

@@ -27,7 +27,7 @@ from dbxsdk import (
     SubscribeError,
     Update,
 )
-from dbxsdk.fields import decimal, lazy, reader, wire
+from dbxsdk.fields import Lazy, decimal, lazy, reader, wire
 from dbxsdk.protocol import Push, Reply, Request
 from dbxsdk.session import Messages, Subscription
 from dbxsdk.session.core.requests import Entry
@@ -38,7 +38,7 @@ from tests.waiting import Background, Recorder, drained, eventually
 
 @lazy
 @attrs.frozen(slots=False)
-class Quote:
+class Quote(Lazy):
     price: Decimal = wire("p", decimal)
 
 

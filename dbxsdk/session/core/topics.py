@@ -103,8 +103,9 @@ class Topic:
         self.queued: Tuple["Subscription", ...] = ()
         """Those that take updates by a callback or an iterator."""
         self.sinks: Tuple[Sink, ...] = ()
-        self.plan: Optional[Tuple[Tuple["Subscription", ...], Tuple[Sink, ...]]] = None
-        """``queued`` and ``sinks``, as one value, if none of them takes documents and a frame needs no ``Push``."""
+        self.plan: Optional[Tuple[Tuple["Subscription", ...], Tuple[Sink, ...], bool]] = None
+        """``queued`` and ``sinks``, and whether there is nothing to mind but ``queued``, as one value, if none of them takes
+        documents and a frame needs no ``Push``."""
         self.waiters: List[Waiter] = []
         self.unsure = False
         """True if updates of an earlier subscription on this connection may come until the venue's word on the present one."""
@@ -400,8 +401,9 @@ class Topics:
         # The strictest limit counts.
         topic.max_silence = min((s.max_silence for s in subscriptions if s.max_silence is not None), default=None)
         whole = topic.established and topic.hole is None and bool(subscriptions)
-        topic.plan = (topic.queued, topic.sinks) if whole and not any(each.raw for each in subscriptions) else None
         plain = whole and topic.max_silence is None and not topic.sinks
+        typed = whole and not any(each.raw for each in subscriptions)
+        topic.plan = (topic.queued, topic.sinks, plain) if typed else None
         raw = plain and all(each.raw and each.queue is None for each in subscriptions)
         if raw and not self._carries_state(topic.name):
             self.raw[topic.name] = subscriptions

@@ -43,8 +43,8 @@ def reading(topic: str) -> Any:
     """Return what reads an update in one go."""
     found = PROTOCOL.frame_reader(topic)
     assert found is not None
-    read, update = found.read, found.update
-    return lambda payload, received_ns: update(read(payload), payload, received_ns)
+    update = found.update
+    return lambda payload, received_ns: update(payload, received_ns, None)
 
 
 READERS: Dict[str, Any] = {topic: reading(topic) for topic in CHANNELS}
@@ -89,6 +89,12 @@ def test_documented_frames_take_the_typed_way(topic: str) -> None:
     assert told(read_frame(payload, 7)) == told(long_way(payload))
     assert read_frame(payload, 7) == long_way(payload) and repr(read_frame(payload, 7)) == repr(long_way(payload))
     assert read_frame(payload, 7).records() == long_way(payload).records()
+    reader = PROTOCOL.frame_reader(topic)
+    assert reader is not None and told(reader.update(payload, 7, reader.read(payload))) == told(long_way(payload))
+    for wrong in (payload.replace(b"USDT", b"USDX"), payload.replace(b"{", b'{"x":"\xc3\xa9",', 1)):
+        for read in (reader.read, lambda payload: reader.update(payload, 7, None)):
+            with pytest.raises(ValueError):
+                read(wrong)
 
 
 ODD = [
@@ -167,7 +173,7 @@ def test_a_price_and_a_size_are_read_together_and_stay_apart(first: str, wire: A
     try:
         update = READERS["publicTrade.ABCUSDT"](payload, 7)
     except Exception:
-        assert type(wire) is bool
+        assert wire in (True, ".", "1.2.3")
     for which in (update, long_way(payload)):
         try:
             getattr(which.data[0], first)
@@ -266,8 +272,8 @@ def test_a_client_takes_the_typed_way_and_reports_what_cannot_be_read(monkeypatc
         assert [update.raw["data"][0]["p"] for update in second.items[19:]] == ["1.5", "NaN", "abc", "2.5"]
         eventually(lambda: len(seen.of(BadFrame)) == 2)
         assert client.stats().bad_frames == 2 and client.stats().callback_errors == 0
-        # The first one finds out how.
-        assert len([payload for payload in long[before:] if b"publicTrade" in payload]) == 1
+        # The first one finds out how, and a price that is no number goes the long way.
+        assert len([payload for payload in long[before:] if b"publicTrade" in payload]) == 2
         # Somebody who wants documents, too, is no case for it; nor is nobody.
         raw = client.subscribe("publicTrade", "ABCUSDT", callback=(documented := Recorder()), raw=True)
         venue.link().send(trade("3.5", 23))
@@ -284,12 +290,12 @@ def test_an_update_in_hand_is_delivered_whatever_is_subscribed_meanwhile(monkeyp
         def frame_reader(protocol: BybitPublicProtocol, topic: str) -> Any:
             found: Any = make(protocol, topic)
 
-            def read(payload: bytes) -> Any:
+            def update(*arguments: Any) -> Any:
                 # Another thread: the topic is not one of models alone from now on.
                 Background(lambda: client.subscribe("publicTrade", "ABCUSDT", callback=raw, raw=True)).result()
-                return found.read(payload)
+                return found.update(*arguments)
 
-            return attrs.evolve(found, read=read)
+            return attrs.evolve(found, update=update)
 
         monkeypatch.setattr(BybitPublicProtocol, "frame_reader", frame_reader)
         client.subscribe("publicTrade", "ABCUSDT", callback=typed)
