@@ -93,7 +93,7 @@ class Options:
             interrupted, may go on in the background for as long as the resolver takes.
         request_timeout: how long a blocking call waits for its answer if the call itself has no ``timeout`` (10).
         heartbeat_interval: the longest time without sending anything; None (default) is the venue's own
-            (Bybit 20, DigiFinex and DBot 30, Cryptomus 40).
+            (Bybit and DigiFinex's swaps 20, DigiFinex and DBot 30, Cryptomus 40).
         silence_timeout: a connection on which nothing was received for this long, or a heartbeat was not answered, is
             dropped and made again; None (default) is the heartbeat interval and 10 s, since a heartbeat is always answered.
         backfill_timeout: how long updates of a subscription with ``backfill`` are held at most, while what was missed is fetched

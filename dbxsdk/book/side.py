@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from bisect import bisect_left
 from decimal import Decimal, InvalidOperation
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
@@ -34,13 +33,12 @@ class Side:
     text that it came as, once ``float`` has found it to be a number above 0, until somebody reads it.
     """
 
-    __slots__ = ("_best", "_sizes", "_prices", "_texts", "_dead", "_most", "_kept")
+    __slots__ = ("_best", "_sizes", "_prices", "_texts", "_dead", "_most")
 
-    def __init__(self, rows: Any, *, bids: bool, most: int, kept: Optional[int] = None) -> None:
+    def __init__(self, rows: Any, *, bids: bool, most: int) -> None:
         """A whole side, from the wire's ``[[price, size], ...]`` in any order. Raises ``ProtocolError``, also if it has more
-        than ``most`` levels, at the latest when they are twice as many. ``kept``: levels beyond so many are deleted."""
+        than ``most`` levels, at the latest when they are twice as many."""
         self._most = most
-        self._kept = sys.maxsize if kept is None else kept
         self._best = -1 if bids else 0
         """Where the best price is in the lists."""
         self._prices: List[Decimal] = []
@@ -83,8 +81,6 @@ class Side:
             raise
         except (TypeError, ValueError) as error:
             raise ProtocolError(f"the levels of a book cannot be read: {error}") from error
-        if len(self._texts) > self._kept:
-            self._trim()
         if self._dead > _FEW_DEAD and self._dead * 2 > len(sizes):
             self._bury()
         return unknown
@@ -132,16 +128,6 @@ class Side:
             self._sizes[text] = size
         return None
 
-    def _trim(self) -> None:
-        """Deletes the worst levels beyond those to be kept."""
-        sizes = self._sizes
-        living = [text for text in self._texts if sizes[text] is not None]
-        extra = len(living) - self._kept
-        if extra > 0:
-            for text in living[:extra] if self._best else living[-extra:]:
-                sizes[text] = None
-            self._dead += extra
-
     def _bury(self) -> None:
         """Removes the dead where they are many; those that came back are not."""
         sizes = self._sizes
@@ -154,6 +140,29 @@ class Side:
             for text in [text for text, size in sizes.items() if size is None]:
                 del sizes[text]
             self._dead = 0
+
+
+class CutSide(Side):
+    """A side that keeps its best levels only: the venue's window has no others, though it may forget to delete one."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self, rows: Any, *, bids: bool, most: int, kept: int) -> None:
+        """As ``Side``; levels beyond the best ``kept`` are deleted after each change."""
+        self._kept = kept
+        super().__init__(rows, bids=bids, most=most)
+
+    def apply(self, rows: Any) -> int:
+        unknown = super().apply(rows)
+        if len(self._texts) > self._kept:
+            sizes = self._sizes
+            living = [text for text in self._texts if sizes[text] is not None]
+            extra = len(living) - self._kept
+            if extra > 0:
+                for text in living[:extra] if self._best else living[-extra:]:
+                    sizes[text] = None
+                self._dead += extra
+        return unknown
 
 
 def _price(row: Any) -> Decimal:

@@ -9,7 +9,7 @@ import attrs
 
 from dbxsdk.book.resync import ACROSS, EQUAL, Resync
 from dbxsdk.book.rule import Action, BookRule
-from dbxsdk.book.side import Level, Side
+from dbxsdk.book.side import CutSide, Level, Side
 from dbxsdk.book.values import BookSnapshot, BookStats
 from dbxsdk.errors import DbxError, ProtocolError, fresh
 from dbxsdk.protocol import Push
@@ -370,7 +370,8 @@ class BookState(ForkAware):
         self._changed.ring_all()
 
     def _side(self, rows: Any, bids: bool) -> Side:
-        return Side(rows, bids=bids, most=self._rule.most_levels, kept=self._rule.kept_levels)
+        most, kept = self._rule.most_levels, self._rule.kept_levels
+        return Side(rows, bids=bids, most=most) if kept is None else CutSide(rows, bids=bids, most=most, kept=kept)
 
     def _clear(self) -> None:
         """Lock held."""

@@ -1,9 +1,11 @@
-"""DigiFinex spot WebSocket v1: the client, its channels, and the models of what they send."""
+"""DigiFinex spot WebSocket v1: the client, its channels, and the models of what they send. Those of swaps are in ``swap``."""
+
+from typing import TYPE_CHECKING
 
 from dbxsdk.digifinex.client import MAINLAND_URL, URL, DigiFinexClient
 from dbxsdk.digifinex.models import AlgoOrder, Balance, Depth, Order, Ticker, Trade
 from dbxsdk.digifinex.protocol import ALGO_ORDERS, ALL_TICKERS, BALANCES, DEPTH, ORDERS, TICKERS, TRADES
-from dbxsdk.runtime.lazy_import import listing
+from dbxsdk.runtime.lazy_import import on_demand
 
 __all__ = [
     "ALGO_ORDERS",
@@ -24,4 +26,5 @@ __all__ = [
     "URL",
 ]
 
-__dir__ = listing(__name__)
+if not TYPE_CHECKING:  # as an attribute, without having been imported
+    __getattr__, __dir__ = on_demand(__name__, {"dbxsdk.digifinex.swap": ""}, ("swap",))

@@ -18,7 +18,8 @@ def run(code: str) -> str:
 
 @pytest.mark.parametrize(
     "name",
-    ["errors.DbxError", "events.Gap", "bybit.Trade", "digifinex.client.MAINLAND_URL", "dbot.TYPES", "options.Options"],
+    ["errors.DbxError", "events.Gap", "bybit.Trade", "digifinex.client.MAINLAND_URL", "digifinex.swap.URL", "dbot.TYPES",
+     "options.Options"],
 )
 def test_modules_are_attributes_as_if_all_had_been_imported(name: str) -> None:
     assert run(f"import dbxsdk; dbxsdk.{name}; print('there')") == "there"
@@ -27,7 +28,7 @@ def test_modules_are_attributes_as_if_all_had_been_imported(name: str) -> None:
 def test_only_what_is_used_is_loaded() -> None:
     code = "import sys, dbxsdk; dbxsdk.DigiFinexClient; print(*(name for name in sys.modules if name.startswith('dbxsdk.')))"
     loaded = run(code).split()
-    assert "dbxsdk.digifinex.client" in loaded
+    assert "dbxsdk.digifinex.client" in loaded and "dbxsdk.digifinex.swap" not in loaded
     assert not [name for name in loaded if "bybit" in name or "dbot" in name or "cryptomus" in name or "sim" in name]
     assert "requests" not in run("import sys, dbxsdk; dbxsdk.BybitPublicClient; print(*sys.modules)").split()
 
@@ -39,11 +40,12 @@ def test_every_public_name_is_there_and_no_other() -> None:
         dbxsdk.nothing  # type: ignore[attr-defined]  # noqa: B018
 
 
-@pytest.mark.parametrize("package", ["dbxsdk", "dbxsdk.bybit", "dbxsdk.cryptomus", "dbxsdk.dbot", "dbxsdk.digifinex"])
+@pytest.mark.parametrize("package", ["dbxsdk", "dbxsdk.bybit", "dbxsdk.cryptomus", "dbxsdk.dbot", "dbxsdk.digifinex",
+                                     "dbxsdk.digifinex.swap"])
 def test_dir_shows_what_a_package_exports_and_nothing_that_it_imports(package: str) -> None:
     code = (
         f"import dbxsdk, dbxsdk.sim, dbxsdk.cli.main, {package} as it; [getattr(it, name) for name in it.__all__]; "
         "print(*(name for name in dir(it) if name not in it.__all__ and not name.startswith('__')))"
     )
-    modules = "bybit cryptomus dbot digifinex errors events recording sim"
-    assert run(code) == (modules if package == "dbxsdk" else "")
+    modules = {"dbxsdk": "bybit cryptomus dbot digifinex errors events recording sim", "dbxsdk.digifinex": "swap"}
+    assert run(code) == modules.get(package, "")

@@ -12,7 +12,7 @@ from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Set
 from dbxsdk import codec
 from dbxsdk.digifinex.base_protocol import DigiFinexBaseProtocol
 from dbxsdk.digifinex.login import LOG_IN, Wording
-from dbxsdk.digifinex.swap.channels import ALL_TICKERS, CHANNELS, HOME, KINDS, SwapChannel, channel_of, split
+from dbxsdk.digifinex.swap.channels import ALL_TICKERS, CHANNELS, HOME, KINDS, LEVELS, SwapChannel, channel_of, split
 from dbxsdk.errors import AuthError, ProtocolError, SubscribeError, VenueError
 from dbxsdk.protocol import Acknowledgement, Inbound, Push, Reply, Request
 
@@ -162,6 +162,8 @@ class DigiFinexSwapProtocol(DigiFinexBaseProtocol):
             if isinstance(reply_id, bool) or not isinstance(reply_id, int):
                 raise ProtocolError("the reply's id is not an integer")
             return (Reply(reply_id, document),)
+        if event == _DEPTH_UPDATE:  # most of what comes
+            return (self._depth(document, document.get("data")),)
         if type(event) is str and event.endswith(_SUFFIX) and "data" in document:
             return self._push(event[: -len(_SUFFIX)], document, document["data"])
         if "code" in document:
@@ -184,26 +186,31 @@ class DigiFinexSwapProtocol(DigiFinexBaseProtocol):
         contract = data.get("instrument_id") if type(data) is dict else None
         if type(contract) is not str:
             raise ProtocolError(f"{name}.update: no instrument_id")
-        channel, update = name, "update"
+        channel = name
         if kind.parameter:
             channel = f"{name}.{data.get(kind.parameter)}"
-            if channel not in _PARAMETRIC:
+            if channel not in CHANNELS:
                 raise ProtocolError(f"{channel}: not a documented {kind.parameter}")
-        topic = f"{channel}.{contract}"
-        if name == "depth":
-            update = "snapshot" if self._is_whole(topic, document) else "delta"
-        return (Push(topic, channel, contract, update, document, data, kind.read, _ms(data.get(kind.time))),)
+        moment = _ms(data.get(kind.time))
+        return (Push(f"{channel}.{contract}", channel, contract, "update", document, data, kind.read, moment),)
 
-    def _is_whole(self, topic: str, document: Dict[str, Any]) -> bool:
+    def _depth(self, document: Dict[str, Any], data: Any) -> Push:
+        if type(data) is not dict:
+            raise ProtocolError("depth.update: data is not an object")
+        contract, level = data.get("instrument_id"), data.get("level")
+        channel = _DEPTHS.get(level) if type(level) in (int, str) else None
+        if type(contract) is not str or channel is None:
+            raise ProtocolError("depth.update: no instrument_id, or not a documented level")
+        topic, kind = f"{channel}.{contract}", "delta"
         if document.get("full_data") is True:
+            kind = "snapshot"
             if not self._marks:
                 self._marks = True
                 self._unseen.clear()
-            return True
-        if self._marks or topic not in self._unseen:
-            return False
-        self._unseen.discard(topic)
-        return True
+        elif not self._marks and topic in self._unseen:
+            kind = "snapshot"
+            self._unseen.discard(topic)
+        return Push(topic, channel, contract, kind, document, data, _read_depth, _ms(data.get("timestamp")))
 
     # -- replies -------------------------------------------------------------------------------------
 
@@ -243,7 +250,9 @@ class DigiFinexSwapProtocol(DigiFinexBaseProtocol):
         return VenueError(text, code=code, reply=document)
 
 
-_PARAMETRIC = frozenset(channel for channel in CHANNELS if "." in channel)
+_DEPTH_UPDATE = "depth" + _SUFFIX
+_DEPTHS: Dict[Any, str] = {written: f"depth.{level}" for level in LEVELS for written in (level, str(level))}
+_read_depth = KINDS["depth"].read
 
 
 def _kind_of(channel: str) -> SwapChannel[Any]:

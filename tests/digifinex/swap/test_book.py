@@ -11,7 +11,7 @@ import pytest
 
 from dbxsdk import ProtocolError
 from dbxsdk.book.rule import Action
-from dbxsdk.book.side import Side
+from dbxsdk.book.side import CutSide
 from dbxsdk.digifinex.swap.book import SwapBookRule
 from dbxsdk.digifinex.swap.protocol import DigiFinexSwapProtocol
 from dbxsdk.protocol import Push
@@ -75,7 +75,7 @@ def test_a_row_that_the_venue_forgot_to_delete_leaves_the_window() -> None:
 @pytest.mark.parametrize("bids", [True, False])
 def test_a_side_that_is_cut_has_always_the_best(bids: bool) -> None:
     chance = random.Random(5)
-    side = Side([], bids=bids, most=400, kept=10)
+    side = CutSide([], bids=bids, most=400, kept=10)
     truth: Dict[int, int] = {}
     for _ in range(3_000):
         price, size = chance.randrange(60), chance.choice([0, 0, 1, 2])

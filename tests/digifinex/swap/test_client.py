@@ -6,6 +6,7 @@ import time
 from decimal import Decimal
 from typing import Any, Iterator
 
+import attrs
 import pytest
 
 import dbxsdk
@@ -13,10 +14,11 @@ from dbxsdk import Connected, Disconnected, Gap, Options, Update
 from dbxsdk.digifinex import swap
 from dbxsdk.digifinex.swap.channels import CHANNELS, KINDS
 from dbxsdk.digifinex.swap.protocol import DigiFinexSwapProtocol
+from dbxsdk.recording import read
 from dbxsdk.sim import DigiFinexVenue
 from dbxsdk.sim.digifinex.swap import PATH
 from tests.digifinex.swap.frames import BTC, CHANGE, WHOLE, update
-from tests.waiting import Recorder, eventually
+from tests.waiting import Recorder, drained, eventually
 
 FAST = Options(backoff_initial=0.01, backoff_max=0.05, connect_timeout=5, request_timeout=5)
 ETH, DATED = "ETHUSDTPERP", "BTC2-MOVE-20271231"
@@ -214,3 +216,35 @@ def test_a_drop_is_made_good_with_its_login_and_its_gap(venue: DigiFinexVenue, c
     assert [frame.document["event"] for frame in venue.requests if "auth" in frame.document["event"]] == ["server.auth"] * 2
     venue.step(30)
     eventually(lambda: {each.channel for each in happened.of(Update)} >= {"account", "order"})
+
+
+def test_a_recording_holds_no_secret_and_brings_the_same_again(venue: DigiFinexVenue, tmp_path: Any) -> None:
+    lived, again = Recorder(), Recorder()
+
+    def wish(client: Any, keep: Any) -> Any:
+        client.on_event(lambda event: keep(event) if isinstance(event, Gap) else None)
+        client.subscribe("account", callback=keep)
+        client.subscribe("depth.20", [BTC, ETH], callback=keep)
+        client.subscribe("all_ticker", callback=keep)
+        return client.order_book(BTC, depth=10)
+
+    with dbxsdk.Recorder(tmp_path) as recorder:
+        with venue.client("swap", options=attrs.evolve(FAST, recorder=recorder)) as client:
+            book = wish(client, lived)
+            venue.step(20)
+            eventually(lambda: len(lived.of(Update)) > 40)
+            venue.drop_connections()
+            eventually(lambda: len(venue.subscriptions(PATH)) == 5 and lived.of(Gap))
+            venue.step(20)
+            eventually(lambda: book.bids() == venue.swap.book(BTC, 10)["bids"])
+            drained(client)
+            levels = book.bids(), book.asks(), book.update_id
+    text = "".join(repr(record) for record in read(tmp_path))
+    assert BTC in text and venue.api_key not in text and venue.api_secret not in text and "signature" not in text
+    with dbxsdk.replay(tmp_path, speed=None) as replay:
+        client = replay.client(dbxsdk.DigiFinexSwapClient)
+        copy = wish(client, again)
+        assert replay.run().complete
+        assert (copy.bids(), copy.asks(), copy.update_id) == levels
+    assert again.of(Update) == lived.of(Update) and len(again.items) > 60
+    assert {topic for gap in again.of(Gap) for topic in gap.topics} == {topic for gap in lived.of(Gap) for topic in gap.topics}

@@ -336,6 +336,7 @@ def test_every_documented_update_is_read() -> None:
         ([], ("all_ticker", "all_ticker", "", "snapshot", None)),
         (update("depth", WHOLE, full_data=True), (f"depth.10.{BTC}", "depth.10", BTC, "snapshot", WHOLE["timestamp"])),
         (update("depth", CHANGE), (f"depth.10.{BTC}", "depth.10", BTC, "delta", CHANGE["timestamp"])),
+        (update("depth", {**CHANGE, "level": "10"}), (f"depth.10.{BTC}", "depth.10", BTC, "delta", CHANGE["timestamp"])),
         (update("depth", CHANGE, full_data=False), (f"depth.10.{BTC}", "depth.10", BTC, "delta", CHANGE["timestamp"])),
         (update("trades", [TRADE]), (f"trades.{BTC}", "trades", BTC, "update", MS)),
         (update("account", ACCOUNT), ("account", "account", "", "update", MS)),
@@ -384,7 +385,8 @@ def test_until_a_mark_was_seen_the_first_update_of_a_book_is_the_whole_of_it(pro
         {"event": "orderbook.update", "data": {}}, {"event": "token.update", "data": []},
         update("ticker", []), update("ticker", None), update("ticker", {}), update("ticker", {"instrument_id": 5}),
         update("all_ticker", "x"), update("trades", "x"), update("trades", [5]), update("trades", [{}]),
-        *(update("depth", {**WHOLE, "level": level}) for level in (5, None, [1], "10.x")),
+        *(update("depth", {**WHOLE, "level": level}) for level in (5, None, [1], True, 10.0, "10.x")),
+        update("depth", None), {"event": "depth.update"}, update("depth", {**WHOLE, "instrument_id": None}),
         update("cur_candle", {"instrument_id": BTC, "granularity": "2m"}), update("account", "x"), update("order", [None]),
     ],
 )
