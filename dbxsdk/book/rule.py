@@ -28,7 +28,7 @@ yet. A plain tuple, because one is made for every update."""
 
 
 class BookRule(abc.ABC):
-    """One venue's rule for one kind of book. It keeps nothing from update to update."""
+    """One venue's rule for one kind of book."""
 
     shows_locked = False
     """True if the venue's own page shows a whole book whose best bid equals its best ask."""
@@ -39,6 +39,13 @@ class BookRule(abc.ABC):
     most_levels = 10_000
     """Levels that a side may have. A book with more is no book, or one whose deletions are not seen; four times the depth
     leaves room for an update that names all of it anew before it deletes the rest."""
+
+    def ask(self) -> bool:
+        """Ask for a whole book, if it does not come with a new subscription; return False if it does. Must not block."""
+        return False
+
+    def end(self) -> None:
+        """Do nothing more for a book that has ended. Must not block."""
 
     @abc.abstractmethod
     def read(self, push: Push, last: Optional[int]) -> Optional[Change]:

@@ -228,15 +228,16 @@ class _Limit:
         with self._lock:
             self._sockets.append(raw)
             if self.passed:
-                _shut(raw)
+                shut_down(raw)
 
     def _pass(self) -> None:
         with self._lock:
             for raw in self._sockets:
-                _shut(raw)
+                shut_down(raw)
 
 
-def _shut(raw: Any) -> None:
+def shut_down(raw: Any) -> None:
+    """End a connection that another thread waits on: closing its socket would not wake that thread."""
     with contextlib.suppress(OSError, TypeError):  # not connected any more; TLS within a proxy's TLS, whose socket is here too
         socket.socket.shutdown(raw, socket.SHUT_RDWR)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Optional, Tuple, Union
+import weakref
+from typing import Any, Literal, Optional, Tuple, Union
 
-from dbxsdk.arguments import check_flag
+from dbxsdk.arguments import check_flag, check_word
 from dbxsdk.backfill.twin import Twin, Twinned
 from dbxsdk.book.order_book import OrderBook
 from dbxsdk.bybit.base_client import BybitClient, Callback
@@ -13,6 +14,8 @@ from dbxsdk.bybit.endpoints import MAINNET, TESTNET, rest_origin
 from dbxsdk.bybit.public import models
 from dbxsdk.bybit.public.book import BybitBookRule, check_depth
 from dbxsdk.bybit.public.channels import Ticker, kline, orderbook, part, route
+from dbxsdk.bybit.public.full_book import FullBookRule
+from dbxsdk.bybit.public.full_book_source import FullBookSource
 from dbxsdk.bybit.public.protocol import BybitPublicProtocol
 from dbxsdk.client import Symbols
 from dbxsdk.options import Options
@@ -45,8 +48,9 @@ class BybitPublicClient(BybitClient):
             ``EVENT_TRADES``) or ``"misc/status"`` (``system.status``).
         testnet: the venue's test network.
         url: another address of the same protocol: a regional host, a local server.
-        rest_url: origin of the REST side that ``backfill`` and ``since`` ask, such as ``https://api.bybit.com``; None is the one
-            that belongs to the socket.
+        rest_url: origin of the REST side, such as ``https://api.bybit.com``, from which full order books get their snapshots, and
+            ``backfill`` and ``since`` what was missed; no key goes there. None is the one that belongs to the socket; with a
+            ``url`` whose REST side is not known it is needed for them.
         options: see ``Options``.
 
     Raises:
@@ -73,6 +77,7 @@ class BybitPublicClient(BybitClient):
         self.category = category
         self._origin = origin
         self._fetchable = ("publicTrade",) if category == "option" else ("publicTrade", "kline")
+        self._sources: "weakref.WeakSet[FullBookSource]" = weakref.WeakSet()
 
     def _twin(self, topic: str) -> Optional[Twinned]:
         found = route(self.category, topic)
@@ -85,7 +90,16 @@ class BybitPublicClient(BybitClient):
         twin: Twin = CandlesTwin(rest, self.category, interval) if interval else TradesTwin(rest, self.category)
         return Twinned(twin, found.channel, found.symbol)
 
-    def order_book(self, symbol: str, *, depth: int = 50, timeout: Optional[float] = None) -> OrderBook:
+    def close(self, timeout: float = 5) -> None:
+        super().close(timeout)
+        for source in list(self._sources):
+            source.close()
+
+    close.__doc__ = BybitClient.close.__doc__
+
+    def order_book(
+        self, symbol: str, *, depth: Union[int, Literal["full"]] = 50, timeout: Optional[float] = None
+    ) -> OrderBook:
         """Subscribe ``orderbook.{depth}`` of one symbol and keep a book of it; see ``OrderBook``.
 
         It returns once the venue has acknowledged; the snapshot follows: ``wait_ready`` of the book waits for it. Every
@@ -95,15 +109,33 @@ class BybitPublicClient(BybitClient):
 
         Args:
             symbol: in upper case.
-            depth: levels a side: 1, 50, 200 or 1000; for options 25 or 100, for spreads 25.
+            depth: levels a side: 1, 50, 200 or 1000; for options 25 or 100, for spreads 25. ``"full"`` (spot; contracts where
+                the venue has it) is the whole book, every 200 ms: the topic's deltas, joined with a snapshot of 10,000 levels
+                a side, which a thread of its own fetches over HTTPS, at most every second. The book is ready with the first
+                delta after it; after a lost update it is fetched again.
             timeout: seconds to wait for the acknowledgement, in place of ``request_timeout``.
 
         Raises what ``subscribe`` raises; ``ValueError`` and ``TypeError`` name the argument. Safe to retry.
 
         Source: websocket/public/orderbook.
         """
+        if depth == "full":
+            return self._full_book(symbol, timeout)
         check_depth(self.category, depth)
         return self._order_book(f"orderbook.{depth}", symbol, symbol, BybitBookRule(depth), timeout)
+
+    def _full_book(self, symbol: str, timeout: Optional[float]) -> OrderBook:
+        if self.category not in ("spot", "linear", "inverse"):
+            raise ValueError(f"depth 'full' is not for {self.category}")
+        if self._origin is None:
+            raise ValueError("rest_url is needed for depth 'full', since url is another address than the venue's")
+        source = FullBookSource(
+            self._connector, self._origin, self._options, self.category, check_word("symbol", symbol), self.name
+        )
+        rule = FullBookRule(source.fetch, source.end)
+        source.offer = rule.offer
+        self._sources.add(source)
+        return self._order_book("orderbook.full", symbol, symbol, rule, timeout)
 
     def orderbook_stream(
         self, depth: Union[int, str], symbol: Symbols, callback: Callback[models.OrderBookUpdate], *, raw: bool = False

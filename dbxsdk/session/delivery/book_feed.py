@@ -51,8 +51,9 @@ class BookFeed:
         # One notice at most waits for the callbacks thread.
         self._notice = Notice(self._notify)
         self._notifying = False
-        self.state = BookState(symbol, rule, resynchronise=lambda: owner.renew(topics), clock=clock.monotonic)
-        self.book = OrderBook(self.state, close=lambda: owner.unsubscribe(self.subscription), waiting=self._waiting)
+        self._topics, self._rule = topics, rule
+        self.state = BookState(symbol, rule, resynchronise=self._resynchronise, clock=clock.monotonic)
+        self.book = OrderBook(self.state, close=self._close, waiting=self._waiting)
 
     # -- the reader thread -----------------------------------------------------------------------------
 
@@ -89,7 +90,12 @@ class BookFeed:
 
     def end(self, error: Optional[DbxError], reason: str) -> None:
         """Nothing comes any more."""
+        self._rule.end()
         self.state.end(error, reason)
+
+    def _resynchronise(self) -> None:
+        if not self._rule.ask():
+            self._owner.renew(self._topics)
 
     # -- the callbacks thread --------------------------------------------------------------------------
 
@@ -114,6 +120,10 @@ class BookFeed:
         """What waited for the callbacks thread is the parent's."""
         self._notifying = False
         self.state.check_process()
+
+    def _close(self) -> None:
+        self._rule.end()
+        self._owner.unsubscribe(self.subscription)
 
     def _waiting(self, timeout: Optional[float]) -> ContextManager[None]:
         return self._owner.waiting_for_book(timeout, self.book.is_stale)

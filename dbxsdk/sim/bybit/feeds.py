@@ -7,6 +7,7 @@ from typing import List
 from dbxsdk.sim.bybit.book_feeds import BOOK_SECONDS, BookFeed, RpiFeed, TopFeed
 from dbxsdk.sim.bybit.event_feeds import STATUS, EventBookFeed, EventTradeFeed, StatusFeed
 from dbxsdk.sim.bybit.feed import FUTURES, Feed, Floor, UnknownTopic
+from dbxsdk.sim.bybit.full_book import FullBookFeed
 from dbxsdk.sim.bybit.pool_feeds import POOLS, AdlFeed, InsuranceFeed, LiquidationFeed, PriceLimitFeed
 from dbxsdk.sim.bybit.public_socket import UNKNOWN_SYMBOL, UNKNOWN_TOPIC
 from dbxsdk.sim.bybit.ticker_feeds import TickerFeed
@@ -49,6 +50,8 @@ def open_feed(floor: Floor, topic: str) -> Feed:
 def _book_feed(floor: Floor, topic: str, kind: str, symbol: str) -> Feed:
     if kind == "rpi" and floor.category in _WITH_CANDLES:
         return RpiFeed(floor, topic, _market(floor, symbol))
+    if kind == "full" and floor.category in _WITH_CANDLES:
+        return FullBookFeed(floor, topic, _market(floor, symbol))
     depth = int(kind) if kind.isdigit() else 0
     if depth in _DEPTHS[floor.category]:
         market = _market(floor, symbol)

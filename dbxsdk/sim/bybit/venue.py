@@ -7,16 +7,22 @@ import uuid
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Collection, Dict, List, Mapping, Optional, Tuple, Union, overload
 
+from websockets.http11 import Request, Response
+from websockets.sync.server import ServerConnection
+
 from dbxsdk.arguments import check_choice
 from dbxsdk.codec import encode
 from dbxsdk.sim.bybit.book_feeds import BookFeed, TopFeed
 from dbxsdk.sim.bybit.event_feeds import STATUS, StatusFeed, status_item
 from dbxsdk.sim.bybit.feed import Feed, Floor, UnknownTopic
 from dbxsdk.sim.bybit.feeds import INTERVALS, open_feed
+from dbxsdk.sim.bybit.full_book import PATH as FULL_BOOK
+from dbxsdk.sim.bybit.full_book import FullBookFeed, full_orderbook
 from dbxsdk.sim.bybit.public_socket import REPLIES, Replies
 from dbxsdk.sim.bybit.rest_venue import RestVenue
 from dbxsdk.sim.bybit.trading import PRIVATE, TRADE
 from dbxsdk.sim.connection import Connection, Frame
+from dbxsdk.sim.http import plain_response, response
 from dbxsdk.sim.market.market import Instrument, Market, Trade, instrument
 from dbxsdk.sim.venue import check_symbols
 
@@ -46,7 +52,7 @@ _PUBLIC = "/v5/public/"
 class BybitVenue(RestVenue):
     """Bybit's public sockets, on ``/v5/public/linear`` (the main one), ``/spot``, ``/inverse``, ``/option``, ``/spread``,
     ``/event`` and ``/misc/status``, and the private and the trade socket, on ``/v5/private`` and ``/v5/trade``; on the same
-    port REST (``RestVenue``).
+    port REST (``RestVenue``) and ``GET /v5/market/full_orderbook``, whose requests ``full_book_requests`` counts.
 
     Each category has a market of its own. All feeds of a symbol's book are moved on with the market, at the topic's
     documented interval or the market's step, whichever is longer.
@@ -87,6 +93,7 @@ class BybitVenue(RestVenue):
         self._feeds: Dict[Tuple[str, str], Feed] = {}  # by path and topic
         self._ids = random.Random(f"{self._seed}:connections")
         self._announcements = 0
+        self.full_book_requests = 0
 
     # -- for tests -----------------------------------------------------------------------------------------------------
 
@@ -123,13 +130,10 @@ class BybitVenue(RestVenue):
         from dbxsdk.bybit import BybitPrivateClient, BybitPublicClient, BybitTradeClient
 
         with_keys = {"private": (BybitPrivateClient, PRIVATE), "trade": (BybitTradeClient, TRADE)}
-        if category != "trade":
-            kwargs.setdefault("rest_url", self.rest_url())
+        kwargs.setdefault("rest_url", self.rest_url())
         if category in with_keys:
             client_class, path = with_keys[category]
-            given = {"rest_url": self.rest_url()} if category == "trade" else {}
-            given.update(url=self.url(path), api_key=self.api_key, api_secret=self.api_secret)
-            return client_class(**{**given, **kwargs})
+            return client_class(**{"url": self.url(path), "api_key": self.api_key, "api_secret": self.api_secret, **kwargs})
         return BybitPublicClient(category, **{"url": self.url(_PUBLIC + category), **kwargs})
 
     # -- misbehaviour on request ---------------------------------------------------------------------------------------
@@ -172,6 +176,26 @@ class BybitVenue(RestVenue):
             and feed.market is market
             and self._subscribers(topic, path)
         ]
+
+    def _answer_upgrade(self, wire: ServerConnection, request: Request) -> Optional[Response]:
+        path, _, query = request.path.partition("?")
+        if path != FULL_BOOK:
+            return super()._answer_upgrade(wire, request)
+        with self._lock:
+            if self._silent() or self._stopping.is_set():
+                return plain_response(503)
+            self.full_book_requests += 1
+            document = full_orderbook(query, self._full_book, self._server_ms())
+            self._changed()
+        return response(200, encode(document).encode(), {"Content-Type": "application/json"})
+
+    def _full_book(self, category: str, symbol: str) -> Optional[FullBookFeed]:
+        key = (_PUBLIC + category, f"orderbook.full.{symbol}")
+        try:
+            feed = self._feeds.get(key) or self._feeds.setdefault(key, open_feed(self._floors[key[0]], key[1]))
+        except UnknownTopic:
+            return None
+        return feed if isinstance(feed, FullBookFeed) else None
 
     # -- requests ------------------------------------------------------------------------------------------------------
 
@@ -226,7 +250,7 @@ class BybitVenue(RestVenue):
         self._answer(connection, reply)
         for topic in dict.fromkeys(accepted):
             feed = self._feeds[connection.path, topic]
-            if not self._subscribers(topic, connection.path):
+            if not self._subscribers(topic, connection.path) and not isinstance(feed, FullBookFeed):
                 feed.refresh()
             connection.topics[topic] = True
             for begun in feed.begin():
@@ -254,7 +278,7 @@ class BybitVenue(RestVenue):
         super()._publish()
         wanted = {(connection.path, topic) for connection in self._connections.values() for topic in connection.topics}
         for (path, topic), feed in self._feeds.items():
-            if (path, topic) in wanted and self._each(feed.seconds):
+            if ((path, topic) in wanted or isinstance(feed, FullBookFeed)) and self._each(feed.seconds):
                 documents = feed.advance()
                 if documents:
                     subscribers = self._subscribers(topic, path)

@@ -155,7 +155,7 @@ def test_linear_subscribe(venue: BybitVenue, linear: Peer) -> None:
     [
         "orderbook.50.NOPEUSDT", "orderbook.50.btcusdt", "orderbook.500.BTCUSDT", "orderbook.25.BTCUSDT", "order",
         "position", "nonsense", "", "orderbook", "orderbook.50", "orderbook.x.BTCUSDT", "kline.2.BTCUSDT",
-        "liquidation.BTCUSDT", "publicTrade", "tickers.", "insurance.EUR", "orderbook.full.BTCUSDT",
+        "liquidation.BTCUSDT", "publicTrade", "tickers.", "insurance.EUR", "orderbook.full.NOPEUSDT",
     ],
 )
 def test_linear_refuses_an_unknown_topic(venue: BybitVenue, linear: Peer, topic: str) -> None:
