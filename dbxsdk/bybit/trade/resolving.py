@@ -9,10 +9,10 @@ from dbxsdk.bybit import rest
 from dbxsdk.bybit.rest import BybitRest, order_filter
 from dbxsdk.bybit.rest_rows import from_rest
 from dbxsdk.bybit.trade.certainty import EXECUTIONS, HISTORY, REALTIME, SOURCES, Inquiry, Question
-from dbxsdk.bybit.trade.sent import SentRequest
 from dbxsdk.errors import AuthError, DbxError
 from dbxsdk.resolution import Resolution
 from dbxsdk.runtime.clock import monotonic, wall_ns
+from dbxsdk.sent_requests import SentRequest
 
 _PATHS = {REALTIME: rest.OPEN_ORDERS, EXECUTIONS: rest.EXECUTIONS, HISTORY: rest.ORDER_HISTORY}
 _PAUSES = (0.25, 0.5, 1.0)

@@ -13,8 +13,9 @@ from dbxsdk.bybit.rest import EXECUTIONS, OPEN_ORDERS, ORDER_HISTORY, TIME
 from dbxsdk.bybit.trade import certainty, resolving
 from dbxsdk.bybit.trade.certainty import Question
 from dbxsdk.bybit.trade.resolving import Resolver
-from dbxsdk.bybit.trade.sent import SentRequest, SentRequests
+from dbxsdk.bybit.trade.sent import by_link_id, questions_of
 from dbxsdk.resolution import Resolution
+from dbxsdk.sent_requests import SentRequest, SentRequests
 from dbxsdk.sim import BybitVenue
 from tests.waiting import Recorder, eventually
 
@@ -166,10 +167,10 @@ def test_requests_are_found_by_key_and_by_the_newest_that_names_the_order() -> N
     requests.made("2", "order.cancel-batch", {"category": "spot", "request": [{"orderLinkId": "b"}, {"orderLinkId": "a"}]}, 2)
     requests.made("3", "order.create", {"category": "spot", "orderLinkId": "b"}, 3)
     requests.answered("2", ())
-    found = requests.by_link_id("a")
+    found = by_link_id(requests, "a")
     assert found is not None and (found[0].operation, found[1]) == ("order.cancel-batch", 1)
-    assert requests.by_link_id("b") == (requests.by_key("3"), 0) and requests.by_link_id("c") is None
-    (_, question) = found[0].questions(10)
+    assert by_link_id(requests, "b") == (requests.by_key("3"), 0) and by_link_id(requests, "c") is None
+    (_, question) = questions_of(found[0], 10)
     assert (question.kind, question.category, question.order_link_id, question.closes_ms) == ("cancel", "spot", "a", 12)
 
 
