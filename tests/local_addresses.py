@@ -12,7 +12,9 @@ import pytest
 import dbxsdk
 import dbxsdk.client
 from dbxsdk.bybit.endpoints import MAINNET, TESTNET
+from dbxsdk.bybit.trade import client as bybit_trade
 from dbxsdk.dbot import TRADE_URL
+from dbxsdk.dbot.trade import client as dbot_trade
 from dbxsdk.digifinex import client as digifinex
 from dbxsdk.sim import BybitVenue, DBotVenue, DigiFinexVenue
 from tests.waiting import eventually
@@ -63,6 +65,8 @@ def local_venues(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalVenues]:
 
         monkeypatch.setattr(dbxsdk.client.Client, "__init__", reconnecting_at_once)
         monkeypatch.setattr(dbxsdk.client, "parse_url", parse)
+        monkeypatch.setattr(bybit_trade, "rest_origin", lambda *_, **__: bybit.rest_url())
+        monkeypatch.setattr(dbot_trade, "REST_ORIGIN", dbot.rest_url())
         monkeypatch.setattr(dbxsdk.client.Client, "wait", wait_briefly)
         yield LocalVenues(bybit, local_digifinex, dbot)
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("dbxsdk-")] == []

@@ -197,7 +197,7 @@ def test_an_order_without_an_answer_is_named(venues, capsys):
     venues.bybit.drop_after_next_request(executed=True)
     exec(next(block for block in blocks("python") if "place_order(" in block), {"__name__": "readme"})
     (order,) = venues.bybit.orders()
-    assert capsys.readouterr().out == f"ask the venue for the order {order.link_id}\n"
+    assert capsys.readouterr().out == f"{order.link_id} executed\n"
 
 
 def test_the_private_stream_prints_what_happens(venues, capsys, monkeypatch):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 from dbxsdk.arguments import check_flag
 from dbxsdk.transport import parse_url
 from dbxsdk.transport.connect import warn_if_readable
-from dbxsdk.transport.http import parse_http_url
+from dbxsdk.transport.http import parse_origin
 
 MAINNET = "stream.bybit.com"
 TESTNET = "stream-testnet.bybit.com"
@@ -48,12 +48,10 @@ def rest_origin(rest_url: Optional[str], *, testnet: bool, demo: bool = False, u
     Raises ``TypeError``/``ValueError`` naming the argument.
     """
     if rest_url is not None:
-        parts = urlsplit(parse_http_url("rest_url", rest_url))
-        if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
-            raise ValueError("rest_url must be an origin, such as https://api.bybit.com: no path, query, user or password")
-        if parts.scheme == "http":
-            warn_if_readable(parts.hostname or "", stacklevel=4)
-        return f"{parts.scheme}://{parts.netloc}"
+        origin = parse_origin("rest_url", rest_url)
+        if origin.startswith("http://"):
+            warn_if_readable(urlsplit(origin).hostname or "", stacklevel=4)
+        return origin
     host = (urlsplit(url).hostname or "") if url else TESTNET if testnet else DEMO if demo else MAINNET
     known = _STREAM_HOST.fullmatch(host)
     return f"https://api{known[1]}" if known else None

@@ -6,7 +6,6 @@ Source: https://bybit-exchange.github.io/docs/v5/guide, rate-limit/rate-limit, m
 from __future__ import annotations
 
 import collections
-import os
 import threading
 from typing import Any, Deque, Dict, List, Mapping, Optional, Tuple
 from urllib.parse import quote, urlencode, urlsplit
@@ -20,7 +19,8 @@ from dbxsdk.errors import AuthError, ConnectError, ProtocolError, RateLimited, V
 from dbxsdk.options import Options
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.log import SafeLogger
-from dbxsdk.transport.http import HttpAnswer, HttpSession
+from dbxsdk.transport.http import HttpAnswer
+from dbxsdk.transport.http_pool import HttpPool
 
 logger = SafeLogger(__name__)
 
@@ -38,7 +38,6 @@ PAUSE = 600.0
 """Seconds to leave the venue alone after HTTP 403, "access too frequent"."""
 
 _BUDGET, _BUDGET_SECONDS = 500, 5.0  # the venue allows an address 600 requests in 5 s, over all programs on it
-_KEPT = 4  # idle connections
 _MOST_PAGES = 100
 _LEAST_WAIT = 0.05
 
@@ -72,20 +71,14 @@ class BybitRest:
 
     def __init__(self, credentials: Optional[Credentials], origin: str, options: Options) -> None:
         self._credentials = credentials
-        self._origin = origin
-        self._options = options
+        self._pool = HttpPool(origin, options)
         self._clock = VenueClock()
         self._host = _hosts.setdefault(urlsplit(origin).netloc, _Host())
-        self._idle: List[HttpSession] = []
-        self._pid = os.getpid()
-        self._closed = False
         self._not_before: Dict[str, float] = {}  # by path
 
     def close(self) -> None:
         """Close the connections. Requests may still be made, each over a connection of its own."""
-        self._closed = True
-        while self._idle:
-            self._idle.pop().close()
+        self._pool.close()
 
     def server_ms(self, deadline: float) -> int:
         """Return the venue's time in ms since 1970, read now: what is asked afterwards is asked later than that."""
@@ -159,7 +152,8 @@ class BybitRest:
         """Return the document of an accepted request."""
         while True:
             self._wait_turn(path, deadline)
-            answer = self._send(path + ("?" + query if query else ""), headers, deadline)
+            self._host.asked.append(monotonic())
+            answer = self._pool.get(path + ("?" + query if query else ""), headers, deadline)
             self._heed(path, answer)
             refused = self._refusal(path, answer)
             if refused is None:
@@ -170,37 +164,6 @@ class BybitRest:
             if headers:
                 headers = self._signed(query)  # its time has passed meanwhile
 
-    def _send(self, target: str, headers: Mapping[str, str], deadline: float) -> HttpAnswer:
-        if self._pid != os.getpid():  # forked: the connections are the parent's
-            self._idle, self._pid = [], os.getpid()
-        try:
-            session, kept = self._idle.pop(), True
-        except IndexError:
-            session, kept = HttpSession(self._origin, self._options), False
-        while True:
-            left = deadline - monotonic()
-            if left <= 0:
-                session.close()
-                raise ConnectError(f"{self._host_name}: HTTP: no time left to ask")
-            self._host.asked.append(monotonic())
-            try:
-                seconds = min(left, self._options.request_timeout)
-                answer = session.get(self._origin + target, timeout=seconds, total=left, headers=headers)
-            except ConnectError:
-                if not kept:
-                    raise
-                kept = False  # the venue may have closed it meanwhile: once more, over a new one
-                continue
-            if self._closed or len(self._idle) >= _KEPT:
-                session.close()
-            else:
-                self._idle.append(session)
-            return answer
-
-    @property
-    def _host_name(self) -> str:
-        return urlsplit(self._origin).hostname or ""
-
     # -- limits --------------------------------------------------------------------------------------
 
     def _wait_turn(self, path: str, deadline: float) -> None:
@@ -210,7 +173,7 @@ class BybitRest:
             now = monotonic()
             if now < host.paused_until:
                 raise RateLimited(
-                    f"{self._host_name}: the venue refused this address for too many requests (HTTP 403): it is left alone for "
+                    f"{self._pool.host}: the venue refused this address for too many requests (HTTP 403): it is left alone for "
                     f"another {host.paused_until - now:.0f} s",
                     code=403,
                 )
@@ -221,7 +184,7 @@ class BybitRest:
                 return
             if due > deadline:
                 wait = f"{due - now:.1f} s"
-                raise RateLimited(f"{self._host_name}: too many requests: the next is due in {wait}", code=RATE_LIMITED)
+                raise RateLimited(f"{self._pool.host}: too many requests: the next is due in {wait}", code=RATE_LIMITED)
             pause(due - now)
 
     def _wait_before(self, path: str, deadline: float) -> bool:
@@ -232,7 +195,7 @@ class BybitRest:
         """Note when the next request may be made, as far as the answer says."""
         if answer.status == 403:
             self._host.paused_until = monotonic() + PAUSE
-            logger.warning("bybit: %s refused this address for too many requests; no more for %.0f s", self._host_name, PAUSE)
+            logger.warning("bybit: %s refused this address for too many requests; no more for %.0f s", self._pool.host, PAUSE)
             return
         limited = isinstance(answer.document, dict) and answer.document.get("retCode") == RATE_LIMITED
         if limited or answer.headers.get("X-Bapi-Limit-Status") == "0":
@@ -245,7 +208,7 @@ class BybitRest:
 
     def _refusal(self, path: str, answer: HttpAnswer) -> Optional[Exception]:
         status, document = answer.status, answer.document
-        where = f"{self._host_name}: {path}"
+        where = f"{self._pool.host}: {path}"
         if status in (403, 429):
             return RateLimited(f"{where}: too many requests (HTTP {status})", code=status, reply=document)
         if status == 401:

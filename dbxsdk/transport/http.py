@@ -54,6 +54,15 @@ def parse_http_url(name: str, url: Any) -> str:
     return url
 
 
+def parse_origin(name: str, url: Any) -> str:
+    """Return ``url`` as ``scheme://host:port``. Raises a ``TypeError``/``ValueError`` that names the argument ``name``, also if
+    there is more in it."""
+    parts = urlsplit(parse_http_url(name, url))
+    if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError(f"{name} must be an origin, such as https://api.example.com: no path, query, user or password")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def get(
     url: str,
     options: Options,

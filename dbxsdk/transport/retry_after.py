@@ -21,16 +21,17 @@ def retry_after(headers: Mapping[str, str]) -> Optional[float]:
     try:
         seconds = float(value)
     except ValueError:
-        at = _seconds(value)
+        at = http_date(value)
         if at is None:
             return None
         # By the peer's own clock where it says what that shows: this machine's may be hours off.
-        now = _seconds(fields.get("date", ""))
+        now = http_date(fields.get("date", ""))
         seconds = at - (time.time() if now is None else now)
     return min(max(seconds, 0.0), LONGEST) if math.isfinite(seconds) else None
 
 
-def _seconds(date: str) -> Optional[float]:
+def http_date(date: str) -> Optional[float]:
+    """Return an HTTP date in seconds since 1970; None if it is none."""
     with importing():
         import email.utils  # here: it is slow to load, and hardly ever needed
 

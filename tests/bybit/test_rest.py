@@ -13,6 +13,7 @@ from dbxsdk.bybit import rest
 from dbxsdk.bybit.auth import Credentials
 from dbxsdk.bybit.endpoints import rest_origin
 from dbxsdk.bybit.rest import OPEN_ORDERS, TIME, BybitRest
+from dbxsdk.transport import http_pool
 from dbxsdk.transport.http import HttpAnswer
 from tests.bybit.clocks import Clocks
 
@@ -74,7 +75,8 @@ Make = Callable[..., Tuple[BybitRest, Wires]]
 def make(monkeypatch: pytest.MonkeyPatch) -> Make:
     def made(*answers: Scripted, known: bool = True, clocks: Optional[Clocks] = None) -> Tuple[BybitRest, Wires]:
         wires = Wires(*([THE_TIME] if known else []), *answers)
-        monkeypatch.setattr(rest, "HttpSession", wires.session)
+        monkeypatch.setattr(http_pool, "HttpSession", wires.session)
+        monkeypatch.setattr(http_pool, "monotonic", lambda: wires.clock)
         monkeypatch.setattr(rest, "monotonic", lambda: wires.clock)
         monkeypatch.setattr(rest, "pause", wires.pause)
         monkeypatch.setattr(rest, "_hosts", {})

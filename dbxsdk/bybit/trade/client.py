@@ -30,12 +30,13 @@ from dbxsdk.bybit.trade.order_fields import (
 from dbxsdk.bybit.trade.protocol import BATCH_ORDERS, BybitTradeProtocol
 from dbxsdk.bybit.trade.resolving import Resolver
 from dbxsdk.bybit.trade.results import BatchResult, OrderResult, failures, read_batch, read_order
-from dbxsdk.bybit.trade.sent import SentRequest
+from dbxsdk.bybit.trade.sent import by_link_id, is_batch, orders_of, questions_of
 from dbxsdk.credentials import hidden
 from dbxsdk.errors import ConnectError, OutcomeUnknown
 from dbxsdk.options import Options
 from dbxsdk.protocol import Request
 from dbxsdk.runtime.log import SafeLogger
+from dbxsdk.sent_requests import SentRequest
 from dbxsdk.session import State
 
 if TYPE_CHECKING:
@@ -302,7 +303,7 @@ class BybitTradeClient(BybitClient):
             raise ValueError("rest_url is needed: this client's url is not the venue's own, and says nothing of its REST side")
         sent, places, single = self._find_sent(unknown)
         if sent is not None:
-            questions = sent.questions(self._recv_window)
+            questions = questions_of(sent, self._recv_window)
             questions = tuple(questions[place] for place in places)
         else:
             ids = (unknown,) if isinstance(unknown, str) else unknown.order_link_ids or (unknown.order_link_id,)
@@ -325,8 +326,8 @@ class BybitTradeClient(BybitClient):
         """Return the request that is meant, the places of its orders that are, and whether it is a single order."""
         sent = self._protocol.sent.by_key(unknown.request_id if isinstance(unknown, OutcomeUnknown) else unknown)
         if sent is not None:
-            return sent, range(len(sent.orders)), not sent.is_batch
-        found = self._protocol.sent.by_link_id(unknown) if isinstance(unknown, str) else None
+            return sent, range(len(orders_of(sent))), not is_batch(sent)
+        found = by_link_id(self._protocol.sent, unknown) if isinstance(unknown, str) else None
         return (found[0], (found[1],), True) if found is not None else (None, (), False)
 
     # -- requests ------------------------------------------------------------------------------------

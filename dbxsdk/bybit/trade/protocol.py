@@ -14,11 +14,11 @@ from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials
 from dbxsdk.bybit.base_protocol import AccountProtocol, new_key
 from dbxsdk.bybit.envelope import checked, contents, is_pong, refusal, request_id, time_ms, whole_number, words
 from dbxsdk.bybit.trade.results import BatchResult, ServerFailed, read_batch
-from dbxsdk.bybit.trade.sent import SentRequests
 from dbxsdk.bybit.venue_clock import NOTABLE_MS, VenueClock
 from dbxsdk.codec import decode_object, encode
 from dbxsdk.errors import AuthError, OutcomeUnknown, ProtocolError, RateLimited, VenueError
 from dbxsdk.protocol import Acknowledgement, Inbound, Reply, Request
+from dbxsdk.sent_requests import Answers, SentRequests
 
 CREATE, AMEND, CANCEL = "order.create", "order.amend", "order.cancel"
 CREATE_BATCH, AMEND_BATCH, CANCEL_BATCH = "order.create-batch", "order.amend-batch", "order.cancel-batch"
@@ -163,7 +163,7 @@ class BybitTradeProtocol(AccountProtocol):
             return {**data, "retExtInfo": document.get("retExtInfo")}
         return data
 
-    def _note(self, request: Request, answers: Tuple[Tuple[Optional[bool], str], ...]) -> None:
+    def _note(self, request: Request, answers: Answers) -> None:
         """Keep an answer for ``resolve``, in time or late: for each of the request's orders."""
         if isinstance(request, OrderRequest):
             self.sent.answered(request.key, answers)

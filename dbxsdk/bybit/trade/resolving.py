@@ -9,10 +9,10 @@ from dbxsdk.bybit import rest
 from dbxsdk.bybit.rest import BybitRest, order_filter
 from dbxsdk.bybit.rest_rows import from_rest
 from dbxsdk.bybit.trade.certainty import EXECUTIONS, HISTORY, REALTIME, SOURCES, Inquiry, Question
-from dbxsdk.bybit.trade.sent import SentRequest
 from dbxsdk.errors import AuthError, DbxError
 from dbxsdk.resolution import Resolution
 from dbxsdk.runtime.clock import monotonic, wall_ns
+from dbxsdk.sent_requests import SentRequest
 
 _PATHS = {REALTIME: rest.OPEN_ORDERS, EXECUTIONS: rest.EXECUTIONS, HISTORY: rest.ORDER_HISTORY}
 _PAUSES = (0.25, 0.5, 1.0)
@@ -31,6 +31,8 @@ class Resolver:
         self._deadline = monotonic() + timeout
         self._inquiries = [Inquiry(question) for question in questions]
         self._now_ms: Optional[int] = None
+        """The venue's time at the beginning of this round, if it could be read."""
+        self._last_ms: Optional[int] = None
         self._checked_ns = wall_ns()
         self._sent: Optional[SentRequest] = None
         self._places: Sequence[int] = ()
@@ -85,7 +87,7 @@ class Resolver:
         """Read the venue's clock: what is asked next is asked later than that."""
         self._now_ms = None
         try:
-            self._now_ms = self._side.server_ms(self._deadline)
+            self._now_ms = self._last_ms = self._side.server_ms(self._deadline)
         except DbxError as error:
             for inquiry in undecided:
                 self._note_failure(inquiry, "market/time", error)
@@ -122,7 +124,7 @@ class Resolver:
     def _note_failure(self, inquiry: Inquiry, source: str, error: DbxError) -> None:
         if isinstance(error, AuthError):
             inquiry.final = f"the key was refused: {error}"
-        if monotonic() < self._deadline or not inquiry.failures:  # else only time is up, which says less
+        if monotonic() < self._deadline:  # else only time is up, which says less than what is known
             inquiry.failed(source, str(error))
 
     def _next_round(self, rounds: int, undecided: Sequence[Inquiry]) -> float:
@@ -163,7 +165,7 @@ class Resolver:
         if inquiry.failures:
             source, reason = next(iter(inquiry.failures.items()))
             return f"{source} could not be asked: {reason}"
-        certain_ms = inquiry.question.certain_ms
-        if certain_ms is not None and self._now_ms is not None and self._now_ms <= certain_ms:
-            return f"not found, and the venue may still take or show it for {(certain_ms - self._now_ms) / 1000:.1f} s: ask again"
+        certain_ms, last_ms = inquiry.question.certain_ms, self._last_ms
+        if certain_ms is not None and last_ms is not None and last_ms <= certain_ms:
+            return f"not found, and the venue may still take or show it for {(certain_ms - last_ms) / 1000:.1f} s: ask again"
         return "time was up before all lists had been asked"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence
 
 from dbxsdk.arguments import check_credential, check_flag, check_word, spelled_out
-from dbxsdk.client import Client
 from dbxsdk.credentials import hidden
 from dbxsdk.dbot import models
+from dbxsdk.dbot.rest import REST_ORIGIN
 from dbxsdk.dbot.trade.arguments import choice, identifiers, params
-from dbxsdk.dbot.trade.protocol import DBotTradeProtocol
+from dbxsdk.dbot.trade.resolving import ResolvingClient
 from dbxsdk.dbot.trade.task_fields import (
     Dev, ExitPage, Follow, FollowPage, Limit, LimitEdit, LimitPage, MultiWalletSwap, Snipe, StatePage, Swap,
 )
@@ -30,7 +30,7 @@ _source = choice("swap_order", "follow_order")
 _maker = choice("swap_order", "follow_order", "manual")
 
 
-class DBotTradeClient(Client):
+class DBotTradeClient(ResolvingClient):
     """DBot's trade socket: requests for tasks, and the results of trades as a subscription.
 
     Unofficial. The venue's overview page reserves its API for trading one's own funds and says that third parties
@@ -40,9 +40,8 @@ class DBotTradeClient(Client):
     ...)`` brings its outcome, or ``get_swap_order`` returns it.
 
     **Nothing is idempotent.** The venue takes no id of yours, and the SDK never sends twice. After an
-    ``OutcomeUnknown`` (``RequestTimeout``, ``ConnectionLost``) of a create, ask first (the list methods,
-    ``get_swap_orders``, the wallet): sending it again may trade twice. Setting the same thing once more (a toggle, a
-    delete) does no harm.
+    ``OutcomeUnknown`` (``RequestTimeout``, ``ConnectionLost``) of a create, ask ``resolve`` first: sending it again may trade
+    twice. Setting the same thing once more (a toggle, a delete) does no harm.
 
     **Similar names, very different effects:**
 
@@ -91,6 +90,7 @@ class DBotTradeClient(Client):
         url: a whole address in place of ``TRADE_URL``.
         options: see ``Options``. ``heartbeat_interval`` is 30 s unless given, and 55 s at most: after a minute of
             silence the venue disconnects.
+        rest_url: the origin that ``resolve`` asks. None: the venue's own, if ``url`` is not given; else there is none.
 
     Raises:
         TypeError, ValueError: naming the argument; the key is in no message.
@@ -98,14 +98,14 @@ class DBotTradeClient(Client):
     Source: docs.dbotx.com/reference, the pages marked "(WS)", and its Chinese edition.
     """
 
-    def __init__(self, api_key: str, *, url: Optional[str] = None, options: Optional[Options] = None) -> None:
+    def __init__(
+        self, api_key: str, *, url: Optional[str] = None, options: Optional[Options] = None, rest_url: Optional[str] = None
+    ) -> None:
         api_key = hidden(api_key)
-        super().__init__(
-            DBotTradeProtocol(),
-            url.strip() if isinstance(url, str) else TRADE_URL if url is None else url,  # pages print it with a blank
-            options=options,
-            headers={"x-api-key": check_credential("api_key", api_key)},
-        )
+        address = url.strip() if isinstance(url, str) else TRADE_URL if url is None else url  # pages print it with a blank
+        if rest_url is None and url is None:
+            rest_url = REST_ORIGIN
+        super().__init__(check_credential("api_key", api_key), address, rest_url, options)
 
     # -- fast trades -----------------------------------------------------------------------------------
 

@@ -16,9 +16,11 @@ from dbxsdk.dbot.base_protocol import DBotProtocol, contents, failed, refusal
 from dbxsdk.dbot.listed import ListRequest, TopicList
 from dbxsdk.dbot.models import moment, read_trade_result
 from dbxsdk.dbot.trade.arguments import encode
+from dbxsdk.dbot.trade.matching import UNNAMED, Made
 from dbxsdk.dbot.trade.result_types import TYPES, types_of
-from dbxsdk.errors import ProtocolError
+from dbxsdk.errors import OutcomeUnknown, ProtocolError, VenueError
 from dbxsdk.protocol import Acknowledgement, Inbound, Push, Reply, Request
+from dbxsdk.sent_requests import SentRequests
 
 TRADE_RESULTS = Channel("tradeResults", read_trade_result, "dbot")
 CHANNEL = TRADE_RESULTS.name
@@ -35,6 +37,11 @@ class DBotTradeProtocol(DBotProtocol):
 
     socket = "trade"
     client = "DBotTradeClient"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = SentRequests()
+        self.made = Made()
 
     def reset(self) -> None:
         # The topics that the last filter was made for. Replaced, never changed: the reader thread reads it while
@@ -121,6 +128,17 @@ class DBotTradeProtocol(DBotProtocol):
         return [Push(topic, CHANNEL, sure, "update", document, result, read_trade_result, time_ms) for topic in matching]
 
     # -- replies to outcomes -------------------------------------------------------------------------
+
+    def conclude(self, request: Request, reply: Reply) -> Any:
+        try:
+            result = super().conclude(request, reply)
+        except VenueError as error:
+            if not isinstance(error, OutcomeUnknown):
+                self.sent.answered(request.key, ((False, str(error)),))
+            raise
+        named = not request.kind.startswith("create") or self.made.answered(result)
+        self.sent.answered(request.key, ((True, "" if named else UNNAMED),))
+        return result
 
     def _result(self, request: Request, document: Dict[str, Any]) -> Any:
         result = document.get("result")

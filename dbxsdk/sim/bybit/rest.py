@@ -13,8 +13,6 @@ import itertools
 from typing import Any, Callable, Deque, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import parse_qsl
 
-import attrs
-
 from dbxsdk.sim.bybit.account import Position
 from dbxsdk.sim.bybit.order import Execution, Order
 from dbxsdk.sim.bybit.orders import OrderDesk
@@ -50,16 +48,6 @@ Answer = Tuple[int, Optional[Row], Dict[str, str]]
 """HTTP status, document, headers."""
 
 
-@attrs.define
-class RestFault:
-    """A failure in place of answers: an HTTP status, a code of the venue's (from 1000), or None for a cut connection."""
-
-    code: Optional[int]
-    message: str
-    left: Optional[int]
-    endpoints: Tuple[str, ...]
-
-
 class RestService:
     """Answers REST requests. The venue's lock guards it."""
 
@@ -76,7 +64,6 @@ class RestService:
         ms; and the steady one, in seconds."""
         self.lag = 0.0
         self.per_address: Optional[int] = _PER_ADDRESS
-        self.faults: List[RestFault] = []
         self.requests: Deque[Tuple[str, Params]] = collections.deque(maxlen=10_000)
         self._desk = desk
         self._markets = markets
@@ -100,20 +87,18 @@ class RestService:
         self._forgotten = self._steady()
 
     def answer(self, path: str, query: str, headers: Mapping[str, str]) -> Answer:
-        """Answer one request; status 0 stands for a connection that is cut."""
+        """Answer one request."""
         params = dict(parse_qsl(query, keep_blank_values=True))
         self.requests.append((path, params))
-        fault = next((fault for fault in self.faults if path in fault.endpoints), None)
-        if fault is not None:
-            return self._fail(fault)
         if not self._spend(self._by_address, self.per_address, _ADDRESS_SECONDS):
             return 403, None, {}
         limits: Dict[str, str] = {}
         try:
             if path in SIGNED:
                 self._check_signature(query, headers)
-                granted = self._spend(self._by_path[path], _PER_SECOND, 1.0)
-                left = _PER_SECOND - len(self._by_path[path]) if granted else 0
+                most = None if self.per_address is None else _PER_SECOND
+                granted = self._spend(self._by_path[path], most, 1.0)
+                left = max(_PER_SECOND - len(self._by_path[path]), 0 if most else 1) if granted else 0
                 reset = self._server_ms() + (0 if granted else 1000)
                 limits = {"X-Bapi-Limit": str(_PER_SECOND), "X-Bapi-Limit-Status": str(left)}
                 limits["X-Bapi-Limit-Reset-Timestamp"] = str(reset)
@@ -129,22 +114,11 @@ class RestService:
                 POSITIONS: self._positions,
                 WALLET: self._wallet,
             }
-            return 200, self._document(0, "OK", answers[path](params)), limits
+            return 200, self.document(0, "OK", answers[path](params)), limits
         except Refused as refused:
-            return 200, self._document(refused.code, refused.message, {}), limits
+            return 200, self.document(refused.code, refused.message, {}), limits
 
-    def _fail(self, fault: RestFault) -> Answer:
-        if fault.left is not None:
-            fault.left -= 1
-            if not fault.left:
-                self.faults.remove(fault)
-        if fault.code is None:
-            return 0, None, {}
-        if fault.code < 1000:
-            return fault.code, None, {}
-        return 200, self._document(fault.code, fault.message, {}), {}
-
-    def _document(self, code: int, message: str, result: Row) -> Row:
+    def document(self, code: int, message: str, result: Row) -> Row:
         return {"retCode": code, "retMsg": message, "result": result, "retExtInfo": {}, "time": self._server_ms()}
 
     def _spend(self, used: Deque[float], limit: Optional[int], seconds: float) -> bool:

@@ -32,6 +32,8 @@ class Execution:
         self._rng = random.Random(f"dbot-tasks:{seed}")
         self._count = 0
         self._now_ms = 0
+        self.made_ms: Callable[[], int] = lambda: self._now_ms
+        """The time that new tasks show as theirs."""
         self._block = 300_000_000
         self.wallets: Dict[str, str] = {wallet: address(self._rng) for wallet in wallets}
         self.swap: Dict[str, Document] = {}
@@ -78,6 +80,7 @@ class Execution:
         result = self._success(head, pair.pair, order["_wallet"], params["type"], amount)
         link = f"https://example.org/tx/{result['hash']}"
         order.update(state="done", txPriceUsd=result["priceUsd"], swapHash=result["hash"], swapLink=link)
+        order.update(_send=result["send"], _receive=result["receive"])
         if params["type"] == "buy":
             self._make_exits(params, order["id"], pair.pair, order["_wallet"])
         return result
@@ -121,7 +124,9 @@ class Execution:
     def _add(self, tasks: Dict[str, Document], document: Document, **more: Any) -> str:
         """Add a task under an id of its own, which is returned."""
         id_ = self._id()
-        tasks[id_] = {**document, **more, "id": id_}
+        # The state of a fast trade does not show when it was made; its record does.
+        made = {"_createAt" if tasks is self.swap else "createAt": self.made_ms()}
+        tasks[id_] = {**made, **document, **more, "id": id_}
         return id_
 
     def _id(self) -> str:

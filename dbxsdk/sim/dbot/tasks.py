@@ -122,6 +122,16 @@ class Tasks(Execution):
         # The newest first: the order of the request is not kept, as the page's sample shows.
         return [_shown(self.swap[id_]) for id_ in sorted(_ids(params), reverse=True) if id_ in self.swap]
 
+    def swap_records(self, params: Document) -> List[Document]:
+        """Return a page of the records of fast trades, which the REST side has. They name the wallet by its address."""
+        records = []
+        for order in reversed(self.swap.values()):
+            record = {name: value for name, value in _shown(order).items() if name != "tradeType"}
+            record.update(createAt=order["_createAt"], send=order.get("_send"), receive=order.get("_receive"))
+            record.update(type=order["tradeType"], pair=order["_params"].get("pair"), wallet=self.wallets[order["_wallet"]])
+            records.append(record)
+        return _page(records, params, "chain")
+
     # -- methods: limit orders and exits -------------------------------------------------------------------
 
     def _create_limits(self, params: Document) -> Any:

@@ -19,8 +19,8 @@ from dbxsdk.codec import encode
 from dbxsdk.sim.connection import Connection, Frame, Wire
 from dbxsdk.sim.dbot.execution import Document, Refused
 from dbxsdk.sim.dbot.market import DBotMarket, Pair, PairTrade
+from dbxsdk.sim.dbot.rest import DBotRestSide
 from dbxsdk.sim.dbot.tasks import Done, Tasks
-from dbxsdk.sim.venue import Venue
 
 if TYPE_CHECKING:
     from dbxsdk.dbot import DBotDataClient, DBotTradeClient
@@ -34,10 +34,12 @@ _NEW_PAIR_SECONDS = 2.0
 _MIGRATED_SECONDS = 5.0
 
 
-class DBotVenue(Venue):
+class DBotVenue(DBotRestSide):
     """DBot's trade socket on ``/trade/ws/`` (and ``/trade/ws``) and its data socket on ``/data/ws/``, for one account.
 
-    Both want the header ``x-api-key`` with ``venue.api_key`` and answer 401 otherwise. A fast trade goes from ``init``
+    On the same port the REST lists of tasks and the records of fast trades (``rest_url``, ``fail_rest``, ``delay_rest``).
+
+    Both sockets want the header ``x-api-key`` with ``venue.api_key`` and answer 401 otherwise. A fast trade goes from ``init``
     over ``processing`` to ``done`` in two steps of the market; with ``maxSlippage`` 0, or of an unknown pair, to
     ``fail``. Limit orders and exits trade when the market's price has come, a sniper at once if the market has its token.
     An enabled copy trading task copies the trades of those of ``venue.wallets`` that it names as targets. Every such
@@ -85,6 +87,8 @@ class DBotVenue(Venue):
         self._shuffling = random.Random(f"dbot-answers:{self._seed}")
         self._market = DBotMarket(self._seed, self._start_us)
         self._tasks = Tasks(self._market, self._seed, WALLET_IDS)
+        # It goes on while a market that is moved by hand stands still.
+        self._tasks.made_ms = lambda: max(self._now_ms(), int(self._clock() * 1000))
         self._trades: List[PairTrade] = []
         self._results: List[Document] = []
 
@@ -152,7 +156,7 @@ class DBotVenue(Venue):
         check_choice("socket", socket, ("trade", "data"))
         if socket == "data":
             return DBotDataClient(**{"api_key": self.api_key, "url": self.url(DATA), **kwargs})
-        return DBotTradeClient(**{"api_key": self.api_key, "url": self.url(TRADE), **kwargs})
+        return DBotTradeClient(**{"api_key": self.api_key, "url": self.url(TRADE), "rest_url": self.rest_url(), **kwargs})
 
     # -- connections ---------------------------------------------------------------------------------------------------
 

@@ -13,8 +13,9 @@ from dbxsdk.bybit.rest import EXECUTIONS, OPEN_ORDERS, ORDER_HISTORY, TIME
 from dbxsdk.bybit.trade import certainty, resolving
 from dbxsdk.bybit.trade.certainty import Question
 from dbxsdk.bybit.trade.resolving import Resolver
-from dbxsdk.bybit.trade.sent import SentRequest, SentRequests
+from dbxsdk.bybit.trade.sent import by_link_id, questions_of
 from dbxsdk.resolution import Resolution
+from dbxsdk.sent_requests import SentRequest, SentRequests
 from dbxsdk.sim import BybitVenue
 from tests.waiting import Recorder, eventually
 
@@ -166,10 +167,10 @@ def test_requests_are_found_by_key_and_by_the_newest_that_names_the_order() -> N
     requests.made("2", "order.cancel-batch", {"category": "spot", "request": [{"orderLinkId": "b"}, {"orderLinkId": "a"}]}, 2)
     requests.made("3", "order.create", {"category": "spot", "orderLinkId": "b"}, 3)
     requests.answered("2", ())
-    found = requests.by_link_id("a")
+    found = by_link_id(requests, "a")
     assert found is not None and (found[0].operation, found[1]) == ("order.cancel-batch", 1)
-    assert requests.by_link_id("b") == (requests.by_key("3"), 0) and requests.by_link_id("c") is None
-    (_, question) = found[0].questions(10)
+    assert by_link_id(requests, "b") == (requests.by_key("3"), 0) and by_link_id(requests, "c") is None
+    (_, question) = questions_of(found[0], 10)
     assert (question.kind, question.category, question.order_link_id, question.closes_ms) == ("cancel", "spot", "a", 12)
 
 
@@ -242,30 +243,30 @@ def lose(client: BybitTradeClient, venue: BybitVenue, executed: bool, do: Callab
 
 def test_single_orders_and_batches(venue: BybitVenue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(certainty, "MARGIN_MS", 300)
+    row = {name: value for name, value in LIMIT.items() if name != "category"}
     with venue.client("trade", options=QUICK, recv_window=1500) as client:
-        error = lose(client, venue, True, lambda: client.place_order(**LIMIT))
+        placed = lose(client, venue, True, lambda: client.place_order(**LIMIT))
         (true,) = venue.orders()
-        for name in (error, error.request_id, error.order_link_id):
+        for name in (placed, placed.request_id, placed.order_link_id):
             found = client.resolve(name)
             assert (found.outcome, found.order.order_id, found.order.order_link_id) == ("executed", true.id, true.link_id)
-        error = lose(client, venue, False, lambda: client.place_order(**LIMIT))
-        assert client.resolve(error).outcome == "not_executed" and len(venue.orders()) == 1
-
-        row = {name: value for name, value in LIMIT.items() if name != "category"}
-        error = lose(client, venue, True, lambda: client.place_batch_order("linear", [row, {**row, "price": "1000000"}, row]))
-        batch = client.resolve(error)
-        assert [each.outcome for each in batch] == ["executed", "not_executed", "executed"]
-        assert {each.order.order_link_id for each in batch if each.order} <= {order.link_id for order in venue.orders()}
-        assert client.resolve(error.order_link_ids[1]).outcome == "not_executed", "one of them"
-
-        amend = {"category": "linear", "symbol": "BTCUSDT", "orderLinkId": true.link_id}
-        error = lose(client, venue, True, lambda: client.amend_order(**amend, qty="0.2"))
-        found = client.resolve(error)
+        named = {"category": "linear", "symbol": "BTCUSDT", "orderLinkId": true.link_id}
+        amended = lose(client, venue, True, lambda: client.amend_order(**named, qty="0.2"))
+        not_amended = lose(client, venue, False, lambda: client.amend_order(**named, qty="0.3"))
+        not_placed = lose(client, venue, False, lambda: client.place_order(**LIMIT))
+        batch = lose(client, venue, True, lambda: client.place_batch_order("linear", [row, {**row, "price": "1000000"}, row]))
+        found = client.resolve(amended)
         assert (found.outcome, str(found.order.qty)) == ("executed", "0.2")
-        error = lose(client, venue, False, lambda: client.amend_order(**amend, qty="0.3"))
-        assert client.resolve(error).outcome == "not_executed"
-        error = lose(client, venue, True, lambda: client.cancel_order(**amend))
-        assert client.resolve(error).order.order_status == "Cancelled"
+        assert client.resolve(not_amended).outcome == "not_executed"
+        assert client.resolve(not_placed).outcome == "not_executed"
+        three = client.resolve(batch)
+        assert [each.outcome for each in three] == ["executed", "not_executed", "executed"]
+        known = {order.link_id for order in venue.orders()}
+        assert [each.order.order_link_id in known for each in three if each.order] == [True, True]
+        assert client.resolve(batch.order_link_ids[1]).outcome == "not_executed", "one of them"
+        cancelled = lose(client, venue, True, lambda: client.cancel_order(**named))
+        assert client.resolve(cancelled).order.order_status == "Cancelled"
+        assert len(venue.orders()) == 3, "nothing was sent twice"
 
 
 def test_what_a_new_client_knows_of_an_earlier_ones_order(venue: BybitVenue) -> None:

@@ -38,7 +38,7 @@ def headers(venue: BybitVenue, query: str, *, late: int = 0, window: str = "5000
 def ask(venue: BybitVenue, path: str, **params: Any) -> Any:
     """The code, and the result or the message."""
     query = urlencode(params, quote_via=quote)
-    status, document, _ = venue._rest.answer(path, query, headers(venue, query))
+    status, document, _ = venue._rest(path, query, headers(venue, query))
     assert status == 200 and document is not None
     return document["result"] if document["retCode"] == 0 else (document["retCode"], document["retMsg"])
 
@@ -71,22 +71,22 @@ def cancel(venue: BybitVenue, link: str) -> None:
 def test_signatures_and_clocks_are_checked(venue: BybitVenue, wrong: Any, code: int) -> None:
     venue.clock_skew(90)
     query = "category=linear&symbol=BTCUSDT"
-    _, document, _ = venue._rest.answer(OPEN_ORDERS, query, headers(venue, query, **wrong))
+    _, document, _ = venue._rest(OPEN_ORDERS, query, headers(venue, query, **wrong))
     assert document is not None and document["retCode"] == code
     assert abs(document["time"] - (time.time() + 90) * 1000) < 1000
 
 
 def test_the_query_is_signed_as_it_was_sent(venue: BybitVenue) -> None:
     signed = headers(venue, "category=linear&symbol=BTCUSDT")
-    _, document, _ = venue._rest.answer(OPEN_ORDERS, "symbol=BTCUSDT&category=linear", signed)
+    _, document, _ = venue._rest(OPEN_ORDERS, "symbol=BTCUSDT&category=linear", signed)
     assert document is not None and document["retCode"] == 10004
-    _, document, _ = venue._rest.answer(OPEN_ORDERS, "", {})
+    _, document, _ = venue._rest(OPEN_ORDERS, "", {})
     assert document is not None and document["retCode"] == 10001
 
 
 def test_market_data_needs_no_key(venue: BybitVenue) -> None:
     for path, query in ((TIME, ""), (TRADES, "category=spot&symbol=BTCUSDT"), (KLINE, "symbol=BTCUSDT&interval=1")):
-        _, document, limits = venue._rest.answer(path, query, {})
+        _, document, limits = venue._rest(path, query, {})
         assert document is not None and document["retCode"] == 0 and limits == {}
 
 
@@ -116,7 +116,7 @@ def test_an_id_is_stronger_than_other_filters(venue: BybitVenue) -> None:
 
 def test_history_lags(venue: BybitVenue, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [time.monotonic()]
-    monkeypatch.setattr(venue._rest, "_steady", lambda: clock[0])
+    monkeypatch.setattr(venue._service_of_rest, "_steady", lambda: clock[0])
     venue.lag_history(2.5)
     place(venue, "a")
     cancel(venue, "a")
@@ -132,8 +132,8 @@ def test_orders_without_a_fill_are_kept_for_a_day(venue: BybitVenue, monkeypatch
     cancel(venue, "cancelled")
     place(venue, "filled", fill=True)
     later = venue._server_ms() + 90_000_000
-    monkeypatch.setattr(venue._rest, "_server_ms", lambda: later)
-    _, document, _ = venue._rest.answer(ORDER_HISTORY, "category=linear", headers(venue, "category=linear", late=-90_000_000))
+    monkeypatch.setattr(venue._service_of_rest, "_server_ms", lambda: later)
+    _, document, _ = venue._rest(ORDER_HISTORY, "category=linear", headers(venue, "category=linear", late=-90_000_000))
     assert document is not None and [row["orderLinkId"] for row in document["result"]["list"]] == ["filled"]
 
 
@@ -228,9 +228,9 @@ def test_wrong_parameters(venue: BybitVenue, path: str, params: Any, name: Optio
 
 def test_fifty_a_second(venue: BybitVenue, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [time.monotonic()]
-    monkeypatch.setattr(venue._rest, "_steady", lambda: clock[0])
+    monkeypatch.setattr(venue._service_of_rest, "_steady", lambda: clock[0])
     for left in range(49, -1, -1):
-        _, document, limits = venue._rest.answer(OPEN_ORDERS, "category=spot", headers(venue, "category=spot"))
+        _, document, limits = venue._rest(OPEN_ORDERS, "category=spot", headers(venue, "category=spot"))
         assert document is not None and document["retCode"] == 0 and limits["X-Bapi-Limit-Status"] == str(left)
     assert ask(venue, OPEN_ORDERS, category="spot") == (10006, "Too many visits!")
     assert ask(venue, EXECUTIONS, category="spot")["list"] == [], "each has a count of its own"
@@ -240,17 +240,17 @@ def test_fifty_a_second(venue: BybitVenue, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_six_hundred_in_five_seconds(venue: BybitVenue) -> None:
     for _ in range(600):
-        assert venue._rest.answer(TIME, "", {})[0] == 200
-    assert venue._rest.answer(TIME, "", {})[0] == 403
+        assert venue._rest(TIME, "", {})[0] == 200
+    assert venue._rest(TIME, "", {})[0] == 403
     venue.limit_rest(None)
-    assert venue._rest.answer(TIME, "", {})[0] == 200
+    assert venue._rest(TIME, "", {})[0] == 200
 
 
 def test_failures_on_request(venue: BybitVenue) -> None:
     venue.fail_rest(502, times=1)
     venue.fail_rest(10016, "internal", endpoint="order/history")
-    assert venue._rest.answer(TIME, "", {}) == (502, None, {})
-    assert venue._rest.answer(TIME, "", {})[0] == 200
+    assert venue._rest(TIME, "", {}) == (502, None, {})
+    assert venue._rest(TIME, "", {})[0] == 200
     assert ask(venue, ORDER_HISTORY, **ANY) == (10016, "internal") == ask(venue, ORDER_HISTORY, **ANY)
     venue.accept_rest()
     assert links(venue, ORDER_HISTORY) == []

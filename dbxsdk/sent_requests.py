@@ -1,0 +1,78 @@
+"""The requests that a client has made, and what is known of their answers: what ``resolve`` looks up."""
+
+from __future__ import annotations
+
+import collections
+import threading
+from typing import Any, List, Mapping, Optional, Tuple
+
+import attrs
+
+_KEPT = 10_000
+_KEPT_ANSWERED = 1000
+
+Answers = Tuple[Tuple[Optional[bool], str], ...]
+
+
+@attrs.define(eq=False)
+class SentRequest:
+    """One request.
+
+    Attributes:
+        operation, params: the venue's method, and what went with it.
+        time_ms: when it was made, in ms since 1970.
+        answers: for each order or task in it whether the venue accepted it (None: it does not say), and its words; empty before
+            the answer came.
+        wake: set when the answer comes, if somebody waits for it.
+    """
+
+    operation: str
+    params: Mapping[str, Any] = attrs.field(repr=False)
+    time_ms: int
+    answers: Answers = ()
+    wake: Optional[threading.Event] = attrs.field(default=None, repr=False)
+
+
+class SentRequests:
+    """The last 10,000 without an answer, and the last 1,000 with one. Requests are made by any thread, answered by the reader.
+
+    Each step is one operation on a dict, which no other thread can split: no lock.
+    """
+
+    def __init__(self) -> None:
+        self._open: "collections.OrderedDict[Any, SentRequest]" = collections.OrderedDict()
+        self._answered: "collections.OrderedDict[Any, SentRequest]" = collections.OrderedDict()
+
+    def made(self, key: Any, operation: str, params: Mapping[str, Any], time_ms: int) -> None:
+        self._open[key] = SentRequest(operation, params, time_ms)
+        _trim(self._open, _KEPT)
+
+    def answered(self, key: Any, answers: Answers) -> None:
+        """Take in an answer, in time or late."""
+        sent = self._open.pop(key, None)
+        if sent is not None:
+            sent.answers = answers
+            self._answered[key] = sent
+            _trim(self._answered, _KEPT_ANSWERED)
+            if sent.wake is not None:
+                sent.wake.set()
+
+    def forget(self, key: Any) -> None:
+        """Forget a request that was never sent."""
+        self._open.pop(key, None)
+
+    def by_key(self, key: Any) -> Optional[SentRequest]:
+        """Return the request with this id, if it is known."""
+        return self._open.get(key) or self._answered.get(key)
+
+    def newest_first(self) -> List[SentRequest]:
+        """Return all that are known, the newest first."""
+        return sorted((*self._answered.values(), *self._open.values()), key=lambda sent: -sent.time_ms)
+
+
+def _trim(table: "collections.OrderedDict[Any, SentRequest]", most: int) -> None:
+    while len(table) > most:
+        try:
+            table.popitem(last=False)
+        except KeyError:  # others trim, too
+            return

@@ -1,0 +1,60 @@
+"""Kept HTTP connections to one origin, for several threads at once."""
+
+from __future__ import annotations
+
+import os
+from typing import List, Mapping, Optional
+from urllib.parse import urlsplit
+
+from dbxsdk.errors import ConnectError
+from dbxsdk.options import Options
+from dbxsdk.runtime.clock import monotonic
+from dbxsdk.transport.http import HttpAnswer, HttpSession
+
+_KEPT = 4
+
+
+class HttpPool:
+    """GET requests to ``origin``. Any thread may ask; up to four idle connections are kept for the next."""
+
+    def __init__(self, origin: str, options: Options) -> None:
+        self._origin = origin
+        self._options = options
+        self.host = urlsplit(origin).hostname or ""
+        self._idle: List[HttpSession] = []
+        self._pid = os.getpid()
+        self._closed = False
+
+    def close(self) -> None:
+        """Close the connections. Requests may still be made, each over a connection of its own."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    def get(self, target: str, headers: Optional[Mapping[str, str]], deadline: float) -> HttpAnswer:
+        """Send a GET request for ``target`` (path and query), bounded by ``deadline`` (of ``runtime.clock.monotonic``) and
+        ``Options.request_timeout``. Raises ``ConnectError``; a retry is safe."""
+        if self._pid != os.getpid():  # forked: the connections are the parent's
+            self._idle, self._pid = [], os.getpid()
+        try:
+            session, kept = self._idle.pop(), True
+        except IndexError:
+            session, kept = HttpSession(self._origin, self._options), False
+        while True:
+            left = deadline - monotonic()
+            if left <= 0:
+                session.close()
+                raise ConnectError(f"{self.host}: HTTP: no time left to ask")
+            seconds = min(left, self._options.request_timeout)
+            try:
+                answer = session.get(self._origin + target, timeout=seconds, total=left, headers=headers)
+            except ConnectError:
+                if not kept:
+                    raise
+                kept = False  # the venue may have closed it meanwhile: once more, over a new one
+                continue
+            if self._closed or len(self._idle) >= _KEPT:
+                session.close()
+            else:
+                self._idle.append(session)
+            return answer
