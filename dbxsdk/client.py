@@ -376,6 +376,10 @@ class Client:
         """Send a request of a venue's own making, and return its result."""
         return self._session.call(request, seconds)
 
+    def _guard_blocking(self, method: str) -> None:
+        """Raise ``WrongThreadError`` on the reader thread, which ``method`` would block."""
+        self._session.guard_blocking(method)
+
     def submit(self, method: str, params: Any = None) -> "Future[Any]":
         """``call`` without blocking: a future with the same result or exception, within ``request_timeout``.
 

@@ -52,6 +52,8 @@ def rest_origin(rest_url: Optional[str], *, testnet: bool, demo: bool = False, u
         if origin.startswith("http://"):
             warn_if_readable(urlsplit(origin).hostname or "", stacklevel=4)
         return origin
+    if url is not None and not isinstance(url, str):
+        return None  # it is refused where it is used
     host = (urlsplit(url).hostname or "") if url else TESTNET if testnet else DEMO if demo else MAINNET
     known = _STREAM_HOST.fullmatch(host)
     return f"https://api{known[1]}" if known else None

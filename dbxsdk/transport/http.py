@@ -85,7 +85,7 @@ class HttpSession:
         parts = urlsplit(url)
         self._secure = parts.scheme == "https"
         self._address = Address("", parts.hostname or "", parts.port or (443 if self._secure else 80), self._secure)
-        self._session: Any = None
+        self._requests: Any = None
         self._proxy = ""
         self._asked = _Asked()
 
@@ -97,7 +97,7 @@ class HttpSession:
 
     def close(self) -> None:
         """Close the connection. The next request would make another."""
-        session, self._session = self._session, None
+        session, self._requests = self._requests, None
         if session is not None:
             session.close()
 
@@ -173,7 +173,7 @@ class HttpSession:
     def _open(self, limit: _Limit, publish: Optional[Callable[[Any], None]]) -> Any:
         """Return the session of requests. ``limit`` and ``publish`` are those of the next request."""
         self._asked.limit, self._asked.publish = limit, publish
-        if self._session is None:
+        if self._requests is None:
             import requests
 
             options, address = self._options, self._address
@@ -186,8 +186,8 @@ class HttpSession:
             adapter = _adapter(options, address.host, self._secure, self._asked, tunnel)
             session.mount("http://", adapter)
             session.mount("https://", adapter)
-            self._session, self._proxy = session, proxy
-        return self._session
+            self._requests, self._proxy = session, proxy
+        return self._requests
 
 
 class _Asked:

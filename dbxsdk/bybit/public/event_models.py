@@ -11,12 +11,12 @@ from typing import Optional, Tuple
 import attrs
 
 from dbxsdk.bybit.public.models import Level
-from dbxsdk.fields import decimal, integer, lazy, levels, text, wire
+from dbxsdk.fields import Lazy, decimal, integer, lazy, levels, text, wire
 
 
 @lazy
 @attrs.frozen(kw_only=True, slots=False)
-class EventBookUpdate:
+class EventBookUpdate(Lazy):
     """``orderbook.25.{symbol}`` of event contracts: one list of quotes, without sides.
 
     ``Update.kind`` says what it is: a snapshot replaces the quotes; a delta sets the value at each ratio that it names, and
@@ -39,7 +39,7 @@ class EventBookUpdate:
 
 @lazy
 @attrs.frozen(kw_only=True, slots=False)
-class EventTrade:
+class EventTrade(Lazy):
     """One trade of ``publicTrade.{symbol}`` of event contracts. It has no side.
 
     Attributes:

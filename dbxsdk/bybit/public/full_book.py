@@ -5,7 +5,7 @@ Source: websocket/public/full-ob, market/full-ob.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import attrs
 
@@ -29,8 +29,8 @@ class Snapshot:
 
     update_id: int
     sequence: int
-    bids: List[Any] = attrs.field(repr=False)
-    asks: List[Any] = attrs.field(repr=False)
+    bids: Sequence[Any] = attrs.field(repr=False)
+    asks: Sequence[Any] = attrs.field(repr=False)
 
     @property
     def is_empty(self) -> bool:
@@ -49,6 +49,15 @@ def read_snapshot(data: Any) -> Snapshot:
             raise TypeError("a side is not a list")
         return Snapshot(integer(update_id), integer(sequence), bids, asks)
     except (KeyError, TypeError, ValueError) as error:
+        raise ProtocolError(f"not an update of a full book: {error!r}") from error
+
+
+def _read_delta(payload: Any) -> _Delta:
+    if type(payload) is dict:
+        return read_snapshot(payload.get("data"))
+    try:  # of a typed frame
+        return Snapshot(integer(payload.update_id), integer(payload.sequence), payload.bids, payload.asks)
+    except (TypeError, ValueError, AttributeError) as error:
         raise ProtocolError(f"not an update of a full book: {error!r}") from error
 
 
@@ -83,7 +92,7 @@ class FullBookRule(BookRule):
         self._end()
 
     def read(self, push: Push, last: Optional[int]) -> Optional[Change]:
-        delta = read_snapshot(push.payload.get("data"))
+        delta = _read_delta(push.payload)
         if last is None:
             return self._join(delta)
         if delta.update_id == last + 1 and delta.sequence >= self._sequence and delta.update_id != _RESTART:
@@ -138,7 +147,7 @@ class FullBookRule(BookRule):
         return next((place + 1 for place, each in enumerate(self._kept) if (each.update_id, each.sequence) == pair), None)
 
 
-def _merged(rows: List[Any], changes: List[List[Any]]) -> List[Any]:
+def _merged(rows: Sequence[Any], changes: Sequence[Sequence[Any]]) -> List[Any]:
     """Return one side of the snapshot with what changed since."""
     try:
         levels: Dict[Any, Any] = {price: size for price, size in rows}

@@ -316,7 +316,7 @@ class BybitTradeClient(BybitClient):
                 for link_id in ids
             )
             single = len(ids) == 1
-        self._session.guard_blocking("resolve")
+        self._guard_blocking("resolve")
         if not self._connector.live:
             raise ConnectError("a replay asks no venue: resolve works with a live client")
         found = Resolver(self._rest, questions, self._recv_window, seconds).run(sent, places)

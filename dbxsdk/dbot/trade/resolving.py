@@ -171,7 +171,7 @@ class ResolvingClient(Client):
         wanted = None if sent is None else plan(sent.operation, sent.params)
         if sent is None or wanted is None:
             raise ValueError("unknown: this client has not sent that request, or it changes nothing that the venue lists")
-        self._session.guard_blocking("resolve")
+        self._guard_blocking("resolve")
         if not self._connector.live:
             raise ConnectError("a replay asks no venue: resolve works with a live client")
         found = Resolver(self._rest, self._protocol.sent, self._protocol.made, seconds).run(sent, wanted)

@@ -15,7 +15,7 @@ from typing import Any, Callable, Mapping, Optional, Tuple, Type, TypeVar
 import attrs
 
 from dbxsdk.errors import ProtocolError
-from dbxsdk.fields import WIRE, decimal, integer, lazy, levels, reader, text, wire
+from dbxsdk.fields import WIRE, Lazy, decimal, integer, lazy, levels, reader, text, wire
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ def _unsure(name: str, convert: Callable[[Any], T]) -> Any:
 
 @lazy
 @attrs.frozen(slots=False)
-class Ticker:
+class Ticker(Lazy):
     """24-hour figures and the best prices of one contract (``ticker`` and ``all_ticker``).
 
     Attributes:
@@ -67,7 +67,7 @@ class Ticker:
 
 @lazy
 @attrs.frozen(slots=False)
-class Trade:
+class Trade(Lazy):
     """One trade of ``trades``.
 
     Whether old trades follow a subscription is not documented: de-duplicate by ``trade_id``.
@@ -95,7 +95,7 @@ class Trade:
 
 @lazy
 @attrs.frozen(slots=False)
-class Depth:
+class Depth(Lazy):
     """One update of ``depth``: the whole window if ``Update.kind`` is ``"snapshot"``, else what changed.
 
     Rows are ``(price, contracts)``; sizes are absolute, 0 deletes the price. In a snapshot both sides come best first, in a

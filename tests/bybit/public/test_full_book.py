@@ -251,8 +251,8 @@ class TestLive:
             client.order_book("BTCUSDT", depth="full")
 
     def test_addresses(self) -> None:
-        assert BybitPublicClient("spot")._rest_url == "https://api.bybit.com"
-        assert BybitPublicClient("spot", testnet=True)._rest_url == "https://api-testnet.bybit.com"
+        assert BybitPublicClient("spot")._origin == "https://api.bybit.com"
+        assert BybitPublicClient("spot", testnet=True)._origin == "https://api-testnet.bybit.com"
         for wrong, error in ((5, TypeError), ("ws://a", ValueError), ("", ValueError)):
             with pytest.raises(error, match="rest_url"):
                 BybitPublicClient("spot", rest_url=wrong)  # type: ignore[arg-type]
