@@ -115,10 +115,11 @@ class Lazy:
         values, document = state
         self.__dict__.update(values)
         if document is not None:
-            _set_document(self, document)
+            set_document(self, document)
 
 
-_set_document = Lazy.__dict__["_document"].__set__
+set_document = Lazy.__dict__["_document"].__set__
+"""``set_document(instance, document)``, for a class that is frozen."""
 
 
 class _LazyField:
@@ -208,7 +209,6 @@ def lazy(model: Type[T]) -> Type[T]:
 def over(model: Type[T]) -> Callable[[Any], T]:
     """Return the function that makes a lazy model over a document that has its required fields."""
     new: Any = object.__new__
-    set_document = _set_document
 
     def build(document: Any) -> T:
         instance: T = new(model)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Callable, Collection, Dict, List, Optional, T
 
 import attrs
 
-from dbxsdk.fields import WIRE, boolean, decimal, integer, levels, over, pair, text
+from dbxsdk.fields import WIRE, boolean, decimal, integer, levels, over, pair, set_document, text
 from dbxsdk.models import PAYLOAD, Update
 
 msgspec: Any = None
@@ -55,10 +55,15 @@ def shape(read: Any) -> Optional[Shape]:
         inner = shape(one)
         if inner is None:
             return None
-        build = inner.build
+        build, new = inner.build, object.__new__
+        lazy_model = getattr(one, "lazy_model", None)
 
         def build_all(documents: Any) -> Any:
-            return (build(documents[0]),) if len(documents) == 1 else tuple(map(build, documents))
+            if len(documents) != 1 or lazy_model is None:
+                return tuple(map(build, documents))
+            instance = new(lazy_model)  # ``build``, without the call
+            set_document(instance, documents[0])
+            return (instance,)
 
         return Shape(List[inner.type], build_all)  # type: ignore[name-defined]
     model: Any = getattr(read, "lazy_model", None)

@@ -70,24 +70,18 @@ class Intake:
                 # The typed way: one decoder for the whole frame.
                 found = frame_readers.get(payload[begin:payload.find(b'"', begin)])
                 # Looked at once: another thread may change it meanwhile, and the update would be nobody's.
-                plan = None if found is None else found[0].plan
-                if found is not None and plan is not None:
+                takers = () if found is None else found[0].typed
+                if found is not None and takers:
                     wanted, reader = found
-                    takers, sinks, plain = plan
                     try:
-                        frame: Any = None if plain else reader.read(payload)
-                        update = reader.update(payload, received_ns, frame) if takers else None
+                        update = reader.update(payload, received_ns, None)
                     except Exception:  # noqa: S110 - the long way has the last word
                         pass
                     else:
-                        if not plain:
-                            if wanted.max_silence is not None:
-                                self._heard(wanted)
-                            for sink in sinks:
-                                sink.take(frame, wanted.present)
-                        if takers:
-                            take(takers, wanted.name, update, len(payload))
+                        take(takers, wanted.name, update, len(payload))
                         continue
+                elif found is not None and self._typed(*found, payload, received_ns):
+                    continue
             # The short way, for topics of which nobody wants more than the document. Everything else takes the other.
             if short and not binary:
                 try:
@@ -102,6 +96,25 @@ class Intake:
             if not self._message(payload, binary, received_ns):
                 break
         self._flush(before)
+
+    def _typed(self, topic: Topic, reader: FrameReader, payload: bytes, received_ns: int) -> bool:
+        """Handle a frame of a topic that has sinks, or is watched for silence. False if that is for the long way."""
+        plan = topic.plan  # looked at once, as above
+        if plan is None:
+            return False
+        takers, sinks = plan
+        try:
+            frame = reader.read(payload)
+            update = reader.update(payload, received_ns, frame) if takers else None
+        except Exception:
+            return False
+        if topic.max_silence is not None:
+            self._heard(topic)
+        for sink in sinks:
+            sink.take(frame, topic.present)
+        if takers:
+            self._dispatcher.take(takers, topic.name, update, len(payload))
+        return True
 
     def _flush(self, before: Tuple[float, int]) -> None:
         """Put what was staged into the queues. ``before``: when the read before the one in hand came."""

@@ -1,8 +1,8 @@
 """The session: one client's background life, and the face of it that the client calls.
 
-One frame's journey: the connection (reader thread) -> ``Intake.messages`` -> ``Protocol.receive`` -> ``Dispatcher.take`` ->
-with all else that the same read brought, an ``UpdateQueue`` -> the callback (callbacks thread). An answer goes by way of
-``Guard.do(Machine.answered)`` to the future of its request.
+One frame's journey: the connection (reader thread) -> ``Intake.messages`` -> ``Protocol.receive``, or the topic's
+``FrameReader`` -> ``Dispatcher.take`` -> with all else that the same read brought, an ``UpdateQueue`` -> the callback
+(callbacks thread). An answer goes by way of ``Guard.do(Machine.answered)`` to the future of its request.
 
 One request's journey: ``Calls.call`` -> ``Guard.do(Machine.request)`` files it and puts its frame into the ``Outbox`` -> the
 calling thread writes it, if the way is free -> it waits for its future.

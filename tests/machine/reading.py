@@ -198,7 +198,7 @@ class Reading(Guarding):
         push.received_ns = self.machine.heard_ns
         for sink in topic.sinks:
             sink.take(push, topic.present)
-        number = push.payload if isinstance(push.payload, int) else push.payload["n"]
+        number = push.payload if isinstance(push.payload, int) else push.document["data"]["n"]
         for subscription in topic.queued:
             self._deliver(subscription, push.topic, f"{push.channel}.{push.symbol}", number)
 

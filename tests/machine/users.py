@@ -125,7 +125,7 @@ class Rule(BookRule):
         self._numbered = numbered
 
     def read(self, push: Push, last: Optional[int]) -> Optional[Change]:
-        number = push.payload if isinstance(push.payload, int) else push.payload["n"]
+        number = push.payload if isinstance(push.payload, int) else push.document["data"]["n"]
         # The same two prices always: what is missing must not show by itself.
         sides = [["1", str(number)]], [["2", str(number)]]
         if push.kind == "snapshot":
@@ -153,7 +153,7 @@ class Book(Sink):
         before = self.state.update_id
         if not self.state.handle(push, epoch):
             return
-        number = push.payload if isinstance(push.payload, int) else push.payload["n"]
+        number = push.payload if isinstance(push.payload, int) else push.document["data"]["n"]
         if push.kind == "snapshot":
             self.missed = False
         elif self.state.update_id == number and before is not None and number != before + 1:

@@ -17,7 +17,8 @@ class Sink(Protocol):
     ``take`` may be called by any thread, with the session's lock held, and must not call the session back."""
 
     def take(self, push: Push, epoch: int) -> None:
-        """Take in an update of the topic's ``epoch``; 0 for one that belongs to no subscription of this connection."""
+        """Take in an update of the topic's ``epoch``; 0 for one that belongs to no subscription of this connection. A typed
+        frame (see ``schema.FrameReader``) may stand for the push."""
 
     def live(self, epoch: int) -> None:
         """The topic is subscribed at the venue, in this epoch."""

@@ -81,6 +81,7 @@ class Topic:
         "subscriptions",
         "queued",
         "sinks",
+        "typed",
         "plan",
         "waiters",
         "established",
@@ -103,9 +104,10 @@ class Topic:
         self.queued: Tuple["Subscription", ...] = ()
         """Those that take updates by a callback or an iterator."""
         self.sinks: Tuple[Sink, ...] = ()
-        self.plan: Optional[Tuple[Tuple["Subscription", ...], Tuple[Sink, ...], bool]] = None
-        """``queued`` and ``sinks``, and whether there is nothing to mind but ``queued``, as one value, if none of them takes
-        documents and a frame needs no ``Push``."""
+        self.typed: Tuple["Subscription", ...] = ()
+        """All of them, if every one takes models and there is nothing else to mind with an update."""
+        self.plan: Optional[Tuple[Tuple["Subscription", ...], Tuple[Sink, ...]]] = None
+        """``queued`` and ``sinks``, as one value, if none of them takes documents and a frame needs no ``Push``."""
         self.waiters: List[Waiter] = []
         self.unsure = False
         """True if updates of an earlier subscription on this connection may come until the venue's word on the present one."""
@@ -391,7 +393,7 @@ class Topics:
         del self._topics[topic.name]
         self.raw.pop(topic.name, None)
         # A request for it may be under way, and somebody may want it again meanwhile: its table entry is another then.
-        topic.status, topic.present, topic.plan = Status.WANTED, 0, None
+        topic.status, topic.present, topic.typed, topic.plan = Status.WANTED, 0, (), None
 
     def _update(self, topic: Topic) -> None:
         """Recompute what depends on the topic's subscriptions and its hole."""
@@ -403,7 +405,8 @@ class Topics:
         whole = topic.established and topic.hole is None and bool(subscriptions)
         plain = whole and topic.max_silence is None and not topic.sinks
         typed = whole and not any(each.raw for each in subscriptions)
-        topic.plan = (topic.queued, topic.sinks, plain) if typed else None
+        topic.plan = (topic.queued, topic.sinks) if typed else None
+        topic.typed = subscriptions if typed and plain else ()
         raw = plain and all(each.raw and each.queue is None for each in subscriptions)
         if raw and not self._carries_state(topic.name):
             self.raw[topic.name] = subscriptions
