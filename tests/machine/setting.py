@@ -91,5 +91,5 @@ CHOICES: Tuple[Tuple[Any, ...], ...] = (
     (None, None, None, 2),
     (0.5, 0.0, 1.0),
     (True, True, True, False),
-    (None, None, 40.0),
+    (None, None, 4.0),
 )
