@@ -28,6 +28,7 @@ class ModelProtocol(Protocol):
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
         self.topic_key = "topic" if setting.short_way else None
+        self.longest_connection = setting.longest
         self._numbers = itertools.count(1)
         self._steps = 0
         self._wanted: Set[str] = set()

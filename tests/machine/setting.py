@@ -47,6 +47,8 @@ class Setting:
     jitter: float = 0.5
     honest: bool = True
     """What the watch sees of the connection is true; else it may be anything."""
+    longest: Optional[float] = None
+    """The age of a connection before which it is renewed."""
 
     @classmethod
     def draw(cls, chance: random.Random) -> "Setting":
@@ -89,4 +91,5 @@ CHOICES: Tuple[Tuple[Any, ...], ...] = (
     (None, None, None, 2),
     (0.5, 0.0, 1.0),
     (True, True, True, False),
+    (None, None, 4.0),
 )

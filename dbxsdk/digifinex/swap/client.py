@@ -49,10 +49,10 @@ class DigiFinexSwapClient(Client):
     use sends and reads. Whether a first state follows a subscription is not known: fetch it over REST, and merge by the
     updates' times. ``order_algo`` and ``token`` are named in the venue's index and described nowhere: they are not offered.
 
-    A connection holds 30 public channels, each contract of a channel counting as one (the venue cuts the connection at the
-    31st): ``subscribe`` refuses more by a ``ValueError`` before anything is sent. It ends after 24 hours: the client renews
-    it in the hour before that, at a quiet moment, and emits a ``Gap``. It was seen to end after two hours, too, which is a
-    drop like any other.
+    A connection holds 30 public channels, each contract of a channel counting as one (the venue cuts the connection at
+    the 31st): ``subscribe`` refuses more by a ``ValueError`` before anything is sent; what ``call`` subscribes is not
+    counted. It ends after 24 hours: the client renews it in the hour before that, at a quiet moment, and emits a ``Gap``.
+    It was seen to end after two hours, too, which is a drop like any other.
 
     ``call`` takes the venue's event (``"server.time"``) and a dict of its parameters, and returns ``data``. An answer
     whose code is not 1 raises ``VenueError``; ``dbxsdk.digifinex.swap.CODES`` says what the codes mean.
