@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         Connected,
         ConnectFailed,
         Disconnected,
+        Drift,
         Dropped,
         Event,
         Gap,
@@ -91,6 +92,7 @@ __all__ = [
     "DbxError",
     "DigiFinexClient",
     "Disconnected",
+    "Drift",
     "Dropped",
     "Event",
     "Gap",
@@ -149,7 +151,8 @@ _HOMES = {
         "WrongThreadError"
     ),
     "dbxsdk.events": (
-        "BadFrame CallbackFailed ConnectFailed Connected Disconnected Dropped Event Gap LateReply RecordingFailed Refused Silent"
+        "BadFrame CallbackFailed ConnectFailed Connected Disconnected Drift Dropped Event Gap LateReply RecordingFailed "
+        "Refused Silent"
     ),
     "dbxsdk.models": "Update",
     "dbxsdk.options": "Options",

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from dbxsdk.runtime.lazy_import import on_demand
 
 if TYPE_CHECKING:
+    from dbxsdk.bybit.private.account import Account
+    from dbxsdk.bybit.private.account_state import AccountSnapshot
     from dbxsdk.bybit.private.channels import EXECUTIONS, FAST_EXECUTIONS, GREEKS, ORDERS, POSITIONS, WALLETS
     from dbxsdk.bybit.private.client import BybitPrivateClient
     from dbxsdk.bybit.private.models import Execution, ExtraFee, FastExecution, Greeks, Order, Position, Wallet, WalletCoin
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ADL_ALERTS",
+    "Account",
+    "AccountSnapshot",
     "AdlAlert",
     "BatchFailed",
     "BatchOrder",
@@ -94,6 +98,8 @@ _HOMES = {
         "ADL_ALERTS INSURANCE LIQUIDATIONS PRICE_LIMITS RPI_ORDERBOOK SYSTEM_STATUS "
         "TICKERS TRADES kline orderbook"
     ),
+    "dbxsdk.bybit.private.account": "Account",
+    "dbxsdk.bybit.private.account_state": "AccountSnapshot",
     "dbxsdk.bybit.private.channels": "EXECUTIONS FAST_EXECUTIONS GREEKS ORDERS POSITIONS WALLETS",
     "dbxsdk.bybit.public.client": "BybitPublicClient",
     "dbxsdk.bybit.public.models": (

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Tuple, Union
+from typing import Any, List, Optional, Tuple, Union
 
-from dbxsdk.arguments import check_choice
+from dbxsdk.arguments import check_choice, check_seconds
 from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Signer
 from dbxsdk.bybit.base_client import BybitClient, Callback
-from dbxsdk.bybit.endpoints import private_url
+from dbxsdk.bybit.endpoints import private_url, rest_origin
 from dbxsdk.bybit.private import models as models
+from dbxsdk.bybit.private.account import CHANNELS, Account
 from dbxsdk.bybit.private.protocol import BybitPrivateProtocol
+from dbxsdk.bybit.rest import BybitRest
 from dbxsdk.credentials import hidden
+from dbxsdk.errors import ConnectError
 from dbxsdk.options import Options
 from dbxsdk.session import Subscription
 
@@ -44,7 +47,7 @@ class BybitPrivateClient(BybitClient):
     one channel exclude each other on one client (the venue refuses them in one request, and documents nothing about two
     requests): ``ValueError``, before any I/O.
 
-    No initial state comes with a subscription, and none after the ``Gap`` of a reconnect: fetch both over REST. Updates
+    No initial state comes with a subscription, and none after the ``Gap`` of a reconnect: ``account()`` has both. Updates
     may come twice: distinguish executions by ``exec_id``, orders by ``order_id`` and ``updated_time``.
 
     A signature made outside of the SDK, here with an RSA key and the package cryptography::
@@ -79,6 +82,8 @@ class BybitPrivateClient(BybitClient):
             asks for the venue's clock and logs in once more with that. Each pong states the venue's time again, and once it
             is known, logins use it, even if this machine's clock is wrong. If that does not help, the ``AuthError`` says how
             far this machine's clock is off; a second and more is logged as a warning in any case.
+        rest_url: the origin that ``account`` asks, such as ``https://api.bybit.com``. None: the one that belongs to the socket;
+            with a ``url`` that is not the venue's own there is none.
 
     Raises:
         TypeError, ValueError: naming the argument.
@@ -98,11 +103,66 @@ class BybitPrivateClient(BybitClient):
         signer: Optional[Signer] = None,
         options: Optional[Options] = None,
         auth_window: float = AUTH_WINDOW,
+        rest_url: Optional[str] = None,
     ) -> None:
         api_key, api_secret = hidden(api_key), hidden(api_secret)
         protocol = BybitPrivateProtocol(Credentials(api_key, api_secret, signer), auth_window)
         address = private_url("/v5/private", testnet=testnet, demo=demo, url=url, max_active_time=max_active_time)
         super().__init__(protocol, address, options=options)
+        self._origin = rest_origin(rest_url, testnet=testnet, demo=demo, url=url)
+        self._rest_credentials = Credentials(api_key, api_secret, signer)
+        self._accounts: List[Account] = []
+
+    def close(self, timeout: float = 5) -> None:
+        super().close(timeout)
+        while self._accounts:
+            self._accounts.pop().close()
+
+    def account(self, *, reconcile_every: Optional[float] = 300.0, timeout: Optional[float] = None) -> Account:
+        """Return the account as a book: open orders, positions and balances, kept current from the stream (``order``,
+        ``position``, ``wallet``), begun and after each hole renewed over REST, on a thread of its own.
+
+        Returns once the venue has acknowledged the subscriptions; ``Account.wait_ready`` waits for the first state (not in a
+        callback). Categorised forms of these channels (``order.spot``) must not be subscribed on the same client.
+
+        Args:
+            reconcile_every: seconds after which REST is asked again without a reason; a difference is the event ``Drift``, and
+                put right. None: never.
+            timeout: seconds to wait for the acknowledgements, in place of ``request_timeout``.
+
+        Raises:
+            TypeError, ValueError: naming the argument, before any I/O.
+            SubscribeError, RequestTimeout, ConnectError, AuthError, WrongThreadError: as ``subscribe`` does; nothing stays.
+
+        Source: order/open-order, position, account/wallet-balance.
+        """
+        every = None if reconcile_every is None else check_seconds("reconcile_every", reconcile_every)
+        if self._origin is None:
+            raise ValueError("rest_url is needed: this client's url is not the venue's own, and says nothing of its REST side")
+        if not self._connector.live:
+            raise ConnectError("a replay asks no venue: account works with a live client")
+        side = BybitRest(self._rest_credentials, self._origin, self._options)
+        made = Account(side, every, self._session.emit, self.name)
+        self.on_event(made.on_event)
+        subscriptions: List[Subscription] = []
+
+        def unsubscribe() -> None:
+            for each in subscriptions:
+                each.unsubscribe()
+            side.close()
+            if made in self._accounts:
+                self._accounts.remove(made)
+
+        try:
+            for channel in CHANNELS:
+                subscriptions.append(self.subscribe(channel, callback=made.on_stream, timeout=timeout))
+        except BaseException:
+            made.close()
+            unsubscribe()
+            raise
+        self._accounts.append(made)
+        made.begin(unsubscribe)
+        return made
 
     def position_stream(self, callback: Callback[Tuple[models.Position, ...]], *, raw: bool = False) -> Subscription:
         """Subscribe ``position``: a tuple of ``Position``, after every order that is made, amended or cancelled in the

@@ -113,8 +113,7 @@ class BybitVenue(RestVenue):
         with_keys = {"private": (BybitPrivateClient, PRIVATE), "trade": (BybitTradeClient, TRADE)}
         if category in with_keys:
             client_class, path = with_keys[category]
-            given = {"rest_url": self.rest_url()} if category == "trade" else {}
-            given.update(url=self.url(path), api_key=self.api_key, api_secret=self.api_secret)
+            given = {"url": self.url(path), "rest_url": self.rest_url(), "api_key": self.api_key, "api_secret": self.api_secret}
             return client_class(**{**given, **kwargs})
         return BybitPublicClient(category, **{"url": self.url(_PUBLIC + category), **kwargs})
 
