@@ -15,7 +15,7 @@ from dbxsdk.bybit.private.models import Order, Position, WalletCoin
 from dbxsdk.bybit.rest import BybitRest
 from dbxsdk.bybit.rest_rows import from_rest
 from dbxsdk.errors import AuthError, DbxError, WrongThreadError
-from dbxsdk.events import Disconnected, Drift, Gap
+from dbxsdk.events import BadFrame, CallbackFailed, Disconnected, Drift, Dropped, Gap
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.log import SafeLogger
 
@@ -32,6 +32,9 @@ _ORDERS: Tuple[Mapping[str, str], ...] = (
 _POSITIONS = _ORDERS[1:]
 _FETCH_TIME = 30.0
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_LEAST_PAUSE = 0.5
+"""Seconds between the beginnings of two renewals, however often updates are lost."""
+
 _JOIN_TIME = 1.0
 _QUIET_TRIES = 3  # balances have no version: better none changes while they are asked for
 
@@ -65,7 +68,7 @@ class Account:
         self._callbacks: List[Callable[[Account], Any]] = []
         self._unsubscribe: Callable[[], None] = lambda: None
         self._stream: Optional[int] = None
-        self._wake = threading.Event()
+        self._wake, self._over = threading.Event(), threading.Event()
         self._worker = threading.Thread(target=self._work, name=f"dbxsdk-{name}-account", daemon=True)
 
     def begin(self, unsubscribe: Callable[[], None]) -> None:
@@ -167,6 +170,7 @@ class Account:
             self._closed, self._stale = True, CLOSED
             self._changed.notify_all()
         self._wake.set()
+        self._over.set()
         self._side.abort()
         self._unsubscribe()
         if self._worker.ident is not None and self._worker is not threading.current_thread():
@@ -204,13 +208,16 @@ class Account:
             self._report()
 
     def on_event(self, event: Any) -> None:
-        """Become stale with the connection, and ask again after a hole."""
+        """Become stale with the connection, and ask again after whatever may have cost an update."""
         if isinstance(event, Disconnected):
             self._down = True
             self._become_stale(f"disconnected: {event.reason}")
         elif isinstance(event, Gap) and any(topic in CHANNELS for topic in event.topics):
             self._down = False
             self._become_stale("updates were missed")
+            self._wake.set()
+        elif isinstance(event, BadFrame) or (isinstance(event, (Dropped, CallbackFailed)) and event.topic in CHANNELS):
+            self._become_stale("updates were lost or could not be read")
             self._wake.set()
 
     def _become_stale(self, reason: str) -> None:
@@ -235,8 +242,10 @@ class Account:
     # -- REST, on a thread of its own ------------------------------------------------------------------
 
     def _work(self) -> None:
-        failed = 0
+        failed, last = 0, -_LEAST_PAUSE
         while not self._closed:
+            self._over.wait(max(last + _LEAST_PAUSE - monotonic(), 0.0))
+            last = monotonic()
             self._wake.clear()
             try:
                 self._renew()

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbxsdk import ConnectError, Drift, Options, WrongThreadError
+from dbxsdk import (
+    BadFrame, CallbackFailed, ConnectError, Connected, Disconnected, Drift, Dropped, Gap, Options, WrongThreadError,
+)
 from dbxsdk.bybit import BybitPrivateClient, from_rest, rest
 from dbxsdk.bybit.private.account import Account
 from dbxsdk.bybit.private.account_state import AccountState, Listed
@@ -102,6 +104,27 @@ def test_an_equal_snapshot_changes_nothing() -> None:
     version = state.version
     state.begin()
     assert state.renew(snapshot, {}) == [] and state.version == version and set(state.coins) == {"BTC"}
+
+
+@pytest.mark.parametrize(
+    "event, reason",
+    [
+        (Disconnected("cut", None, 1.0), "disconnected: cut"),
+        (Gap(("order",), 1.0, 1), "updates were missed"),
+        (Dropped("wallet", 3), "updates were lost or could not be read"),
+        (CallbackFailed("position", ValueError()), "updates were lost or could not be read"),
+        (BadFrame(ValueError()), "updates were lost or could not be read"),
+        (Gap(("execution",), 1.0, 1), None),
+        (Dropped("execution", 3), None),
+        (Connected(1), None),
+    ],
+)
+def test_what_may_have_cost_an_update_makes_it_stale(event: Any, reason: Optional[str]) -> None:
+    account = Account(None, None, lambda event: None, "name")  # type: ignore[arg-type]
+    account._stale = None
+    account.on_event(event)
+    assert account.stale_reason == reason
+    assert account._wake.is_set() is (reason is not None and not isinstance(event, Disconnected))
 
 
 # -- against the local venue ---------------------------------------------------------------------------------
