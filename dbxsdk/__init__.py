@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         Connected,
         ConnectFailed,
         Disconnected,
+        Drift,
         Dropped,
         Event,
         Filled,
@@ -94,6 +95,7 @@ __all__ = [
     "DigiFinexClient",
     "DigiFinexSwapClient",
     "Disconnected",
+    "Drift",
     "Dropped",
     "Event",
     "Filled",
@@ -154,8 +156,8 @@ _HOMES = {
         "WrongThreadError"
     ),
     "dbxsdk.events": (
-        "BadFrame CallbackFailed ConnectFailed Connected Disconnected Dropped Event Filled Gap LateReply RecordingFailed "
-        "Refused Silent"
+        "BadFrame CallbackFailed ConnectFailed Connected Disconnected Drift Dropped Event Filled Gap LateReply "
+        "RecordingFailed Refused Silent"
     ),
     "dbxsdk.models": "Update",
     "dbxsdk.options": "Options",

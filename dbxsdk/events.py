@@ -151,6 +151,17 @@ class RecordingFailed:
     client: str = attrs.field(default="", kw_only=True, eq=False)
 
 
+@attrs.frozen
+class Drift:
+    """An account that is kept current (``client.account()``) differed from what the venue says, without a ``Gap``; it was put
+    right. ``what`` is ``"order"``, ``"position"`` or ``"balance"``; ``ours`` and ``theirs`` are the models, None for nothing."""
+
+    what: str
+    ours: Any
+    theirs: Any
+    client: str = attrs.field(default="", kw_only=True, eq=False)
+
+
 Event = Union[
     Connected,
     ConnectFailed,
@@ -164,4 +175,5 @@ Event = Union[
     BadFrame,
     Refused,
     RecordingFailed,
+    Drift,
 ]

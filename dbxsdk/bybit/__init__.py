@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from dbxsdk.runtime.lazy_import import on_demand
 
 if TYPE_CHECKING:
+    from dbxsdk.bybit.private.account import Account
+    from dbxsdk.bybit.private.account_state import AccountSnapshot
     from dbxsdk.bybit.private.channels import (
         EVENT_POSITIONS,
         EXECUTIONS,
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ADL_ALERTS",
+    "Account",
+    "AccountSnapshot",
     "AdlAlert",
     "BatchFailed",
     "BatchOrder",
@@ -116,6 +120,8 @@ _HOMES = {
         "ADL_ALERTS EVENT_ORDERBOOK EVENT_TRADES INSURANCE LIQUIDATIONS PRICE_LIMITS RPI_ORDERBOOK SYSTEM_STATUS "
         "TICKERS TRADES kline orderbook undocumented"
     ),
+    "dbxsdk.bybit.private.account": "Account",
+    "dbxsdk.bybit.private.account_state": "AccountSnapshot",
     "dbxsdk.bybit.private.channels": "EVENT_POSITIONS EXECUTIONS FAST_EXECUTIONS GREEKS ORDERS POSITIONS WALLETS",
     "dbxsdk.bybit.private.event_models": "EventExecution EventOrder EventPosition",
     "dbxsdk.bybit.public.event_models": "EventBookUpdate EventTrade",

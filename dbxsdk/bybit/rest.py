@@ -80,6 +80,10 @@ class BybitRest:
         """Close the connections. Requests may still be made, each over a connection of its own."""
         self._pool.close()
 
+    def abort(self) -> None:
+        """End the requests under way: they raise ``ConnectError``."""
+        self._pool.abort()
+
     def server_ms(self, deadline: float) -> int:
         """Return the venue's time in ms since 1970, read now: what is asked afterwards is asked later than that."""
         asked = self._clock.moment()
@@ -112,6 +116,10 @@ class BybitRest:
 
     def result(self, path: str, params: Mapping[str, Any], deadline: float) -> Dict[str, Any]:
         """Return ``result`` of a signed request. What is None in ``params`` is left out."""
+        return self.timed_result(path, params, deadline)[0]
+
+    def timed_result(self, path: str, params: Mapping[str, Any], deadline: float) -> Tuple[Dict[str, Any], int]:
+        """Return the same, and the venue's time of the answer in ms."""
         if not self._clock.is_known:
             self.server_ms(deadline)
         query = urlencode({name: value for name, value in params.items() if value is not None}, quote_via=quote)
@@ -128,7 +136,7 @@ class BybitRest:
         result = document.get("result")
         if not isinstance(result, dict):
             raise ProtocolError(f"{path}: the answer has no result")
-        return result
+        return result, time_ms(document.get("time")) or 0
 
     def public(self, path: str, params: Mapping[str, Any], deadline: float) -> Dict[str, Any]:
         """Return ``result`` of a request for market data, which needs no key."""

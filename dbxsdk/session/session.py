@@ -265,6 +265,10 @@ class Session(ForkAware):
         self._check_process()
         self._dispatcher.on_event(callback)
 
+    def emit(self, event: Event) -> None:
+        """Deliver an event behind all that came before it."""
+        self._dispatcher.emit(event)
+
     @property
     def state(self) -> State:
         """What the client is doing."""

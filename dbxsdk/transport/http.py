@@ -88,12 +88,20 @@ class HttpSession:
         self._requests: Any = None
         self._proxy = ""
         self._asked = _Asked()
+        self._aborted = False
 
     def __enter__(self) -> HttpSession:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def abort(self) -> None:
+        """Shut down the sockets of the request under way, from another thread: it raises ``ConnectError``, as later ones do."""
+        self._aborted = True
+        limit = self._asked.limit
+        if limit is not None:
+            limit.shut()
 
     def close(self) -> None:
         """Close the connection. The next request would make another."""
@@ -134,6 +142,8 @@ class HttpSession:
         limit = _Limit(2 * timeout if total is None else total)
         try:
             session = self._open(limit, publish)
+            if self._aborted:  # looked at once the limit is known, which ``abort`` would shut
+                raise ConnectError(f"{host}: HTTP: closed")
             asked = {**(headers or {}), "Accept-Encoding": "identity"}
             get_it = functools.partial(session.get, url, params=params, headers=asked, timeout=timeout, stream=True)
             with redaction.guarded(), limit, get_it(
@@ -193,17 +203,18 @@ class HttpSession:
 class _Asked:
     """What the request under way brought with it; its connection may be an earlier one's."""
 
-    limit: _Limit
-    publish: Optional[Callable[[Any], None]]
+    limit: Optional[_Limit] = None
+    publish: Optional[Callable[[Any], None]] = None
 
     def watch(self, raw: Any) -> None:
         """Let the limit, and whoever asked, end the socket ``raw``."""
-        if raw is not None:
+        if raw is not None and self.limit is not None:
             self.limit.watch(raw)
             if self.publish is not None:
                 self.publish(raw)
 
     def tunnel(self, address: Address, proxy: str, source: Optional[str]) -> socket.socket:
+        assert self.limit is not None
         publish = self.limit.watch if self.publish is None else self.publish
         return through_proxy(address, proxy, Route(self.limit.deadline, publish, source))
 
@@ -214,7 +225,7 @@ class _Limit:
 
     def __init__(self, seconds: float) -> None:
         self.deadline = monotonic() + seconds
-        self._timer = threading.Timer(seconds, self._pass)
+        self._timer = threading.Timer(seconds, self.shut)
         self._timer.daemon = True
         self._timer.name = "dbxsdk-http"
         self._lock = threading.Lock()
@@ -239,7 +250,9 @@ class _Limit:
             if self.passed:
                 shut_down(raw)
 
-    def _pass(self) -> None:
+    def shut(self) -> None:
+        """Shut the sockets down, and those that come later."""
+        self.deadline = 0.0
         with self._lock:
             for raw in self._sockets:
                 shut_down(raw)
@@ -335,7 +348,8 @@ def _adapter(
 
             def _tunnel(self) -> None:
                 super()._tunnel()
-                if asked.limit.passed:  # the end of the stream is taken for the end of the proxy's answer
+                # The end of the stream is taken for the end of the proxy's answer.
+                if asked.limit is not None and asked.limit.passed:
                     raise OSError(_ENDLESS)
 
             def connect(self) -> None:

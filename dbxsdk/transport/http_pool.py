@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import List, Mapping, Optional
+from typing import Dict, List, Mapping, Optional
 from urllib.parse import urlsplit
 
 from dbxsdk.errors import ConnectError
@@ -22,14 +22,21 @@ class HttpPool:
         self._options = options
         self.host = urlsplit(origin).hostname or ""
         self._idle: List[HttpSession] = []
+        self._busy: Dict[int, HttpSession] = {}
         self._pid = os.getpid()
-        self._closed = False
+        self._closed = self._aborted = False
 
     def close(self) -> None:
         """Close the connections. Requests may still be made, each over a connection of its own."""
         self._closed = True
         while self._idle:
             self._idle.pop().close()
+
+    def abort(self) -> None:
+        """Shut down the connections of requests under way. Later ones are refused."""
+        self._aborted = True
+        for session in tuple(self._busy.values()):
+            session.abort()
 
     def get(self, target: str, headers: Optional[Mapping[str, str]], deadline: float) -> HttpAnswer:
         """Send a GET request for ``target`` (path and query), bounded by ``deadline`` (of ``runtime.clock.monotonic``) and
@@ -46,13 +53,18 @@ class HttpPool:
                 session.close()
                 raise ConnectError(f"{self.host}: HTTP: no time left to ask")
             seconds = min(left, self._options.request_timeout)
+            self._busy[id(session)] = session
             try:
+                if self._aborted:  # after the line above, so that one of the two threads sees what the other did
+                    raise ConnectError(f"{self.host}: HTTP: closed")
                 answer = session.get(self._origin + target, timeout=seconds, total=left, headers=headers)
             except ConnectError:
-                if not kept:
+                if not kept or self._aborted:
                     raise
                 kept = False  # the venue may have closed it meanwhile: once more, over a new one
                 continue
+            finally:
+                self._busy.pop(id(session), None)
             if self._closed or len(self._idle) >= _KEPT:
                 session.close()
             else:

@@ -59,7 +59,3 @@ class Verdict:
         self.table.update(other.table)
         self.reasons.update(other.reasons)
         self.wrong += other.wrong
-
-    def said(self, outcome: str) -> int:
-        """Return how many resolutions said so."""
-        return sum(count for (kind, said, _), count in self.table.items() if said == outcome and kind.endswith("resolved"))

@@ -107,7 +107,7 @@ def _work(
         amount = str(rng.randint(1, 20)) if number % 3 == 0 else f"{number + 100}.5"
         setting = {"tradeType": "buy", "triggerPriceUsd": "0.0000001", "triggerDirection": "down", "enabled": True}
         task = ""
-        timeout, patience = rng.choice((0.02, 0.1, 1.0)), rng.choice((0.0, 0.3, 1.5))
+        timeout, patience = rng.choice((0.02, 0.1, 1.0)), rng.choice((0.0, 3.0, 6.0))
         try:
             made = client.create_limit_order(
                 chain="solana",
@@ -145,6 +145,6 @@ def _switch(client: DBotTradeClient, venue: DBotVenue, claims: Claims, task: str
         client.update_limit_order(task, enabled=False, timeout=rng.choice((0.01, 0.1, 1.0)))
         claims.add("update", "executed", true)
     except OutcomeUnknown as error:
-        claims.resolved("update", client.resolve(error, timeout=rng.choice((0.0, 0.3, 1.5))), true)
+        claims.resolved("update", client.resolve(error, timeout=rng.choice((0.0, 3.0, 6.0))), true)
     except (ConnectError, VenueError):
         claims.add("update", "not_executed", true)

@@ -12,7 +12,7 @@ from tests.recovery.claims import Claims
 def test_resolve_is_never_wrong(play: object, orders: int) -> None:
     verdict = play(orders, 15, "suite")  # type: ignore[operator]
     assert verdict.wrong == []
-    assert sum(verdict.table.values()) >= orders // 2 and verdict.said("executed") > 0
+    assert sum(verdict.table.values()) >= orders // 2
 
 
 def test_what_is_wrong_is_found() -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from dbxsdk.errors import ConnectError
 from dbxsdk.options import Options
-from dbxsdk.transport import http
+from dbxsdk.runtime.clock import monotonic
+from dbxsdk.transport import http, http_pool
 from tests.transport.servers import Peer, Script, Server, proxy
 
 DRIPS = {
@@ -206,3 +207,24 @@ def test_a_session_keeps_its_connection_and_bounds_each_request() -> None:
                 over.set()
     assert time.monotonic() - begun < 1.5, "the limit is that of the request, not of the one that connected"
     assert [answer.headers["x-left"] for answer in answers] == ["7", "7"] and len(connections) == 1
+
+
+def test_a_request_that_is_aborted_ends_and_so_do_later_ones() -> None:
+    asked = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        asked.set()
+        peer.until_end()
+
+    with Server(script) as server:
+        pool = http_pool.HttpPool(f"http://127.0.0.1:{server.port}", Options())
+        aborter = threading.Thread(target=lambda: (asked.wait(5), pool.abort()))
+        aborter.start()
+        begun = time.monotonic()
+        for _ in range(2):
+            with pytest.raises(ConnectError):
+                pool.get("/", None, monotonic() + 30)
+        aborter.join()
+        pool.close()
+    assert time.monotonic() - begun < 5

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Tuple, Union
+from typing import Any, List, Optional, Tuple, Union
 
-from dbxsdk.arguments import check_choice
+from dbxsdk.arguments import check_choice, check_seconds
 from dbxsdk.backfill.twin import Twinned
 from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Signer
 from dbxsdk.bybit.base_client import BybitClient, Callback
 from dbxsdk.bybit.endpoints import private_url, rest_origin
 from dbxsdk.bybit.private import models as models
+from dbxsdk.bybit.private.account import CHANNELS, Account
 from dbxsdk.bybit.private.protocol import BybitPrivateProtocol
+from dbxsdk.bybit.rest import BybitRest
 from dbxsdk.credentials import hidden
+from dbxsdk.errors import ConnectError
 from dbxsdk.options import Options
 from dbxsdk.session import Subscription
 
@@ -45,7 +48,7 @@ class BybitPrivateClient(BybitClient):
     one channel exclude each other on one client (the venue refuses them in one request, and documents nothing about two
     requests): ``ValueError``, before any I/O.
 
-    No initial state comes with a subscription, and none after the ``Gap`` of a reconnect: fetch both over REST. Updates
+    No initial state comes with a subscription, and none after the ``Gap`` of a reconnect: ``account()`` has both. Updates
     may come twice: distinguish executions by ``exec_id``, orders by ``order_id`` and ``updated_time``.
 
     A signature made outside of the SDK, here with an RSA key and the package cryptography::
@@ -72,8 +75,8 @@ class BybitPrivateClient(BybitClient):
             text (``"45s"``, ``"2m"``), from 30 s to 600 s. The client sends a ping every 20 s, so this matters only if the
             client or the network dies. None: 600 s.
         url: another address of the same protocol (a regional host, a local server).
-        rest_url: origin of the REST side that ``backfill`` and ``since`` ask, such as ``https://api.bybit.com``; None is the one
-            that belongs to the socket.
+        rest_url: origin of the REST side that ``account``, ``backfill`` and ``since`` ask, such as ``https://api.bybit.com``; None
+            is the one that belongs to the socket; with a ``url`` whose REST side is not known it is needed for them.
         signer: called on a background thread with the text to sign, for each connection; returns the signature, in place
             of HMAC. It must not use the client, and has to be quick: ``auth_window`` is running. If it raises, the attempt
             to connect ends with a ``VenueError`` that has the exception as its cause; reconnects try again.
@@ -110,6 +113,7 @@ class BybitPrivateClient(BybitClient):
         super().__init__(protocol, address, options=options)
         # With credentials of its own, which remember the last signature.
         self._origin, self._credentials = origin, Credentials(api_key, api_secret, signer)
+        self._accounts: List[Account] = []
 
     _fetchable = ("order", "execution", "position", "wallet")
 
@@ -119,6 +123,57 @@ class BybitPrivateClient(BybitClient):
         from dbxsdk.bybit.twins import PRIVATE  # most clients never need them
 
         return Twinned(PRIVATE[topic](self._rest_side()), topic, "")
+
+    def close(self, timeout: float = 5) -> None:
+        super().close(timeout)
+        while self._accounts:
+            self._accounts.pop().close()
+
+    def account(self, *, reconcile_every: Optional[float] = 300.0, timeout: Optional[float] = None) -> Account:
+        """Return the account as a book: open orders, positions and balances, kept current from the stream (``order``,
+        ``position``, ``wallet``), begun and after each hole renewed over REST, on a thread of its own.
+
+        Returns once the venue has acknowledged the subscriptions; ``Account.wait_ready`` waits for the first state (not in a
+        callback). Categorised forms of these channels (``order.spot``) must not be subscribed on the same client.
+
+        Args:
+            reconcile_every: seconds after which REST is asked again without a reason; a difference is the event ``Drift``, and
+                put right. None: never.
+            timeout: seconds to wait for the acknowledgements, in place of ``request_timeout``.
+
+        Raises:
+            TypeError, ValueError: naming the argument, before any I/O.
+            SubscribeError, RequestTimeout, ConnectError, AuthError, WrongThreadError: as ``subscribe`` does; nothing stays.
+
+        Source: order/open-order, position, account/wallet-balance.
+        """
+        every = None if reconcile_every is None else check_seconds("reconcile_every", reconcile_every)
+        if self._origin is None:
+            raise ValueError("rest_url is needed: this client's url is not the venue's own, and says nothing of its REST side")
+        if not self._connector.live:
+            raise ConnectError("a replay asks no venue: account works with a live client")
+        side = BybitRest(self._credentials, self._origin, self._options)
+        made = Account(side, every, self._session.emit, self.name)
+        self.on_event(made.on_event)
+        subscriptions: List[Subscription] = []
+
+        def unsubscribe() -> None:
+            for each in subscriptions:
+                each.unsubscribe()
+            side.close()
+            if made in self._accounts:
+                self._accounts.remove(made)
+
+        try:
+            for channel in CHANNELS:
+                subscriptions.append(self.subscribe(channel, callback=made.on_stream, timeout=timeout))
+        except BaseException:
+            made.close()
+            unsubscribe()
+            raise
+        self._accounts.append(made)
+        made.begin(unsubscribe)
+        return made
 
     def position_stream(self, callback: Callback[Tuple[models.Position, ...]], *, raw: bool = False) -> Subscription:
         """Subscribe ``position``: a tuple of ``Position``, after every order that is made, amended or cancelled in the

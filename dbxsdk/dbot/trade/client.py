@@ -9,6 +9,7 @@ from dbxsdk.credentials import hidden
 from dbxsdk.dbot import models
 from dbxsdk.dbot.rest import REST_ORIGIN
 from dbxsdk.dbot.trade.arguments import choice, identifiers, params
+from dbxsdk.dbot.trade.protocol import DBotTradeProtocol
 from dbxsdk.dbot.trade.resolving import ResolvingClient
 from dbxsdk.dbot.trade.task_fields import (
     Dev, ExitPage, Follow, FollowPage, Limit, LimitEdit, LimitPage, MultiWalletSwap, Snipe, StatePage, Swap,
@@ -105,7 +106,9 @@ class DBotTradeClient(ResolvingClient):
         address = url.strip() if isinstance(url, str) else TRADE_URL if url is None else url  # pages print it with a blank
         if rest_url is None and url is None:
             rest_url = REST_ORIGIN
-        super().__init__(check_credential("api_key", api_key), address, rest_url, options)
+        headers = {"x-api-key": check_credential("api_key", api_key)}
+        super().__init__(DBotTradeProtocol(), address, options=options, headers=headers)
+        self._resolve_at(rest_url, api_key)
 
     # -- fast trades -----------------------------------------------------------------------------------
 

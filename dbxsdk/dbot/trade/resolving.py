@@ -16,7 +16,6 @@ from dbxsdk.dbot.trade.matching import (
 )
 from dbxsdk.dbot.trade.protocol import DBotTradeProtocol
 from dbxsdk.errors import AuthError, ClientClosed, ConnectError, DbxError, OutcomeUnknown
-from dbxsdk.options import Options
 from dbxsdk.protocol import Request
 from dbxsdk.resolution import Resolution
 from dbxsdk.runtime.clock import monotonic, wall_ns
@@ -123,8 +122,10 @@ class ResolvingClient(Client):
 
     _protocol: DBotTradeProtocol
 
-    def __init__(self, api_key: str, url: str, rest_url: Optional[str], options: Optional[Options]) -> None:
-        super().__init__(DBotTradeProtocol(), url, options=options, headers={"x-api-key": api_key})
+    _rest: Optional[DBotRest]
+
+    def _resolve_at(self, rest_url: Optional[str], api_key: str) -> None:
+        """Say where ``resolve`` asks. Raises ``TypeError``/``ValueError`` naming the argument."""
         origin = None if rest_url is None else parse_origin("rest_url", rest_url)
         if origin is not None and origin.startswith("http://"):
             warn_if_readable(urlsplit(origin).hostname or "", stacklevel=3)

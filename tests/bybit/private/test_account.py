@@ -1,0 +1,262 @@
+"""The account as a book: merging alone, then against the local venue, whose own record is the truth."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable, Dict, Iterator, List, Optional
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dbxsdk import (
+    BadFrame, CallbackFailed, ConnectError, Connected, Disconnected, Drift, Dropped, Gap, Options, WrongThreadError,
+)
+from dbxsdk.bybit import BybitPrivateClient, from_rest, rest
+from dbxsdk.bybit.private.account import Account
+from dbxsdk.bybit.private.account_state import AccountState, Listed
+from dbxsdk.sim import BybitVenue
+from tests.recovery.accounts import agrees
+from tests.waiting import Recorder, eventually
+
+
+def order(id: str = "a", status: str = "New", at: int = 1, **more: Any) -> Any:
+    row = {"symbol": "S", "orderId": id, "orderLinkId": f"l{id}", "side": "Buy", "orderStatus": status, "qty": "1"}
+    return from_rest("order", {**row, "updatedTime": str(at), "createdTime": "1", **more}, "linear")
+
+
+def position(size: str, seq: int, at: int = 1) -> Any:
+    row = {"symbol": "S", "side": "Buy" if size != "0" else "", "size": size, "positionIdx": 0, "seq": seq, "updatedTime": at}
+    return from_rest("position", row, "linear")
+
+
+def wallet(**coins: str) -> Any:
+    rows = [{"coin": coin, "walletBalance": balance} for coin, balance in coins.items()]
+    return from_rest("wallet", {"accountType": "UNIFIED", "coin": rows})
+
+
+def listed(orders: Any = (), positions: Any = (), at: int = 0, **coins: str) -> Listed:
+    return Listed(orders=list(orders), positions=list(positions), coins=wallet(**coins).coin, wallet_ms=at)
+
+
+def statuses(state: AccountState) -> Dict[str, str]:
+    return {key: each.order_status for key, each in state.orders.items()}
+
+
+# -- merging -------------------------------------------------------------------------------------------------
+
+
+@given(st.permutations([("New", 1), ("PartiallyFilled", 2), ("Filled", 3)]), st.integers(0, 7))
+def test_orders_end_as_the_newest_row_says_in_any_sequence(rows: Any, by_rest: int) -> None:
+    state = AccountState()
+    for number, (status, at) in enumerate(rows):
+        if by_rest >> number & 1:
+            state.renew(listed([order(status=status, at=at)]), {})
+        else:
+            state.take_orders([order(status=status, at=at)])
+    assert state.orders == {}
+
+
+@given(st.permutations([("1", 5), ("3", 6), ("0", 7), ("2", 8)]), st.integers(1, 4))
+def test_positions_go_by_their_sequence(rows: Any, count: int) -> None:
+    state = AccountState()
+    for size, seq in rows[:count]:
+        state.take_positions([position(size, seq)])
+    size = max(rows[:count], key=lambda row: row[1])[0]
+    assert [str(each.size) for each in state.positions.values()] == ([] if size == "0" else [size])
+
+
+def test_of_one_time_the_end_counts() -> None:
+    state = AccountState()
+    state.take_orders([order("a", "New", 5), order("a", "Cancelled", 5), order("a", "New", 5)])
+    assert state.orders == {}
+
+
+def test_a_snapshot_ends_what_is_not_listed_but_not_what_came_meanwhile() -> None:
+    state = AccountState()
+    state.take_orders([order("old"), order("gone")])
+    state.take_positions([position("1", 5)])
+    state.take_wallet(wallet(BTC="1", ETH="1"), 10)
+    state.begin()
+    state.take_orders([order("new", at=9)])
+    state.take_wallet(wallet(ETH="7"), 30)
+    snapshot = listed([], [], 20, BTC="2")
+    assert sorted(each.order_id for each in state.missing(snapshot)) == ["gone", "old"]
+    found = state.renew(snapshot, {"old": order("old", "Filled", 3), "gone": None})
+    assert statuses(state) == {"new": "New"} and state.positions == {}
+    assert {name: str(coin.wallet_balance) for name, coin in state.coins.items()} == {"BTC": "2", "ETH": "7"}
+    assert sorted(what for what, _, _ in found) == ["balance", "order", "order", "position"]
+
+
+@pytest.mark.parametrize("quiet, balance", [(True, "2"), (False, "7")])
+def test_a_message_that_is_not_older_than_the_snapshot_stays_unless_none_came(quiet: bool, balance: str) -> None:
+    state = AccountState()
+    state.begin()
+    state.take_wallet(wallet(ETH="7"), 20)
+    state.renew(listed(at=20, ETH="2"), {}, quiet=quiet)
+    assert str(state.coins["ETH"].wallet_balance) == balance
+
+
+def test_an_equal_snapshot_changes_nothing() -> None:
+    state = AccountState()
+    snapshot = listed([order()], [position("1", 5)], 5, BTC="1", ETH="0")
+    assert len(state.renew(snapshot, {})) == 3
+    version = state.version
+    state.begin()
+    assert state.renew(snapshot, {}) == [] and state.version == version and set(state.coins) == {"BTC"}
+
+
+@pytest.mark.parametrize(
+    "event, reason",
+    [
+        (Disconnected("cut", None, 1.0), "disconnected: cut"),
+        (Gap(("order",), 1.0, 1), "updates were missed"),
+        (Dropped("wallet", 3), "updates were lost or could not be read"),
+        (CallbackFailed("position", ValueError()), "updates were lost or could not be read"),
+        (BadFrame(ValueError()), "updates were lost or could not be read"),
+        (Gap(("execution",), 1.0, 1), None),
+        (Dropped("execution", 3), None),
+        (Connected(1), None),
+    ],
+)
+def test_what_may_have_cost_an_update_makes_it_stale(event: Any, reason: Optional[str]) -> None:
+    account = Account(None, None, lambda event: None, "name")  # type: ignore[arg-type]
+    account._stale = None
+    account.on_event(event)
+    assert account.stale_reason == reason
+    assert account._wake.is_set() is (reason is not None and not isinstance(event, Disconnected))
+
+
+# -- against the local venue ---------------------------------------------------------------------------------
+
+QUICK = Options(backoff_initial=0.01, backoff_max=0.02, request_timeout=5.0)
+
+
+@pytest.fixture
+def venue(monkeypatch: pytest.MonkeyPatch) -> Iterator[BybitVenue]:
+    monkeypatch.setattr(rest, "_hosts", {})
+    with BybitVenue(symbols=["BTCUSDT"], rate=0) as made:
+        yield made
+        assert made.handler_errors == 0
+
+
+def limit(venue: BybitVenue, **more: Any) -> Any:
+    return venue.place_order(symbol="BTCUSDT", side="Buy", orderType="Limit", qty="0.1", price="66000", **more)
+
+
+def market(venue: BybitVenue, category: str = "linear", side: str = "Buy", qty: str = "0.5") -> Any:
+    return venue.place_order(category, symbol="BTCUSDT", side=side, orderType="Market", qty=qty)
+
+
+def test_it_is_the_venues_at_each_quiet_moment(venue: BybitVenue) -> None:
+    limit(venue, orderLinkId="mine")
+    market(venue)
+    with venue.client("private", options=QUICK) as client:
+        account = client.account(reconcile_every=None)
+        assert account.wait_ready(5) and agrees(account, venue)
+        assert account.order("mine") is account.orders()[0] and account.order("") is None
+        changes = Recorder()
+        account.on_update(changes)
+        version = account.snapshot().version
+        limit(venue)
+        assert account.wait_update(5, after=version)
+        market(venue, side="Sell")
+        market(venue, "spot", qty="3000")
+        eventually(lambda: agrees(account, venue))
+        assert account.positions() == [] and changes.items
+        bitcoin = account.balance("BTC")
+        assert bitcoin is not None and bitcoin.wallet_balance > 0 and account.balance("NONE") is None
+
+        venue.refuse_connections()
+        venue.drop_connections()
+        eventually(lambda: account.is_stale)
+        assert "disconnected" in (account.stale_reason or "")
+        venue.cancel_order(symbol="BTCUSDT", orderLinkId="mine")  # nobody hears of it
+        limit(venue)
+        market(venue)
+        venue.forget_closed()
+        venue.accept_connections()
+        eventually(lambda: agrees(account, venue))
+        account.close()
+        assert account.stale_reason == "the account was closed" and not account.wait_ready(5)
+        assert venue.subscriptions("/v5/private") == () or eventually(lambda: venue.subscriptions("/v5/private") == ())
+
+
+def test_trouble_with_rest_leaves_it_stale_and_ends(venue: BybitVenue) -> None:
+    venue.fail_rest(503, times=2)
+    with venue.client("private", options=QUICK) as client:
+        account = client.account()
+        assert not account.wait_ready(0.2) and account.is_stale
+        assert account.wait_ready(5) and agrees(account, venue)
+    assert account.stale_reason == "the account was closed"
+
+
+def test_a_refused_key_and_a_slow_answer_end_with_the_client(venue: BybitVenue) -> None:
+    venue.fail_rest(10005, "no permission", endpoint="order/realtime")
+    with venue.client("private", options=QUICK) as client:
+        account = client.account()
+        eventually(lambda: "no permission" in (account.stale_reason or ""))
+        venue.accept_rest()
+        venue.delay_rest(60)
+        slow = client.account()
+        eventually(lambda: venue.rest_requests)
+        assert slow.is_stale
+    assert "account" not in " ".join(each.name for each in __import__("threading").enumerate())
+
+
+def test_a_difference_is_told_and_put_right(venue: BybitVenue) -> None:
+    limit(venue)
+    events = Recorder()
+    with venue.client("private", options=QUICK) as client:
+        client.on_event(events)
+        account = client.account(reconcile_every=0.05)
+        assert account.wait_ready(5)
+        with account._locked():
+            account._state.orders.clear()
+        eventually(lambda: any(isinstance(event, Drift) for event in events.items))
+        drift: Optional[Drift] = next(event for event in events.items if isinstance(event, Drift))
+        assert drift is not None and (drift.what, drift.ours, drift.client) == ("order", None, "bybit:private")
+        eventually(lambda: agrees(account, venue))
+
+
+def test_waiting_in_a_callback_is_refused(venue: BybitVenue) -> None:
+    caught: List[Exception] = []
+
+    def wait(account: Account) -> None:
+        try:
+            account.wait_update(5)
+        except WrongThreadError as error:
+            caught.append(error)
+
+    with venue.client("private", options=QUICK) as client:
+        account = client.account(reconcile_every=None)
+        assert account.wait_ready(5)
+        account.on_update(wait)
+        limit(venue)
+        eventually(lambda: caught)
+
+
+def test_a_forked_child_has_none(venue: BybitVenue, monkeypatch: pytest.MonkeyPatch) -> None:
+    with venue.client("private", options=QUICK) as client:
+        account = client.account()
+        assert account.wait_ready(5)
+        account._pid = os.getpid() + 1  # as in a child
+        assert "forked" in (account.stale_reason or "") and not account.wait_ready(1)
+        account._closed = False  # the parent's goes on here
+
+
+@pytest.mark.parametrize(
+    "call, error, name",
+    [
+        (lambda client: client.account(reconcile_every=0), ValueError, "reconcile_every"),
+        (lambda client: client.account(reconcile_every="x"), TypeError, "reconcile_every"),
+        (lambda client: client.account(), ConnectError, "127.0.0.1"),
+    ],
+)
+def test_arguments(call: Callable[[Any], Any], error: Any, name: str) -> None:
+    client = BybitPrivateClient("key-of-tests", "secret-of-tests", url="ws://127.0.0.1:1", rest_url="http://127.0.0.1:1")
+    with pytest.raises(error, match=name):
+        call(client)
+    assert client._accounts == []
+    with pytest.raises(ValueError, match="rest_url"):
+        BybitPrivateClient("key-of-tests", "secret-of-tests", url="ws://127.0.0.1:1").account()
