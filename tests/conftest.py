@@ -9,6 +9,11 @@ import time
 from typing import Iterator, List, Optional
 
 import pytest
+from hypothesis import settings
+
+# An example may take long where the machine is busy with something else; what takes long for ever ends by ``timeout``.
+settings.register_profile("dbxsdk", deadline=None)
+settings.load_profile("dbxsdk")
 
 GRACE = 2.0
 """Seconds that threads may take to end after a test."""

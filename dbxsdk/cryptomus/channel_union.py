@@ -86,12 +86,14 @@ class ChannelUnion:
         """True if the venue has all of ``_held``; else it may have less, or nothing."""
         self._takes_repeats: Optional[bool] = None
         """True if it takes a subscribe request while it has a subscription; None if that is not known yet."""
+        self._ending: Dict[str, None] = {}
+        """What a request is to end, and may be wanted again, until its answer: updates go there."""
         self._open: Dict[Any, Step] = {}
         """The requests without an answer by id, in order."""
 
     def route(self, topic: str) -> List[str]:
         """Return the topics to which an update of ``topic`` goes."""
-        routes = [topic] if topic in self._wanted else []
+        routes = [topic] if topic in self._wanted or topic in self._ending else []
         # Unsubscribed, but on its way still: for nobody, and no surprise.
         if self._everything in self._wanted or self._everything in self._held:
             routes.append(self._everything)
@@ -112,6 +114,7 @@ class ChannelUnion:
         """Make the requests that end ``topics`` while those that are ``live`` stay."""
         with self._lock:
             self._keep(live)
+            self._ending.update(dict.fromkeys(topics))
             if not self._wanted:
                 return (self._leave(topics, (ALL,)),)
             if self._everything in self._wanted:
@@ -127,6 +130,8 @@ class ChannelUnion:
         """Take in the answer to a LEAVE, or to the ping in its place."""
         with self._lock:
             self._close(step)
+            for topic in step.topics:
+                self._ending.pop(topic, None)
             if step.action is Action.NOTHING:
                 return
             self._certain = False

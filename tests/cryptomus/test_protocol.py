@@ -400,6 +400,16 @@ class TestRoutes:
         self.answer(protocol, again)
         assert self.topics(protocol) == ["ticker.AAA_BBB"]
 
+    def test_one_that_ends_has_its_updates_until_the_answer(self, protocol: CryptomusProtocol) -> None:
+        """It may be wanted again: if the venue does not end it, nothing is missing."""
+        (first,) = protocol.subscribe(("ticker.AAA_BBB",), ())
+        self.answer(protocol, first)
+        (leave,) = protocol.unsubscribe(("ticker.AAA_BBB",), ())
+        protocol.subscribe(("ticker.all",), ())
+        assert self.topics(protocol) == ["ticker.AAA_BBB", "ticker.all"]
+        self.answer(protocol, leave)
+        assert self.topics(protocol) == ["ticker.all"]
+
     def test_each_channel_by_itself(self, protocol: CryptomusProtocol) -> None:
         protocol.subscribe(("trade.all",), ())
         assert self.topics(protocol) == ["ticker.AAA_BBB"]

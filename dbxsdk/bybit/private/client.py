@@ -75,8 +75,8 @@ class BybitPrivateClient(BybitClient):
             text (``"45s"``, ``"2m"``), from 30 s to 600 s. The client sends a ping every 20 s, so this matters only if the
             client or the network dies. None: 600 s.
         url: another address of the same protocol (a regional host, a local server).
-        rest_url: origin of the REST side that ``account``, ``backfill`` and ``since`` ask, such as ``https://api.bybit.com``; None
-            is the one that belongs to the socket; with a ``url`` whose REST side is not known it is needed for them.
+        rest_url: origin of the REST side that ``account``, ``backfill`` and ``since`` ask, such as ``https://api.bybit.com``;
+            None is the one that belongs to the socket; with a ``url`` whose REST side is not known it is needed for them.
         signer: called on a background thread with the text to sign, for each connection; returns the signature, in place
             of HMAC. It must not use the client, and has to be quick: ``auth_window`` is running. If it raises, the attempt
             to connect ends with a ``VenueError`` that has the exception as its cause; reconnects try again.
