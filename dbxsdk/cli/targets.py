@@ -17,8 +17,9 @@ from dbxsdk.options import Options
 from dbxsdk.recording import Recorder
 
 VENUES_HELP = """\
-VENUE is bybit:spot, bybit:linear (also: bybit), bybit:inverse, bybit:option, bybit:private, bybit:trade, digifinex,
-digifinex:swap, cryptomus, dbot:trade (also: dbot) or dbot:data.
+VENUE is bybit:spot, bybit:linear (also: bybit), bybit:inverse, bybit:option, bybit:spread, bybit:event,
+bybit:misc/status, bybit:private, bybit:trade, digifinex, digifinex:swap, cryptomus, dbot:trade (also: dbot) or
+dbot:data.
 
 Keys are read from the environment, where no list of processes shows them, and never printed:
 

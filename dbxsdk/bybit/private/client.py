@@ -29,9 +29,12 @@ class BybitPrivateClient(BybitClient):
     channel                symbols: none, or some of      ``Update.data``
     ====================== ============================== ================================================
     ``position``           linear inverse option          tuple of ``Position``
-    ``execution``          spot linear inverse option     tuple of ``Execution``
+    ``execution``          spot linear inverse option     tuple of ``Execution``; those of event contracts are
+                           event                          ``EventExecution``, a kind of it
     ``execution.fast``     spot linear inverse option     tuple of ``FastExecution``
-    ``order``              spot linear inverse option     tuple of ``Order``
+    ``order``              spot linear inverse option     tuple of ``Order``, likewise ``EventOrder``
+                           event
+    ``position.event``                                    tuple of ``EventPosition``
     ``wallet``                                            tuple of ``Wallet``
     ``greeks``                                            tuple of ``Greeks``
     ``dcp``                future spot option             none: it never pushes, see ``dcp_stream``
@@ -41,6 +44,9 @@ class BybitPrivateClient(BybitClient):
     ``rfq.open.rfqs``                                     plain list of dicts; likewise ``rfq.open.quotes``
                                                           and ``rfq.open.trades``
     ====================== ============================== ================================================
+
+    Other names and symbols are a ``ValueError`` before any I/O; ``bybit.undocumented("topic")`` passes for what the venue has
+    added since.
 
     ``subscribe("order")`` brings all categories, ``subscribe("order", "spot")`` or ``subscribe("order.spot")`` one of
     them. The venue pushes these under their own names: ``Update.channel`` is the whole topic (``"order.spot"``) and

@@ -57,7 +57,7 @@ def words(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], List[str]]:
     ("dbxsdk watch ", VENUES),
     ("dbxsdk ping bybit:t", ["bybit:trade"]),
     ("dbxsdk ping bybit ", []),
-    ("dbxsdk watch bybit:option orderbook.", ["orderbook.100", "orderbook.25", "orderbook.rpi"]),
+    ("dbxsdk watch bybit:option orderbook.", ["orderbook.100", "orderbook.25"]),
     ("dbxsdk watch bybit kline.1", ["kline.1", "kline.120", "kline.15"]),
     ("dbxsdk watch bybit l", []),  # those that were retired
     ("dbxsdk watch bybit:private exec", ["execution", "execution.fast"]),
@@ -82,7 +82,7 @@ def words(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], List[str]]:
     ("dbxsdk doctor --t", ["--testnet", "--timeout", "--token-url"]),
     ("dbxsdk doctor --testnet --lo", []),  # they exclude each other
     ("dbxsdk doctor --timeout ", []),
-    ("dbxsdk doctor --timeout 3 --testnet bybit:s", ["bybit:spot"]),
+    ("dbxsdk doctor --timeout 3 --testnet bybit:s", ["bybit:spot", "bybit:spread"]),
     ("dbxsdk completion ", ["bash", "fish", "zsh"]),
 ])
 def test_what_may_come_next(words, monkeypatch, line, expected):

@@ -9,6 +9,8 @@ import pytest
 from dbxsdk import BybitPublicClient
 from dbxsdk.bybit import EVENT_ORDERBOOK, EVENT_TRADES, EventBookUpdate, EventTrade, SpreadTicker, Trade
 from dbxsdk.sim import BybitVenue
+from tests.sim.bybit.peers import FEW
+from tests.sim.peer import peer
 from tests.waiting import Recorder, eventually
 
 
@@ -46,3 +48,10 @@ def test_a_socket_without_a_book() -> None:
     for name in ("event", "misc/status"):
         with pytest.raises(ValueError, match=f"category {name!r} has no order books"):
             BybitPublicClient(name).order_book("A", depth=25)
+
+
+@pytest.mark.parametrize("path", ["/v5/public/spot", "/v5/public/linear", "/v5/private"])
+def test_numbered_requests_are_answered_with_texts(path: str) -> None:
+    with BybitVenue(symbols=FEW, rate=0) as venue, peer(venue, path) as client:
+        assert client.ask({"op": "ping", "req_id": 7})["req_id"] == "7"
+        assert client.ask({"op": "subscribe", "args": ["x"], "req_id": 8})["req_id"] == "8"
