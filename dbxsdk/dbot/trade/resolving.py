@@ -174,7 +174,7 @@ class ResolvingClient(Client):
             raise ValueError("unknown: this client has not sent that request, or it changes nothing that the venue lists")
         self._session.guard_blocking("resolve")
         if not self._connector.live:
-            raise ConnectError("a replay asks no venue: resolve works with a live client")
+            raise ConnectError("a replay answers no requests; nothing was sent")
         found = Resolver(self._rest, self._protocol.sent, self._protocol.made, seconds).run(sent, wanted)
         return found[0] if wanted.single else found
 
