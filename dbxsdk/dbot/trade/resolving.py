@@ -70,6 +70,8 @@ class Resolver:
         for path, params in wanted.lists:
             listed, ahead_ms = self._side.rows(path, params, self._deadline)
             rows += listed
+            if wanted.kind == "update" and {item.get("id") for item in wanted.items} <= {row.get("id") for row in rows}:
+                break  # the other lists have other tasks
         self._checked_ns = wall_ns()
         if wanted.kind == "update":
             return [judge_update(item, rows) for item in wanted.items]
