@@ -229,7 +229,7 @@ class Client:
             backfill: fetch over REST what was missed, after each ``Gap``: it comes in its place, each item once, as updates of
                 the kind ``"backfill"``, and then a ``Filled`` event. Live updates are held meanwhile, ``backfill_timeout`` at
                 most. Channels that are a state (orders, positions, balances) begin with it, as ``"snapshot"``, and have it
-                again after a hole.
+                again after a hole. A replay fetches nothing.
             since: begin with what happened since a time (ms since 1970, or a ``datetime`` with its zone), or behind the item with
                 this id, as ``"backfill"``.
             timeout: seconds to wait for the acknowledgement, in place of ``request_timeout``.
@@ -252,7 +252,7 @@ class Client:
             max_silence=None if max_silence is None else check_seconds("max_silence", max_silence),
             on_silence=check_choice("on_silence", on_silence, ON_SILENCE),
         )
-        if not check_flag("backfill", backfill) and since is None:
+        if not check_flag("backfill", backfill) and since is None or not self._connector.live:
             self._session.subscribe(subscription, _timeout(timeout))
             return subscription
         return self._filled(subscription, backfill, since, _timeout(timeout))

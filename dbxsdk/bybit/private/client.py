@@ -157,7 +157,7 @@ class BybitPrivateClient(BybitClient):
         if self._origin is None:
             raise ValueError("rest_url is needed: this client's url is not the venue's own, and says nothing of its REST side")
         if not self._connector.live:
-            raise ConnectError("a replay asks no venue: account works with a live client")
+            raise ConnectError("a replay answers no requests; nothing was sent")
         side = BybitRest(self._credentials, self._origin, self._options)
         made = Account(side, every, self._session.emit, self.name)
         self.on_event(made.on_event)

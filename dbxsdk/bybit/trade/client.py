@@ -318,7 +318,7 @@ class BybitTradeClient(BybitClient):
             single = len(ids) == 1
         self._guard_blocking("resolve")
         if not self._connector.live:
-            raise ConnectError("a replay asks no venue: resolve works with a live client")
+            raise ConnectError("a replay answers no requests; nothing was sent")
         found = Resolver(self._rest, questions, self._recv_window, seconds).run(sent, places)
         return found[0] if single else found
 

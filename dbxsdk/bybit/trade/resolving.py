@@ -9,6 +9,7 @@ from dbxsdk.bybit import rest
 from dbxsdk.bybit.rest import BybitRest, order_filter
 from dbxsdk.bybit.rest_rows import from_rest
 from dbxsdk.bybit.trade.certainty import EXECUTIONS, HISTORY, REALTIME, SOURCES, Inquiry, Question
+from dbxsdk.cleaning import clean
 from dbxsdk.errors import AuthError, DbxError
 from dbxsdk.resolution import Resolution
 from dbxsdk.runtime.clock import monotonic, wall_ns
@@ -157,7 +158,10 @@ class Resolver:
             candidates = tuple(row for row in (evidence.order, evidence.earlier) if row is not None)
         own = inquiry.question.kind != "create" or evidence.refused is None
         order = evidence.order if own else None
-        return Resolution(outcome=outcome, order=order, candidates=candidates, reason=reason, checked_ns=self._checked_ns)
+        # A venue's words may be in it.
+        return Resolution(
+            outcome=outcome, order=order, candidates=candidates, reason=clean(reason), checked_ns=self._checked_ns
+        )
 
     def _why_unknown(self, inquiry: Inquiry) -> str:
         if inquiry.final:

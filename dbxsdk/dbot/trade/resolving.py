@@ -70,6 +70,8 @@ class Resolver:
         for path, params in wanted.lists:
             listed, ahead_ms = self._side.rows(path, params, self._deadline)
             rows += listed
+            if wanted.kind == "update" and {item.get("id") for item in wanted.items} <= {row.get("id") for row in rows}:
+                break  # the other lists have other tasks
         self._checked_ns = wall_ns()
         if wanted.kind == "update":
             return [judge_update(item, rows) for item in wanted.items]
@@ -174,7 +176,7 @@ class ResolvingClient(Client):
             raise ValueError("unknown: this client has not sent that request, or it changes nothing that the venue lists")
         self._guard_blocking("resolve")
         if not self._connector.live:
-            raise ConnectError("a replay asks no venue: resolve works with a live client")
+            raise ConnectError("a replay answers no requests; nothing was sent")
         found = Resolver(self._rest, self._protocol.sent, self._protocol.made, seconds).run(sent, wanted)
         return found[0] if wanted.single else found
 

@@ -152,6 +152,12 @@ def test_an_answer_that_decides_nothing_does_not_make_it_spin(side: Side) -> Non
     assert len(side.asked) < 40
 
 
+def test_the_venues_words_are_cleaned(side: Side) -> None:
+    sent = SentRequest("order.create", {"category": "linear", "orderLinkId": "l"}, T, ((False, "no\x1b[31m\nway" * 999),))
+    reason = resolve(side, sent).reason
+    assert reason.isprintable() and len(reason) <= 2000 and side.asked == []
+
+
 def test_a_cancellation_of_a_filled_order_is_decided_at_once(side: Side) -> None:
     side.rows_of[OPEN_ORDERS] = [{**ROW, "orderStatus": "Filled"}]
     found = resolve(side, kind="cancel")
