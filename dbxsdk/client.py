@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Any, Callable, Dict, Iterable, Literal, Mapping, NoReturn, Optional, Tuple, Type, TypeVar, Union, overload
 
 from dbxsdk.arguments import check_choice, check_flag, check_seconds, check_text, check_word
-from dbxsdk.backfill.twin import Since, SinceArgument, Twinned, check_since
+from dbxsdk.backfill.twin import Since, SinceArgument, Twinned, check_twins
 from dbxsdk.book.order_book import OrderBook
 from dbxsdk.book.rule import BookRule
 from dbxsdk.channel import Channel
@@ -16,7 +16,6 @@ from dbxsdk.models import Data, Update
 from dbxsdk.options import OVERFLOW_POLICIES, Options
 from dbxsdk.protocol import Protocol, Request
 from dbxsdk.runtime import reentrancy
-from dbxsdk.runtime.clock import wall_ns
 from dbxsdk.session import NETWORK, Connector, Messages, Prepare, Session, State, Stats, Subscription
 from dbxsdk.transport import parse_url
 from dbxsdk.transport.connect import warn_if_readable
@@ -263,21 +262,8 @@ class Client:
         """Subscribe what fetches over REST what it misses."""
         if subscription.raw:
             raise ValueError("raw must be False with backfill or since: rows of REST are no frames of the stream")
-        begin = None if since is None else check_since(since, wall_ns() // 1_000_000)
-        twins = {topic: self._twin(topic) for topic in subscription.topics}
-        for topic, twin in twins.items():
-            if twin is None:
-                names = ", ".join(self._fetchable) or "none of this client's"
-                raise ValueError(f"backfill: REST has nothing of {topic}; channels that can be filled: {names}")
-        first = next(each for each in twins.values() if each is not None)
-        if first.twin.is_state and begin is not None:
-            raise ValueError(f"since: {first.channel} is a state, and begins with the present one")
-        if begin is not None and begin.known and not first.twin.has_ids:
-            raise ValueError(f"since: items of {first.channel} have no ids: give a time")
-        filler = self._session.fill(
-            subscription, first.twin, first.channel, {each.symbol: topic for topic, each in twins.items() if each is not None},
-            always=backfill,
-        )
+        first, topics, begin = check_twins(subscription.topics, self._twin, self._fetchable, since)
+        filler = self._session.fill(subscription, first.twin, first.channel, topics, always=backfill)
         starts = begin is not None or first.twin.is_state
         if starts:
             filler.hold(begin or Since())
@@ -375,6 +361,10 @@ class Client:
     def _send(self, request: Request, seconds: Optional[float]) -> Any:
         """Send a request of a venue's own making, and return its result."""
         return self._session.call(request, seconds)
+
+    def _emit(self, event: Event) -> None:
+        """Deliver an event of the client's own making, in order with the updates."""
+        self._session.emit(event)
 
     def _guard_blocking(self, method: str) -> None:
         """Raise ``WrongThreadError`` on the reader thread, which ``method`` would block."""

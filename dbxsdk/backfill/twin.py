@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import abc
 from datetime import datetime
-from typing import Any, FrozenSet, Hashable, Optional, Tuple, Union
+from typing import Any, Callable, Dict, FrozenSet, Hashable, Optional, Sequence, Tuple, Union
 
 import attrs
 
 from dbxsdk.models import Update
+from dbxsdk.runtime.clock import wall_ns
 
 SinceArgument = Union[int, datetime, str]
 
@@ -90,3 +91,24 @@ def check_since(since: Any, now_ms: int) -> Since:
     if not 0 <= since <= now_ms + _AHEAD_MS:
         raise ValueError(f"since must be ms since 1970 that have passed, not {since}")
     return Since(from_ms=since)
+
+
+def check_twins(
+    topics: Sequence[str], twin_of: Callable[[str], Optional[Twinned]], fetchable: Sequence[str], since: Any
+) -> Tuple[Twinned, Dict[str, str], Optional[Since]]:
+    """Return what REST has of the topics of one channel, the topics by symbol, and what ``since`` means. Raises ``ValueError``
+    for channels of which REST has nothing, and where ``since`` is not for them."""
+    begin = None if since is None else check_since(since, wall_ns() // 1_000_000)
+    found = {topic: twin_of(topic) for topic in topics}
+    named: Dict[str, str] = {}
+    for topic, each in found.items():
+        if each is None:
+            names = ", ".join(fetchable) or "none of this client's"
+            raise ValueError(f"backfill: REST has nothing of {topic}; channels that can be filled: {names}")
+        named[each.symbol] = topic
+    first = next(each for each in found.values() if each is not None)
+    if begin is not None and first.twin.is_state:
+        raise ValueError(f"since: {first.channel} is a state, and begins with the present one")
+    if begin is not None and begin.known and not first.twin.has_ids:
+        raise ValueError(f"since: items of {first.channel} have no ids: give a time")
+    return first, named, begin

@@ -159,7 +159,7 @@ class BybitPrivateClient(BybitClient):
         if not self._connector.live:
             raise ConnectError("a replay answers no requests; nothing was sent")
         side = BybitRest(self._credentials, self._origin, self._options)
-        made = Account(side, every, self._session.emit, self.name)
+        made = Account(side, every, self._emit, self.name)
         self.on_event(made.on_event)
         subscriptions: List[Subscription] = []
 
