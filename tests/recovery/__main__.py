@@ -1,4 +1,5 @@
-"""``python -m tests.recovery [--orders N] [--threads N] [--seed N]``: what was said of lost answers, and the truth."""
+"""``python -m tests.recovery [--orders N] [--holes N] [--threads N] [--seed N]``: what was said of lost answers and of holes,
+and the truth."""
 
 from __future__ import annotations
 
@@ -9,17 +10,20 @@ import sys
 import time
 from typing import Optional, Sequence
 
-from tests.recovery import bybit, dbot
+from tests.recovery import bybit, dbot, holes
 from tests.recovery.claims import Verdict
 
 VENUES = {"bybit": bybit.play, "dbot": dbot.play}
 ROUND = 500
 """Orders. Each round has a venue of its own."""
+HOLES = 50
+"""The same of holes."""
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.recovery", description="resolve is never wrong.")
     parser.add_argument("--orders", type=int, default=1_000, help="in all, over all venues (default: 1000)")
+    parser.add_argument("--holes", type=int, default=100, help="in a stream of trades (default: 100)")
     parser.add_argument("--threads", type=int, default=32)
     parser.add_argument("--seed", type=int, default=None, help="default: a new one, which is printed")
     parser.add_argument("--venues", nargs="+", choices=list(VENUES), default=list(VENUES))
@@ -38,8 +42,25 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         print(f"\n{name}")
         show(verdict)
         wrong += len(verdict.wrong)
+    if wanted.holes:
+        print("\nholes")
+        wrong += play_holes(wanted.holes, seed)
     print(f"\n{time.monotonic() - begun:.0f} s, {wrong} wrong")
     return 1 if wrong else 0
+
+
+def play_holes(count: int, seed: int) -> int:
+    """Return how many things are wrong."""
+    outcome, number = holes.Outcome(), 0
+    while number < count:
+        more = min(HOLES, count - number)
+        outcome.add(holes.play(more, f"{seed}.{number}"))
+        number += more
+    print(f"complete {outcome.complete}, with a span {outcome.partial}; of up to {outcome.most} trades")
+    print(f"trades filled {outcome.filled}, in spans {outcome.missed}")
+    for each in outcome.wrong:
+        print(f"WRONG: {each}")
+    return len(outcome.wrong)
 
 
 def show(verdict: Verdict) -> None:

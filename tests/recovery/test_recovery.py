@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any, List
+
 import pytest
 
-from tests.recovery import bybit, dbot
+from dbxsdk import Filled, Update
+from tests.recovery import bybit, dbot, holes
 from tests.recovery.claims import Claims
 
 
@@ -23,3 +27,33 @@ def test_what_is_wrong_is_found() -> None:
     claims.add("create", "executed", lambda: True)
     verdict = claims.verdict()
     assert len(verdict.wrong) == 2 and verdict.reasons == {"waited N s": 1}
+
+
+# -- holes -----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_few_holes() -> None:
+    outcome = holes.play(4, "1")
+    assert not outcome.wrong and outcome.complete + outcome.partial == 4 and outcome.filled
+
+
+@pytest.mark.parametrize(
+    "came, wrong",
+    [
+        ("abcd", ""),
+        ("abbcd", "1 trades came twice"),
+        ("acbd", "1 trades came before earlier ones"),
+        ("abd", "trade c of 3000000 never came"),
+        ("ab|d", ""),
+    ],
+)
+def test_what_holes_are_judged_by(came: str, wrong: str) -> None:
+    truth = {name: 1_000_000 * at for at, name in enumerate("abcd", 1)}
+    span = Filled(("publicTrade.X",), 0, False, 2_000_000, 4_000_000)
+    seen: List[Any] = [
+        span if name == "|" else Update("bybit", "t", "X", "update", (SimpleNamespace(trade_id=name),), 0, 0, {}) for name in came
+    ]
+    outcome = holes.Outcome()
+    holes.judge(outcome, seen, truth)
+    assert wrong in " ".join(outcome.wrong) if wrong else not outcome.wrong
+    assert outcome.missed == ("c" not in came)
