@@ -99,7 +99,11 @@ class Client:
         the SDK's own code (a signal during ``wait`` or ``call``), it returns at once, and the client ends meanwhile.
         """
         seconds = check_seconds("timeout", timeout, zero=True)
+        self._end_rest()
         reentrancy.run(lambda: self._session.close(seconds))
+
+    def _end_rest(self) -> None:
+        """End what is asked of REST, without waiting for it."""
 
     def __enter__(self: C) -> C:
         self.open()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import threading
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, Iterator, List, Mapping, Optional, Tuple
 
 import attrs
 
@@ -23,14 +24,24 @@ class SentRequest:
         time_ms: when it was made, in ms since 1970.
         answers: for each order or task in it whether the venue accepted it (None: it does not say), and its words; empty before
             the answer came.
-        wake: set when the answer comes, if somebody waits for it.
+        wakes: set when the answer comes: see ``awaited``.
     """
 
     operation: str
     params: Mapping[str, Any] = attrs.field(repr=False)
     time_ms: int
     answers: Answers = ()
-    wake: Optional[threading.Event] = attrs.field(default=None, repr=False)
+    wakes: List[threading.Event] = attrs.field(factory=list, repr=False)
+
+    @contextlib.contextmanager
+    def awaited(self) -> Iterator[threading.Event]:
+        """Have an event of one's own that the answer sets: another's lock may be held, for ever if the process was forked."""
+        wake = threading.Event()
+        self.wakes.append(wake)
+        try:
+            yield wake
+        finally:
+            self.wakes.remove(wake)
 
 
 class SentRequests:
@@ -54,8 +65,8 @@ class SentRequests:
             sent.answers = answers
             self._answered[key] = sent
             _trim(self._answered, _KEPT_ANSWERED)
-            if sent.wake is not None:
-                sent.wake.set()
+            for wake in tuple(sent.wakes):
+                wake.set()
 
     def forget(self, key: Any) -> None:
         """Forget a request that was never sent."""

@@ -21,6 +21,7 @@ from dbxsdk.models import Update
 from dbxsdk.runtime.clock import monotonic, wall_ns
 from dbxsdk.runtime.log import ClientLog
 
+_JOIN_TIME = 1.0
 _SKEW_MS = 2000
 """What this machine's clock may be ahead of the venue's: used only where no item from before a hole is known."""
 
@@ -66,6 +67,7 @@ class Filler:
         self._round = 0
         """Counts the times that something began to be held: answers to earlier questions are not taken."""
         self._wake = threading.Event()
+        self._thread: Optional[threading.Thread] = None
         self.ended = False
         self.passes: Callable[[], Iterable[int]] = tuple
         """The ``last_received_ns`` of gaps that are none of the subscription's."""
@@ -158,9 +160,15 @@ class Filler:
         self.ended = True
         self._wake.set()
 
+    def join(self) -> None:
+        """Wait a moment for the thread, once it has been ended."""
+        thread = self._thread
+        if thread is not None and thread.ident is not None and thread is not threading.current_thread():
+            thread.join(_JOIN_TIME)
+
     def after_fork_in_child(self) -> None:
         """What is held is the parent's to give out, and its thread is not here. What came before is known still."""
-        self._wake = threading.Event()
+        self._wake, self._thread = threading.Event(), None
         self._round += 1
         for merge in self._merges.values():
             merge.drop()
@@ -172,9 +180,10 @@ class Filler:
         self._idle = False
         self._round += 1
         self._wake.set()  # for the thread of the round before, which ends
-        thread = threading.Thread(target=self._ask, args=(self._round,), name=f"dbxsdk-{self._name}-backfill", daemon=True)
+        name = f"dbxsdk-{self._name}-backfill"
+        self._thread = threading.Thread(target=self._ask, args=(self._round,), name=name, daemon=True)
         try:
-            thread.start()
+            self._thread.start()
         except RuntimeError as error:  # no thread is to be had: at the interpreter's exit, or there are too many
             for symbol, merge in self._merges.items():
                 self._out(symbol, merge.failed(DbxError(f"no thread for REST: {error}"), monotonic(), True))

@@ -35,9 +35,9 @@ class BybitClient(Client):
         self._asked = self._asked or BybitRest(self._credentials, self._origin, self._options)
         return self._asked
 
-    def close(self, timeout: float = 5) -> None:
-        super().close(timeout)
+    def _end_rest(self) -> None:
         if self._asked is not None:
+            self._asked.abort()
             self._asked.close()
 
     def is_connected(self) -> bool:

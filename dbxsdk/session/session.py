@@ -133,6 +133,7 @@ class Session(ForkAware):
     def close(self, timeout: float) -> None:
         """End the connection and the threads."""
         exit.close([self], timeout)
+        self._dispatcher.join_fillers()
 
     def begin_closing(self) -> Tuple[Optional[Threads], Any]:
         """Do the part of ``exit.close`` that waits for nothing. Returns the threads that have to end now, and the connection

@@ -35,6 +35,8 @@ class HttpPool:
     def abort(self) -> None:
         """Shut down the connections of requests under way. Later ones are refused."""
         self._aborted = True
+        if self._pid != os.getpid():
+            return  # those are the parent's
         for session in tuple(self._busy.values()):
             session.abort()
 
@@ -42,7 +44,7 @@ class HttpPool:
         """Send a GET request for ``target`` (path and query), bounded by ``deadline`` (of ``runtime.clock.monotonic``) and
         ``Options.request_timeout``. Raises ``ConnectError``; a retry is safe."""
         if self._pid != os.getpid():  # forked: the connections are the parent's
-            self._idle, self._pid = [], os.getpid()
+            self._idle, self._busy, self._pid = [], {}, os.getpid()
         try:
             session, kept = self._idle.pop(), True
         except IndexError:

@@ -119,8 +119,9 @@ _PUBLIC = [
 _PUBLIC_CHANNELS = [
     ("orderbook.50", ["ABCUSDT"]), ("orderbook.1", ["ABCUSDT"]), ("orderbook.rpi", ["ABCUSDT"]), ("publicTrade", ["ABCUSDT"]),
     ("tickers", ["ABCUSDT"]), ("kline.5", ["ABCUSDT"]), ("allLiquidation", ["ABCUSDT"]), ("liquidation", ["ABCUSDT"]),
-    ("insurance", ["USDT"]), ("adlAlert", ["USDT"]), ("priceLimit", ["ABCUSDT"]), ("system.status", []), ("something", ["NEW"]),
+    ("insurance", ["USDT"]), ("adlAlert", ["USDT"]), ("priceLimit", ["ABCUSDT"]),
 ]
+_SPOT_CHANNELS = [each for each in _PUBLIC_CHANNELS if each[0] not in ("allLiquidation", "insurance", "adlAlert")]
 _OPTION = [
     _topic("tickers.ABC-6JAN23-17500-C", _OPTION_TICKER),
     _topic("publicTrade.ABC", [{**bybit.TRADE, "mP": "1.5", "iP": "2", "mIv": "0.5", "iv": "0.5"}]),
@@ -304,7 +305,7 @@ def _dbot_requests(protocol: DBotTradeProtocol) -> List[Request]:
 SOCKETS = (
     Socket("bybit-public", lambda: BybitPublicProtocol("linear"), _PUBLIC, _PUBLIC_CHANNELS,
            rules=(BybitBookRule(50), BybitBookRule(1))),
-    Socket("bybit-spot", lambda: BybitPublicProtocol("spot"), _PUBLIC, _PUBLIC_CHANNELS),
+    Socket("bybit-spot", lambda: BybitPublicProtocol("spot"), _PUBLIC, _SPOT_CHANNELS),
     Socket("bybit-option", lambda: BybitPublicProtocol("option"), _OPTION,
            [("tickers", ["ABC-6JAN23-17500-C"]), ("publicTrade", ["ABC"]), ("orderbook.25", ["ABC-6JAN23-17500-C"])],
            rules=(BybitBookRule(25),)),

@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 import dbxsdk
-from dbxsdk.sim import CryptomusVenue, DigiFinexVenue
+from dbxsdk.sim import BybitVenue, CryptomusVenue, DigiFinexVenue
 from tests.processes.hosted import scripts, told
 from tests.transport.conftest import authority, server_context  # noqa: F401
 
@@ -22,10 +22,10 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no for
 PACKAGE = pathlib.Path(dbxsdk.__file__).parent
 ELSEWHERE = {"sim", "cli", "playback"}
 """Not for a child to go on with: servers, programs, and replays, which are of their process."""
-OF_THE_CHILD = {"_after_fork", "after_fork_in_child", "end_in_child", "forget", "first_use"}
+OF_THE_CHILD = {"_after_fork", "after_fork_in_child", "end_in_child", "forget", "first_use", "_locked"}
 """What makes locks in a child only."""
-OF_ONE_THREAD = {"wait_until"}
-"""What makes them for itself: a pause that nobody else can end."""
+OF_ONE_THREAD = {"wait_until", "pause", "awaited"}
+"""What makes them for itself: for one wait of its own."""
 
 # ``argv``: the venues' addresses, the certificate, a folder, and whether the library's fork hooks run.
 SCRIPT = """
@@ -56,6 +56,13 @@ union = dbxsdk.CryptomusClient(
 )
 told = threading.Event()
 union.subscribe("trade", "BTC_USDT", callback=lambda update: told.set())
+owner = dbxsdk.BybitPrivateClient(
+    settings["bybit_key"], settings["bybit_secret"], url=settings["bybit"], rest_url=settings["rest_url"],
+    options=dbxsdk.Options(connect_timeout=8, request_timeout=8),
+)
+account = owner.account()
+owner.subscribe("execution", callback=lambda update: None, backfill=True)
+assert account.wait_ready(8)
 future = trades.submit("server.time")
 future.result(8)
 assert book.wait_ready(8) and arrived.wait(8) and told.wait(8)
@@ -72,6 +79,11 @@ def child():
     assert union.ping() > 0
     assert told.wait(8), "no update of the union's"
     assert recorder.stats().failing is None
+    assert account.is_stale and "forked" in account.stale_reason
+    owner.subscribe("greeks", callback=lambda update: None)
+    mine = owner.account()
+    assert mine.wait_ready(8)
+    owner.close()
     trades.close()
     union.close()
     recorder.close()
@@ -94,7 +106,8 @@ if pid == 0:
     os._exit(0)
 let_go()
 status = os.waitpid(pid, 0)[1]
-assert trades.server_time() > 0 and union.ping() > 0
+assert trades.server_time() > 0 and union.ping() > 0 and owner.ping() > 0 and not account.is_stale
+owner.close()
 result = [trades.stats().reconnects, union.stats().reconnects]
 trades.close()
 union.close()
@@ -128,7 +141,8 @@ def test_a_fork_while_every_lock_is_held(
 ) -> None:
     cafile = tmp_path / "authority.pem"
     authority.cert_pem.write_to_path(str(cafile))
-    with DigiFinexVenue(rate=50, symbols=["BTC_USDT"], ssl_context=server_context) as trades, CryptomusVenue(rate=50) as union:
+    trading = DigiFinexVenue(rate=50, symbols=["BTC_USDT"], ssl_context=server_context)
+    with trading as trades, CryptomusVenue(rate=50) as union, BybitVenue() as owner:
         settings: Dict[str, Any] = {
             "cafile": str(cafile),
             "folder": str(tmp_path),
@@ -138,6 +152,10 @@ def test_a_fork_while_every_lock_is_held(
             "markets_url": union.markets_url(),
             "user_id": union.user_id,
             "key": union.api_key,
+            "bybit": owner.url("/v5/private"),
+            "rest_url": owner.rest_url(),
+            "bybit_key": owner.api_key,
+            "bybit_secret": owner.api_secret,
         }
         hooks = [True, False]
         arguments = [[json.dumps({"hooks": each, **settings})] for each in hooks]

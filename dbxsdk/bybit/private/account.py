@@ -80,6 +80,7 @@ class Account:
         """Return the lock. In a forked child it is a new one, and the account is over: its thread is the parent's."""
         if self._pid != os.getpid():
             self._pid, self._changed = os.getpid(), threading.Condition()
+            self._wake, self._over = threading.Event(), threading.Event()
             self._closed, self._stale = True, "the process was forked: make an account of this process's own"
         return self._changed
 

@@ -43,8 +43,12 @@ class Resolver:
         """Return what became of each order. ``sent``: the request, whose answer may still come; ``places``: where in it the
         orders stand. Raises nothing that has to do with the venue."""
         self._sent, self._places = sent, places
-        if sent is not None:
-            sent.wake = sent.wake or threading.Event()
+        if sent is None:
+            return self._run(None)
+        with sent.awaited() as wake:
+            return self._run(wake)
+
+    def _run(self, wake: Optional[threading.Event]) -> Tuple[Resolution, ...]:
         rounds = 0
         while True:
             self._take_answers()
@@ -61,7 +65,7 @@ class Resolver:
                 break
             seconds = min(self._next_round(rounds, undecided), self._deadline - monotonic())
             rounds += 1
-            rest.pause(seconds, None if sent is None or self._answered else sent.wake)
+            rest.pause(seconds, None if self._answered else wake)
         self._take_answers()
         for inquiry in self._inquiries:
             self._find_row(inquiry)

@@ -42,7 +42,10 @@ class Resolver:
 
     def run(self, sent: SentRequest, wanted: Plan) -> Tuple[Resolution, ...]:
         """Return what became of each task. Raises nothing that has to do with the venue."""
-        wake = sent.wake = sent.wake or threading.Event()
+        with sent.awaited() as wake:
+            return self._run(sent, wanted, wake)
+
+    def _run(self, sent: SentRequest, wanted: Plan, wake: threading.Event) -> Tuple[Resolution, ...]:
         found = [Found(outcome=None, reason="time was up before the venue was asked")] * len(wanted.items)
         heard = False
         while True:

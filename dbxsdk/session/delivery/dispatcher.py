@@ -202,6 +202,11 @@ class Dispatcher:
         with self._lock:
             self._fillers = (*(each for each in self._fillers if not each.ended), filler)
 
+    def join_fillers(self) -> None:
+        """Wait a moment for the threads of those that have ended."""
+        for filler in self._fillers:
+            filler.join()
+
     def on_event(self, callback: Callable[[Event], Any]) -> None:
         """Register a callback for lifecycle events."""
         with self._lock:

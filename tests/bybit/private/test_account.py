@@ -240,9 +240,11 @@ def test_a_forked_child_has_none(venue: BybitVenue, monkeypatch: pytest.MonkeyPa
     with venue.client("private", options=QUICK) as client:
         account = client.account()
         assert account.wait_ready(5)
+        wake, over = account._wake, account._over
         account._pid = os.getpid() + 1  # as in a child
         assert "forked" in (account.stale_reason or "") and not account.wait_ready(1)
-        account._closed = False  # the parent's goes on here
+        # The thread is here all the same, and goes on.
+        account._closed, account._wake, account._over = False, wake, over
 
 
 @pytest.mark.parametrize(
