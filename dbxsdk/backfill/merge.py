@@ -26,6 +26,8 @@ _LAST_LOOK = 1.0
 BEFORE = 16
 """How many updates from before a hole tell where it begins."""
 _MOST_REMEMBERED = 5000
+_REMEMBERED_FOR = 10.0
+"""Seconds for which the stream may bring what REST had before."""
 
 
 @attrs.define
@@ -66,6 +68,7 @@ class Merge:
         self._error: Optional[DbxError] = None
         self._given: Set[Hashable] = set()
         """What was given out of REST and may come from the stream still."""
+        self._forget_at = 0.0
         self.deadline: Optional[float] = None
         """Until when it holds. None: it does not."""
         self.ask_at: Optional[float] = None
@@ -114,6 +117,8 @@ class Merge:
     def take(self, update: Update[Any], now: float) -> List[Given]:
         """Hold ``update``, or give it out without the items that were given before."""
         if not self._holes:
+            if now >= self._forget_at:
+                self._given.clear()
             return self._without_given(update)
         hole = self._holes[-1]
         if self._rows is not None and hole.first(self) is None:
@@ -203,6 +208,7 @@ class Merge:
         keys = {row.key for row in rows}
         fresh = [row for row in rows if row.key not in held and row.key not in known and not row.is_open]
         self._given.clear()
+        self._forget_at = now + _REMEMBERED_FOR
         shares = self._shared_out(holes, fresh)
         for index, hole in enumerate(holes):
             given += [self._make("backfill", (row.data,), row.order[0], row.raw) for row in shares[index]]

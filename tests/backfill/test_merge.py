@@ -83,6 +83,7 @@ def test_a_hole_that_is_closed_at_both_ends() -> None:
     assert [each.raw for each in given[:2]] == [{"key": "c"}, {"key": "d"}] and given[0].venue_time_ms == 3000
     assert not merge.is_holding and merge.ask_at is None and merge.deadline is None
     assert keys(merge.take(live(D, F), 12.0)) == ["f"], "the stream brings an item that REST had before"
+    assert merge.remembers and keys(merge.take(live(F), 22.0)) == ["f"] and not merge.remembers
 
 
 def test_what_rest_does_not_reach_back_to_is_missing() -> None:
