@@ -158,6 +158,7 @@ def test_fills_and_states_of_the_account() -> None:
         assert wallets.wait()[0].kind == "snapshot" and wallets.items[0].data[0].coin
         venue.place_order("linear", symbol="BTCUSDT", side="Buy", orderType="Market", qty="0.02")
         fills.wait_for(Update)
+        eventually(lambda: any("order" in filled.topics for filled in orders.of(Filled)))
         with away(venue, client):
             for _ in range(3):
                 venue.place_order("linear", symbol="BTCUSDT", side="Sell", orderType="Market", qty="0.01")
