@@ -5,9 +5,11 @@ from __future__ import annotations
 import collections
 import contextlib
 import threading
-from typing import Any, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import attrs
+
+from dbxsdk.codec import decode_object
 
 _KEPT = 10_000
 _KEPT_ANSWERED = 1000
@@ -20,7 +22,8 @@ class SentRequest:
     """One request.
 
     Attributes:
-        operation, params: the venue's method, and what went with it.
+        operation: the venue's method.
+        frame: what was sent. One text: thousands are kept, and the caller may change what it was made of.
         time_ms: when it was made, in ms since 1970.
         answers: for each order or task in it whether the venue accepted it (None: it does not say), and its words; empty before
             the answer came.
@@ -28,20 +31,26 @@ class SentRequest:
     """
 
     operation: str
-    params: Mapping[str, Any] = attrs.field(repr=False)
+    frame: str = attrs.field(repr=False)
     time_ms: int
     answers: Answers = ()
-    wakes: List[threading.Event] = attrs.field(factory=list, repr=False)
+    read: Callable[[Dict[str, Any]], Mapping[str, Any]] = attrs.field(default=dict, repr=False)
+    wakes: Tuple[threading.Event, ...] = attrs.field(default=(), repr=False)
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """What went with the method."""
+        return self.read(decode_object(self.frame))
 
     @contextlib.contextmanager
     def awaited(self) -> Iterator[threading.Event]:
         """Have an event of one's own that the answer sets: another's lock may be held, for ever if the process was forked."""
         wake = threading.Event()
-        self.wakes.append(wake)
+        self.wakes += (wake,)
         try:
             yield wake
         finally:
-            self.wakes.remove(wake)
+            self.wakes = tuple(each for each in self.wakes if each is not wake)
 
 
 class SentRequests:
@@ -50,12 +59,14 @@ class SentRequests:
     Each step is one operation on a dict, which no other thread can split: no lock.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, read: Callable[[Dict[str, Any]], Mapping[str, Any]] = dict) -> None:
+        """``read`` finds in the document of a frame what went with the method."""
+        self._read = read
         self._open: "collections.OrderedDict[Any, SentRequest]" = collections.OrderedDict()
         self._answered: "collections.OrderedDict[Any, SentRequest]" = collections.OrderedDict()
 
-    def made(self, key: Any, operation: str, params: Mapping[str, Any], time_ms: int) -> None:
-        self._open[key] = SentRequest(operation, params, time_ms)
+    def made(self, key: Any, operation: str, frame: str, time_ms: int) -> None:
+        self._open[key] = SentRequest(operation, frame, time_ms, read=self._read)
         _trim(self._open, _KEPT)
 
     def answered(self, key: Any, answers: Answers) -> None:
@@ -65,7 +76,7 @@ class SentRequests:
             sent.answers = answers
             self._answered[key] = sent
             _trim(self._answered, _KEPT_ANSWERED)
-            for wake in tuple(sent.wakes):
+            for wake in sent.wakes:
                 wake.set()
 
     def forget(self, key: Any) -> None:

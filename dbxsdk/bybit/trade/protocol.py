@@ -79,7 +79,7 @@ class BybitTradeProtocol(AccountProtocol):
         super().__init__(credentials, auth_window, clock=clock)
         header = {"X-BAPI-RECV-WINDOW": recv_window, "Referer": referer}
         self._header = {name: str(value) for name, value in header.items() if value is not None}
-        self.sent = SentRequests()
+        self.sent = SentRequests(lambda document: document["args"][0])
 
     # -- intents to frames ---------------------------------------------------------------------------
 
@@ -105,7 +105,7 @@ class BybitTradeProtocol(AccountProtocol):
         header = {"X-BAPI-TIMESTAMP": str(now_ms), **self._header}
         frame = encode({"reqId": key, "op": method, "header": header, "args": [dict(params)]})
         ids = _order_link_ids(params)
-        self.sent.made(key, method, params, now_ms)
+        self.sent.made(key, method, frame, now_ms)
         return OrderRequest(key, frame, method, order_link_ids=ids, made_at=made_at, time_ms=now_ms, read=read)
 
     def topics(self, channel: str, symbols: Sequence[str]) -> Tuple[str, ...]:

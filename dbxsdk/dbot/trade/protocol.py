@@ -40,7 +40,7 @@ class DBotTradeProtocol(DBotProtocol):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sent = SentRequests()
+        self.sent = SentRequests(lambda document: document.get("params") or {})
         self.made = Made()
 
     def reset(self) -> None:

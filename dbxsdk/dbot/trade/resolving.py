@@ -185,7 +185,7 @@ class ResolvingClient(Client):
 
     def _request(self, method: Any, params: Any) -> Request:
         request = super()._request(method, params)
-        self._protocol.sent.made(request.key, request.kind, params or {}, wall_ns() // 1_000_000)
+        self._protocol.sent.made(request.key, request.kind, request.frame, wall_ns() // 1_000_000)
         return request
 
     def _send(self, request: Request, seconds: Optional[float]) -> Any:

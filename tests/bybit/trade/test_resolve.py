@@ -9,11 +9,14 @@ import pytest
 
 from dbxsdk import AuthError, ConnectError, LateReply, Options, OutcomeUnknown, RequestTimeout, WrongThreadError
 from dbxsdk.bybit import BybitTradeClient, rest
+from dbxsdk.bybit.auth import Credentials
 from dbxsdk.bybit.rest import EXECUTIONS, OPEN_ORDERS, ORDER_HISTORY, TIME
 from dbxsdk.bybit.trade import certainty, resolving
 from dbxsdk.bybit.trade.certainty import Question
+from dbxsdk.bybit.trade.protocol import BybitTradeProtocol
 from dbxsdk.bybit.trade.resolving import Resolver
 from dbxsdk.bybit.trade.sent import by_link_id, questions_of
+from dbxsdk.codec import encode
 from dbxsdk.resolution import Resolution
 from dbxsdk.sent_requests import SentRequest, SentRequests
 from dbxsdk.sim import BybitVenue
@@ -138,7 +141,7 @@ def test_fills_alone_say_that_it_was_executed(side: Side) -> None:
 @pytest.mark.parametrize("accepted, outcome", [(True, "executed"), (False, "not_executed")])
 def test_a_late_answer_ends_the_wait(side: Side, accepted: bool, outcome: str) -> None:
     requests = SentRequests()
-    requests.made("key", "order.create", {"category": "linear", "orderLinkId": "l"}, T)
+    requests.made("key", "order.create", '{"category":"linear","orderLinkId":"l"}', T)
     sent = requests.by_key("key")
     side.at = [(T + 2345, lambda: requests.answered("key", ((accepted, "no balance"),)))]
     found = resolve(side, sent)
@@ -147,13 +150,13 @@ def test_a_late_answer_ends_the_wait(side: Side, accepted: bool, outcome: str) -
 
 
 def test_an_answer_that_decides_nothing_does_not_make_it_spin(side: Side) -> None:
-    sent = SentRequest("order.create-batch", {"category": "linear", "request": [{"orderLinkId": "l"}]}, T, ((None, ""),))
+    sent = SentRequest("order.create-batch", '{"category":"linear","request":[{"orderLinkId":"l"}]}', T, ((None, ""),))
     assert resolve(side, sent).outcome == "not_executed"
     assert len(side.asked) < 40
 
 
 def test_the_venues_words_are_cleaned(side: Side) -> None:
-    sent = SentRequest("order.create", {"category": "linear", "orderLinkId": "l"}, T, ((False, "no\x1b[31m\nway" * 999),))
+    sent = SentRequest("order.create", '{"category":"linear","orderLinkId":"l"}', T, ((False, "no\x1b[31m\nway" * 999),))
     reason = resolve(side, sent).reason
     assert reason.isprintable() and len(reason) <= 2000 and side.asked == []
 
@@ -169,9 +172,10 @@ def test_a_cancellation_of_a_filled_order_is_decided_at_once(side: Side) -> None
 
 def test_requests_are_found_by_key_and_by_the_newest_that_names_the_order() -> None:
     requests = SentRequests()
-    requests.made("1", "order.create", {"category": "spot", "orderLinkId": "a"}, 1)
-    requests.made("2", "order.cancel-batch", {"category": "spot", "request": [{"orderLinkId": "b"}, {"orderLinkId": "a"}]}, 2)
-    requests.made("3", "order.create", {"category": "spot", "orderLinkId": "b"}, 3)
+    requests.made("1", "order.create", encode({"category": "spot", "orderLinkId": "a"}), 1)
+    both = {"category": "spot", "request": [{"orderLinkId": "b"}, {"orderLinkId": "a"}]}
+    requests.made("2", "order.cancel-batch", encode(both), 2)
+    requests.made("3", "order.create", encode({"category": "spot", "orderLinkId": "b"}), 3)
     requests.answered("2", ())
     found = by_link_id(requests, "a")
     assert found is not None and (found[0].operation, found[1]) == ("order.cancel-batch", 1)
@@ -180,10 +184,19 @@ def test_requests_are_found_by_key_and_by_the_newest_that_names_the_order() -> N
     assert (question.kind, question.category, question.order_link_id, question.closes_ms) == ("cancel", "spot", "a", 12)
 
 
+def test_what_was_sent_is_asked_for_whatever_becomes_of_the_callers_dicts() -> None:
+    protocol = BybitTradeProtocol(Credentials("key-of-tests", "secret-of-tests"))
+    order = {"symbol": "BTCUSDT", "orderLinkId": "first"}
+    request = protocol.request("order.create-batch", {"category": "spot", "request": [order]})
+    order["orderLinkId"] = "second"
+    found = by_link_id(protocol.sent, "first")
+    assert found is not None and found[0] is protocol.sent.by_key(request.key) and by_link_id(protocol.sent, "second") is None
+
+
 def test_what_is_kept_is_bounded() -> None:
     requests = SentRequests()
     for number in range(10_100):
-        requests.made(str(number), "order.create", {}, number)
+        requests.made(str(number), "order.create", "{}", number)
     assert requests.by_key("99") is None and requests.by_key("100") is not None
     for number in range(100, 1200):
         requests.answered(str(number), ((True, ""),))

@@ -144,7 +144,7 @@ def test_states_and_deletions() -> None:
 
 
 def test_tasks_of_other_requests_are_no_candidates() -> None:
-    made, sent, other = Made(), SentRequest("createSwapOrder", {}, T), SentRequest("createSwapOrder", {}, T)
+    made, sent, other = Made(), SentRequest("createSwapOrder", "{}", T), SentRequest("createSwapOrder", "{}", T)
     assert made.answered({"id": "a"}) and made.answered({"ids": ["b", 5]}) and not made.answered(None)
     made.claim("c", sent)
     made.claim("c", other)
