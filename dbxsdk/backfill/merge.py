@@ -25,6 +25,8 @@ _LAST_LOOK = 1.0
 """Seconds before the end at which REST is asked once more, if nothing has come to join on to: its rows may be late."""
 BEFORE = 16
 """How many updates from before a hole tell where it begins."""
+_UNDER_WAY_MS = 1000
+"""How long an update may be under way: so much more than it seems the venue's clock may be ahead of this machine's."""
 _MOST_REMEMBERED = 5000
 _REMEMBERED_FOR = 10.0
 """Seconds for which the stream may bring what REST had before."""
@@ -69,6 +71,8 @@ class Merge:
         self._given: Set[Hashable] = set()
         """What was given out of REST and may come from the stream still."""
         self._forget_at = 0.0
+        self._ahead_ms = 0
+        """By how much the venue's clock seems to be ahead, by the last updates that came."""
         self.deadline: Optional[float] = None
         """Until when it holds. None: it does not."""
         self.ask_at: Optional[float] = None
@@ -94,6 +98,8 @@ class Merge:
     def begin(self, before: Sequence[Update[Any]], from_ms: int, now: float) -> None:
         """Updates may be missing since ``before``, the last ones that were given out, or since ``from_ms`` if there are none."""
         places = [place for update in before for place in self.places(update)]
+        came = [(each.received_ns // 1_000_000, self.places(each)) for each in before if each.kind != "backfill"]
+        self._ahead_ms = max((order[0] - at for at, items in came for _, order in items), default=0)
         last = max((order for _, order in places), default=None)
         since = Since(frozenset(key for key, _ in places), last[0] if last else from_ms)
         self._open(_Hole(since, last, from_ms), now)
@@ -311,7 +317,8 @@ class Merge:
             self._given.add(row.key)
 
     def _now_ms(self) -> int:
-        return self._wall_ns() // 1_000_000
+        """Return the time by the venue's clock, or a moment later: what has happened there happened before."""
+        return self._wall_ns() // 1_000_000 + max(self._ahead_ms, 0) + _UNDER_WAY_MS
 
 
 def _items(update: Update[Any]) -> Sequence[Any]:

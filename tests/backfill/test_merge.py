@@ -42,7 +42,7 @@ class State(Log):
 
 
 def make(kind: str, data: Any, time_ms: Optional[int], raw: Any) -> Update[Any]:
-    return Update("venue", "log", "X", kind, data, time_ms, 0, raw)
+    return Update("venue", "log", "X", kind, data, time_ms, max((item.at for item in data), default=0) * 10**6, raw)
 
 
 def new(twin: Optional[Twin] = None, room: int = 1000) -> Merge:
@@ -116,7 +116,15 @@ def test_a_market_that_stands_still_is_complete_and_says_what_may_be_late() -> N
     merge = new()
     merge.begin([live(A)], 0, 0.0)
     merge.fetched(rows([A, B]), 0.2)
-    assert keys(merge.tick(5.0)) == ["+b", Filled(("log.X",), 1, True, 2000 * 10**6, WALL_MS * 10**6)]
+    assert keys(merge.tick(5.0)) == ["+b", Filled(("log.X",), 1, True, 2000 * 10**6, (WALL_MS + 1000) * 10**6)]
+
+
+def test_a_span_that_is_open_still_ends_by_the_venues_clock() -> None:
+    """It may be ahead of this machine's, and what happens there meanwhile must lie in the span."""
+    merge = new()
+    merge.begin([attrs.evolve(live(B), received_ns=500 * 10**6)], 0, 0.0)
+    (filled,) = merge.tick(5.0)
+    assert filled == Filled(("log.X",), 0, False, 2000 * 10**6, (WALL_MS + 1500 + 1000) * 10**6)
 
 
 @pytest.mark.parametrize("final", [True, False])

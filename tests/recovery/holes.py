@@ -77,7 +77,7 @@ def play(holes: int, seed: str) -> Outcome:
             before = len(truth.trades)
             _away(venue, client, truth, chance)
             outcome.most = max(outcome.most, len(truth.trades) - before)
-            # Some markets stand still behind the hole. Then a span ends now, and the market is ahead of our clock.
+            # Some markets stand still behind the hole. Then a span ends now, but this market's time runs by its steps.
             behind, still = len(truth.trades), mood in ("well", "slow") and chance.random() < 0.1
             while not still and len(truth.trades) == behind:
                 truth.go_on(1)
