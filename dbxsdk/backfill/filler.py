@@ -84,8 +84,16 @@ class Filler:
         if merge is None or not (merge.is_holding or merge.remembers):
             self._out(update.symbol, (update,))
         else:
-            self._out(update.symbol, merge.take(update, monotonic()))
+            self._out(update.symbol, self._decided(merge, merge.take, update, monotonic()))
             self._wake.set()
+
+    def _decided(self, merge: Merge, decide: Callable[..., Sequence[Given]], *arguments: Any) -> Sequence[Given]:
+        """What ``merge`` decides. A defect of ours costs what was to be fetched; not the callbacks thread, nor what is held."""
+        try:
+            return decide(*arguments)
+        except Exception as error:
+            self._log.exception("%s: what was missed cannot be filled", merge.topic)
+            return merge.given_up(ProtocolError(f"unexpected error: {error!r}"))
 
     def gap(self, gap: Gap) -> None:
         """Behind what came before it, and behind users' own event callbacks."""
@@ -98,9 +106,9 @@ class Filler:
                 continue
             merge, from_ms, now = self._merges[symbol], gap.last_received_ns // 1_000_000 - _SKEW_MS, monotonic()
             if merge.is_holding:
-                merge.gap(from_ms, now)
+                self._out(symbol, self._decided(merge, merge.gap, from_ms, now))
             else:
-                merge.begin(tuple(self._recent[symbol]), from_ms, now)
+                self._out(symbol, self._decided(merge, merge.begin, tuple(self._recent[symbol]), from_ms, now))
             begun = True
         if begun:
             self._work()
@@ -128,15 +136,16 @@ class Filler:
         if self.ended or round_ != self._round:
             return
         if isinstance(answer, Fetched):
-            given = merge.fetched(answer, now)
+            given = self._decided(merge, merge.fetched, answer, now)
         else:
-            given = merge.failed(answer, now, isinstance(answer, AuthError))
+            given = self._decided(merge, merge.failed, answer, now, isinstance(answer, AuthError))
         self._out(symbol, given)
         self._wake.set()
 
     def _tick(self, symbol: str) -> None:
         if not self.ended:
-            self._out(symbol, self._merges[symbol].tick(monotonic()))
+            merge = self._merges[symbol]
+            self._out(symbol, self._decided(merge, merge.tick, monotonic()))
             self._wake.set()
 
     def _out(self, symbol: str, given: Sequence[Given]) -> None:

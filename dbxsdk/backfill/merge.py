@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Hashable, Iterable, List, Optional, Sequ
 import attrs
 
 from dbxsdk.backfill.twin import Fetched, Row, Since, Twin
-from dbxsdk.errors import DbxError, ProtocolError
+from dbxsdk.errors import DbxError
 from dbxsdk.events import Filled
 from dbxsdk.models import Update
 
@@ -95,7 +95,7 @@ class Merge:
 
     # -- what happens --------------------------------------------------------------------------------
 
-    def begin(self, before: Sequence[Update[Any]], from_ms: int, now: float) -> None:
+    def begin(self, before: Sequence[Update[Any]], from_ms: int, now: float) -> List[Given]:
         """Updates may be missing since ``before``, the last ones that were given out, or since ``from_ms`` if there are none."""
         places = [place for update in before for place in self.places(update)]
         came = [(each.received_ns // 1_000_000, self.places(each)) for each in before if each.kind != "backfill"]
@@ -103,6 +103,7 @@ class Merge:
         last = max((order for _, order in places), default=None)
         since = Since(frozenset(key for key, _ in places), last[0] if last else from_ms)
         self._open(_Hole(since, last, from_ms), now)
+        return []
 
     def begin_since(self, since: Since, now: float) -> None:
         """All is wanted from there on, though nothing came before."""
@@ -113,12 +114,13 @@ class Merge:
         if self._holes:
             self.deadline, self.ask_at = now + self._seconds, now
 
-    def gap(self, from_ms: int, now: float) -> None:
+    def gap(self, from_ms: int, now: float) -> List[Given]:
         """One more ``Gap``, while updates are held because of another."""
         held = self._holes[-1].held
         if held:
             self.begin(held[-BEFORE:], from_ms, now)
         self.ask_at = now
+        return []
 
     def take(self, update: Update[Any], now: float) -> List[Given]:
         """Hold ``update``, or give it out without the items that were given before."""
@@ -163,6 +165,14 @@ class Merge:
         """Time has passed."""
         return self._conclude(now) if self.deadline is not None and now >= self.deadline else []
 
+    def given_up(self, error: DbxError) -> List[Given]:
+        """Nothing can be decided: what is held goes on, and what was missed is missing."""
+        holes, now_ms = self._holes, self._now_ms()
+        self.drop()
+        self._given.clear()
+        held = [update for hole in holes for update in hole.held]
+        return [self._told(0, False, (holes[0].from_ms if holes else now_ms, now_ms), error), *held]
+
     def drop(self) -> None:
         """Forget all that is held: the subscription has ended, or it is another process's."""
         self._holes, self._rows, self._error, self._torn = [], None, None, ()
@@ -176,8 +186,8 @@ class Merge:
         for item in _items(update):
             try:
                 found.append(self._twin.place(item, update))
-            except ProtocolError:
-                pass  # it is reported where its field is read
+            except Exception:  # noqa: S110 - whatever is wrong with it is reported where its field is read
+                pass
         return found
 
     # -- within --------------------------------------------------------------------------------------
@@ -203,10 +213,11 @@ class Merge:
         """Give out all that there is, in its order."""
         holes, fetched, error, torn = self._holes, self._rows, self._error, self._torn
         late = self.deadline is not None and now >= self.deadline
-        self.drop()
         given: List[Given] = []
         if self._twin.is_state:
-            return self._state(holes, fetched, error)
+            given = self._state(holes, fetched, error)
+            self.drop()
+            return given
         rows = sorted(fetched.rows, key=lambda row: row.order) if fetched is not None else []
         self._find_beginning(holes[0], rows)
         held = {key for hole in holes for update in hole.held for key, _ in self.places(update)}
@@ -224,6 +235,7 @@ class Merge:
             above = first[0] in keys if first is not None else None
             given.append(self._filled(hole, shares[index], torn, below, above, error, late))
             given += hole.held
+        self.drop()  # not before: if something goes wrong here, what is held is there still
         return given
 
     @staticmethod
@@ -304,7 +316,7 @@ class Merge:
             try:
                 if wanted(*self._twin.place(item, update)):
                     kept.append(item)
-            except ProtocolError:
+            except Exception:  # as above
                 kept.append(item)
         if len(kept) == len(items):
             return [update]
