@@ -71,10 +71,11 @@ class SentRequests:
 
     def answered(self, key: Any, answers: Answers) -> None:
         """Take in an answer, in time or late."""
-        sent = self._open.pop(key, None)
+        sent = self._open.get(key)
         if sent is not None:
             sent.answers = answers
-            self._answered[key] = sent
+            self._answered[key] = sent  # before it leaves the other: who looks for it meanwhile finds it
+            self._open.pop(key, None)
             _trim(self._answered, _KEPT_ANSWERED)
             for wake in sent.wakes:
                 wake.set()

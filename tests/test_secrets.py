@@ -201,3 +201,15 @@ def test_a_venue_that_repeats_a_key_in_its_close_reason_and_in_its_handshake(cap
     with Server(lambda peer: (peer.read(1), peer.raw.sendall(f"HTTP/1.1 {HUSH} {HUSH}\r\n{HUSH}\r\n\r\n".encode()))) as server:
         client = DBotTradeClient(HUSH, url=f"ws://127.0.0.1:{server.port}", options=Options(max_reconnects=0))
         assert HUSH not in told(client, caplog, client.open)
+
+
+@pytest.mark.parametrize("make", [dbxsdk.BybitPrivateClient, dbxsdk.BybitTradeClient, DBotTradeClient])
+def test_the_warning_about_rest_names_the_line_that_made_the_client(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connect, "_warned", set())
+    keys = (HUSH,) if make is DBotTradeClient else (HUSH, HUSH)
+    with pytest.warns(RuntimeWarning, match="the key goes to venue.example without TLS") as warned:
+        make(*keys, rest_url="http://venue.example")
+    assert warned[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dbxsdk.BybitPublicClient("spot", rest_url="http://other.example")  # no key goes there

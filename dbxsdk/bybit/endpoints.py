@@ -41,16 +41,18 @@ def private_url(
     return url if max_active_time is None else _with_active_time(url, _active_time(max_active_time))
 
 
-def rest_origin(rest_url: Optional[str], *, testnet: bool, demo: bool = False, url: Optional[str] = None) -> Optional[str]:
+def rest_origin(
+    rest_url: Optional[str], *, testnet: bool, demo: bool = False, url: Optional[str] = None, has_key: bool = True
+) -> Optional[str]:
     """Return the origin of the REST side that belongs to a socket: ``rest_url`` if it is given. None if ``url`` is an address
-    whose REST side is not known: a key must not go to the live venue when its socket is elsewhere.
+    whose REST side is not known: a key must not go to the live venue when its socket is elsewhere. ``has_key``: one goes there.
 
     Raises ``TypeError``/``ValueError`` naming the argument.
     """
     if rest_url is not None:
         origin = parse_origin("rest_url", rest_url)
-        if origin.startswith("http://"):
-            warn_if_readable(urlsplit(origin).hostname or "", stacklevel=4)
+        if has_key and origin.startswith("http://"):
+            warn_if_readable(urlsplit(origin).hostname or "", stacklevel=3)
         return origin
     if url is not None and not isinstance(url, str):
         return None  # it is refused where it is used

@@ -105,7 +105,7 @@ class BybitRest:
             rows = result.get("list")
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
                 raise ProtocolError(f"{path}: the answer has no list of rows")
-            category = result.get("category")
+            category = result.get("category") or params.get("category")
             found += [{"category": category, **row} for row in rows] if category else rows
             cursor = result.get("nextPageCursor") or ""
             if not rows or not cursor:
@@ -116,10 +116,6 @@ class BybitRest:
 
     def result(self, path: str, params: Mapping[str, Any], deadline: float) -> Dict[str, Any]:
         """Return ``result`` of a signed request. What is None in ``params`` is left out."""
-        return self.timed_result(path, params, deadline)[0]
-
-    def timed_result(self, path: str, params: Mapping[str, Any], deadline: float) -> Tuple[Dict[str, Any], int]:
-        """Return the same, and the venue's time of the answer in ms."""
         if not self._clock.is_known:
             self.server_ms(deadline)
         query = urlencode({name: value for name, value in params.items() if value is not None}, quote_via=quote)
@@ -136,7 +132,7 @@ class BybitRest:
         result = document.get("result")
         if not isinstance(result, dict):
             raise ProtocolError(f"{path}: the answer has no result")
-        return result, time_ms(document.get("time")) or 0
+        return result
 
     def public(self, path: str, params: Mapping[str, Any], deadline: float) -> Dict[str, Any]:
         """Return ``result`` of a request for market data, which needs no key."""

@@ -63,7 +63,6 @@ class Subscription:
         on_silence: str = "tell",
         queue: Any = None,
         sink: Optional["Sink"] = None,
-        filler: Optional["Filler"] = None,
     ) -> None:
         self._owner = owner
         self.channel = channel
@@ -83,7 +82,7 @@ class Subscription:
         """The ``last_received_ns`` of holes that were open when it was made: their gaps are none of its own."""
         self.sink = sink
         """Takes the updates in place of the callback: an order book."""
-        self.filler = filler
+        self.filler: Optional["Filler"] = None
         """Stands before the callback: what was missed is fetched."""
 
     @property

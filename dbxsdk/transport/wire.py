@@ -67,9 +67,9 @@ class Wire:
         """The data offered last, while part of it is in the rest; still so if that part could not leave."""
         self._stuck_since: Optional[float] = None
         self._refusal = ""
+        """Why nothing more is taken."""
         self.broken_by: Optional[str] = None
         """Why something that was being sent ended the stream."""
-        """Why nothing more is taken."""
         self._broken = False
         self.deadline: Optional[float] = None
         """Monotonic time after which reads fail; for the handshake. None: reads wait for ever."""

@@ -134,6 +134,8 @@ def test_pages_are_read_to_the_end(make: Make) -> None:
     first = {"category": "spot", "list": [{"a": 1}, {"a": 2}], "nextPageCursor": "x%3A1&?"}
     side, wires = make(accepted(first), accepted({"category": "spot", "list": [{"a": 3}], "nextPageCursor": ""}))
     assert side.rows(OPEN_ORDERS, {"limit": 2}, LATE) == [{"category": "spot", "a": each} for each in (1, 2, 3)]
+    side, _ = make(accepted({"list": [{"a": 1}]}))
+    assert side.rows(OPEN_ORDERS, {"category": "linear"}, LATE) == [{"category": "linear", "a": 1}], "as it was asked for"
     assert "cursor=x%253A1%26%3F" in wires.asked[-1][0], "the cursor as it came, encoded"
     assert parse_qs(urlsplit(wires.asked[-1][0]).query) == {"limit": ["2"], "cursor": ["x%3A1&?"]}
 

@@ -318,8 +318,9 @@ class Account:
         return Listed(orders=list(orders.values()), positions=positions)
 
     def _fetch_wallet(self, listed: Listed, deadline: float) -> Listed:
-        result, wallet_ms = self._side.timed_result(rest.WALLET, {"accountType": "UNIFIED"}, deadline)
-        coins = [coin for row in result.get("list") or () for coin in from_rest("wallet", row).coin]
+        wallet_ms = self._side.server_ms(deadline)  # asked before: what comes then is as new as that, or newer
+        rows = self._side.rows(rest.WALLET, {"accountType": "UNIFIED"}, deadline)
+        coins = [coin for row in rows for coin in from_rest("wallet", row).coin]
         return attrs.evolve(listed, coins=coins, wallet_ms=wallet_ms)
 
     def _look_up(self, order: Order, deadline: float) -> Optional[Order]:

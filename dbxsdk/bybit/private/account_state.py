@@ -3,8 +3,8 @@
 * Orders: the greater ``updated_time`` is the newer; of two of one time the one that has ended. What has ended is remembered for a
   while, so that an older row does not open it again.
 * Positions: the greater ``seq``, then the greater ``updated_time``. A position that the venue lists no more is flat.
-* Balances have no version: a snapshot counts as of the time in its envelope, a message as of its creation. What came while a
-  snapshot was on its way, and is not older than it, stays.
+* Balances have no version: a snapshot counts as of the venue's time when it was asked for, a message as of its creation. What
+  came while a snapshot was on its way, and is not older than it, stays.
 
 Source: order/open-order, position, account/wallet-balance, websocket/private/order, position, wallet.
 """

@@ -139,7 +139,7 @@ CHANNELS: Mapping[str, Mapping[str, PublicChannel[Any]]] = {
 
 SOCKETS = tuple(CHANNELS)
 
-# Of what a socket sends without having documented it, and of mirrors.
+# Topics that a socket sends though its pages do not list them, and those of mirrors.
 _ANYWHERE = {name: channel for socket in ("option", "linear", "misc/status") for name, channel in CHANNELS[socket].items()}
 
 LONGEST_TOPIC = 256

@@ -70,7 +70,7 @@ class BybitPublicClient(BybitClient):
     ) -> None:
         protocol = BybitPublicProtocol(category)
         check_flag("testnet", testnet)
-        origin = rest_origin(rest_url, testnet=testnet, url=url)
+        origin = rest_origin(rest_url, testnet=testnet, url=url, has_key=False)
         if url is None:
             url = f"wss://{TESTNET if testnet else MAINNET}/v5/public/{category}"
         super().__init__(protocol, url, options=options)

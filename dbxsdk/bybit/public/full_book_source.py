@@ -64,7 +64,11 @@ class FullBookSource:
         self._pause = FIRST_PAUSE if fresh else min(self._pause * 2, LONGEST_PAUSE)
         self._asked_at, self._not_before = now, now + self._pause
         self._thread = threading.Thread(target=self._run, args=(self._turn,), name=self._name, daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # no thread is to be had now
+            self._thread = None
+            self._turn.append(True)
 
     def end(self) -> None:
         """End the request that is under way, without waiting for it. No other is made."""

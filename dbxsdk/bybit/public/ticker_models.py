@@ -164,7 +164,7 @@ class OptionTicker(Lazy):
 @lazy
 @attrs.frozen(kw_only=True, slots=False)
 class SpreadTicker(Lazy):
-    """``tickers.{symbol}`` of spread trading, which has a socket of its own (``url=``). Prices may be negative.
+    """``tickers.{symbol}`` of spread trading, a socket of its own: ``BybitPublicClient("spread")``. Prices may be negative.
 
     Attributes:
         symbol: the combination, e.g. ``"SOLUSDT_SOL/USDT"``.

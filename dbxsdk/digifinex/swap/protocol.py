@@ -175,7 +175,7 @@ class DigiFinexSwapProtocol(DigiFinexBaseProtocol):
         if kind is None:
             raise ProtocolError(f"{name}.update is not a documented update")
         if kind.many:
-            # R: the account's updates are lists; one object would say the same.
+            # The account's updates are lists; one object would say the same.
             rows = [data] if type(data) is dict else data
             if kind.whole:
                 return (_push_of_rows(kind, name, "", document, rows),)

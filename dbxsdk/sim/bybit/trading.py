@@ -303,7 +303,7 @@ class TradingVenue(Venue):
         }
         if not wanted:
             return
-        now_ms = self._now_ms()
+        now_ms = self._server_ms()  # by the clock that it shows, as REST does
         for channel, rows in self._rows(changes):
             for topic, part in by_topic(channel, rows, wanted):
                 self._frames += 1

@@ -15,6 +15,7 @@ from dbxsdk import (
 from dbxsdk.bybit import BybitPrivateClient, from_rest, rest
 from dbxsdk.bybit.private.account import Account
 from dbxsdk.bybit.private.account_state import AccountState, Listed
+from dbxsdk.bybit.rest import BybitRest
 from dbxsdk.sim import BybitVenue
 from tests.recovery.accounts import agrees
 from tests.waiting import Recorder, eventually
@@ -262,3 +263,36 @@ def test_arguments(call: Callable[[Any], Any], error: Any, name: str) -> None:
     assert client._accounts == []
     with pytest.raises(ValueError, match="rest_url"):
         BybitPrivateClient("key-of-tests", "secret-of-tests", url="ws://127.0.0.1:1").account()
+
+
+def test_a_balance_that_changes_while_it_is_asked_for_stays(venue: BybitVenue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer's own time is later than what it shows."""
+    ask = BybitRest._get
+
+    def get(self: BybitRest, path: str, *arguments: Any) -> Any:
+        document = ask(self, path, *arguments)
+        if path == rest.WALLET and len(moved) < 3:
+            market(venue, "spot", qty="100")
+            moved.append(path)
+            # The stream has brought it, and this answer has not.
+            eventually(lambda: getattr(account.balance("BTC"), "wallet_balance", None) == venue.balances()["BTC"]["total"])
+            document["time"] += 1000
+        return document
+
+    def renew(self: AccountState, *arguments: Any, **more: Any) -> Any:
+        differences = merge(self, *arguments, **more)
+        renewed.append(self)
+        return differences
+
+    moved: List[str] = []
+    renewed: List[AccountState] = []
+    with venue.client("private", options=QUICK) as client:
+        account = client.account(reconcile_every=None)
+        assert account.wait_ready(5)
+        monkeypatch.setattr(BybitRest, "_get", get)
+        merge = AccountState.renew
+        monkeypatch.setattr(AccountState, "renew", renew)
+        account._wake.set()
+        eventually(lambda: len(moved) == 3)
+        eventually(lambda: renewed)
+        assert agrees(account, venue)
