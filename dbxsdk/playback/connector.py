@@ -49,7 +49,7 @@ class ReplayConnector(Connector):
         at_once, self._first = self._first, False
         return ReplayConnection(self, receiver, at_once)
 
-    def get(self, url: str, options: Options, timeout: float, params: Any = None, publish: Any = None) -> NoReturn:
+    def get(self, url: str, options: Options, timeout: float, params: Any = None) -> NoReturn:
         """Refuse it: a replay reaches no network at all."""
         raise ConnectError(f"HTTP: {self.refusal}; nothing was sent")
 

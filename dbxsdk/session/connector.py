@@ -117,16 +117,9 @@ class Connector:
         """Make the next connection; it connects in its ``run``."""
         return Connection(address, options, receiver.opened, receiver.messages, receiver.pong, prepare)
 
-    def get(
-        self,
-        url: str,
-        options: Options,
-        timeout: float,
-        params: Optional[Mapping[str, str]] = None,
-        publish: Optional[Callable[[Any], None]] = None,
-    ) -> HttpAnswer:
-        """Send an HTTP request beside the connections, or raise ``ConnectError``. ``publish`` takes its socket."""
-        return get(url, options, timeout=timeout, params=params, publish=publish)
+    def get(self, url: str, options: Options, timeout: float, params: Optional[Mapping[str, str]] = None) -> HttpAnswer:
+        """Send an HTTP request beside the connections, or raise ``ConnectError``."""
+        return get(url, options, timeout=timeout, params=params)
 
     def bind(self, receiver: Receiver, must_flow: Callable[[], bool]) -> None:
         """Take the receiver, and a function that returns True while somebody waits for what comes next; ``wake`` follows

@@ -14,8 +14,8 @@ from dbxsdk import BybitPublicClient, Options, ProtocolError, SubscribeError
 from dbxsdk.book.rule import Action
 from dbxsdk.bybit.public.full_book import MOST_KEPT, FullBookRule, Snapshot, read_snapshot
 from dbxsdk.bybit.public.full_book_source import FullBookSource
+from dbxsdk.bybit.rest import BybitRest
 from dbxsdk.protocol import Push
-from dbxsdk.session import NETWORK
 from dbxsdk.sim import BybitVenue
 from tests.fed_book import FedBook
 from tests.waiting import eventually
@@ -264,7 +264,7 @@ class TestLive:
 
 class TestSource:
     def source(self, origin: str, symbol: str = "BTCUSDT") -> Tuple[FullBookSource, List[Snapshot]]:
-        made = FullBookSource(NETWORK, origin, Options(request_timeout=30), "spot", symbol, "test")
+        made = FullBookSource(BybitRest(None, origin, Options(request_timeout=30)), "spot", symbol, 30.0, "test")
         offered: List[Snapshot] = []
         made.offer = offered.append
         return made, offered
