@@ -13,7 +13,7 @@ from typing import Any, Callable, Deque, Dict, Iterable, Mapping, Optional, Sequ
 
 import attrs
 
-from dbxsdk.backfill.merge import BEFORE, Given, Merge
+from dbxsdk.backfill.merge import Given, Merge
 from dbxsdk.backfill.twin import Fetched, Since, Twin
 from dbxsdk.errors import AuthError, DbxError, ProtocolError
 from dbxsdk.events import Filled, Gap
@@ -22,8 +22,6 @@ from dbxsdk.runtime.clock import monotonic, wall_ns
 from dbxsdk.runtime.log import ClientLog
 
 _JOIN_TIME = 1.0
-_SKEW_MS = 2000
-"""What this machine's clock may be ahead of the venue's: used only where no item from before a hole is known."""
 
 
 class Filler:
@@ -38,6 +36,7 @@ class Filler:
         *,
         seconds: float,
         room: int,
+        room_bytes: int,
         post: Callable[[Callable[[], None]], None],
         callback: Callable[[Update[Any]], Any],
         give: Callable[[str, Update[Any]], None],
@@ -45,17 +44,20 @@ class Filler:
         log: ClientLog,
         name: str,
     ) -> None:
-        """``topics`` by symbol. ``seconds`` and ``room`` bound what is held. ``post`` has something called on the thread of the
-        callback, behind what came before; ``give`` calls ``callback`` for an update of a topic, and never raises; ``tell`` emits
-        an event."""
+        """``topics`` by symbol. ``seconds``, ``room`` (updates) and ``room_bytes`` bound what is held. ``post`` has something
+        called on the thread of the callback, behind what came before; ``give`` calls ``callback`` for an update of a topic, and
+        never raises; ``tell`` emits an event."""
         self._topics = topics
         self._symbols = {topic: symbol for symbol, topic in topics.items()}
         self._merges = {
-            symbol: Merge(twin, topic, functools.partial(_make, venue, channel, symbol), seconds, room, wall_ns)
+            symbol: Merge(twin, topic, functools.partial(_make, venue, channel, symbol), seconds, wall_ns)
             for symbol, topic in topics.items()
         }
-        self._recent: Dict[str, Deque[Update[Any]]] = collections.defaultdict(functools.partial(collections.deque, maxlen=BEFORE))
+        keep: Callable[[], Deque[Update[Any]]] = functools.partial(collections.deque, maxlen=twin.kept)
+        self._recent: Dict[str, Deque[Update[Any]]] = collections.defaultdict(keep)
         self._twin = twin
+        self._room = room
+        self._room_bytes = room_bytes
         self._post = post
         self._callback = callback
         self._give = give
@@ -85,7 +87,15 @@ class Filler:
             self._out(update.symbol, (update,))
         else:
             self._out(update.symbol, self._decided(merge, merge.take, update, monotonic()))
+            self._make_room()
             self._wake.set()
+
+    def _make_room(self) -> None:
+        holding = [(symbol, merge) for symbol, merge in self._merges.items() if merge.is_holding]
+        held, size = sum(merge.held for _, merge in holding), sum(merge.held_bytes for _, merge in holding)
+        if held >= self._room or size >= self._room_bytes:
+            for symbol, merge in holding:
+                self._out(symbol, self._decided(merge, merge.full, monotonic()))
 
     def _decided(self, merge: Merge, decide: Callable[..., Sequence[Given]], *arguments: Any) -> Sequence[Given]:
         """What ``merge`` decides. A defect of ours costs what was to be fetched; not the callbacks thread, nor what is held."""
@@ -104,7 +114,7 @@ class Filler:
             symbol = self._symbols.get(topic)
             if symbol is None:
                 continue
-            merge, from_ms, now = self._merges[symbol], gap.last_received_ns // 1_000_000 - _SKEW_MS, monotonic()
+            merge, from_ms, now = self._merges[symbol], gap.last_received_ns // 1_000_000, monotonic()
             if merge.is_holding:
                 self._out(symbol, self._decided(merge, merge.gap, from_ms, now))
             else:
@@ -117,7 +127,6 @@ class Filler:
         """Before the subscription begins: what comes waits until ``start``."""
         for merge in self._merges.values():
             merge.begin_since(since, monotonic())
-            merge.deadline = None
         self._idle = False
 
     def start(self) -> None:
@@ -202,24 +211,33 @@ class Filler:
         asked: Dict[str, Tuple[Optional[float], Optional[float]]] = {}
         while not self.ended and self._round == round_:
             self._wake.clear()
-            now, due = monotonic(), None
-            for symbol, merge in self._merges.items():
-                at, deadline = merge.ask_at, merge.deadline
-                if deadline is None or not merge.is_holding:
-                    continue
-                before = asked.get(symbol, (None, None))
-                if at is not None and at != before[0] and at <= now < deadline:
-                    asked[symbol] = at, before[1]
-                    self._post(functools.partial(self._answered, symbol, round_, self._fetch(symbol, merge.since, deadline)))
-                    now = monotonic()
-                if deadline != before[1] and now >= deadline:
-                    asked[symbol] = at, deadline
-                    self._post(functools.partial(self._tick, symbol))
-                nearest = deadline if at is None or at == asked.get(symbol, (None, None))[0] else min(at, deadline)
-                due = nearest if due is None else min(due, nearest)
+            try:
+                due = self._look(round_, asked)
+            except Exception:  # a defect of ours must not hold the stream for ever: the deadlines are kept here
+                self._log.exception("REST could not be asked")
+                due = monotonic() + 1.0
             if due is None:
                 return
             self._wake.wait(max(due - monotonic(), 0.02))
+
+    def _look(self, round_: int, asked: Dict[str, Tuple[Optional[float], Optional[float]]]) -> Optional[float]:
+        """Do what is due. Return when something is due again; None if nothing is. ``asked``: the questions and deadlines that
+        were served."""
+        due: Optional[float] = None
+        for symbol, merge in self._merges.items():
+            at, deadline, since = merge.ask_at, merge.deadline, merge.since
+            if deadline is None or since is None:
+                continue
+            served = asked.get(symbol, (None, None))
+            if at is not None and at != served[0] and at <= monotonic() < deadline:
+                asked[symbol] = served = at, served[1]
+                self._post(functools.partial(self._answered, symbol, round_, self._fetch(symbol, since, deadline)))
+            if deadline != served[1] and monotonic() >= deadline:
+                asked[symbol] = served = served[0], deadline
+                self._post(functools.partial(self._tick, symbol))
+            nearest = deadline if at is None or at == served[0] else min(at, deadline)
+            due = nearest if due is None else min(due, nearest)
+        return due
 
     def _fetch(self, symbol: str, since: Since, deadline: float) -> Any:
         """What REST answered, or the error."""

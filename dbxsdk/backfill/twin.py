@@ -33,19 +33,22 @@ class Row:
 
 @attrs.frozen
 class Since:
-    """From where on rows are wanted: behind the items that are ``known``, or from a time (ms since 1970) on."""
+    """From where on rows are wanted: behind the items that are ``known``, or from a time (ms since 1970) on. ``by_our_clock``: it
+    is this machine's, which may differ from the venue's."""
 
     known: FrozenSet[Hashable] = frozenset()
     from_ms: Optional[int] = None
+    by_our_clock: bool = False
 
 
 @attrs.frozen
 class Fetched:
-    """What REST said. ``rows`` are in the order of time; ``whole``: all that there is since then is among them, since the
-    venue pages by time, and each page was read."""
+    """What REST said. ``whole``: all that there is since then is among the ``rows``, since the venue pages by time, and each page
+    was read. ``ahead_ms``: by how much the venue's clock is ahead of this machine's; None: that is not known."""
 
     rows: Tuple[Row, ...]
     whole: bool = False
+    ahead_ms: Optional[int] = None
 
 
 class Twin(abc.ABC):
@@ -56,6 +59,16 @@ class Twin(abc.ABC):
 
     has_ids = True
     """False if ``since`` has to be a time."""
+
+    slack_ms = 0
+    """By how much the stream may bring items out of the order of their time."""
+
+    kept = 64
+    """How many updates from before a hole are known: those of ``slack_ms``, and of one moment, must be among them."""
+
+    def changes(self, key: Hashable) -> bool:
+        """Return True if the stream brings the same item again when it has changed."""
+        return False
 
     @abc.abstractmethod
     def place(self, item: Any, update: Update[Any]) -> Tuple[Hashable, Tuple[int, ...]]:

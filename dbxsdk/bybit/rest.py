@@ -17,7 +17,7 @@ from dbxsdk.bybit.envelope import time_ms, whole_number, words
 from dbxsdk.bybit.venue_clock import VenueClock
 from dbxsdk.errors import AuthError, ConnectError, ProtocolError, RateLimited, VenueError
 from dbxsdk.options import Options
-from dbxsdk.runtime.clock import monotonic
+from dbxsdk.runtime.clock import monotonic, wall_ns
 from dbxsdk.runtime.log import SafeLogger
 from dbxsdk.transport.http import HttpAnswer
 from dbxsdk.transport.http_pool import HttpPool
@@ -96,6 +96,11 @@ class BybitRest:
         self._clock.heard(found, asked)
         return found
 
+    @property
+    def ahead_ms(self) -> Optional[int]:
+        """By how much the venue's clock is ahead of this machine's, in ms; None if no answer has told."""
+        return self._clock.now_ms() - wall_ns() // 1_000_000 if self._clock.is_known else None
+
     def rows(self, path: str, params: Mapping[str, Any], deadline: float) -> List[Dict[str, Any]]:
         """Return the rows of all pages, in the venue's order; what stands on two pages, twice. Those of a category have it."""
         found: List[Dict[str, Any]] = []
@@ -137,7 +142,10 @@ class BybitRest:
     def public(self, path: str, params: Mapping[str, Any], deadline: float) -> Dict[str, Any]:
         """Return ``result`` of a request for market data, which needs no key."""
         query = urlencode({name: value for name, value in params.items() if value is not None}, quote_via=quote)
-        result = self._get(path, query, {}, deadline).get("result")
+        asked = self._clock.moment()
+        document = self._get(path, query, {}, deadline)
+        self._clock.heard(time_ms(document.get("time")), asked)
+        result = document.get("result")
         if not isinstance(result, dict):
             raise ProtocolError(f"{path}: the answer has no result")
         return result

@@ -13,7 +13,6 @@ from dbxsdk.bybit.rest import BybitRest
 from dbxsdk.bybit.rest_rows import candle_end, from_rest
 from dbxsdk.errors import ProtocolError
 from dbxsdk.models import Update
-from dbxsdk.runtime.clock import wall_ns
 
 RECENT_TRADES = "/v5/market/recent-trade"
 CANDLES = "/v5/market/kline"
@@ -21,6 +20,8 @@ CANDLES = "/v5/market/kline"
 _MOST_CANDLES = 1000
 _OVERLAP_MS = 5000
 """How much earlier than wanted executions are asked for: those of one moment come in no order."""
+_CLOCKS_MS = 2000
+"""How wrong the difference of two clocks may be."""
 _REACH_MS = 7 * 24 * 3600 * 1000 - 60_000
 """Executions and closed orders of at most seven days come at once."""
 
@@ -57,13 +58,14 @@ class TradesTwin(Twin):
         trades = [(from_rest("publicTrade", row), row) for row in _rows(RECENT_TRADES, result)]
         # Newest first; of one moment the order of the rows is the best there is.
         rows = (Row(trade.trade_id, (trade.time_ms, trade.sequence or 0), trade, row) for trade, row in trades[::-1])
-        return Fetched(tuple(rows))
+        return Fetched(tuple(rows), ahead_ms=self._rest.ahead_ms)
 
 
 class CandlesTwin(Twin):
     """``kline.{interval}``: years back, by pages. A candle is given out once it is closed."""
 
     has_ids = False
+    kept = 16
 
     def __init__(self, rest: BybitRest, category: str, interval: str) -> None:
         self._rest = rest
@@ -73,31 +75,38 @@ class CandlesTwin(Twin):
     def place(self, item: Any, update: Update[Any]) -> Tuple[Hashable, Tuple[int, ...]]:
         return (item.start, item.confirm), (item.start, int(item.confirm))
 
+    def changes(self, key: Any) -> bool:
+        return not key[1]
+
     def fetch(self, symbol: str, since: Since, deadline: float) -> Fetched:
+        now_ms = self._rest.server_ms(deadline)  # read before: what is closed by then is whole in what is asked now
         asked = {"category": self._category, "symbol": symbol, "interval": self._interval, "limit": _MOST_CANDLES}
-        begin = since.from_ms or 0
+        begin = _begin_ms(self._rest, since, 0)
         begin -= candle_end(self._interval, begin) - begin  # the candle in which it lies
         end: Optional[int] = None
         found: List[Row] = []
         while True:
             result = self._rest.public(CANDLES, {**asked, "start": max(begin, 0), "end": end}, deadline)
-            page = [self._row(row) for row in _rows(CANDLES, result)]
+            page = [self._row(row, now_ms) for row in _rows(CANDLES, result)]
             found += page
             if len(page) < _MOST_CANDLES:
-                return Fetched(tuple(found[::-1]), whole=True)
+                return Fetched(tuple(found[::-1]), whole=True, ahead_ms=self._rest.ahead_ms)
             oldest = page[-1].order[0]
             if end is not None and oldest > end:
                 raise ProtocolError(f"{CANDLES}: the answer's pages do not end")
             end = oldest - 1
 
-    def _row(self, row: Any) -> Row:
-        candle = from_rest(f"kline.{self._interval}", row)
+    def _row(self, row: Any, now_ms: int) -> Row:
+        candle = from_rest(f"kline.{self._interval}", row, server_ms=now_ms)
         key, order = (candle.start, candle.confirm), (candle.start, int(candle.confirm))
         return Row(key, order, candle, row, is_open=not candle.confirm)
 
 
 class ExecutionsTwin(Twin):
     """``execution``: of the last seven days, by pages."""
+
+    slack_ms = _OVERLAP_MS  # fills of several symbols come in no order
+    kept = 1024
 
     def __init__(self, rest: BybitRest) -> None:
         self._rest = rest
@@ -106,15 +115,15 @@ class ExecutionsTwin(Twin):
         return item.exec_id, (item.exec_time,)
 
     def fetch(self, symbol: str, since: Since, deadline: float) -> Fetched:
-        reach = wall_ns() // 1_000_000 - _REACH_MS
-        begin = max((since.from_ms or 0) - _OVERLAP_MS, reach)
+        reach = self._rest.server_ms(deadline) - _REACH_MS
+        begin = max(_begin_ms(self._rest, since, _OVERLAP_MS), reach)
         found: Dict[str, Row] = {}
         for asked in _CATEGORIES:
             for row in self._rest.rows(rest.EXECUTIONS, {**asked, "startTime": begin, "limit": 100}, deadline):
                 item = from_rest("execution", row)
                 found[item.exec_id] = Row(item.exec_id, (item.exec_time,), item, row)
         rows = sorted(found.values(), key=lambda row: row.order)
-        return Fetched(tuple(rows), whole=since.from_ms is not None and since.from_ms > reach)
+        return Fetched(tuple(rows), whole=begin > reach, ahead_ms=self._rest.ahead_ms)
 
 
 class OrdersTwin(Twin):
@@ -130,7 +139,8 @@ class OrdersTwin(Twin):
 
     def fetch(self, symbol: str, since: Since, deadline: float) -> Fetched:
         found: Dict[str, Row] = {}
-        begin = None if since.from_ms is None else max(since.from_ms - _OVERLAP_MS, wall_ns() // 1_000_000 - _REACH_MS)
+        now_ms = self._rest.server_ms(deadline)
+        begin = None if since.from_ms is None else max(_begin_ms(self._rest, since, _OVERLAP_MS), now_ms - _REACH_MS)
         for row in self._all(begin, deadline):
             item = from_rest("order", row)
             new = Row(item.order_id, (item.updated_time or 0,), item, row)
@@ -186,6 +196,12 @@ class WalletTwin(Twin):
         rows = self._rest.rows(rest.WALLET, {"accountType": "UNIFIED"}, deadline)
         items = [(from_rest("wallet", row), row) for row in rows]
         return Fetched(tuple(Row(item.account_type, (asked,), item, row) for item, row in items), whole=True)
+
+
+def _begin_ms(rest: BybitRest, since: Since, earlier_ms: int) -> int:
+    """From when on rows are asked for, by the venue's clock."""
+    begin = (since.from_ms or 0) - earlier_ms
+    return max(begin + (rest.ahead_ms or 0) - _CLOCKS_MS if since.by_our_clock else begin, 0)
 
 
 def _rows(path: str, result: Mapping[str, Any]) -> List[Any]:

@@ -10,6 +10,7 @@ calling thread writes it, if the way is free -> it waits for its future.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import weakref
@@ -19,6 +20,7 @@ from typing import Any, Callable, ContextManager, Mapping, Optional, Sequence, T
 from dbxsdk.backfill.filler import Filler
 from dbxsdk.backfill.twin import Twin
 from dbxsdk.book.rule import BookRule
+from dbxsdk.errors import DbxError
 from dbxsdk.events import Event
 from dbxsdk.models import Update
 from dbxsdk.options import Options
@@ -219,6 +221,12 @@ class Session(ForkAware):
             if subscription.active and topic not in subscription.ended_topics:
                 dispatcher.run_callback(callback, topic, update)
 
+        def post(call: Callable[[], None]) -> None:
+            dispatcher.put(Notice(call))
+            if dispatcher.inline:  # the reader runs it once something comes: the answer to a heartbeat, if nothing else
+                with contextlib.suppress(DbxError):
+                    self._calls.submit(self._protocol.heartbeat())
+
         filler = subscription.filler = Filler(
             twin,
             topics,
@@ -226,7 +234,8 @@ class Session(ForkAware):
             channel,
             seconds=options.backfill_timeout,
             room=options.queue_size,
-            post=lambda call: dispatcher.put(Notice(call)),
+            room_bytes=options.queue_bytes,
+            post=post,
             callback=callback,
             give=give,
             tell=dispatcher.emit,

@@ -32,9 +32,9 @@ def driven(answer: Callable[[], Fetched]) -> Any:
     given: List[Any] = []
     waiting: List[Callable[[], None]] = []
     filler = Filler(
-        Asked(answer), {"X": "log.X"}, "venue", "log", seconds=5.0, room=100, post=waiting.append, callback=given.append,
-        give=lambda topic, update: given.append(update), tell=given.append, log=ClientLog("dbxsdk.test", "venue", "client"),
-        name="client",
+        Asked(answer), {"X": "log.X"}, "venue", "log", seconds=5.0, room=100, room_bytes=10**6, post=waiting.append,
+        callback=given.append, give=lambda topic, update: given.append(update), tell=given.append,
+        log=ClientLog("dbxsdk.test", "venue", "client"), name="client",
     )
     return filler, given, waiting
 

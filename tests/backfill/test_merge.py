@@ -45,8 +45,8 @@ def make(kind: str, data: Any, time_ms: Optional[int], raw: Any) -> Update[Any]:
     return Update("venue", "log", "X", kind, data, time_ms, max((item.at for item in data), default=0) * 10**6, raw)
 
 
-def new(twin: Optional[Twin] = None, room: int = 1000) -> Merge:
-    return Merge(twin or Log(), "log.X", make, SECONDS, room, lambda: WALL_MS * 1_000_000)
+def new(twin: Optional[Twin] = None) -> Merge:
+    return Merge(twin or Log(), "log.X", make, SECONDS, lambda: WALL_MS * 1_000_000)
 
 
 def live(*items: Item) -> Update[Any]:
@@ -148,6 +148,7 @@ def test_rest_that_moves_on_faster_than_it_is_asked() -> None:
     assert keys(merge.fetched(rows([E, F]), 0.4)) == [
         "+b", "+c", "+e", Filled(("log.X",), 3, False, 3000 * 10**6, 5000 * 10**6), "f"
     ]
+    merge = new()
     merge.begin([live(A)], 0, 0.0)
     merge.fetched(rows([A, B]), 0.1)
     merge.take(live(C), 0.2)
@@ -156,11 +157,14 @@ def test_rest_that_moves_on_faster_than_it_is_asked() -> None:
 
 
 def test_what_is_held_is_bounded() -> None:
-    merge = new(room=2)
+    merge = new()
     merge.begin([live(A)], 0, 0.0)
     merge.take(live(C), 0.1)
-    assert keys(merge.take(live(D), 0.2)) == [Filled(("log.X",), 0, False, 1000 * 10**6, 3000 * 10**6), "c", "d"]
+    merge.take(live(D), 0.1)
+    assert merge.held == 2 and merge.held_bytes > 0
+    assert keys(merge.full(0.2)) == [Filled(("log.X",), 0, False, 1000 * 10**6, 3000 * 10**6), "c", "d"]
     assert merge.fetched(rows([A, B, C]), 0.3) == [], "it comes too late"
+    assert merge.held == merge.held_bytes == 0
 
 
 def test_two_holes_have_two_ends() -> None:
@@ -223,6 +227,95 @@ def test_an_update_that_cannot_be_read_is_given_out_as_it_came() -> None:
     assert keys(merge.fetched(rows([A, B, C]), 0.2))[-2:] == ["bad", "c"]
 
 
+class Unordered(Log):
+    """As fills of several symbols."""
+
+    slack_ms = 1000
+
+
+def test_what_the_stream_brings_out_of_its_order_is_told_by_ids() -> None:
+    """Missed are one from before the last that came, and one from behind the first that comes."""
+    merge = Merge(Unordered(), "log.X", make, SECONDS, lambda: 0)
+    merge.begin([live(C)], 0, 0.0)
+    merge.take(live(E), 0.1)
+    given = merge.fetched(rows([attrs.evolve(B, at=2500), C, E, F], whole=True), 0.2)
+    assert keys(given) == ["+b", "+f", Filled(("log.X",), 2, True, None, None), "e"]
+    assert keys(merge.take(live(F), 0.3)) == [], "the stream brings it after all"
+
+
+def test_what_was_there_before_an_unordered_subscription_is_not_given_out() -> None:
+    merge = Merge(Unordered(), "log.X", make, SECONDS, lambda: 4500 * 10**6)
+    merge.begin([live(C)], 0, 0.0)
+    merge.take(live(E), 0.1)
+    assert keys(merge.fetched(rows([attrs.evolve(B, at=2400), C, E], whole=True), 0.2))[0] != "+b"
+
+
+@pytest.mark.parametrize("ahead", [-70_000, -3000, 0, 3000, 10_000])
+def test_where_nothing_came_before_a_hole_its_beginning_is_by_the_venues_clock(ahead: int) -> None:
+    merge = new()
+    merge.begin([], 2_000_000, 0.0)
+    merge.take(live(Item("live", 2_001_000 + ahead)), 0.1)
+    missed, live_one, old = Item("missed", 2_000_500 + ahead), Item("live", 2_001_000 + ahead), Item("old", 1_990_000 + ahead)
+    given = merge.fetched(attrs.evolve(rows([old, missed, live_one], whole=True), ahead_ms=ahead), 0.2)
+    assert keys(given) == ["+missed", Filled(("log.X",), 1, True, None, None), "live"]
+
+
+def test_many_items_of_one_moment_are_none_of_the_missed() -> None:
+    many = [Item(f"m{number}", 1000) for number in range(60)]
+    merge = new()
+    merge.begin([live(each) for each in many], 0, 0.0)
+    merge.take(live(B), 0.1)
+    assert keys(merge.fetched(rows([*many, B]), 0.2)) == [Filled(("log.X",), 0, True, None, None), "b"]
+
+
+def test_those_of_which_nobody_knows_whether_they_came_are_not_given_out_again() -> None:
+    many = [Item(f"m{number}", 1000, number // 10) for number in range(100)]
+    merge = new()
+    merge.begin([live(each) for each in many][-64:], 0, 0.0)
+    merge.take(live(B), 0.1)
+    assert keys(merge.fetched(rows([*many, B]), 0.2)) == [Filled(("log.X",), 0, True, None, None), "b"]
+
+
+def test_the_newest_of_very_many_rows_are_remembered() -> None:
+    many = [Item(f"m{number}", number) for number in range(5100)]
+    merge = new()
+    merge.begin_since(Since(from_ms=0), 0.0)
+    merge.started(0.0)
+    merge.fetched(rows(many, whole=True), 0.1)
+    assert len(keys(merge.tick(5.0))) == 5101
+    assert keys(merge.take(live(many[-1], many[-5000]), 5.1)) == []
+
+
+def test_what_rest_brought_before_another_hole_does_not_come_again_behind_it() -> None:
+    merge = new()
+    merge.begin([live(A)], 0, 0.0)
+    merge.fetched(rows([A, B], whole=True), 0.1)
+    given = merge.tick(5.0)
+    assert keys(given)[0] == "+b"
+    merge.begin([live(A), given[0]], 0, 6.0)
+    merge.take(live(B), 6.1)
+    merge.take(live(C), 6.1)
+    assert keys(merge.fetched(rows([A, B, C]), 6.2)) == [Filled(("log.X",), 0, True, None, None), "c"]
+
+
+def test_ids_that_repeat_within_an_answer_count_once() -> None:
+    merge = new()
+    merge.begin([live(A)], 0, 0.0)
+    merge.fetched(rows([A, B, B]), 0.1)
+    merge.take(live(F), 0.2)
+    assert keys(merge.fetched(rows([E, E, F]), 0.3)) == [
+        "+b", "+e", Filled(("log.X",), 2, False, 2000 * 10**6, 5000 * 10**6), "f"
+    ], "and do not make two answers overlap"
+
+
+def test_of_a_state_and_an_update_of_one_time_the_update_is_given_out() -> None:
+    merge = new(State())
+    merge.begin([live(A)], 0, 0.0)
+    merge.take(live(Item("x", 3000)), 0.1)
+    given = merge.fetched(rows([Item("x", 3000)]), 0.2)
+    assert [each.kind for each in given if isinstance(each, Update)] == ["snapshot", "update"]
+
+
 # -- any course of events ----------------------------------------------------------------------------------------------
 
 
@@ -236,7 +329,7 @@ def test_each_item_comes_once_or_lies_in_a_span(data: st.DataObject) -> None:
         at += data.draw(st.sampled_from([0, 0, 0, 1, 5]))
         truth.append(Item(f"k{number}", at, number // 4))
     reach = data.draw(st.integers(1, count))
-    merge, now, number = new(room=data.draw(st.sampled_from([3, 1000]))), 0.0, 0
+    merge, now, number, room = new(), 0.0, 0, data.draw(st.sampled_from([3, 1000]))
     merged: List[Any] = []
     while number < count:
         step = data.draw(st.sampled_from(["live", "live", "hole", "ask", "wait"]))
@@ -246,6 +339,7 @@ def test_each_item_comes_once_or_lies_in_a_span(data: st.DataObject) -> None:
             number += width
             if merge.is_holding or merge.remembers:
                 merged += merge.take(update, now)
+                merged += merge.full(now) if merge.held >= room else []
             else:
                 merged.append(update)
         elif step == "hole":
@@ -255,7 +349,7 @@ def test_each_item_comes_once_or_lies_in_a_span(data: st.DataObject) -> None:
             if merge.is_holding:
                 merge.gap(0, now)
             else:
-                before = [each for each in merged if not isinstance(each, Filled)][-16:]
+                before = [each for each in merged if not isinstance(each, Filled)][-64:]
                 merge.begin(before, truth[0].at, now)
         elif step == "ask" and merge.is_holding:
             lag = data.draw(st.integers(0, 3))
