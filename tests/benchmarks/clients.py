@@ -124,6 +124,17 @@ def websockets_stream(task: Dict[str, Any], deliver: Callable[[], Deliver]) -> N
             callback(loads(connection.recv(decode=False)))
 
 
+def websocket_rs_stream(task: Dict[str, Any], deliver: Callable[[], Deliver]) -> None:
+    from websocket_rs.sync.client import connect
+
+    loads, callback = _loads(task), deliver()
+    with connect(task["url"], receive_timeout=PATIENCE) as connection:
+        connection.send(SUBSCRIBE)
+        receive = connection.recv
+        while True:
+            callback(loads(receive()))
+
+
 def websocket_app_stream(task: Dict[str, Any], deliver: Callable[[], Deliver]) -> None:
     import zlib
 
@@ -170,6 +181,7 @@ STREAMS: Dict[str, Stream] = {
     "picows": picows_stream,
     "aiohttp": aiohttp_stream,
     "websockets": websockets_stream,
+    "websocket_rs": websocket_rs_stream,
     "websocket_app": websocket_app_stream,
     "pybit": pybit_stream,
 }

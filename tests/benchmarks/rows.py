@@ -100,15 +100,19 @@ def rows(scale: Scale) -> Dict[str, Row]:
         needs = ("picows", *JSON, *(("aiofastnet",) if aiofastnet else ()))
         return Measurement(needs, _flood("picows", aiofastnet=aiofastnet, **task), plan=plan, scheme=scheme)
 
+    def rust(plan: Plan = peers_plan, scheme: str = "wss", **task: Any) -> Measurement:
+        return Measurement(("websocket_rs", *JSON), _flood("websocket_rs", **task), plan=plan, scheme=scheme)
+
     def app(plan: Plan = slow, **task: Any) -> Measurement:
         needs = ("websocket",) if task.get("json") == "stdlib" else ("websocket", *JSON)
         return Measurement(needs, _flood("websocket_app", **task), plan=plan)
 
-    inline, thread = ours(dispatch="inline"), ours(dispatch="thread")
+    inline, thread, plain = ours(dispatch="inline"), ours(dispatch="thread"), ours(scheme="ws", dispatch="inline")
     standard, fastnet = picows(False), picows(True)
     peers = (
         ("picows, standard loop", standard, 1.2, 0.9),
         ("picows with aiofastnet", fastnet, 1.0, 0.9),
+        ("websocket-rs, blocking", rust(), None, None),
         ("aiohttp", Measurement(("aiohttp", *JSON), _flood("aiohttp"), plan=peers_plan), 1.5, None),
         ("WebSocketApp, no UTF-8 check", app(), 5.0, None),
         ("websockets.sync", Measurement(("websockets", *JSON), _flood("websockets"), plan=slow), 10.0, None),
@@ -145,9 +149,8 @@ def rows(scale: Scale) -> Dict[str, Row]:
             Comparison("picows, standard loop", ours(ten, dispatch="inline"), picows(False, ten_peer), target=1.0),
         ), scale.rounds),
         "plain": Row("plain ws, raw inline", (
-            Comparison(
-                "picows, standard loop", ours(scheme="ws", dispatch="inline"), picows(False, scheme="ws"), target=1.0
-            ),
+            Comparison("picows, standard loop", plain, picows(False, scheme="ws"), target=1.0),
+            Comparison("websocket-rs, blocking", plain, rust(scheme="ws")),
         ), scale.rounds),
         "depth": Row("wss, DigiFinex depth, zlib frames, raw inline", (
             Comparison("WebSocketApp + zlib + json", inflated, app(depth_peer, venue="digifinex", json="stdlib"), target=4.0),

@@ -14,7 +14,7 @@ from tests.benchmarks.running import Cores, Measurement, Result
 
 PACKAGES = (
     "websocket-client", "requests", "attrs", "msgspec", "orjson", "pybit", "picows", "aiofastnet", "aiohttp", "websockets",
-    "trustme",
+    "websocket-rs", "trustme",
 )
 _STANDING = 1.15
 """Wall over processor time of a flooded client, above which it was not the client that took the time."""
