@@ -329,5 +329,6 @@ class Account:
         for path in (rest.OPEN_ORDERS, rest.ORDER_HISTORY):
             for row in self._side.rows(path, named, deadline):
                 found: Order = from_rest("order", row, order.category)
-                return found
+                if found.order_id == order.order_id:
+                    return found
         return None

@@ -128,6 +128,33 @@ def test_what_may_have_cost_an_update_makes_it_stale(event: Any, reason: Optiona
     assert account._wake.is_set() is (reason is not None and not isinstance(event, Disconnected))
 
 
+class Lists:
+    """A REST side whose lists are given."""
+
+    def __init__(self, **rows: Any) -> None:
+        self._rows = rows
+
+    def rows(self, path: str, params: Any, deadline: float) -> List[Any]:
+        found: List[Any] = self._rows.get(path.rpartition("/")[2], [])
+        return found
+
+
+def looked_up(**rows: Any) -> Optional[str]:
+    account = Account(Lists(**rows), None, lambda event: None, "name")  # type: ignore[arg-type]
+    found = account._look_up(order("a"), 1.0)
+    return found and f"{found.order_id} {found.order_status}"
+
+
+def test_a_look_up_takes_no_other_orders_row() -> None:
+    def row(id: str, status: str) -> Any:
+        return {"symbol": "S", "orderId": id, "side": "Buy", "orderStatus": status, "qty": "1"}
+
+    others = [row("b", "Filled"), row("c", "New")]
+    assert looked_up(realtime=others, history=others) is None
+    assert looked_up(realtime=others, history=[*others, row("a", "Cancelled")]) == "a Cancelled"
+    assert looked_up(realtime=[*others, row("a", "Filled")]) == "a Filled"
+
+
 # -- against the local venue ---------------------------------------------------------------------------------
 
 QUICK = Options(backoff_initial=0.01, backoff_max=0.02, request_timeout=5.0)
