@@ -48,11 +48,11 @@ class Account:
     Every method may be used by any thread, and each sees the account between two updates. What must fit together has to come
     out of one call: ``snapshot()``. Reads of a stale account give what was known last. It is stale before its first state, from
     a dropped connection on, and after a ``Gap``, until REST has been asked again, which a thread of its own does; trouble with
-    REST leaves it stale and is tried again, a refused key is not.
+    REST leaves it stale and is tried again, a refused key only after the next hole.
     """
 
     def __init__(self, side: BybitRest, reconcile_every: Optional[float], emit: Callable[[Any], None], name: str) -> None:
-        """``emit`` delivers events of the client ``name``. ``begin`` follows."""
+        """``emit`` delivers events of the client ``name``. ``_begin`` follows."""
         self._side = side
         self._every = reconcile_every
         self._emit = emit
@@ -67,13 +67,13 @@ class Account:
         self._closed = False
         self._callbacks: List[Callable[[Account], Any]] = []
         self._unsubscribe: Callable[[], None] = lambda: None
-        self._stream: Optional[int] = None
+        self._on_client_thread: Callable[[], bool] = lambda: False
         self._wake, self._over = threading.Event(), threading.Event()
         self._worker = threading.Thread(target=self._work, name=f"dbxsdk-{name}-account", daemon=True)
 
-    def begin(self, unsubscribe: Callable[[], None]) -> None:
-        """The stream is subscribed, until ``unsubscribe()``: begin."""
-        self._unsubscribe = unsubscribe
+    def _begin(self, unsubscribe: Callable[[], None], on_client_thread: Callable[[], bool]) -> None:
+        """The stream is subscribed, until ``unsubscribe()``: begin. ``on_client_thread()`` is true on the client's threads."""
+        self._unsubscribe, self._on_client_thread = unsubscribe, on_client_thread
         self._worker.start()
 
     def _locked(self) -> threading.Condition:
@@ -137,8 +137,8 @@ class Account:
 
     def wait_ready(self, timeout: Optional[float] = None) -> bool:
         """Block until the account is not stale and return True; False after ``timeout`` seconds (None: no limit), or once it is
-        closed. Raises ``WrongThreadError`` on the thread that keeps it current, ``TypeError``/``ValueError`` naming the
-        argument."""
+        closed. Raises ``WrongThreadError`` on the threads that keep it current (that is, in any callback), ``TypeError`` or
+        ``ValueError`` naming the argument."""
         return self._wait(lambda: self._stale is None, timeout)
 
     def wait_update(self, timeout: Optional[float] = None, *, after: Optional[int] = None) -> bool:
@@ -149,7 +149,8 @@ class Account:
 
     def _wait(self, predicate: Callable[[], bool], timeout: Optional[float]) -> bool:
         seconds = None if timeout is None else check_seconds("timeout", timeout, zero=True)
-        if threading.get_ident() == self._stream and not predicate() and seconds != 0:
+        own = threading.current_thread() is self._worker or self._on_client_thread()
+        if own and seconds != 0 and not self._closed and not predicate():
             raise WrongThreadError("this thread keeps the account current: waiting here would be for ever; use another")
         with self._locked():
             self._locked().wait_for(lambda: self._closed or predicate(), seconds)
@@ -190,9 +191,8 @@ class Account:
 
     # -- the stream ------------------------------------------------------------------------------------
 
-    def on_stream(self, update: Any) -> None:
+    def _on_stream(self, update: Any) -> None:
         """Take in an update of one of the channels."""
-        self._stream = threading.get_ident()
         with self._locked():
             if self._closed:
                 return
@@ -208,7 +208,7 @@ class Account:
         if changed:
             self._report()
 
-    def on_event(self, event: Any) -> None:
+    def _on_event(self, event: Any) -> None:
         """Become stale with the connection, and ask again after whatever may have cost an update."""
         if isinstance(event, Disconnected):
             self._down = True

@@ -160,10 +160,11 @@ class BybitPrivateClient(BybitClient):
             raise ConnectError("a replay answers no requests; nothing was sent")
         side = BybitRest(self._credentials, self._origin, self._options)
         made = Account(side, every, self._emit, self.name)
-        self.on_event(made.on_event)
+        unwatch = self._watch_events(made._on_event)
         subscriptions: List[Subscription] = []
 
         def unsubscribe() -> None:
+            unwatch()
             for each in subscriptions:
                 each.unsubscribe()
             side.close()
@@ -172,13 +173,13 @@ class BybitPrivateClient(BybitClient):
 
         try:
             for channel in CHANNELS:
-                subscriptions.append(self.subscribe(channel, callback=made.on_stream, timeout=timeout))
+                subscriptions.append(self.subscribe(channel, callback=made._on_stream, timeout=timeout))
         except BaseException:
             made.close()
             unsubscribe()
             raise
         self._accounts.append(made)
-        made.begin(unsubscribe)
+        made._begin(unsubscribe, self._is_own_thread)
         return made
 
     def position_stream(self, callback: Callback[Tuple[models.Position, ...]], *, raw: bool = False) -> Subscription:
