@@ -19,9 +19,8 @@ from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 import attrs
 
-from dbxsdk.bybit.private.models import Order, Position, Wallet, WalletCoin
+from dbxsdk.bybit.private.models import OPEN, Order, Position, Wallet, WalletCoin
 
-OPEN = frozenset(("New", "PartiallyFilled", "Untriggered", "Triggered"))
 _ENDED_KEPT = 10_000
 
 PositionKey = Tuple[str, str, int]

@@ -26,11 +26,12 @@ Source: guide (the receive window), order/open-order, order/order-list, order/ex
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import Any, Dict, FrozenSet, Literal, Mapping, Optional, Tuple
+from typing import Any, Dict, FrozenSet, Mapping, Optional, Tuple
 
 import attrs
 
-from dbxsdk.bybit.private.models import Execution, Order
+from dbxsdk.bybit.private.models import OPEN, Execution, Order
+from dbxsdk.resolution import Outcome
 
 REALTIME, EXECUTIONS, HISTORY = "order/realtime", "execution/list", "order/history"
 SOURCES = (REALTIME, EXECUTIONS, HISTORY)
@@ -41,7 +42,6 @@ AHEAD_MS = 1000
 KEPT_MS = 24 * 3600 * 1000 - 60_000
 """How long ended orders without a fill are shown at least."""
 
-OPEN = frozenset(("New", "PartiallyFilled", "Untriggered", "Triggered"))
 _CANCELLED = frozenset(("Cancelled", "PartiallyFilledCanceled", "Deactivated"))
 _SILENT = frozenset((None, "", "UNKNOWN", "EC_NoError"))
 
@@ -57,8 +57,6 @@ _NUMBERS = {
     "slLimitPrice": "sl_limit_price",
 }
 _WORDS = {"triggerBy": "trigger_by", "tpTriggerBy": "tp_trigger_by", "slTriggerBy": "sl_trigger_by", "tpslMode": "tpsl_mode"}
-
-Outcome = Literal["executed", "not_executed", "unknown"]
 
 
 @attrs.frozen(kw_only=True)
@@ -198,7 +196,7 @@ def _judge_amend(question: Question, order: Order, evidence: Evidence) -> Option
         if differing == {"qty"} and order.reduce_only:
             return Verdict("unknown", "the venue shrinks reduce-only orders itself: the size says nothing")
         if ended and "qty" in differing and _may_end_it(question, order):
-            return Verdict("unknown", "no more than what was filled was wanted: the change may have ended the order, or come too late")
+            return Verdict("unknown", "no more than what was filled was wanted: a change may have ended the order, or missed it")
         if ended:
             return Verdict("not_executed", f"the order ended as {order.order_status} without the change")
     return None

@@ -23,6 +23,7 @@ import attrs
 
 from dbxsdk.dbot.trade.arguments import checks_of
 from dbxsdk.dbot.trade.task_fields import Follow
+from dbxsdk.resolution import Outcome
 from dbxsdk.sent_requests import SentRequest
 
 Row = Dict[str, Any]
@@ -66,8 +67,6 @@ _UPDATES = {
 _FOLLOW_FIELDS = tuple(checks_of(Follow))
 _DEEDS = ("closePnlOrder", "expireDelta")
 """What does something that a field of this name does not show: it closes other tasks, it counts from when it is carried out."""
-
-Outcome = Literal["executed", "not_executed", "unknown"]
 
 
 @attrs.frozen
