@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence
 
 import attrs
 
@@ -22,14 +22,6 @@ from dbxsdk.runtime.log import SafeLogger
 logger = SafeLogger(__name__)
 
 CHANNELS = ("order", "position", "wallet")
-_ORDERS: Tuple[Mapping[str, str], ...] = (
-    {"category": "spot"},
-    {"category": "linear", "settleCoin": "USDT"},
-    {"category": "linear", "settleCoin": "USDC"},
-    {"category": "inverse"},
-    {"category": "option"},
-)
-_POSITIONS = _ORDERS[1:]
 _FETCH_TIME = 30.0
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _LEAST_PAUSE = 0.5
@@ -305,21 +297,12 @@ class Account:
             self._emit(Drift(what, ours, theirs, client=self._name))
 
     def _fetch(self, deadline: float) -> Listed:
-        orders: Dict[str, Order] = {}
-        for asked in _ORDERS:
-            for row in self._side.rows(rest.OPEN_ORDERS, {**asked, "limit": 50}, deadline):
-                order = from_rest("order", row, asked["category"])
-                orders[order.order_id] = order
-        positions = [
-            from_rest("position", row, asked["category"])
-            for asked in _POSITIONS
-            for row in self._side.rows(rest.POSITIONS, {**asked, "limit": 200}, deadline)
-        ]
+        orders = {order.order_id: order for order in (from_rest("order", row) for row in self._side.open_orders(deadline))}
+        positions = [from_rest("position", row) for row in self._side.positions(deadline)]
         return Listed(orders=list(orders.values()), positions=positions)
 
     def _fetch_wallet(self, listed: Listed, deadline: float) -> Listed:
-        wallet_ms = self._side.server_ms(deadline)  # asked before: what comes then is as new as that, or newer
-        rows = self._side.rows(rest.WALLET, {"accountType": "UNIFIED"}, deadline)
+        wallet_ms, rows = self._side.wallets(deadline)
         coins = [coin for row in rows for coin in from_rest("wallet", row).coin]
         return attrs.evolve(listed, coins=coins, wallet_ms=wallet_ms)
 

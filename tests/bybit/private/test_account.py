@@ -163,7 +163,7 @@ def test_what_may_have_cost_an_update_makes_it_stale(event: Any, reason: Optiona
     assert account._wake.is_set() is (reason is not None and not isinstance(event, Disconnected))
 
 
-class Lists:
+class Lists(BybitRest):
     """A REST side whose lists are given. It raises ``trouble``, if there is any."""
 
     def __init__(self, trouble: Optional[Exception] = None, **rows: Any) -> None:
@@ -184,7 +184,7 @@ class Lists:
 
 
 def looked_up(**rows: Any) -> Optional[str]:
-    account = Account(Lists(**rows), None, lambda event: None, "name")  # type: ignore[arg-type]
+    account = Account(Lists(**rows), None, lambda event: None, "name")
     found = account._look_up(order("a"), 1.0)
     return found and f"{found.order_id} {found.order_status}"
 
@@ -203,7 +203,7 @@ def test_a_look_up_takes_no_other_orders_row() -> None:
 def refused(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     """An account whose key REST refuses. It is not begun."""
     monkeypatch.setattr("dbxsdk.bybit.private.account._LEAST_PAUSE", 0.0)
-    account = Account(Lists(AuthError("no")), None, lambda event: None, "name")  # type: ignore[arg-type]
+    account = Account(Lists(AuthError("no")), None, lambda event: None, "name")
     yield account
     account.close()
 
