@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import Any, Callable, List, Optional, Sequence
 
@@ -17,6 +16,7 @@ from dbxsdk.bybit.rest_rows import from_rest
 from dbxsdk.errors import AuthError, DbxError, WrongThreadError
 from dbxsdk.events import BadFrame, CallbackFailed, Disconnected, Drift, Dropped, Gap
 from dbxsdk.runtime.clock import monotonic
+from dbxsdk.runtime.fork import ForkAware
 from dbxsdk.runtime.log import SafeLogger
 
 logger = SafeLogger(__name__)
@@ -34,7 +34,7 @@ NOT_YET = "the venue's state has not come yet"
 CLOSED = "the account was closed"
 
 
-class Account:
+class Account(ForkAware):
     """An account's open orders, positions and balances. ``client.account()`` makes it; end it with ``close``.
 
     Every method may be used by any thread, and each sees the account between two updates. What must fit together has to come
@@ -55,26 +55,26 @@ class Account:
         self._holes = 0
         self._down = False
         """True from a dropped connection until the topics are live again."""
-        self._pid = os.getpid()
         self._closed = False
         self._callbacks: List[Callable[[Account], Any]] = []
         self._unsubscribe: Callable[[], None] = lambda: None
         self._on_client_thread: Callable[[], bool] = lambda: False
         self._wake, self._over = threading.Event(), threading.Event()
         self._worker = threading.Thread(target=self._work, name=f"dbxsdk-{name}-account", daemon=True)
+        self._follow_forks()
 
     def _begin(self, unsubscribe: Callable[[], None], on_client_thread: Callable[[], bool]) -> None:
         """The stream is subscribed, until ``unsubscribe()``: begin. ``on_client_thread()`` is true on the client's threads."""
         self._unsubscribe, self._on_client_thread = unsubscribe, on_client_thread
         self._worker.start()
 
+    def _after_fork(self) -> None:
+        self._changed, self._wake, self._over = threading.Condition(), threading.Event(), threading.Event()
+        self._closed, self._stale = True, "the process was forked: make an account of this process's own"
+
     def _locked(self) -> threading.Condition:
         """Return the lock. In a forked child it is a new one, and the account is over: its thread is the parent's."""
-        if self._pid != os.getpid():
-            self._pid, self._changed = os.getpid(), threading.Condition()
-            self._wake, self._over = threading.Event(), threading.Event()
-            self._closed, self._stale = True, "the process was forked: make an account of this process's own"
-        return self._changed
+        return self._check_process()._changed
 
     # -- reads -----------------------------------------------------------------------------------------
 
