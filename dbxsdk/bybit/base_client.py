@@ -26,13 +26,17 @@ class BybitClient(Client):
     _credentials: Optional["Credentials"] = None
     _asked: Optional["BybitRest"] = None
 
-    def _rest_side(self) -> "BybitRest":
-        """Return the REST side. Raises ``ValueError`` if nobody has said where it is."""
+    def _new_rest(self) -> "BybitRest":
+        """Make a REST side with connections of its own. Raises ``ValueError`` if nobody has said where it is."""
         from dbxsdk.bybit.rest import BybitRest  # most clients never need it
 
         if self._origin is None:
-            raise ValueError("rest_url is needed: of this url the REST side is not known")
-        self._asked = self._asked or BybitRest(self._credentials, self._origin, self._options)
+            raise ValueError("rest_url is needed: this client's url is not the venue's own, and says nothing of its REST side")
+        return BybitRest(self._credentials, self._origin, self._options)
+
+    def _rest_side(self) -> "BybitRest":
+        """Return the client's own REST side, which ends with it."""
+        self._asked = self._asked or self._new_rest()
         return self._asked
 
     def _end_rest(self) -> None:
