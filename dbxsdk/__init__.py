@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         Silent,
     )
     from dbxsdk.models import Update
+    from dbxsdk.notebook import close_all
     from dbxsdk.options import Options
     from dbxsdk.playback import Replay, Replayed, ReplayProgress, replay
     from dbxsdk.recording import Recorder
@@ -131,6 +132,7 @@ __all__ = [
     "VenueError",
     "WrongThreadError",
     "clean",
+    "close_all",
     "replay",
 ]
 
@@ -160,6 +162,7 @@ _HOMES = {
         "RecordingFailed Refused Silent"
     ),
     "dbxsdk.models": "Update",
+    "dbxsdk.notebook": "close_all",
     "dbxsdk.options": "Options",
     "dbxsdk.book.order_book": "OrderBook",
     "dbxsdk.book.values": "BookSnapshot BookStats",
