@@ -173,5 +173,5 @@ _HOMES = {
 }
 
 if not TYPE_CHECKING:  # type checkers know the names from above, and no others
-    _SHOWN = ("bybit", "cryptomus", "dbot", "digifinex", "errors", "events", "recording", "sim")
+    _SHOWN = ("bybit", "cryptomus", "dbot", "digifinex", "errors", "events", "metrics", "recording", "sim")
     __getattr__, __dir__ = on_demand(__name__, _HOMES, _SHOWN)
