@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import builtins
-import os
 import re
 import runpy
 import shlex
-import subprocess
 import sys
 import typing
 
@@ -69,7 +67,7 @@ def test_docutils_would_say_it():
 
 def test_every_folder_of_samples_has_a_page():
     folders = {path for path in (ROOT / "samples").iterdir() if path.is_dir() and path.name[0] not in "._"}
-    assert {path.parent for path in SAMPLES[1:]} == folders
+    assert {path.parent for path in SAMPLES[1:]} == folders - {documents.GUIDE}
 
 
 def test_every_block_is_of_a_kind_that_is_run():
@@ -107,49 +105,11 @@ def test_the_two_commands():
         assert README.count(command) == 1
 
 
-def sessions(block):
-    """(command, output) pairs of a console's text."""
-    found = []
-    for line in block.splitlines():
-        if line.startswith("$ "):
-            found.append([line[2:], []])
-        elif not complete(found[-1][0]):
-            found[-1][0] += "\n" + line
-        else:
-            found[-1][1].append(line)
-    return found
-
-
-def complete(command):
-    try:
-        return not command.endswith("\\") and bool(shlex.split(command))
-    except ValueError:  # within quotes
-        return False
-
-
-def shape(lines):
-    """The lines without what is different each time, in an order of their own: two venues connect in any order."""
-    text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", "\n".join(lines))
-    return sorted(re.sub(r"\d[\d,]*(\.\d+)?", "0", text).splitlines())
-
-
 def test_console_blocks_print_what_they_say(tmp_path):
-    (tmp_path / "dbxsdk").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m dbxsdk "$@"\n')
-    (tmp_path / "dbxsdk").chmod(0o755)
-    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
-    expected, running = [], []
-    for command, output in [pair for block in blocks("console") for pair in sessions(block)]:
-        assert command.startswith("dbxsdk ") and "--local" in command
-        expected.append(output)
-        # All of them at once: what they do is mostly wait.
-        script = f"set -o pipefail; {{ {command}\n}} 2>&1"
-        running.append(subprocess.Popen(["bash", "-c", script], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True))
-    assert len(running) >= 3
-    for process, output in zip(running, expected):  # noqa: B905
-        with process:
-            said = process.communicate(timeout=30)[0]
-        assert process.returncode == 0, said
-        assert shape(said.replace(str(tmp_path), "/home/you").splitlines()) == shape(output)
+    done = documents.run_sessions(blocks("console"), tmp_path)
+    assert len(done) >= 3
+    for command, expected, said in done:
+        assert said == expected, command
 
 
 def test_the_samples_page_runs_one(monkeypatch, capsys):
