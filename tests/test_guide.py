@@ -17,6 +17,7 @@ import ast
 import configparser
 import contextlib
 import importlib.util
+import logging
 import re
 import shlex
 import subprocess
@@ -98,7 +99,7 @@ def test_python_blocks_print_what_they_say(
         pytest.importorskip(module)
     monkeypatch.chdir(tmp_path)
     namespace: Dict[str, Any] = {}
-    with AROUND.get(name, contextlib.nullcontext)():
+    with AROUND.get(name, contextlib.nullcontext)(), unconfigured_logging():
         for number, (code, expected) in enumerate(programs(name), 1):
             if begins_with_an_import(code):
                 namespace = {"__name__": "guide"}
@@ -108,6 +109,19 @@ def test_python_blocks_print_what_they_say(
             assert said.err == "", place
             printed = set(documents.shape(said.out.splitlines()))
             assert set(documents.shape(expected.splitlines())) <= printed, f"{place} printed\n{said.out}"
+
+
+@contextlib.contextmanager
+def unconfigured_logging() -> Iterator[None]:
+    """As in a program of its own: a page may configure it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    root.handlers = []
+    try:
+        yield
+    finally:
+        root.handlers = handlers
+        root.setLevel(level)
 
 
 def begins_with_an_import(code: str) -> bool:
@@ -154,6 +168,12 @@ def check_commands(text: str) -> None:
                 assert importlib.util.find_spec(following), following
             if word.rpartition("/")[2] == "dbxsdk" and following:
                 assert following.startswith("-") or following in subcommands(), following
+
+
+def test_the_subcommands_are_listed() -> None:
+    tables = documents.tables(TREES["command_line"])
+    (rows,) = (rows for rows in tables if rows[0].get("0", "").startswith("``dbxsdk "))
+    assert {row["0"].split()[1].strip("`") for row in rows} == subcommands()
 
 
 def extras() -> set[str]:
