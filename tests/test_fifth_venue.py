@@ -1,4 +1,4 @@
-"""The README's "Adding a venue", followed for an invented one: its three rings of tests, as that section asks for them."""
+"""The guide's "Adding a venue", followed for an invented one: its three rings of tests, as that section asks for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The README's tables for those who come from pybit and from websocket-client: each name is there, on both sides, and
+"""The guide's tables for those who come from pybit, ccxt and websocket-client: each name is there, on both sides, and
 pybit's own examples of its WebSockets, written anew by the table, do here what they do there."""
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from dbxsdk.bybit.rest_rows import CATEGORIES
 from dbxsdk.sim import BybitVenue
 from dbxsdk.sim.bybit import access
 from tests.local_addresses import LocalVenues, local_venues
-from tests.test_readme import TABLES
+from tests.test_documents import TABLES
 from tests.waiting import Recorder, eventually
 
 unified_trading = pytest.importorskip("pybit.unified_trading")
 
 PYBIT = {row["pybit"]: row["here"] for rows in TABLES for row in rows if "pybit" in row}
 WEBSOCKET = {row["websocket-client"]: row["here"] for rows in TABLES for row in rows if "websocket-client" in row}
+CCXT = {row["ccxt pro"]: row["here"] for rows in TABLES for row in rows if "ccxt pro" in row}
 STREAMS = [name for name in dir(unified_trading.WebSocket) if name.endswith("_stream")]
 
 
@@ -51,9 +52,9 @@ OURS = parameters(*(client.__init__ for client in CLIENTS), dbxsdk.Client.subscr
 # -- the names ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("literal", sorted({*literals(PYBIT.values()), *literals(WEBSOCKET.values())}))
+@pytest.mark.parametrize("literal", sorted({*literals(PYBIT.values()), *literals(WEBSOCKET.values()), *literals(CCXT.values())}))
 def test_what_stands_on_our_side_is_there(literal: str) -> None:
-    if literal in (*CATEGORIES, "{symbol}", "for", "with", "False"):
+    if literal in (*CATEGORIES, "{symbol}", "BTCUSDT", "for", "with", "False"):
         return
     if literal.startswith("except "):
         assert issubclass(getattr(dbxsdk, literal[len("except "):]), dbxsdk.DbxError)
@@ -83,7 +84,7 @@ def found(node: ast.AST) -> Any:
     if isinstance(node, ast.Attribute):
         return getattr(found(node.value), node.attr)
     assert isinstance(node, ast.Name)
-    for owner in (dbxsdk, *CLIENTS, dbxsdk.Subscription):
+    for owner in (dbxsdk, *CLIENTS, dbxsdk.Subscription, dbxsdk.Update):
         if hasattr(owner, node.id):
             return getattr(owner, node.id)
     raise AssertionError(f"{node.id} is nowhere")
@@ -118,7 +119,7 @@ def test_what_stands_on_pybits_side_is_there() -> None:
 newer = [int(part) for part in importlib.metadata.version("pybit").split(".")[:2]] > [5, 17]
 
 
-@pytest.mark.skipif(newer, reason="a newer pybit than the README tells of")
+@pytest.mark.skipif(newer, reason="a newer pybit than the guide speaks of")
 def test_nothing_of_pybit_is_left_out() -> None:
     socket, trading = unified_trading.WebSocket, unified_trading.WebSocketTrading
     said = " ".join([*PYBIT, *PYBIT.values()])
