@@ -207,7 +207,8 @@ class Merge:
             return self._conclude(now)
         first, joined = self._holes[-1].first, self._holes[-1].joined
         if joined or first is not None:
-            if joined and not self._torn or first is not None and any(row.key == first[0] for row in self._rows.rows):
+            covered = joined and bool(fetched.rows) and not self._torn
+            if covered or first is not None and any(row.key == first[0] for row in self._rows.rows):
                 return self._conclude(now)
             self.ask_at = now + _AGAIN
         elif self.deadline is not None and now < self.deadline - _LAST_LOOK:
@@ -282,11 +283,11 @@ class Merge:
         fetched = self._numbered(fetched)
         rows = {row.key: row for row in fetched.rows}
         before = self._rows
-        if before is not None and before.rows and rows and not self._twin.is_state and not fetched.whole:
-            oldest, newest = self._ends(fetched.rows)
+        if before is not None and before.rows and not self._twin.is_state and not fetched.whole:
+            oldest, newest = self._ends(fetched.rows or before.rows)
             if self._torn and oldest < self._torn[0] and newest > self._torn[1]:
                 self._torn = ()  # this answer has what lies between the others
-            elif rows.keys().isdisjoint(row.key for row in before.rows):
+            elif rows and rows.keys().isdisjoint(row.key for row in before.rows):
                 older, newer = sorted((self._ends(before.rows), (oldest, newest)))
                 self._torn = (min(older[1], *self._torn), max(newer[0], *self._torn)) if self._torn else (older[1], newer[0])
             rows = {**{row.key: row for row in before.rows}, **rows}
