@@ -10,10 +10,11 @@ say only what lies too far back, or ahead, to belong to the hole.
 from __future__ import annotations
 
 import collections
-from typing import Any, Callable, Counter, Dict, Hashable, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
+from typing import Any, Callable, Counter, Dict, Hashable, Iterable, List, Optional, Sequence, Set, Tuple, Union
 
 import attrs
 
+from dbxsdk.backfill.hole import Came, Hole, Place
 from dbxsdk.backfill.twin import Fetched, Order, Row, Since, Twin
 from dbxsdk.codec import encode
 from dbxsdk.errors import DbxError
@@ -21,8 +22,6 @@ from dbxsdk.events import Filled
 from dbxsdk.models import PAYLOAD, Update
 
 Given = Union[Update[Any], Filled]
-Place = Tuple[Hashable, Order]
-
 _AGAIN = 0.25
 """Seconds until REST is asked once more for what it should have by then."""
 _LAST_LOOK = 1.0
@@ -34,37 +33,6 @@ _REMEMBERED_FOR = 10.0
 """Seconds for which the stream may bring what REST had before."""
 _HISTORY_WITHIN = 1.0
 """Seconds within which the stream's own history comes, if it does: REST is not asked before."""
-
-
-class _Came(NamedTuple):
-    """An update, and each of its items with its place, if that can be read: whatever is wrong with an item is reported where
-    its field is read."""
-
-    update: Update[Any]
-    items: Sequence[Tuple[Any, Optional[Place]]]
-
-    @property
-    def places(self) -> List[Place]:
-        return [place for _, place in self.items if place is not None]
-
-
-@attrs.define
-class _Hole:
-    """What lies between two updates that came, and what was held behind it."""
-
-    since: Since
-    last: Optional[Order]
-    """The place of the last item before it; None if none is known."""
-    oldest: Optional[Order] = None
-    """The place before which nobody knows what came."""
-    held: List[_Came] = attrs.Factory(list)
-    joined: bool = False
-    """True if the stream's own history joins on to what is held."""
-
-    @property
-    def first(self) -> Optional[Place]:
-        """The first item from after it."""
-        return next((place for came in self.held for place in came.places), None)
 
 
 class Merge:
@@ -81,7 +49,7 @@ class Merge:
         self._wall_ns = wall_ns
         self._seconds = seconds
         self._made_ms = wall_ns() // 1_000_000
-        self._holes: List[_Hole] = []
+        self._holes: List[Hole] = []
         self.held = 0
         """Updates that are held, and their bytes."""
         self.held_bytes = 0
@@ -127,21 +95,21 @@ class Merge:
         self._begin([self._placed(each) for each in before], from_ms, now)
         return []
 
-    def _begin(self, before: Sequence[_Came], from_ms: int, now: float) -> None:
+    def _begin(self, before: Sequence[Came], from_ms: int, now: float) -> None:
         places = [place for each in before for place in each.places]
         live = [(each.update.received_ns // 1_000_000, each.places) for each in before if each.update.kind != "backfill"]
         self._ahead_ms = max((self._twin.time_ms(order) - at for at, items in live for _, order in items), default=0)
         orders = [order for _, order in places]
         last = max(orders, default=None)
         since = Since(frozenset(key for key, _ in places), self._twin.time_ms(last) if last else from_ms, by_our_clock=not last)
-        self._open(_Hole(since, last, min(orders) if len(before) >= self._twin.kept else None), now)
+        self._open(Hole(since, last, min(orders) if len(before) >= self._twin.kept else None), now)
         if self._twin.begins_with_history:
             self.ask_at = now + _HISTORY_WITHIN
 
     def begin_since(self, since: Since, now: float) -> None:
         """All is wanted from there on, though nothing came before. Its time begins with ``started``."""
         self._counts.clear()
-        self._open(_Hole(since, None), now)
+        self._open(Hole(since, None), now)
         self.deadline = self.ask_at = None
 
     def started(self, now: float) -> None:
@@ -174,7 +142,7 @@ class Merge:
         self.held_bytes += _bytes_of(update)
         return []
 
-    def _take_history(self, hole: _Hole, update: Update[Any], now: float) -> List[Given]:
+    def _take_history(self, hole: Hole, update: Update[Any], now: float) -> List[Given]:
         """Use the stream's own history first; REST only if it does not reach back to what came before."""
         self._rows, hole.joined = self._joined(Fetched(self._twin.history(update))), True
         rows = sorted(self._rows.rows, key=lambda row: row.order)
@@ -244,7 +212,7 @@ class Merge:
 
     # -- items ---------------------------------------------------------------------------------------
 
-    def _placed(self, update: Update[Any]) -> _Came:
+    def _placed(self, update: Update[Any]) -> Came:
         """Find the place of each item. To be asked once for an update, since equal items may be counted."""
         found: List[Tuple[Any, Optional[Place]]] = []
         for item in update.data if isinstance(update.data, (tuple, list)) else (update.data,):
@@ -257,7 +225,7 @@ class Merge:
                 self._counts[key] += 1
                 key = key, self._counts[key]
             found.append((item, (key, order)))
-        return _Came(update, found)
+        return Came(update, found)
 
     def _numbered(self, fetched: Fetched) -> Fetched:
         """Count the equal ones of an answer."""
@@ -272,7 +240,7 @@ class Merge:
 
     # -- within --------------------------------------------------------------------------------------
 
-    def _open(self, hole: _Hole, now: float) -> None:
+    def _open(self, hole: Hole, now: float) -> None:
         self._holes = [*self._holes, hole]
         if self.deadline is None:
             self.deadline = now + self._seconds
@@ -329,7 +297,7 @@ class Merge:
         self.drop()  # not before: if something goes wrong here, what is held is there still
         return given
 
-    def _can_be_compared(self, holes: Sequence[_Hole], rows: Sequence[Row]) -> bool:
+    def _can_be_compared(self, holes: Sequence[Hole], rows: Sequence[Row]) -> bool:
         """False if none of the items that should be among the rows are: then the two sides do not write them alike, and what
         came would come twice."""
         came = [(key, order) for hole in holes for each in hole.held for key, order in each.places]
@@ -343,12 +311,12 @@ class Merge:
         return self._make("backfill", data, self._twin.time_ms(row.order), row.raw)
 
     @staticmethod
-    def _find_beginning(hole: _Hole, rows: Sequence[Row]) -> None:
+    def _find_beginning(hole: Hole, rows: Sequence[Row]) -> None:
         """Of an item that the user named by its id alone, REST knows the place."""
         if hole.last is None:
             hole.last = next((row.order for row in rows if row.key in hole.since.known), None)
 
-    def _shared_out(self, holes: Sequence[_Hole], rows: Iterable[Row]) -> List[List[Row]]:
+    def _shared_out(self, holes: Sequence[Hole], rows: Iterable[Row]) -> List[List[Row]]:
         """Each hole's own rows: those between the last item before it and the first one after it."""
         places = [[order for came in hole.held for _, order in came.places] for hole in holes]
         shares: List[List[Row]] = [[] for _ in holes]
@@ -366,7 +334,7 @@ class Merge:
                     shares[-1].append(row)
         return shares
 
-    def _is_behind(self, row: Row, hole: _Hole) -> bool:
+    def _is_behind(self, row: Row, hole: Hole) -> bool:
         if hole.last is None:
             return self._latest_ms(row) >= self._begin_ms(hole)
         if hole.oldest is not None and row.order <= hole.oldest:
@@ -380,13 +348,13 @@ class Merge:
     def _latest_ms(self, row: Row) -> int:
         return self._twin.time_ms(row.order) + self._twin.unit_ms - 1
 
-    def _reaches(self, rows: Sequence[Row], hole: _Hole) -> bool:
+    def _reaches(self, rows: Sequence[Row], hole: Hole) -> bool:
         """True if REST has older rows than what is missing: nothing in between has left it."""
         if not rows:
             return False
         return rows[0].order < hole.last if hole.last is not None else self._latest_ms(rows[0]) < self._begin_ms(hole)
 
-    def _begin_ms(self, hole: _Hole) -> int:
+    def _begin_ms(self, hole: Hole) -> int:
         """Since when items may be missing, by the venue's clock."""
         if hole.last is not None:
             return self._twin.time_ms(hole.last)
@@ -394,7 +362,7 @@ class Merge:
         return begin + self._ahead_ms - 2 * _UNDER_WAY_MS if hole.since.by_our_clock else begin
 
     def _filled_hole(
-        self, hole: _Hole, share: Sequence[Row], keys: Set[Hashable], torn: Sequence[int], below: bool, now: float
+        self, hole: Hole, share: Sequence[Row], keys: Set[Hashable], torn: Sequence[int], below: bool, now: float
     ) -> Filled:
         begin, first, time_ms = self._begin_ms(hole), hole.first, self._twin.time_ms
         above = True if hole.joined else None if first is None else first[0] in keys
@@ -411,7 +379,7 @@ class Merge:
             missing += [time_ms(share[-1].order) if share else begin, end]
         return self._make_filled(len(share), complete, missing, None if complete else self._error)
 
-    def _state(self, holes: Sequence[_Hole], fetched: Optional[Fetched]) -> List[Given]:
+    def _state(self, holes: Sequence[Hole], fetched: Optional[Fetched]) -> List[Given]:
         """The state, and what of what was held is not older."""
         held = [came for hole in holes for came in hole.held]
         if fetched is None:
@@ -430,12 +398,12 @@ class Merge:
         begin, end = (min(missing_ms) * 1_000_000, end_ms * 1_000_000) if missing_ms else (None, None)
         return Filled(self.topics, count, complete, begin, end, error)
 
-    def _without(self, came: _Came, keys: Iterable[Hashable]) -> List[Update[Any]]:
+    def _without(self, came: Came, keys: Iterable[Hashable]) -> List[Update[Any]]:
         """An update without what was given out before."""
         return self._picked(came, lambda key, order: key not in keys or self._twin.changes(key))
 
     @staticmethod
-    def _picked(came: _Came, wanted: Callable[[Hashable, Order], bool]) -> List[Update[Any]]:
+    def _picked(came: Came, wanted: Callable[[Hashable, Order], bool]) -> List[Update[Any]]:
         kept = tuple(item for item, place in came.items if place is None or wanted(*place))
         if len(kept) == len(came.items):
             return [came.update]

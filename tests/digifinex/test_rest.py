@@ -11,40 +11,15 @@ from dbxsdk import AuthError, ConnectError, DigiFinexClient, Options, ProtocolEr
 from dbxsdk.backfill.twin import Since
 from dbxsdk.digifinex import rest, twins
 from dbxsdk.digifinex.rest import DigiFinexRest, rows_of, signature
-from dbxsdk.transport import http_pool
 from dbxsdk.transport import rest as transport_rest
-from dbxsdk.transport.http import HttpAnswer
+from tests.scripted_http import Wires
 
 NOW = 1_700_000_000
 DEADLINE = 1e18
 
 
-class Wires:
-    """Stands in for the network: gives the scripted answers, one after the other, and keeps what was asked."""
-
-    def __init__(self, *answers: Any) -> None:
-        self.answers = list(answers)
-        self.asked: List[Tuple[str, Dict[str, str]]] = []
-
-    def __call__(self, origin: str, options: Options) -> "Wires":
-        return self
-
-    def close(self) -> None:
-        pass
-
-    def get(self, url: str, *, timeout: float, total: float, headers: Dict[str, str]) -> HttpAnswer:
-        self.asked.append((url[len("https://rest.example") :], dict(headers)))
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        status, document = answer if isinstance(answer, tuple) else (200, answer)
-        return HttpAnswer(status, document, None, {})
-
-
 def side(monkeypatch: pytest.MonkeyPatch, *answers: Any, key: Optional[str] = "test-key") -> Any:
-    wires = Wires(*answers)
-    monkeypatch.setattr(http_pool, "HttpSession", wires)
-    monkeypatch.setattr(transport_rest, "_hosts", {})
+    wires = Wires(monkeypatch, *answers)
     monkeypatch.setattr(rest, "wall_ns", lambda: NOW * 10**9)
     return DigiFinexRest(key, "test-secret", "https://rest.example", Options()), wires
 
