@@ -12,6 +12,8 @@ import pytest
 import dbxsdk
 import dbxsdk.client
 from dbxsdk.bybit.endpoints import MAINNET, TESTNET
+from dbxsdk.bybit.private import client as bybit_private
+from dbxsdk.bybit.public import client as bybit_public
 from dbxsdk.bybit.trade import client as bybit_trade
 from dbxsdk.dbot import TRADE_URL
 from dbxsdk.dbot.trade import client as dbot_trade
@@ -65,7 +67,8 @@ def local_venues(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalVenues]:
 
         monkeypatch.setattr(dbxsdk.client.Client, "__init__", reconnecting_at_once)
         monkeypatch.setattr(dbxsdk.client, "parse_url", parse)
-        monkeypatch.setattr(bybit_trade, "rest_origin", lambda *_, **__: bybit.rest_url())
+        for module, venue in ((bybit_trade, bybit), (bybit_private, bybit), (bybit_public, bybit), (digifinex, local_digifinex)):
+            monkeypatch.setattr(module, "rest_origin", lambda *_, venue=venue, **__: venue.rest_url())
         monkeypatch.setattr(dbot_trade, "REST_ORIGIN", dbot.rest_url())
         monkeypatch.setattr(dbxsdk.client.Client, "wait", wait_briefly)
         yield LocalVenues(bybit, local_digifinex, dbot)

@@ -48,11 +48,13 @@ class Filler:
         called on the thread of the callback, behind what came before; ``give`` calls ``callback`` for an update of a topic, and
         never raises; ``tell`` emits an event."""
         self._topics = topics
-        self._symbols = {topic: symbol for symbol, topic in topics.items()}
+        groups = {symbol: (topic,) for symbol, topic in topics.items()} if twin.by_symbol else {"": tuple(topics.values())}
+        self._groups = {topic: group for group, named in groups.items() for topic in named}
         self._merges = {
-            symbol: Merge(twin, topic, functools.partial(_make, venue, channel, symbol), seconds, wall_ns)
-            for symbol, topic in topics.items()
+            group: Merge(twin, named, functools.partial(_make, twin, venue, channel, group), seconds, wall_ns)
+            for group, named in groups.items()
         }
+        self._only = None if twin.by_symbol else self._merges[""]
         keep: Callable[[], Deque[Update[Any]]] = functools.partial(collections.deque, maxlen=twin.kept)
         self._recent: Dict[str, Deque[Update[Any]]] = collections.defaultdict(keep)
         self._twin = twin
@@ -82,13 +84,29 @@ class Filler:
             self._recent[update.symbol].append(update)
             self._callback(update)
             return
-        merge = self._merges.get(update.symbol)
+        merge = self._only or self._merges.get(update.symbol)
         if merge is None or not (merge.is_holding or merge.remembers):
             self._out(update.symbol, (update,))
         else:
             self._out(update.symbol, self._decided(merge, merge.take, update, monotonic()))
             self._make_room()
             self._wake.set()
+
+    def take_with_history(self, update: Update[Any]) -> None:
+        """Do the same for a stream that begins with history, and may repeat it."""
+        before = self._recent[update.symbol]
+        if update.kind != "snapshot" or not before or any(merge.is_holding for merge in self._merges.values()):
+            self.take(update)
+        elif update.symbol in self._merges:
+            merge = self._merges[update.symbol]
+            self._out(update.symbol, self._decided(merge, merge.repeated, tuple(before), update))
+
+    def _known(self, group: str) -> Tuple[Update[Any], ...]:
+        """Return what came last."""
+        if self._only is None:
+            return tuple(self._recent[group])
+        every = (update for recent in self._recent.values() for update in recent)
+        return tuple(sorted(every, key=lambda update: update.received_ns))[-self._twin.kept :]
 
     def _make_room(self) -> None:
         holding = [(symbol, merge) for symbol, merge in self._merges.items() if merge.is_holding]
@@ -102,25 +120,21 @@ class Filler:
         try:
             return decide(*arguments)
         except Exception as error:
-            self._log.exception("%s: what was missed cannot be filled", merge.topic)
+            self._log.exception("%s: what was missed cannot be filled", ", ".join(merge.topics))
             return merge.given_up(ProtocolError(f"unexpected error: {error!r}"))
 
     def gap(self, gap: Gap) -> None:
         """Behind what came before it, and behind users' own event callbacks."""
         if self.ended or gap.last_received_ns in self.passes():
             return
-        begun = False
-        for topic in gap.topics:
-            symbol = self._symbols.get(topic)
-            if symbol is None:
-                continue
-            merge, from_ms, now = self._merges[symbol], gap.last_received_ns // 1_000_000, monotonic()
+        groups = dict.fromkeys(self._groups[topic] for topic in gap.topics if topic in self._groups)
+        for group in groups:
+            merge, from_ms, now = self._merges[group], gap.last_received_ns // 1_000_000, monotonic()
             if merge.is_holding:
-                self._out(symbol, self._decided(merge, merge.gap, from_ms, now))
+                self._out(group, self._decided(merge, merge.gap, from_ms, now))
             else:
-                self._out(symbol, self._decided(merge, merge.begin, tuple(self._recent[symbol]), from_ms, now))
-            begun = True
-        if begun:
+                self._out(group, self._decided(merge, merge.begin, self._known(group), from_ms, now))
+        if groups:
             self._work()
 
     def hold(self, since: Since) -> None:
@@ -158,17 +172,17 @@ class Filler:
             self._wake.set()
 
     def _out(self, symbol: str, given: Sequence[Given]) -> None:
-        topic = self._topics.get(symbol, "")
         for each in given:
             if self.ended:
                 return
             if isinstance(each, Filled):
                 if each.error is not None:
-                    self._log.warning("%s: what was missed could not be fetched: %s", topic, each.error)
+                    named = ", ".join(each.topics)
+                    self._log.warning("%s: what was missed could not be fetched: %s", named, each.error)
                 self._tell(attrs.evolve(each, client=self._name))
             else:
-                self._recent[symbol].append(each)
-                self._give(topic, each)
+                self._recent[each.symbol].append(each)
+                self._give(self._topics.get(each.symbol) or self._topics.get(symbol) or next(iter(self._topics.values())), each)
         self._idle = not any(merge.is_holding or merge.remembers for merge in self._merges.values())
 
     # -- any thread ----------------------------------------------------------------------------------
@@ -250,5 +264,8 @@ class Filler:
             return ProtocolError(f"unexpected error: {error!r}")
 
 
-def _make(venue: str, channel: str, symbol: str, kind: str, data: Any, venue_time_ms: Optional[int], raw: Any) -> Update[Any]:
-    return Update(venue, channel, symbol, kind, data, venue_time_ms, wall_ns(), raw)
+def _make(
+    twin: Twin, venue: str, channel: str, group: str, kind: str, data: Any, time_ms: Optional[int], raw: Any
+) -> Update[Any]:
+    symbol = group if kind == "snapshot" else twin.symbol_of(group, raw)
+    return Update(venue, channel, symbol, kind, data, time_ms, wall_ns(), raw)

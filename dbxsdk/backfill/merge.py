@@ -9,19 +9,19 @@ say only what lies too far back, or ahead, to belong to the hole.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Hashable, Iterable, List, Optional, Sequence, Set, Tuple, Union
+import collections
+from typing import Any, Callable, Counter, Dict, Hashable, Iterable, List, Optional, Sequence, Set, Tuple, Union
 
 import attrs
 
-from dbxsdk.backfill.twin import Fetched, Row, Since, Twin
+from dbxsdk.backfill.hole import Came, Hole, Place
+from dbxsdk.backfill.twin import Fetched, Order, Row, Since, Twin
 from dbxsdk.codec import encode
 from dbxsdk.errors import DbxError
 from dbxsdk.events import Filled
 from dbxsdk.models import PAYLOAD, Update
 
 Given = Union[Update[Any], Filled]
-Order = Tuple[int, ...]
-
 _AGAIN = 0.25
 """Seconds until REST is asked once more for what it should have by then."""
 _LAST_LOOK = 1.0
@@ -31,38 +31,25 @@ _UNDER_WAY_MS = 1000
 _MOST_REMEMBERED = 5000
 _REMEMBERED_FOR = 10.0
 """Seconds for which the stream may bring what REST had before."""
-
-
-@attrs.define
-class _Hole:
-    """What lies between two updates that came, and what was held behind it."""
-
-    since: Since
-    last: Optional[Order]
-    """The place of the last item before it; None if none is known."""
-    oldest: Optional[Order] = None
-    """The place before which nobody knows what came."""
-    held: List[Update[Any]] = attrs.Factory(list)
-
-    def first(self, merge: "Merge") -> Optional[Tuple[Hashable, Order]]:
-        """The first item from after it."""
-        return next((place for update in self.held for place in merge.places(update)), None)
+_HISTORY_WITHIN = 1.0
+"""Seconds within which the stream's own history comes, if it does: REST is not asked before."""
 
 
 class Merge:
     """See the module. Not thread-safe: used by the thread that runs the callback. Times are monotonic seconds."""
 
     def __init__(
-        self, twin: Twin, topic: str, make: Callable[..., Update[Any]], seconds: float, wall_ns: Callable[[], int]
+        self, twin: Twin, topics: Sequence[str], make: Callable[..., Update[Any]], seconds: float, wall_ns: Callable[[], int]
     ) -> None:
-        """``make(kind, data, venue_time_ms, raw)`` makes an update of the topic; ``seconds`` bounds how long updates are held."""
-        self.topic = topic
+        """``make(kind, data, venue_time_ms, raw)`` makes an update of ``topics``, which is one unless they are fetched together;
+        ``seconds`` bounds how long updates are held."""
+        self.topics = tuple(topics)
         self._twin = twin
         self._make = make
         self._wall_ns = wall_ns
         self._seconds = seconds
         self._made_ms = wall_ns() // 1_000_000
-        self._holes: List[_Hole] = []
+        self._holes: List[Hole] = []
         self.held = 0
         """Updates that are held, and their bytes."""
         self.held_bytes = 0
@@ -74,6 +61,8 @@ class Merge:
         self._filled: Dict[Hashable, None] = {}
         """What was given out of REST and may come from the stream still, the newest last."""
         self._forget_at = 0.0
+        self._counts: Counter[Hashable] = collections.Counter()
+        """Of items without ids: how many equal ones have come."""
         self._ahead_ms = 0
         """By how much the venue's clock seems to be ahead of this machine's."""
         self.deadline: Optional[float] = None
@@ -102,20 +91,26 @@ class Merge:
     def begin(self, before: Sequence[Update[Any]], from_ms: int, now: float) -> List[Given]:
         """Updates may be missing since ``before``, the last ones that were given out, or since ``from_ms`` (by this machine's
         clock) if there are none."""
-        came = [(each, self.places(each)) for each in before]
-        places = [place for _, items in came for place in items]
-        live = [(each.received_ns // 1_000_000, items) for each, items in came if each.kind != "backfill"]
-        self._ahead_ms = max((order[0] - at for at, items in live for _, order in items), default=0)
+        self._counts.clear()
+        self._begin([self._placed(each) for each in before], from_ms, now)
+        return []
+
+    def _begin(self, before: Sequence[Came], from_ms: int, now: float) -> None:
+        places = [place for each in before for place in each.places]
+        live = [(each.update.received_ns // 1_000_000, each.places) for each in before if each.update.kind != "backfill"]
+        self._ahead_ms = max((self._twin.time_ms(order) - at for at, items in live for _, order in items), default=0)
         orders = [order for _, order in places]
         last = max(orders, default=None)
-        since = Since(frozenset(key for key, _ in places), last[0] if last else from_ms, by_our_clock=not last)
-        self._open(_Hole(since, last, min(orders) if len(before) >= self._twin.kept else None), now)
-        return []
+        since = Since(frozenset(key for key, _ in places), self._twin.time_ms(last) if last else from_ms, by_our_clock=not last)
+        self._open(Hole(since, last, min(orders) if len(before) >= self._twin.kept else None), now)
+        if self._twin.begins_with_history:
+            self.ask_at = now + _HISTORY_WITHIN
 
     def begin_since(self, since: Since, now: float) -> None:
         """All is wanted from there on, though nothing came before. Its time begins with ``started``."""
-        self._open(_Hole(since, None), now)
-        self.deadline = None
+        self._counts.clear()
+        self._open(Hole(since, None), now)
+        self.deadline = self.ask_at = None
 
     def started(self, now: float) -> None:
         """The time for what ``begin_since`` wants begins now."""
@@ -124,10 +119,11 @@ class Merge:
 
     def gap(self, from_ms: int, now: float) -> List[Given]:
         """One more ``Gap``, while updates are held because of another."""
-        held = self._holes[-1].held
-        if held:
-            self.begin(held[-self._twin.kept:], from_ms, now)
-        self.ask_at = now
+        hole = self._holes[-1]
+        if hole.held:
+            self._begin(hole.held[-self._twin.kept:], from_ms, now)
+        hole.joined = hole.joined and bool(hole.held)
+        self.ask_at = now + _HISTORY_WITHIN if self._twin.begins_with_history else now
         return []
 
     def take(self, update: Update[Any], now: float) -> List[Given]:
@@ -135,14 +131,34 @@ class Merge:
         if not self._holes:
             if now >= self._forget_at:
                 self._filled.clear()
-            return list(self._without(update, self._filled))
+            return list(self._without(self._placed(update), self._filled))
         hole = self._holes[-1]
-        if self._rows is not None and hole.first(self) is None:
+        if self._twin.begins_with_history and update.kind == "snapshot":
+            return self._take_history(hole, update, now)
+        if self._rows is not None and hole.first is None and not hole.joined:
             self.ask_at = now  # for the place at which what comes now joins on
-        hole.held.append(update)
+        hole.held.append(self._placed(update))
         self.held += 1
         self.held_bytes += _bytes_of(update)
         return []
+
+    def _take_history(self, hole: Hole, update: Update[Any], now: float) -> List[Given]:
+        """Use the stream's own history first; REST only if it does not reach back to what came before."""
+        self._rows, hole.joined = self._joined(Fetched(self._twin.history(update))), True
+        rows = sorted(self._rows.rows, key=lambda row: row.order)
+        self._find_beginning(self._holes[0], rows)
+        known = self._holes[0].since.known
+        if not self._torn and (any(row.key in known for row in rows) or self._reaches(rows, self._holes[0])):
+            return self._conclude(now)
+        if self.deadline is not None:
+            self.ask_at = now
+        return []
+
+    def repeated(self, before: Sequence[Update[Any]], update: Update[Any]) -> List[Given]:
+        """Return what is new in a history that the stream repeats while nothing was missed."""
+        last = max((order for each in before for _, order in self._placed(each).places), default=())
+        rows = sorted(self._twin.history(update), key=lambda row: row.order)
+        return [self._backfilled(row) for row in rows if row.order > last]
 
     def full(self, now: float) -> List[Given]:
         """There is no room for more."""
@@ -157,9 +173,10 @@ class Merge:
             self._ahead_ms = fetched.ahead_ms
         if self._twin.is_state:
             return self._conclude(now)
-        first = self._holes[-1].first(self)
-        if first is not None:
-            if any(row.key == first[0] for row in self._rows.rows):
+        first, joined = self._holes[-1].first, self._holes[-1].joined
+        if joined or first is not None:
+            covered = joined and bool(fetched.rows) and not self._torn
+            if covered or first is not None and any(row.key == first[0] for row in self._rows.rows):
                 return self._conclude(now)
             self.ask_at = now + _AGAIN
         elif self.deadline is not None and now < self.deadline - _LAST_LOOK:
@@ -183,7 +200,7 @@ class Merge:
         holes, now_ms = self._holes, self._now_ms()
         self.drop()
         self._filled.clear()
-        held = [update for hole in holes for update in hole.held]
+        held = [came.update for hole in holes for came in hole.held]
         begin = self._begin_ms(holes[0]) if holes else now_ms
         return [self._make_filled(0, False, (begin, now_ms), error), *held]
 
@@ -195,24 +212,35 @@ class Merge:
 
     # -- items ---------------------------------------------------------------------------------------
 
-    def places(self, update: Update[Any]) -> List[Tuple[Hashable, Order]]:
-        """The id and the place of each item that has them."""
-        return [place for _, place in self._placed(update) if place is not None]
-
-    def _placed(self, update: Update[Any]) -> List[Tuple[Any, Optional[Tuple[Hashable, Order]]]]:
-        """Each item, with its id and its place if they can be read: whatever is wrong with it is reported where its field is
-        read."""
-        found: List[Tuple[Any, Optional[Tuple[Hashable, Order]]]] = []
+    def _placed(self, update: Update[Any]) -> Came:
+        """Find the place of each item. To be asked once for an update, since equal items may be counted."""
+        found: List[Tuple[Any, Optional[Place]]] = []
         for item in update.data if isinstance(update.data, (tuple, list)) else (update.data,):
             try:
-                found.append((item, self._twin.place(item, update)))
+                key, order = self._twin.place(item, update)
             except Exception:
                 found.append((item, None))
-        return found
+                continue
+            if self._twin.counted:
+                self._counts[key] += 1
+                key = key, self._counts[key]
+            found.append((item, (key, order)))
+        return Came(update, found)
+
+    def _numbered(self, fetched: Fetched) -> Fetched:
+        """Count the equal ones of an answer."""
+        if not self._twin.counted:
+            return fetched
+        counts: Counter[Hashable] = collections.Counter()
+        rows = []
+        for row in fetched.rows:
+            counts[row.key] += 1
+            rows.append(attrs.evolve(row, key=(row.key, counts[row.key])))
+        return attrs.evolve(fetched, rows=tuple(rows))
 
     # -- within --------------------------------------------------------------------------------------
 
-    def _open(self, hole: _Hole, now: float) -> None:
+    def _open(self, hole: Hole, now: float) -> None:
         self._holes = [*self._holes, hole]
         if self.deadline is None:
             self.deadline = now + self._seconds
@@ -220,14 +248,22 @@ class Merge:
 
     def _joined(self, fetched: Fetched) -> Fetched:
         """The rows of all answers, each once. What REST shows of a busy market may have moved on by more than it shows."""
+        fetched = self._numbered(fetched)
         rows = {row.key: row for row in fetched.rows}
         before = self._rows
-        if before is not None and before.rows and rows and not self._twin.is_state and not fetched.whole:
-            if rows.keys().isdisjoint(row.key for row in before.rows):
-                newest, oldest = max(row.order for row in before.rows)[0], min(row.order for row in fetched.rows)[0]
-                self._torn = (min(newest, *self._torn), max(oldest, *self._torn)) if self._torn else (newest, oldest)
+        if before is not None and before.rows and not self._twin.is_state and not fetched.whole:
+            oldest, newest = self._ends(fetched.rows or before.rows)
+            if self._torn and oldest < self._torn[0] and newest > self._torn[1]:
+                self._torn = ()  # this answer has what lies between the others
+            elif rows and rows.keys().isdisjoint(row.key for row in before.rows):
+                older, newer = sorted((self._ends(before.rows), (oldest, newest)))
+                self._torn = (min(older[1], *self._torn), max(newer[0], *self._torn)) if self._torn else (older[1], newer[0])
             rows = {**{row.key: row for row in before.rows}, **rows}
         return attrs.evolve(fetched, rows=tuple(rows.values()))
+
+    def _ends(self, rows: Sequence[Row]) -> Tuple[int, int]:
+        orders = [row.order for row in rows]
+        return self._twin.time_ms(min(orders)), self._twin.time_ms(max(orders))
 
     def _conclude(self, now: float) -> List[Given]:
         """Give out all that there is, in its order."""
@@ -241,16 +277,18 @@ class Merge:
         self._find_beginning(holes[0], rows)
         keys = {row.key for row in rows}
         known = {key for hole in holes for key in hole.since.known} | set(self._filled)
-        held = {key for hole in holes for update in hole.held for key, _ in self.places(update)}
+        held = {key for hole in holes for came in hole.held for key, _ in came.places}
+        if self._twin.counted and not self._can_be_compared(holes, rows):
+            rows, keys = [], set()
         fresh = [row for row in rows if row.key not in held and row.key not in known and not row.is_open]
         shares = self._shared_out(holes, fresh)
         before = set(self._filled) | holes[0].since.known
         for index, hole in enumerate(holes):
-            given += [self._make("backfill", (row.data,), row.order[0], row.raw) for row in shares[index]]
+            given += [self._backfilled(row) for row in shares[index]]
             below = fetched is not None and (fetched.whole or self._reaches(rows, hole)) or bool(keys & hole.since.known)
             given.append(self._filled_hole(hole, shares[index], keys, torn, below, now))
-            given += [kept for update in hole.held for kept in self._without(update, before)]
-            before |= {key for update in hole.held for key, _ in self.places(update)}
+            given += [kept for came in hole.held for kept in self._without(came, before)]
+            before |= {key for came in hole.held for key, _ in came.places}
         for row in (row for share in shares for row in share):
             self._filled[row.key] = None
         for key in list(self._filled)[:-_MOST_REMEMBERED]:
@@ -259,15 +297,28 @@ class Merge:
         self.drop()  # not before: if something goes wrong here, what is held is there still
         return given
 
+    def _can_be_compared(self, holes: Sequence[Hole], rows: Sequence[Row]) -> bool:
+        """False if none of the items that should be among the rows are: then the two sides do not write them alike, and what
+        came would come twice."""
+        came = [(key, order) for hole in holes for each in hole.held for key, order in each.places]
+        came += [(key, holes[0].last) for key in holes[0].since.known if holes[0].last is not None]
+        keys = {row.key for row in rows}
+        should = [key for key, order in came if rows and rows[0].order < order <= rows[-1].order]
+        return not should or any(key in keys for key in should)
+
+    def _backfilled(self, row: Row) -> Update[Any]:
+        data = row.data if self._twin.single else (row.data,)
+        return self._make("backfill", data, self._twin.time_ms(row.order), row.raw)
+
     @staticmethod
-    def _find_beginning(hole: _Hole, rows: Sequence[Row]) -> None:
+    def _find_beginning(hole: Hole, rows: Sequence[Row]) -> None:
         """Of an item that the user named by its id alone, REST knows the place."""
         if hole.last is None:
             hole.last = next((row.order for row in rows if row.key in hole.since.known), None)
 
-    def _shared_out(self, holes: Sequence[_Hole], rows: Iterable[Row]) -> List[List[Row]]:
+    def _shared_out(self, holes: Sequence[Hole], rows: Iterable[Row]) -> List[List[Row]]:
         """Each hole's own rows: those between the last item before it and the first one after it."""
-        places = [[order for update in hole.held for _, order in self.places(update)] for hole in holes]
+        places = [[order for came in hole.held for _, order in came.places] for hole in holes]
         shares: List[List[Row]] = [[] for _ in holes]
         for row in rows:
             if not self._is_behind(row, holes[0]):
@@ -283,73 +334,80 @@ class Merge:
                     shares[-1].append(row)
         return shares
 
-    def _is_behind(self, row: Row, hole: _Hole) -> bool:
+    def _is_behind(self, row: Row, hole: Hole) -> bool:
         if hole.last is None:
-            return row.order[0] >= self._begin_ms(hole)
+            return self._latest_ms(row) >= self._begin_ms(hole)
         if hole.oldest is not None and row.order <= hole.oldest:
             return False  # it may have come
         if not self._twin.slack_ms:
             return row.order >= hole.last
         # Not what was there before the subscription.
         made_ms = self._made_ms + self._ahead_ms - 2 * _UNDER_WAY_MS
-        return row.order[0] >= max(hole.last[0] - self._twin.slack_ms, made_ms)
+        return self._twin.time_ms(row.order) >= max(self._twin.time_ms(hole.last) - self._twin.slack_ms, made_ms)
 
-    def _reaches(self, rows: Sequence[Row], hole: _Hole) -> bool:
+    def _latest_ms(self, row: Row) -> int:
+        return self._twin.time_ms(row.order) + self._twin.unit_ms - 1
+
+    def _reaches(self, rows: Sequence[Row], hole: Hole) -> bool:
         """True if REST has older rows than what is missing: nothing in between has left it."""
         if not rows:
             return False
-        return rows[0].order < hole.last if hole.last is not None else rows[0].order[0] < self._begin_ms(hole)
+        return rows[0].order < hole.last if hole.last is not None else self._latest_ms(rows[0]) < self._begin_ms(hole)
 
-    def _begin_ms(self, hole: _Hole) -> int:
+    def _begin_ms(self, hole: Hole) -> int:
         """Since when items may be missing, by the venue's clock."""
         if hole.last is not None:
-            return hole.last[0]
+            return self._twin.time_ms(hole.last)
         begin = hole.since.from_ms or 0
         return begin + self._ahead_ms - 2 * _UNDER_WAY_MS if hole.since.by_our_clock else begin
 
     def _filled_hole(
-        self, hole: _Hole, share: Sequence[Row], keys: Set[Hashable], torn: Sequence[int], below: bool, now: float
+        self, hole: Hole, share: Sequence[Row], keys: Set[Hashable], torn: Sequence[int], below: bool, now: float
     ) -> Filled:
-        begin, first = self._begin_ms(hole), hole.first(self)
-        above = None if first is None else first[0] in keys
+        begin, first, time_ms = self._begin_ms(hole), hole.first, self._twin.time_ms
+        above = True if hole.joined else None if first is None else first[0] in keys
         # Nothing behind the first one that came is missing.
-        end = first[1][0] if first is not None else self._now_ms()
+        end = time_ms(first[1]) if first is not None else self._now_ms()
         missing = [torn[0], min(torn[1], end)] if torn and torn[0] < end else []
+        if self._rows is not None and self._rows.hides:
+            missing += [begin, end]
         late = self.deadline is not None and now >= self.deadline
         complete = below and not missing and (above is True or above is None and late)
         if not below:
-            missing += [begin, share[0].order[0] if share else end]
+            missing += [begin, time_ms(share[0].order) if share else end]
         if above is not True:
-            missing += [share[-1].order[0] if share else begin, end]
+            missing += [time_ms(share[-1].order) if share else begin, end]
         return self._make_filled(len(share), complete, missing, None if complete else self._error)
 
-    def _state(self, holes: Sequence[_Hole], fetched: Optional[Fetched]) -> List[Given]:
+    def _state(self, holes: Sequence[Hole], fetched: Optional[Fetched]) -> List[Given]:
         """The state, and what of what was held is not older."""
-        held = [update for hole in holes for update in hole.held]
+        held = [came for hole in holes for came in hole.held]
         if fetched is None:
-            return [self._make_filled(0, False, (self._begin_ms(holes[0]), self._now_ms()), self._error), *held]
+            span = self._begin_ms(holes[0]), self._now_ms()
+            return [self._make_filled(0, False, span, self._error), *(came.update for came in held)]
         rows = fetched.rows
         state = {row.key: row.order for row in rows}
-        newest = max((row.order[0] for row in rows), default=None)
+        newest = max((self._twin.time_ms(row.order) for row in rows), default=None)
         snapshot = self._make("snapshot", tuple(row.data for row in rows), newest, [row.raw for row in rows])
         # Of two of one time the stream's is the newer one: REST may have been read before it.
-        newer = [kept for update in held for kept in self._picked(update, lambda key, order: order >= state.get(key, order))]
+        newer = [kept for came in held for kept in self._picked(came, lambda key, order: order >= state.get(key, order))]
         return [snapshot, self._make_filled(len(rows), True, (), None), *newer]
 
     def _make_filled(self, count: int, complete: bool, missing_ms: Sequence[int], error: Optional[DbxError]) -> Filled:
-        begin, end = (min(missing_ms) * 1_000_000, max(missing_ms) * 1_000_000) if missing_ms else (None, None)
-        return Filled((self.topic,), count, complete, begin, end, error)
+        end_ms = max(missing_ms) + self._twin.unit_ms - 1 if missing_ms else 0
+        begin, end = (min(missing_ms) * 1_000_000, end_ms * 1_000_000) if missing_ms else (None, None)
+        return Filled(self.topics, count, complete, begin, end, error)
 
-    def _without(self, update: Update[Any], keys: Iterable[Hashable]) -> List[Update[Any]]:
-        """``update`` without what was given out before."""
-        return self._picked(update, lambda key, order: key not in keys or self._twin.changes(key))
+    def _without(self, came: Came, keys: Iterable[Hashable]) -> List[Update[Any]]:
+        """An update without what was given out before."""
+        return self._picked(came, lambda key, order: key not in keys or self._twin.changes(key))
 
-    def _picked(self, update: Update[Any], wanted: Callable[[Hashable, Order], bool]) -> List[Update[Any]]:
-        items = self._placed(update)
-        kept = tuple(item for item, place in items if place is None or wanted(*place))
-        if len(kept) == len(items):
-            return [update]
-        return [attrs.evolve(update, data=kept)] if kept else []
+    @staticmethod
+    def _picked(came: Came, wanted: Callable[[Hashable, Order], bool]) -> List[Update[Any]]:
+        kept = tuple(item for item, place in came.items if place is None or wanted(*place))
+        if len(kept) == len(came.items):
+            return [came.update]
+        return [attrs.evolve(came.update, data=kept)] if kept else []
 
     def _now_ms(self) -> int:
         """Return the time by the venue's clock, or a moment later: what has happened there happened before."""

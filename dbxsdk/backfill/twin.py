@@ -16,15 +16,16 @@ SinceArgument = Union[int, datetime, str]
 _AHEAD_MS = 60_000
 
 
+Order = Tuple[Any, ...]
+"""An item's place: ``Twin.time_ms`` has its time. Of two items with the same one nobody knows which was first."""
+
+
 @attrs.frozen
 class Row:
-    """One item of a REST answer: its id, its place in time, and the stream's model of it.
-
-    ``order`` begins with the time in ms since 1970. Of two items with the same ``order`` nobody knows which was first.
-    """
+    """One item of a REST answer: its id, its place, and the stream's model of it."""
 
     key: Hashable
-    order: Tuple[int, ...]
+    order: Order
     data: Any
     raw: Any
     is_open: bool = False
@@ -43,12 +44,18 @@ class Since:
 
 @attrs.frozen
 class Fetched:
-    """What REST said. ``whole``: all that there is since then is among the ``rows``, since the venue pages by time, and each page
-    was read. ``ahead_ms``: by how much the venue's clock is ahead of this machine's; None: that is not known."""
+    """What REST said.
+
+    Attributes:
+        whole: all that there is since then is among the ``rows``, since the venue pages by time, and each page was read.
+        ahead_ms: by how much the venue's clock is ahead of this machine's; None: that is not known.
+        hides: there may be more that REST does not show, whatever the rows look like.
+    """
 
     rows: Tuple[Row, ...]
     whole: bool = False
     ahead_ms: Optional[int] = None
+    hides: bool = False
 
 
 class Twin(abc.ABC):
@@ -66,12 +73,40 @@ class Twin(abc.ABC):
     kept = 64
     """How many updates from before a hole are known: those of ``slack_ms``, and of one moment, must be among them."""
 
+    unit_ms = 1
+    """REST's times are cut to it."""
+
+    single = False
+    """True if an update of the stream has one item, else a tuple of them."""
+
+    counted = False
+    """True if items have no ids: equal ones have the same key, and are counted. ``fetch`` must not return a moment that is not
+    over, whose equal items could still become more."""
+
+    by_symbol = True
+    """False if the topics of a subscription are fetched together: their updates are not told apart by their symbols."""
+
+    begins_with_history = False
+    """True if each subscription of the stream's begins with what was before, as a ``"snapshot"``: see ``history``."""
+
+    def history(self, update: Update[Any]) -> Tuple[Row, ...]:
+        """Return the items of the stream's own history, oldest first. The next update joins on to it."""
+        raise NotImplementedError
+
+    def time_ms(self, order: Order) -> int:
+        """Return the time in ms since 1970 of an item."""
+        return order[0]  # type: ignore[no-any-return]
+
+    def symbol_of(self, symbol: str, raw: Any) -> str:
+        """Return what ``Update.symbol`` is for a row of a topic with this ``symbol``."""
+        return symbol
+
     def changes(self, key: Hashable) -> bool:
         """Return True if the stream brings the same item again when it has changed."""
         return False
 
     @abc.abstractmethod
-    def place(self, item: Any, update: Update[Any]) -> Tuple[Hashable, Tuple[int, ...]]:
+    def place(self, item: Any, update: Update[Any]) -> Tuple[Hashable, Order]:
         """Return the id and the order of a model of the stream's, which ``update`` brought. Raises ``ProtocolError`` if it has
         none."""
 

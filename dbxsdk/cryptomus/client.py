@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
 from dbxsdk.arguments import check_credential, check_seconds, check_word
+from dbxsdk.backfill.twin import Twinned
 from dbxsdk.book.order_book import OrderBook
-from dbxsdk.client import Client
 from dbxsdk.credentials import hidden
 from dbxsdk.cryptomus import http
 from dbxsdk.cryptomus.book import CryptomusBookRule, check_scale_index
@@ -15,16 +15,24 @@ from dbxsdk.cryptomus.channel_union import ALL
 from dbxsdk.cryptomus.models import DepthScale, Market, read_depth_scales, read_markets
 from dbxsdk.cryptomus.protocol import CryptomusProtocol
 from dbxsdk.options import Options
+from dbxsdk.rest_client import RestClient
 from dbxsdk.transport.connect import warn_if_readable
 from dbxsdk.transport.http import parse_http_url
+from dbxsdk.transport.rest import rest_origin
+
+if TYPE_CHECKING:
+    from dbxsdk.cryptomus.rest import CryptomusRest
 
 URL = "wss://api-ws.cryptomus.com/ws"
 TOKEN_URL = "https://api.cryptomus.com/v2/user-api/exchange/account/web-socket/token"
 MARKETS_URL = "https://api-app.cryptomus.com/v1/exchange/market"
 DEPTH_SCALES_URL = "https://exchange-ws.cryptomus.com/api/v2/symbol-scales"
 
+ORIGINS = {"api-ws.cryptomus.com": "https://api.cryptomus.com"}
+"""Of the REST side, by the socket's host."""
 
-class CryptomusClient(Client):
+
+class CryptomusClient(RestClient):
     """Cryptomus's exchange: market data, and the account's orders, balances and deals.
 
     Channels for ``subscribe`` (markets like ``"BTC_USDT"``; lower case is put into upper case), each with a typed constant in
@@ -57,6 +65,11 @@ class CryptomusClient(Client):
     meanwhile. Use one call with many symbols rather than many calls. Do not send the venue's ``..._subscribe`` and
     ``..._unsubscribe`` by ``call``: they would undo this.
 
+    ``trade`` of named markets, ``order``, ``deal`` and ``balance`` can be subscribed with ``backfill=True``. REST has the last
+    100 trades of a market; those of the stream have no ids, so equal ones of one second are counted, and a second has to be over
+    first. Fills are in REST once their order has ended: while an open one is filled in part, ``Filled`` is not complete. Orders
+    and balances begin with the present state, as one ``"snapshot"`` with a tuple of them, and have it again after a hole.
+
     Each connection, also each reconnect, gets a one-time token by HTTPS first, within ``open``'s timeout.
 
     Args:
@@ -64,6 +77,8 @@ class CryptomusClient(Client):
         api_key: a key of the personal account, not one of the payment API.
         url, token_url, markets_url, depth_scales_url: addresses in place of ``URL``, ``TOKEN_URL``, ``MARKETS_URL``
             and ``DEPTH_SCALES_URL``; the venue has four hosts. A query in ``url`` is kept, the token is added to it.
+        rest_url: origin of the REST side that ``backfill`` and ``since`` ask, such as ``https://api.cryptomus.com``; with another
+            ``url`` than the venue's it is needed for them.
         options: see ``Options``. The venue closes a connection 60 s after the last request: ``heartbeat_interval`` is
             40 s unless given, and 50 s at most.
 
@@ -86,9 +101,11 @@ class CryptomusClient(Client):
         token_url: Optional[str] = None,
         markets_url: Optional[str] = None,
         depth_scales_url: Optional[str] = None,
+        rest_url: Optional[str] = None,
         options: Optional[Options] = None,
     ) -> None:
         user_id, api_key = hidden(user_id), hidden(api_key)
+        self._origin = rest_origin(rest_url, url, ORIGINS)
         tokens = http.TokenSource(
             parse_http_url("token_url", TOKEN_URL if token_url is None else token_url),
             options or Options(),
@@ -102,6 +119,22 @@ class CryptomusClient(Client):
             "depth_scales_url", DEPTH_SCALES_URL if depth_scales_url is None else depth_scales_url
         )
         super().__init__(CryptomusProtocol(), URL if url is None else url, options=options, prepare=tokens)
+        self._keys = user_id, api_key
+
+    _fetchable = ("trade", "order", "deal", "balance")
+
+    def _twin(self, topic: str) -> Optional[Twinned]:
+        channel, _, symbol = topic.partition(".")
+        if channel not in self._fetchable:
+            return None
+        from dbxsdk.cryptomus.twins import TWINS  # most clients never need them
+
+        return Twinned(TWINS[channel](self._rest_side(), symbol), channel, symbol)
+
+    def _make_rest(self, origin: str) -> CryptomusRest:
+        from dbxsdk.cryptomus.rest import CryptomusRest
+
+        return CryptomusRest(*self._keys, origin, self._options)
 
     def order_book(self, symbol: str, *, scale_index: int = 0, timeout: Optional[float] = None) -> OrderBook:
         """Subscribe ``depth`` of one market at one price step and keep a book of it; see ``OrderBook``.

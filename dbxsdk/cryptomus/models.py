@@ -108,13 +108,15 @@ class Order:
 
 @attrs.frozen(kw_only=True)
 class Balance:
-    """One change of one currency of the account (``balance``). ``amount`` has no sign; ``change`` has one."""
+    """One change of one currency of the account (``balance``). ``amount`` has no sign; ``change`` has one.
 
-    wallet_id: str = wire("walletId", text)
+    The present state (``backfill=True``, ``account()``) is a change of nothing, and names no ``wallet_id``."""
+
     currency_code: str = wire("currencyCode", text)
     amount: Decimal = wire("amount", decimal)
     old_balance: Decimal = wire("oldBalance", decimal)
     new_balance: Decimal = wire("newBalance", decimal)
+    wallet_id: Optional[str] = wire("walletId", text, default=None)
 
     @property
     def change(self) -> Decimal:

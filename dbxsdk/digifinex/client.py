@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from dbxsdk.arguments import check_word
+from dbxsdk.backfill.twin import Twinned
 from dbxsdk.book.order_book import OrderBook
-from dbxsdk.client import Client
 from dbxsdk.credentials import hidden
 from dbxsdk.digifinex.base_protocol import read_time
 from dbxsdk.digifinex.book import DigiFinexBookRule
 from dbxsdk.digifinex.protocol import DigiFinexProtocol
 from dbxsdk.options import Options
+from dbxsdk.rest_client import RestClient
+from dbxsdk.transport.rest import rest_origin
+
+if TYPE_CHECKING:
+    from dbxsdk.digifinex.rest import DigiFinexRest
 
 URL = "wss://openapi.digifinex.com/ws/v1/"
 """The documented address."""
@@ -20,7 +25,14 @@ MAINLAND_URL = "wss://openapi.digifinex.vip/ws/v1/"
 """The address that the venue's first edition names for mainland China; later editions do not."""
 
 
-class DigiFinexClient(Client):
+ORIGINS = {
+    "openapi.digifinex.com": "https://openapi.digifinex.com",
+    "openapi.digifinex.vip": "https://openapi.digifinex.vip",
+}
+"""Of the REST side, by the socket's host."""
+
+
+class DigiFinexClient(RestClient):
     """DigiFinex spot: public market data, and with a key the account's orders and balances.
 
     Channels for ``subscribe`` (symbols like ``"BTC_USDT"``; lower case is put into upper case), each with a typed constant in
@@ -39,11 +51,16 @@ class DigiFinexClient(Client):
     ``balance``    currencies     tuple of ``Balance``         ``update`` (private)
     ============== ============== =========================== ====================================================
 
-    The venue closes every connection after about two hours; the client reconnects and emits a ``Gap``.
+    The venue closes every connection after about two hours; the client reconnects and emits a ``Gap``. ``trades``, ``order`` and
+    ``balance`` can be subscribed with ``backfill=True``: after a hole the stream's own history is used first, which has some of
+    the last trades, then the REST side, which has the last 500, by the second. Orders of a symbol and balances of a currency
+    begin with the present state, as one ``"snapshot"``, and have it again after a hole.
 
     Args:
         api_key, api_secret: both or neither. With them ``open`` logs in (``server.auth``) on each connection.
         url: a whole address in place of ``URL``; ``MAINLAND_URL`` is the other documented one.
+        rest_url: origin of the REST side that ``backfill`` and ``since`` ask, such as ``https://openapi.digifinex.com``; None is
+            the socket's host, if that is one of the two; with another ``url`` it is needed for them.
         options: see ``Options``.
 
     Raises:
@@ -58,10 +75,28 @@ class DigiFinexClient(Client):
         api_secret: Optional[str] = None,
         *,
         url: Optional[str] = None,
+        rest_url: Optional[str] = None,
         options: Optional[Options] = None,
     ) -> None:
         api_key, api_secret = hidden(api_key), hidden(api_secret)
+        self._origin = rest_origin(rest_url, url, ORIGINS)
         super().__init__(DigiFinexProtocol(api_key, api_secret), URL if url is None else url, options=options)
+        self._keys = api_key, api_secret
+
+    _fetchable = ("trades", "order", "balance")
+
+    def _twin(self, topic: str) -> Optional[Twinned]:
+        channel, _, symbol = topic.partition(".")
+        if channel not in self._fetchable:
+            return None
+        from dbxsdk.digifinex.twins import TWINS  # most clients never need them
+
+        return Twinned(TWINS[channel](self._rest_side()), channel, symbol)
+
+    def _make_rest(self, origin: str) -> DigiFinexRest:
+        from dbxsdk.digifinex.rest import DigiFinexRest
+
+        return DigiFinexRest(*self._keys, origin, self._options)
 
     def order_book(self, symbol: str, *, timeout: Optional[float] = None) -> OrderBook:
         """Subscribe ``depth`` of one symbol and keep a book of it, with all levels that the venue sends; see ``OrderBook``.

@@ -245,7 +245,7 @@ class Session(ForkAware):
             name=self.name,
         )
         filler.passes = lambda: subscription.passes
-        subscription.callback = filler.take
+        subscription.callback = filler.take_with_history if twin.begins_with_history else filler.take
         if always:
             dispatcher.add_filler(filler)
         return filler

@@ -11,6 +11,8 @@ import attrs
 
 from dbxsdk.sim.market.market import Instrument, Market
 
+_ORDERS_KEPT = 10_000
+
 
 @attrs.frozen
 class Event:
@@ -27,17 +29,31 @@ class ScriptedAccount(abc.ABC):
     their own price. The balances of a venue's account follow."""
 
     balances: Any
+    orders: Dict[str, Dict[str, Any]]
+    """By id, as the stream showed each last, with the time ``created``; the last 10,000."""
 
     def __init__(self, market: Market, seed: int) -> None:
         self._market = market
         self._rng = random.Random(f"{seed}:account")
         self._now = 0
+        self.orders = {}
         self._course = self._live()
 
     def act(self, now: int) -> List[Event]:
         """Take the account's next step, at ``now`` in the venue's unit of time."""
         self._now = now
         return next(self._course)
+
+    def is_open(self, order: Dict[str, Any]) -> bool:
+        """True if one of the ``orders`` may still change."""
+        raise NotImplementedError
+
+    def _note(self, order: Dict[str, Any]) -> None:
+        """Keep an order, as it is now."""
+        key = order["id"]
+        self.orders[key] = {**order, "created": self.orders.get(key, {}).get("created", self._now)}
+        while len(self.orders) > _ORDERS_KEPT:
+            del self.orders[next(iter(self.orders))]
 
     @abc.abstractmethod
     def _live(self) -> Iterator[List[Event]]:

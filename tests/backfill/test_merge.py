@@ -46,7 +46,7 @@ def make(kind: str, data: Any, time_ms: Optional[int], raw: Any) -> Update[Any]:
 
 
 def new(twin: Optional[Twin] = None) -> Merge:
-    return Merge(twin or Log(), "log.X", make, SECONDS, lambda: WALL_MS * 1_000_000)
+    return Merge(twin or Log(), ("log.X",), make, SECONDS, lambda: WALL_MS * 1_000_000)
 
 
 def live(*items: Item) -> Update[Any]:
@@ -235,7 +235,7 @@ class Unordered(Log):
 
 def test_what_the_stream_brings_out_of_its_order_is_told_by_ids() -> None:
     """Missed are one from before the last that came, and one from behind the first that comes."""
-    merge = Merge(Unordered(), "log.X", make, SECONDS, lambda: 0)
+    merge = Merge(Unordered(), ("log.X",), make, SECONDS, lambda: 0)
     merge.begin([live(C)], 0, 0.0)
     merge.take(live(E), 0.1)
     given = merge.fetched(rows([attrs.evolve(B, at=2500), C, E, F], whole=True), 0.2)
@@ -244,7 +244,7 @@ def test_what_the_stream_brings_out_of_its_order_is_told_by_ids() -> None:
 
 
 def test_what_was_there_before_an_unordered_subscription_is_not_given_out() -> None:
-    merge = Merge(Unordered(), "log.X", make, SECONDS, lambda: 4500 * 10**6)
+    merge = Merge(Unordered(), ("log.X",), make, SECONDS, lambda: 4500 * 10**6)
     merge.begin([live(C)], 0, 0.0)
     merge.take(live(E), 0.1)
     assert keys(merge.fetched(rows([attrs.evolve(B, at=2400), C, E], whole=True), 0.2))[0] != "+b"

@@ -30,6 +30,9 @@ class Account(ScriptedAccount):
                 self.balances.setdefault(currency, Decimal(amount))
                 self._wallets.setdefault(currency, self._id())
 
+    def is_open(self, order: Dict[str, Any]) -> bool:
+        return "finishTs" not in order
+
     def _live(self) -> Iterator[List[Event]]:
         while True:
             for symbol in tuple(self._market.instruments):
@@ -42,6 +45,8 @@ class Account(ScriptedAccount):
         pays, gets = (instrument.quote, instrument.base) if direction == "buy" else (instrument.base, instrument.quote)
         cost = quantity * price if direction == "buy" else quantity
         created, order_id = self._now, self._id()
+        fills_so_far: List[Dict[str, Any]] = []
+        deal_id = self._id()
         client_oid = f"local-{self._rng.randrange(10**6)}" if fills == 1 else None
 
         def state(kind: str, filled: Decimal, **more: Any) -> Event:
@@ -50,15 +55,16 @@ class Account(ScriptedAccount):
                 "symbol": symbol,
                 "orderType": "limit",
                 "direction": direction,
-                "price": _text(price),
-                "quantity": _text(quantity),
-                "value": _text(quantity * price),
-                "filledQuantity": _text(filled),
-                "filledValue": _text(filled * price),
+                "price": as_text(price),
+                "quantity": as_text(quantity),
+                "value": as_text(quantity * price),
+                "filledQuantity": as_text(filled),
+                "filledValue": as_text(filled * price),
                 "clientOid": client_oid,
                 "createTs": created,
                 **more,
             }
+            self._note({**info, "fills": fills_so_far, "dealId": deal_id})
             # The ids of the documents' examples.
             return Event("order", symbol, {"type": kind, "info": info}, "1" if kind == "created" else "3")
 
@@ -70,9 +76,13 @@ class Account(ScriptedAccount):
             gain = part if direction == "buy" else part * price
             fee = gain * FEE
             last = number == 2
+            deal = self._deal(symbol, price, part, fee, gets, deal_id)
+            names = ("tradeRole", "filledPrice", "filledQuantity", "filledValue", "fee", "feeCurrency", "committedAt")
+            fill = {name: deal.data["info"][name] for name in names}
+            fills_so_far = [*fills_so_far, {"id": deal.data["info"]["transactionId"], **fill}]
             what = state("finished", filled, **self._end("completed", "filled")) if last else None
             yield [
-                self._deal(symbol, price, part, fee, gets),
+                deal,
                 self._move(gets, gain - fee),
                 what or state("updated", filled, updateTs=self._now),
             ]
@@ -84,16 +94,18 @@ class Account(ScriptedAccount):
     def _end(self, state: str, internal_state: str) -> Dict[str, Any]:
         return {"finishTs": self._now, "state": state, "internalState": internal_state}
 
-    def _deal(self, symbol: str, price: Decimal, quantity: Decimal, fee: Decimal, fee_currency: str) -> Event:
+    def _deal(
+        self, symbol: str, price: Decimal, quantity: Decimal, fee: Decimal, fee_currency: str, deal_id: str
+    ) -> Event:
         info = {
-            "dealId": self._id(),
+            "dealId": deal_id,
             "symbol": symbol,
             "dealState": "completed",
             "transactionId": self._id(),
-            "filledPrice": _text(price),
-            "filledQuantity": _text(quantity),
-            "filledValue": _text(price * quantity),
-            "fee": _text(fee),
+            "filledPrice": as_text(price),
+            "filledQuantity": as_text(quantity),
+            "filledValue": as_text(price * quantity),
+            "fee": as_text(fee),
             "feeCurrency": fee_currency,
             "tradeRole": "maker",
             "committedAt": self._now,
@@ -106,16 +118,25 @@ class Account(ScriptedAccount):
         info = {
             "walletId": self._wallets[currency],
             "currencyCode": currency,
-            "amount": _text(abs(change)),  # without a sign, as in the documents' example
-            "oldBalance": _text(old),
-            "newBalance": _text(new),
+            "amount": as_text(abs(change)),  # without a sign, as in the documents' example
+            "oldBalance": as_text(old),
+            "newBalance": as_text(new),
         }
         return Event("balance", currency, {"info": info}, "4")
 
     def _id(self) -> str:
-        return "01" + "".join(self._rng.choices(_ALPHABET, k=24))
+        return ulid(self._now * 1000, self._rng.getrandbits(80))
 
 
-def _text(number: Decimal) -> str:
+def ulid(time_ms: int, number: int) -> str:
+    """Return an id that begins with a time, as the venue's do."""
+    value, letters = time_ms << 80 | number, ""
+    for _ in range(26):
+        value, letter = divmod(value, 32)
+        letters = _ALPHABET[letter] + letters
+    return letters
+
+
+def as_text(number: Decimal) -> str:
     """Format with 16 places, like all numbers of the account."""
     return format(number, ".16f")

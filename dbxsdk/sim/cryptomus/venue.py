@@ -23,10 +23,10 @@ from dbxsdk.sim.connection import Connection, Frame
 from dbxsdk.sim.cryptomus.account import Account
 from dbxsdk.sim.cryptomus.depth import SCALES, ScaledFeed, scaled
 from dbxsdk.sim.cryptomus.documents import market_document, ticker_document, trade_document, update_document
+from dbxsdk.sim.cryptomus.rest import CryptomusRestSide
 from dbxsdk.sim.cryptomus.tokens import Tokens
 from dbxsdk.sim.http import Planned, response
 from dbxsdk.sim.refused import Refused
-from dbxsdk.sim.spot import SpotVenue
 
 DEFAULT_SYMBOLS = ("BTC_USDT", "ETH_USDT", "TRX_USDT")
 TOKEN_PATH = "/v2/user-api/exchange/account/web-socket/token"
@@ -43,8 +43,9 @@ _PUBLIC = ("lastprice", "depth", "ticker", "trade")
 _PRIVATE = ("order", "balance", "deal")
 
 
-class CryptomusVenue(SpotVenue):
-    """Cryptomus's WebSocket on ``/ws``, and on the same port its HTTP requests: token, markets, depth scales.
+class CryptomusVenue(CryptomusRestSide):
+    """Cryptomus's WebSocket on ``/ws``, and on the same port its HTTP requests: token, markets, depth scales; and the REST side
+    of its market and account (``rest_url``, ``fail_rest``, ``delay_rest``, ``lag_history``).
 
     Args, beyond those of ``Venue``:
         symbols: what is traded, as ``BASE_QUOTE``.
@@ -159,6 +160,7 @@ class CryptomusVenue(SpotVenue):
             "token_url": self.token_url(),
             "markets_url": self.markets_url(),
             "depth_scales_url": self.depth_scales_url(),
+            "rest_url": self.rest_url(),
         }
         return CryptomusClient(**{**arguments, **kwargs})
 
@@ -166,6 +168,8 @@ class CryptomusVenue(SpotVenue):
 
     def _answer_upgrade(self, wire: ServerConnection, request: Request) -> Optional[Response]:
         path, _, query = request.path.partition("?")
+        if path in self.rest_paths:
+            return super()._answer_upgrade(wire, request)
         with self._lock:
             if path in ENDPOINTS.values() and not self._stopping.is_set():
                 answer = self._http(path, query, request.headers)

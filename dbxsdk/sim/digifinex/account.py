@@ -7,7 +7,7 @@ effect; the balances follow. The orders do not rest in the market's book: they a
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Dict, Iterator, List
+from typing import Any, Dict, Iterator, List
 
 from dbxsdk.sim.market.market import Market
 from dbxsdk.sim.scripted_account import Event, ScriptedAccount
@@ -25,6 +25,9 @@ class Account(ScriptedAccount):
         for instrument in market.instruments.values():
             self.balances.setdefault(instrument.base, [Decimal("100"), Decimal(0)])
             self.balances.setdefault(instrument.quote, [Decimal("1000000"), Decimal(0)])
+
+    def is_open(self, order: Dict[str, Any]) -> bool:
+        return order["status"] in (_UNFILLED, _PARTIAL)
 
     def _live(self) -> Iterator[List[Event]]:
         while True:
@@ -59,6 +62,7 @@ class Account(ScriptedAccount):
                 status=status,
                 timestamp=self._now,
             )
+            self._note(document)
             return Event("order", symbol, document)
 
         self._move(pays, -amount * rate, amount * rate)

@@ -16,13 +16,13 @@ from dbxsdk.arguments import check_choice
 from dbxsdk.codec import encode
 from dbxsdk.sim.connection import Connection, Frame
 from dbxsdk.sim.digifinex.account import Account
+from dbxsdk.sim.digifinex.rest import DigiFinexRestSide
 from dbxsdk.sim.digifinex.swap import DEFAULT_SYMBOLS as DEFAULT_SWAPS
 from dbxsdk.sim.digifinex.swap import PATH as SWAP
 from dbxsdk.sim.digifinex.swap import SwapSocket, TooManyChannels
 from dbxsdk.sim.market.book import DepthFeed, Level
 from dbxsdk.sim.market.market import Instrument, Ticker, Trade
 from dbxsdk.sim.refused import Refused
-from dbxsdk.sim.spot import SpotVenue
 
 if TYPE_CHECKING:
     from dbxsdk import DigiFinexClient, DigiFinexSwapClient
@@ -44,10 +44,11 @@ _PUBLIC = ("trades", "depth", "ticker", "all_ticker")
 _PRIVATE = ("order", "order_algo", "balance")
 
 
-class DigiFinexVenue(SpotVenue):
+class DigiFinexVenue(DigiFinexRestSide):
     """DigiFinex's spot socket on ``/ws/v1/`` and its swap socket on ``/swap_ws/v2/``, both public and private, for one key.
 
-    Everything of swaps that tests ask a venue for is in ``venue.swap``.
+    On the same port, for the same market and account, the REST side of spot (``rest_url``, ``fail_rest``, ``delay_rest``,
+    ``lag_history``). Everything of swaps that tests ask a venue for is in ``venue.swap``.
 
     Args, beyond those of ``Venue``:
         symbols: what is traded on the spot market, as ``BASE_QUOTE``.
@@ -115,6 +116,8 @@ class DigiFinexVenue(SpotVenue):
         if "api_key" not in kwargs:
             kwargs.update(api_key=self.api_key, api_secret=self.api_secret)
         kind, path = (DigiFinexSwapClient, SWAP) if socket == "swap" else (DigiFinexClient, SPOT)
+        if socket == "spot":
+            kwargs.setdefault("rest_url", self.rest_url())
         return kind(**{"url": self.url(path), **kwargs})
 
     # -- requests ------------------------------------------------------------------------------------------------------
