@@ -8,16 +8,8 @@ from concurrent.futures import Future
 from typing import Any, Callable, Dict, Iterable, Literal, Mapping, NoReturn, Optional, Tuple, Type, TypeVar, Union, overload
 
 from dbxsdk import html, notebook
-from dbxsdk.arguments import (
-    check_callback,
-    check_choice,
-    check_flag,
-    check_seconds,
-    check_symbols,
-    check_text,
-    check_timeout,
-    check_word,
-)
+from dbxsdk.arguments import check_callback, check_choice, check_flag, check_seconds, check_symbols, check_text, check_timeout
+from dbxsdk.arguments import check_word
 from dbxsdk.backfill.twin import Since, SinceArgument, Twinned, check_twins
 from dbxsdk.book.order_book import OrderBook
 from dbxsdk.book.rule import BookRule
