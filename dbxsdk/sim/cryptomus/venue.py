@@ -46,7 +46,9 @@ _PRIVATE = ("order", "balance", "deal")
 class CryptomusVenue(SpotVenue):
     """Cryptomus's WebSocket on ``/ws``, and on the same port its HTTP requests: token, markets, depth scales.
 
-    Args, beyond those of ``Venue``:
+    Takes the arguments of ``Venue``, too.
+
+    Args:
         symbols: what is traded, as ``BASE_QUOTE``.
         user_id: the account that gets tokens, together with ``api_key``; random unless given.
         token_life: seconds for which a token is good.
