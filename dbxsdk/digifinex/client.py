@@ -38,18 +38,18 @@ class DigiFinexClient(RestClient):
     Channels for ``subscribe`` (symbols like ``"BTC_USDT"``; lower case is put into upper case), each with a typed constant in
     ``dbxsdk.digifinex`` (``TRADES``, ``DEPTH`` ...):
 
-    ============== ============== =========================== ====================================================
-    channel        symbols        ``Update.data``              ``Update.kind``
-    ============== ============== =========================== ====================================================
-    ``trades``     symbols        tuple of ``Trade``           ``snapshot`` (recent history, newest first) once after
-                                                              each (re)subscription, then ``update``
-    ``depth``      symbols        ``Depth``                    ``snapshot`` or ``delta``
-    ``ticker``     symbols        tuple of ``Ticker``          ``update``
-    ``all_ticker`` none           tuple of ``Ticker``          ``update``; each holds some of the symbols
-    ``order``      symbols        tuple of ``Order``           ``update`` (private)
-    ``order_algo`` symbols        tuple of ``AlgoOrder``       ``update`` (private)
-    ``balance``    currencies     tuple of ``Balance``         ``update`` (private)
-    ============== ============== =========================== ====================================================
+    ============== ========== ======================== ==================================================================
+    channel        symbols    ``Update.data``          ``Update.kind``
+    ============== ========== ======================== ==================================================================
+    ``trades``     symbols    tuple of ``Trade``       ``snapshot`` (recent history, newest first) once after
+                                                       each (re)subscription, then ``update``
+    ``depth``      symbols    ``Depth``                ``snapshot`` or ``delta``
+    ``ticker``     symbols    tuple of ``Ticker``      ``update``
+    ``all_ticker`` none       tuple of ``Ticker``      ``update``; each holds some of the symbols
+    ``order``      symbols    tuple of ``Order``       ``update`` (private)
+    ``order_algo`` symbols    tuple of ``AlgoOrder``   ``update`` (private)
+    ``balance``    currencies tuple of ``Balance``     ``update`` (private)
+    ============== ========== ======================== ==================================================================
 
     The venue closes every connection after about two hours; the client reconnects and emits a ``Gap``. ``trades``, ``order`` and
     ``balance`` can be subscribed with ``backfill=True``: after a hole the stream's own history is used first, which has some of

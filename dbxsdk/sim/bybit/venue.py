@@ -62,7 +62,9 @@ class BybitVenue(RestVenue):
     orders, take profits and stop losses wait for the market's trades; ``hedge_mode()`` is for positions both ways. Orders
     priced otherwise (``orderIv``, ``bboSideType``, ``slippageTolerance``) are refused: they are not simulated.
 
-    Args, beyond those of ``Venue``:
+    Takes the arguments of ``Venue``, too.
+
+    Args:
         symbols: by category, in place of the default ones; a plain collection means spot and linear.
         balances: the account's coins at the start, in place of the default ones.
         auth_horizon: how far ahead, in seconds, the ``expires`` of an authentication may be; None, as the live venue

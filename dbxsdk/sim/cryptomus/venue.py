@@ -47,7 +47,9 @@ class CryptomusVenue(CryptomusRestSide):
     """Cryptomus's WebSocket on ``/ws``, and on the same port its HTTP requests: token, markets, depth scales; and the REST side
     of its market and account (``rest_url``, ``fail_rest``, ``delay_rest``, ``lag_history``).
 
-    Args, beyond those of ``Venue``:
+    Takes the arguments of ``Venue``, too.
+
+    Args:
         symbols: what is traded, as ``BASE_QUOTE``.
         user_id: the account that gets tokens, together with ``api_key``; random unless given.
         token_life: seconds for which a token is good.

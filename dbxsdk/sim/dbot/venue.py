@@ -45,7 +45,9 @@ class DBotVenue(DBotRestSide):
     An enabled copy trading task copies the trades of those of ``venue.wallets`` that it names as targets. Every such
     trade is pushed to those who asked for its type.
 
-    Args, beyond those of ``Venue``:
+    Takes the arguments of ``Venue``, too.
+
+    Args:
         plan: with ``"free"`` trade results are refused, which the venue keeps for paid plans.
         subscriptions: ``"replace"`` takes a second filter or subscription in place of the first, ``"add"`` beside it;
             which of them the live venue does is not known.

@@ -50,7 +50,9 @@ class DigiFinexVenue(DigiFinexRestSide):
     On the same port, for the same market and account, the REST side of spot (``rest_url``, ``fail_rest``, ``delay_rest``,
     ``lag_history``). Everything of swaps that tests ask a venue for is in ``venue.swap``.
 
-    Args, beyond those of ``Venue``:
+    Takes the arguments of ``Venue``, too.
+
+    Args:
         symbols: what is traded on the spot market, as ``BASE_QUOTE``.
         swap_symbols: the contracts, as ``BTCUSDTPERP`` (linear), ``BTCPERP`` (inverse) or any other name (dated).
         compress_replies: spot replies go out zlib-compressed, as pushes always do; with False they are plain text. Both
