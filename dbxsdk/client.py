@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from concurrent.futures import Future
 from typing import Any, Callable, Dict, Iterable, Literal, Mapping, NoReturn, Optional, Tuple, Type, TypeVar, Union, overload
 
-from dbxsdk.arguments import check_choice, check_flag, check_seconds, check_text, check_word
+from dbxsdk.arguments import check_choice, check_flag, check_seconds, check_symbols, check_text, check_word
 from dbxsdk.backfill.twin import Since, SinceArgument, Twinned, check_twins
 from dbxsdk.book.order_book import OrderBook
 from dbxsdk.book.rule import BookRule
@@ -291,7 +292,7 @@ class Client:
         Raises:
             ValueError, TypeError: an argument is wrong; before any I/O.
         """
-        wanted, name = _symbols(symbols), self._name(channel)
+        wanted, name = check_symbols(symbols), self._name(channel)
         if wanted:
             names = frozenset(self._protocol.topics(name, wanted))
             self._session.unsubscribe_topics(lambda topics: [topic for topic in topics if topic in names])
@@ -370,6 +371,14 @@ class Client:
         """Deliver an event of the client's own making, in order with the updates."""
         self._session.emit(event)
 
+    def _watch_events(self, watcher: Callable[[Event], Any]) -> Callable[[], None]:
+        """Have it called with each event, before the user's callbacks, until what is returned is called."""
+        return self._session.watch_events(watcher)
+
+    def _is_own_thread(self) -> bool:
+        """True on the threads that read and that run callbacks."""
+        return threading.current_thread() in self._session.threads
+
     def _guard_blocking(self, method: str) -> None:
         """Raise ``WrongThreadError`` on the reader thread, which ``method`` would block."""
         self._session.guard_blocking(method)
@@ -398,7 +407,7 @@ class Client:
             raise type(error)(f"params: {error}") from error
 
     def _topics(self, channel: Any, symbols: Any) -> Tuple[str, ...]:
-        name, wanted = self._name(channel), _symbols(symbols)
+        name, wanted = self._name(channel), check_symbols(symbols)
         topics = self._protocol.topics(name, wanted)
         if not isinstance(channel, Channel) or channel.documented:
             self._protocol.check_channel(name, wanted)
@@ -432,16 +441,3 @@ def _callable(callback: Any) -> Callable[[Any], Any]:
     if not callable(callback):
         raise TypeError(f"callback must be callable, not {type(callback).__name__}")
     return callback  # type: ignore[no-any-return]
-
-
-def _symbols(symbols: Any) -> Tuple[str, ...]:
-    if isinstance(symbols, str):
-        symbols = (symbols,)
-    try:
-        wanted = tuple(symbols)
-    except TypeError:
-        raise TypeError(f"symbols must be a str or an iterable of str, not {type(symbols).__name__}") from None
-    if not wanted and symbols != ():
-        # A list that came out empty by accident must not mean everything.
-        raise ValueError("symbols must not be empty; leave it out where none is meant")
-    return tuple(check_word("symbols", symbol) for symbol in wanted)

@@ -6,6 +6,8 @@ from typing import Any, Literal, Tuple
 
 import attrs
 
+Outcome = Literal["executed", "not_executed", "unknown"]
+
 
 @attrs.frozen(kw_only=True)
 class Resolution:
@@ -21,7 +23,7 @@ class Resolution:
         checked_ns: when the last answer came, in ns since 1970 by this machine's clock.
     """
 
-    outcome: Literal["executed", "not_executed", "unknown"]
+    outcome: Outcome
     order: Any = None
     candidates: Tuple[Any, ...] = ()
     reason: str

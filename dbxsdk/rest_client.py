@@ -19,11 +19,15 @@ class RestClient(Client):
     def _make_rest(self, origin: str) -> Any:
         """Make the venue's REST side. Does no I/O."""
 
-    def _rest_side(self) -> Any:
-        """Return the REST side. Raises ``ValueError`` if nobody has said where it is."""
+    def _new_rest(self) -> Any:
+        """Make a REST side with connections of its own. Raises ``ValueError`` if nobody has said where it is."""
         if self._origin is None:
-            raise ValueError("rest_url is needed: of this url the REST side is not known")
-        self._asked = self._asked or self._make_rest(self._origin)
+            raise ValueError("rest_url is needed: this client's url is not the venue's own, and says nothing of its REST side")
+        return self._make_rest(self._origin)
+
+    def _rest_side(self) -> Any:
+        """Return the client's own REST side, which ends with it."""
+        self._asked = self._asked or self._new_rest()
         return self._asked
 
     def _end_rest(self) -> None:

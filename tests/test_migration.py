@@ -17,7 +17,7 @@ import pytest
 import websocket
 
 import dbxsdk
-from dbxsdk.bybit.public.channels import CATEGORIES
+from dbxsdk.bybit.rest_rows import CATEGORIES
 from dbxsdk.sim import BybitVenue
 from dbxsdk.sim.bybit import access
 from tests.local_addresses import LocalVenues, local_venues

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import collections
 import threading
-from typing import Any, Deque, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Deque, Dict, Iterator, List, Mapping, Optional, Tuple
 from urllib.parse import quote, urlencode, urlsplit
 
 import attrs
@@ -39,6 +39,13 @@ PAUSE = 600.0
 
 _BUDGET, _BUDGET_SECONDS = 500, 5.0  # the venue allows an address 600 requests in 5 s, over all programs on it
 _MOST_PAGES = 100
+_MARKETS: Tuple[Mapping[str, str], ...] = (
+    {"category": "spot"},
+    {"category": "linear", "settleCoin": "USDT"},
+    {"category": "linear", "settleCoin": "USDC"},
+    {"category": "inverse"},
+    {"category": "option"},
+)
 _LEAST_WAIT = 0.05
 
 BAD_TIMESTAMP, RATE_LIMITED = 10002, 10006
@@ -118,6 +125,21 @@ class BybitRest:
             if not isinstance(cursor, str) or cursor in cursors or len(cursors) >= _MOST_PAGES:
                 raise ProtocolError(f"{path}: the answer's pages do not end")
             cursors.append(cursor)
+
+    def open_orders(self, deadline: float) -> Iterator[Dict[str, Any]]:
+        """Return the open orders of all categories. One that changes meanwhile may come twice."""
+        for asked in _MARKETS:
+            yield from self.rows(OPEN_ORDERS, {**asked, "limit": 50}, deadline)
+
+    def positions(self, deadline: float) -> Iterator[Dict[str, Any]]:
+        """Return the positions of all categories."""
+        for asked in _MARKETS[1:]:
+            yield from self.rows(POSITIONS, {**asked, "limit": 200}, deadline)
+
+    def wallets(self, deadline: float) -> Tuple[int, List[Dict[str, Any]]]:
+        """Return the venue's time in ms, read before, and the balances: they are as new as that, or newer."""
+        asked_ms = self.server_ms(deadline)
+        return asked_ms, self.rows(WALLET, {"accountType": "UNIFIED"}, deadline)
 
     def result(self, path: str, params: Mapping[str, Any], deadline: float) -> Dict[str, Any]:
         """Return ``result`` of a signed request. What is None in ``params`` is left out."""

@@ -15,6 +15,7 @@ from dbxsdk.fields import integer, reader
 from dbxsdk.runtime.clock import wall_ns
 
 CATEGORIES = ("spot", "linear", "inverse", "option")
+"""Those in which orders are placed."""
 CHANNELS = ("publicTrade", "kline.{interval}", "order", "execution", "position", "wallet")
 
 _MINUTE_MS = 60_000

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Hashable, Iterator, List, Mapping, Optio
 from dbxsdk.backfill.twin import Fetched, Row, Since, Twin
 from dbxsdk.bybit import rest
 from dbxsdk.bybit.rest import BybitRest
-from dbxsdk.bybit.rest_rows import candle_end, from_rest
+from dbxsdk.bybit.rest_rows import CATEGORIES, candle_end, from_rest
 from dbxsdk.errors import ProtocolError
 from dbxsdk.models import Update
 
@@ -31,13 +31,6 @@ _CATEGORIES: Tuple[Mapping[str, str], ...] = (
     {"category": "inverse"},
     # Of options it lists those of one base coin only.
     *({"category": "option", "baseCoin": coin} for coin in ("BTC", "ETH", "SOL", "XRP", "MNT", "DOGE")),
-)
-_OPEN_ORDERS: Tuple[Mapping[str, str], ...] = (
-    {"category": "spot"},
-    {"category": "linear", "settleCoin": "USDT"},
-    {"category": "linear", "settleCoin": "USDC"},
-    {"category": "inverse"},
-    {"category": "option"},
 )
 
 
@@ -151,11 +144,11 @@ class OrdersTwin(Twin):
 
     def _all(self, begin: Optional[int], deadline: float) -> Iterator[Mapping[str, Any]]:
         # The open ones first: one that is closed between both questions is in the second answer, if that does not lag.
-        for asked in _OPEN_ORDERS:
-            yield from self._rest.rows(rest.OPEN_ORDERS, {**asked, "openOnly": 0, "limit": 50}, deadline)
+        yield from self._rest.open_orders(deadline)
         if begin is not None:
-            for asked in _CATEGORIES[:3] + ({"category": "option"},):
-                yield from self._rest.rows(rest.ORDER_HISTORY, {**asked, "startTime": begin, "limit": 50}, deadline)
+            for category in CATEGORIES:
+                asked = {"category": category, "startTime": begin, "limit": 50}
+                yield from self._rest.rows(rest.ORDER_HISTORY, asked, deadline)
 
 
 class PositionsTwin(Twin):
@@ -171,12 +164,11 @@ class PositionsTwin(Twin):
 
     def fetch(self, symbol: str, since: Since, deadline: float) -> Fetched:
         rows = []
-        for asked in _OPEN_ORDERS[1:]:
-            for row in self._rest.rows(rest.POSITIONS, {**asked, "limit": 200}, deadline):
-                item = from_rest("position", row)
-                if item.size:
-                    key, order = (item.category, item.symbol, item.position_idx), (item.updated_time or 0, item.seq)
-                    rows.append(Row(key, order, item, row))
+        for row in self._rest.positions(deadline):
+            item = from_rest("position", row)
+            if item.size:
+                key, order = (item.category, item.symbol, item.position_idx), (item.updated_time or 0, item.seq)
+                rows.append(Row(key, order, item, row))
         return Fetched(tuple(rows), whole=True)
 
 
@@ -192,8 +184,7 @@ class WalletTwin(Twin):
         return item.account_type, (update.venue_time_ms or 0,)
 
     def fetch(self, symbol: str, since: Since, deadline: float) -> Fetched:
-        asked = self._rest.server_ms(deadline)  # what it shows is as new as that, or newer
-        rows = self._rest.rows(rest.WALLET, {"accountType": "UNIFIED"}, deadline)
+        asked, rows = self._rest.wallets(deadline)
         items = [(from_rest("wallet", row), row) for row in rows]
         return Fetched(tuple(Row(item.account_type, (asked,), item, row) for item, row in items), whole=True)
 

@@ -275,6 +275,10 @@ class Session(ForkAware):
         self._check_process()
         self._dispatcher.on_event(callback)
 
+    def watch_events(self, watcher: Callable[[Event], Any]) -> Callable[[], None]:
+        """Have something of the library's own called with each event, until what is returned is called."""
+        return self._dispatcher.watch_events(watcher)
+
     def emit(self, event: Event) -> None:
         """Deliver an event behind all that came before it."""
         self._dispatcher.emit(event)

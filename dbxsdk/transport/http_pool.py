@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import os
 from typing import Dict, List, Mapping, Optional
 from urllib.parse import urlsplit
 
 from dbxsdk.errors import ConnectError
 from dbxsdk.options import Options
 from dbxsdk.runtime.clock import monotonic
+from dbxsdk.runtime.fork import ForkAware
 from dbxsdk.transport.http import HttpAnswer, HttpSession
 
 _KEPT = 4
 
 
-class HttpPool:
+class HttpPool(ForkAware):
     """GET requests to ``origin``. Any thread may ask; up to four idle connections are kept for the next."""
 
     def __init__(self, origin: str, options: Options) -> None:
         self._origin = origin
         self._options = options
         self.host = urlsplit(origin).hostname or ""
+        self._closed = self._aborted = False
+        self._after_fork()
+        self._follow_forks()
+
+    def _after_fork(self) -> None:
         self._idle: List[HttpSession] = []
         self._busy: Dict[int, HttpSession] = {}
-        self._pid = os.getpid()
-        self._closed = self._aborted = False
 
     def close(self) -> None:
         """Close the connections. Requests may still be made, each over a connection of its own."""
@@ -35,16 +38,13 @@ class HttpPool:
     def abort(self) -> None:
         """Shut down the connections of requests under way. Later ones are refused."""
         self._aborted = True
-        if self._pid != os.getpid():
-            return  # those are the parent's
-        for session in tuple(self._busy.values()):
+        for session in tuple(self._check_process()._busy.values()):
             session.abort()
 
     def get(self, target: str, headers: Optional[Mapping[str, str]], deadline: float) -> HttpAnswer:
         """Send a GET request for ``target`` (path and query), bounded by ``deadline`` (of ``runtime.clock.monotonic``) and
         ``Options.request_timeout``. Raises ``ConnectError``; a retry is safe."""
-        if self._pid != os.getpid():  # forked: the connections are the parent's
-            self._idle, self._busy, self._pid = [], {}, os.getpid()
+        self._check_process()
         try:
             session, kept = self._idle.pop(), True
         except IndexError:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence
 
 import attrs
 
@@ -17,19 +16,12 @@ from dbxsdk.bybit.rest_rows import from_rest
 from dbxsdk.errors import AuthError, DbxError, WrongThreadError
 from dbxsdk.events import BadFrame, CallbackFailed, Disconnected, Drift, Dropped, Gap
 from dbxsdk.runtime.clock import monotonic
+from dbxsdk.runtime.fork import ForkAware
 from dbxsdk.runtime.log import SafeLogger
 
 logger = SafeLogger(__name__)
 
 CHANNELS = ("order", "position", "wallet")
-_ORDERS: Tuple[Mapping[str, str], ...] = (
-    {"category": "spot"},
-    {"category": "linear", "settleCoin": "USDT"},
-    {"category": "linear", "settleCoin": "USDC"},
-    {"category": "inverse"},
-    {"category": "option"},
-)
-_POSITIONS = _ORDERS[1:]
 _FETCH_TIME = 30.0
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _LEAST_PAUSE = 0.5
@@ -42,17 +34,17 @@ NOT_YET = "the venue's state has not come yet"
 CLOSED = "the account was closed"
 
 
-class Account:
+class Account(ForkAware):
     """An account's open orders, positions and balances. ``client.account()`` makes it; end it with ``close``.
 
     Every method may be used by any thread, and each sees the account between two updates. What must fit together has to come
     out of one call: ``snapshot()``. Reads of a stale account give what was known last. It is stale before its first state, from
     a dropped connection on, and after a ``Gap``, until REST has been asked again, which a thread of its own does; trouble with
-    REST leaves it stale and is tried again, a refused key is not.
+    REST leaves it stale and is tried again, a refused key only after the next hole.
     """
 
     def __init__(self, side: BybitRest, reconcile_every: Optional[float], emit: Callable[[Any], None], name: str) -> None:
-        """``emit`` delivers events of the client ``name``. ``begin`` follows."""
+        """``emit`` delivers events of the client ``name``. ``_begin`` follows."""
         self._side = side
         self._every = reconcile_every
         self._emit = emit
@@ -63,26 +55,26 @@ class Account:
         self._holes = 0
         self._down = False
         """True from a dropped connection until the topics are live again."""
-        self._pid = os.getpid()
         self._closed = False
         self._callbacks: List[Callable[[Account], Any]] = []
         self._unsubscribe: Callable[[], None] = lambda: None
-        self._stream: Optional[int] = None
+        self._on_client_thread: Callable[[], bool] = lambda: False
         self._wake, self._over = threading.Event(), threading.Event()
         self._worker = threading.Thread(target=self._work, name=f"dbxsdk-{name}-account", daemon=True)
+        self._follow_forks()
 
-    def begin(self, unsubscribe: Callable[[], None]) -> None:
-        """The stream is subscribed, until ``unsubscribe()``: begin."""
-        self._unsubscribe = unsubscribe
+    def _begin(self, unsubscribe: Callable[[], None], on_client_thread: Callable[[], bool]) -> None:
+        """The stream is subscribed, until ``unsubscribe()``: begin. ``on_client_thread()`` is true on the client's threads."""
+        self._unsubscribe, self._on_client_thread = unsubscribe, on_client_thread
         self._worker.start()
+
+    def _after_fork(self) -> None:
+        self._changed, self._wake, self._over = threading.Condition(), threading.Event(), threading.Event()
+        self._closed, self._stale = True, "the process was forked: make an account of this process's own"
 
     def _locked(self) -> threading.Condition:
         """Return the lock. In a forked child it is a new one, and the account is over: its thread is the parent's."""
-        if self._pid != os.getpid():
-            self._pid, self._changed = os.getpid(), threading.Condition()
-            self._wake, self._over = threading.Event(), threading.Event()
-            self._closed, self._stale = True, "the process was forked: make an account of this process's own"
-        return self._changed
+        return self._check_process()._changed
 
     # -- reads -----------------------------------------------------------------------------------------
 
@@ -137,8 +129,8 @@ class Account:
 
     def wait_ready(self, timeout: Optional[float] = None) -> bool:
         """Block until the account is not stale and return True; False after ``timeout`` seconds (None: no limit), or once it is
-        closed. Raises ``WrongThreadError`` on the thread that keeps it current, ``TypeError``/``ValueError`` naming the
-        argument."""
+        closed. Raises ``WrongThreadError`` on the threads that keep it current (that is, in any callback), ``TypeError`` or
+        ``ValueError`` naming the argument."""
         return self._wait(lambda: self._stale is None, timeout)
 
     def wait_update(self, timeout: Optional[float] = None, *, after: Optional[int] = None) -> bool:
@@ -149,7 +141,8 @@ class Account:
 
     def _wait(self, predicate: Callable[[], bool], timeout: Optional[float]) -> bool:
         seconds = None if timeout is None else check_seconds("timeout", timeout, zero=True)
-        if threading.get_ident() == self._stream and not predicate() and seconds != 0:
+        own = threading.current_thread() is self._worker or self._on_client_thread()
+        if own and seconds != 0 and not self._closed and not predicate():
             raise WrongThreadError("this thread keeps the account current: waiting here would be for ever; use another")
         with self._locked():
             self._locked().wait_for(lambda: self._closed or predicate(), seconds)
@@ -190,9 +183,8 @@ class Account:
 
     # -- the stream ------------------------------------------------------------------------------------
 
-    def on_stream(self, update: Any) -> None:
+    def _on_stream(self, update: Any) -> None:
         """Take in an update of one of the channels."""
-        self._stream = threading.get_ident()
         with self._locked():
             if self._closed:
                 return
@@ -208,7 +200,7 @@ class Account:
         if changed:
             self._report()
 
-    def on_event(self, event: Any) -> None:
+    def _on_event(self, event: Any) -> None:
         """Become stale with the connection, and ask again after whatever may have cost an update."""
         if isinstance(event, Disconnected):
             self._down = True
@@ -305,21 +297,12 @@ class Account:
             self._emit(Drift(what, ours, theirs, client=self._name))
 
     def _fetch(self, deadline: float) -> Listed:
-        orders: Dict[str, Order] = {}
-        for asked in _ORDERS:
-            for row in self._side.rows(rest.OPEN_ORDERS, {**asked, "limit": 50}, deadline):
-                order = from_rest("order", row, asked["category"])
-                orders[order.order_id] = order
-        positions = [
-            from_rest("position", row, asked["category"])
-            for asked in _POSITIONS
-            for row in self._side.rows(rest.POSITIONS, {**asked, "limit": 200}, deadline)
-        ]
+        orders = {order.order_id: order for order in (from_rest("order", row) for row in self._side.open_orders(deadline))}
+        positions = [from_rest("position", row) for row in self._side.positions(deadline)]
         return Listed(orders=list(orders.values()), positions=positions)
 
     def _fetch_wallet(self, listed: Listed, deadline: float) -> Listed:
-        wallet_ms = self._side.server_ms(deadline)  # asked before: what comes then is as new as that, or newer
-        rows = self._side.rows(rest.WALLET, {"accountType": "UNIFIED"}, deadline)
+        wallet_ms, rows = self._side.wallets(deadline)
         coins = [coin for row in rows for coin in from_rest("wallet", row).coin]
         return attrs.evolve(listed, coins=coins, wallet_ms=wallet_ms)
 
@@ -329,5 +312,6 @@ class Account:
         for path in (rest.OPEN_ORDERS, rest.ORDER_HISTORY):
             for row in self._side.rows(path, named, deadline):
                 found: Order = from_rest("order", row, order.category)
-                return found
+                if found.order_id == order.order_id:
+                    return found
         return None

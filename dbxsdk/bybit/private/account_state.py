@@ -1,8 +1,10 @@
 """One account's state out of REST snapshots and the stream, merged by the venue's versions. Pure.
 
-* Orders: the greater ``updated_time`` is the newer; of two of one time the one that has ended. What has ended is remembered for a
-  while, so that an older row does not open it again.
+* Orders: the greater ``updated_time`` is the newer; of two of one time the one that has ended, then the one of which more is
+  filled. What has ended is remembered for a while, so that an older row does not open it again.
 * Positions: the greater ``seq``, then the greater ``updated_time``. A position that the venue lists no more is flat.
+* Of equal versions of both, that counts which the stream brought since REST was asked. An order's row of REST that shows nothing
+  else than ours does not replace it: the stream shows more.
 * Balances have no version: a snapshot counts as of the venue's time when it was asked for, a message as of its creation. What
   came while a snapshot was on its way, and is not older than it, stays.
 
@@ -12,13 +14,13 @@ Source: order/open-order, position, account/wallet-balance, websocket/private/or
 from __future__ import annotations
 
 import collections
+from decimal import Decimal
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 import attrs
 
-from dbxsdk.bybit.private.models import Order, Position, Wallet, WalletCoin
+from dbxsdk.bybit.private.models import OPEN, Order, Position, Wallet, WalletCoin
 
-OPEN = frozenset(("New", "PartiallyFilled", "Untriggered", "Triggered"))
 _ENDED_KEPT = 10_000
 
 PositionKey = Tuple[str, str, int]
@@ -110,7 +112,7 @@ class AccountState:
         found: List[Difference] = []
         for order in (*listed.orders, *(row for row in ended.values() if row is not None)):
             before = self.orders.get(order.order_id)
-            self._order(order)
+            self._order(order, listed=True)
             after = self.orders.get(order.order_id)
             if after != before and order.order_id not in self._touched:
                 found.append(("order", before, after))
@@ -120,7 +122,7 @@ class AccountState:
         listed_keys = {_key(position) for position in listed.positions}
         for position in listed.positions:
             held = self.positions.get(_key(position))
-            self._position(position)
+            self._position(position, listed=True)
             if _size(held) != _size(self.positions.get(_key(position))) and _key(position) not in self._touched:
                 found.append(("position", held, position))
         for name in [name for name in self.positions if name not in listed_keys and name not in self._touched]:
@@ -144,25 +146,28 @@ class AccountState:
 
     # -- merging ---------------------------------------------------------------------------------------
 
-    def _order(self, row: Order) -> None:
+    def _order(self, row: Order, listed: bool = False) -> None:
         key, time_ms = row.order_id, row.updated_time or 0
         if self._ended.get(key, -1) >= time_ms:
             return
         held = self.orders.get(key)
-        is_open = row.order_status in OPEN
-        if held is not None and (held.updated_time or 0) > time_ms:
+        if held is not None and _version(held) > _version(row):
             return
+        if listed and held is not None and _version(held) == _version(row):
+            if key in self._touched or _shows_no_other(row, held):
+                return
+        is_open = row.order_status in OPEN
         if not is_open:
             self._ended[key] = time_ms
             while len(self._ended) > _ENDED_KEPT:
                 self._ended.popitem(last=False)
         self._set(self.orders, key, row if is_open else None)
 
-    def _position(self, row: Position) -> None:
-        version = row.seq or -1, row.updated_time or 0
-        if version >= self._versions.get(_key(row), (-1, 0)):
-            self._versions[_key(row)] = version
-            self._set(self.positions, _key(row), row if row.size else None)
+    def _position(self, row: Position, listed: bool = False) -> None:
+        key, version, held = _key(row), (row.seq or -1, row.updated_time or 0), self._versions.get(_key(row), (-1, 0))
+        if version > held or (version == held and not (listed and key in self._touched)):
+            self._versions[key] = version
+            self._set(self.positions, key, row if row.size else None)
 
     def _set(self, table: Dict, key: object, value: object) -> None:  # type: ignore[type-arg]
         if table.get(key) != value:
@@ -171,6 +176,16 @@ class AccountState:
                 del table[key]
             else:
                 table[key] = value
+
+
+def _version(order: Order) -> Tuple[int, bool, Decimal]:
+    return order.updated_time or 0, order.order_status not in OPEN, order.cum_exec_qty or Decimal(0)
+
+
+def _shows_no_other(row: Order, held: Order) -> bool:
+    """True if all that ``row`` shows is as in ``held``."""
+    names = attrs.fields_dict(Order)
+    return all(getattr(row, name) in (None, getattr(held, name)) for name in names)
 
 
 def _key(position: Position) -> PositionKey:

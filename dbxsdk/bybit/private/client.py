@@ -12,7 +12,6 @@ from dbxsdk.bybit.endpoints import private_url, rest_origin
 from dbxsdk.bybit.private import models as models
 from dbxsdk.bybit.private.account import CHANNELS, Account
 from dbxsdk.bybit.private.protocol import BybitPrivateProtocol
-from dbxsdk.bybit.rest import BybitRest
 from dbxsdk.credentials import hidden
 from dbxsdk.errors import ConnectError
 from dbxsdk.options import Options
@@ -154,16 +153,15 @@ class BybitPrivateClient(BybitClient):
         Source: order/open-order, position, account/wallet-balance.
         """
         every = None if reconcile_every is None else check_seconds("reconcile_every", reconcile_every)
-        if self._origin is None:
-            raise ValueError("rest_url is needed: this client's url is not the venue's own, and says nothing of its REST side")
+        side = self._new_rest()
         if not self._connector.live:
             raise ConnectError("a replay answers no requests; nothing was sent")
-        side = BybitRest(self._credentials, self._origin, self._options)
         made = Account(side, every, self._emit, self.name)
-        self.on_event(made.on_event)
+        unwatch = self._watch_events(made._on_event)
         subscriptions: List[Subscription] = []
 
         def unsubscribe() -> None:
+            unwatch()
             for each in subscriptions:
                 each.unsubscribe()
             side.close()
@@ -172,13 +170,13 @@ class BybitPrivateClient(BybitClient):
 
         try:
             for channel in CHANNELS:
-                subscriptions.append(self.subscribe(channel, callback=made.on_stream, timeout=timeout))
+                subscriptions.append(self.subscribe(channel, callback=made._on_stream, timeout=timeout))
         except BaseException:
             made.close()
             unsubscribe()
             raise
         self._accounts.append(made)
-        made.begin(unsubscribe)
+        made._begin(unsubscribe, self._is_own_thread)
         return made
 
     def position_stream(self, callback: Callback[Tuple[models.Position, ...]], *, raw: bool = False) -> Subscription:

@@ -15,6 +15,9 @@ import attrs
 
 from dbxsdk.fields import boolean, decimal, each, integer, reader, text, wire
 
+OPEN = frozenset(("New", "PartiallyFilled", "Untriggered", "Triggered"))
+"""The ``order_status`` of orders that have not ended."""
+
 
 def _amounts(value: Any) -> Mapping[str, Decimal]:
     if not isinstance(value, dict):

@@ -152,8 +152,6 @@ _TICKERS: Mapping[str, Read] = {
     "option": ticker_models.read_option_ticker,
     "spread": ticker_models.read_spread_ticker,
 }
-CATEGORIES = ("spot", "linear", "inverse", "option")
-"""Those in which orders are placed."""
 
 
 @attrs.frozen

@@ -17,7 +17,6 @@ from dbxsdk.bybit.public.channels import Ticker, kline, orderbook, part, route
 from dbxsdk.bybit.public.full_book import FullBookRule
 from dbxsdk.bybit.public.full_book_source import FullBookSource
 from dbxsdk.bybit.public.protocol import BybitPublicProtocol
-from dbxsdk.bybit.rest import BybitRest
 from dbxsdk.client import Symbols
 from dbxsdk.options import Options
 from dbxsdk.session import Subscription
@@ -128,10 +127,8 @@ class BybitPublicClient(BybitClient):
     def _full_book(self, symbol: str, timeout: Optional[float]) -> OrderBook:
         if self.category not in ("spot", "linear", "inverse"):
             raise ValueError(f"depth 'full' is not for {self.category}")
-        if self._origin is None:
-            raise ValueError("rest_url is needed for depth 'full', since url is another address than the venue's")
         # A connection of its own, which ends with the book; the venue's limits are the address's all the same.
-        rest = BybitRest(None, self._origin, self._options) if self._connector.live else None
+        rest = self._new_rest() if self._connector.live else None
         source = FullBookSource(rest, self.category, check_word("symbol", symbol), self._options.request_timeout, self.name)
         rule = FullBookRule(source.fetch, source.end)
         source.offer = rule.offer

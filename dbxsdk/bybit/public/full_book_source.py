@@ -5,7 +5,6 @@ Source: https://bybit-exchange.github.io/docs/v5/market/full-ob.
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import Callable, List, Optional
 
@@ -13,6 +12,7 @@ from dbxsdk.bybit.public.full_book import Snapshot, read_snapshot
 from dbxsdk.bybit.rest import BybitRest
 from dbxsdk.errors import DbxError
 from dbxsdk.runtime.clock import monotonic
+from dbxsdk.runtime.fork import ForkAware
 from dbxsdk.runtime.log import SafeLogger
 
 logger = SafeLogger(__name__)
@@ -25,7 +25,7 @@ EMPTY_PAUSE = 10.0
 """Seconds after which a symbol that has no book is asked for again."""
 
 
-class FullBookSource:
+class FullBookSource(ForkAware):
     """The snapshots of one symbol. One request at a time; ``fetch`` may be called by any thread, as often as one likes."""
 
     def __init__(self, rest: Optional[BybitRest], category: str, symbol: str, timeout: float, name: str) -> None:
@@ -37,10 +37,10 @@ class FullBookSource:
         self.offer: Callable[[Snapshot], None] = lambda snapshot: None
         """Takes what came, on the thread of the request."""
         self._closed = False
-        self._reset()
+        self._after_fork()
+        self._follow_forks()
 
-    def _reset(self) -> None:
-        self._pid = os.getpid()
+    def _after_fork(self) -> None:
         # Who takes it may make a request. No lock: that would have to be thought of in signal handlers and forks.
         self._turn: List[bool] = [True]
         self._thread: Optional[threading.Thread] = None
@@ -49,8 +49,7 @@ class FullBookSource:
 
     def fetch(self) -> None:
         """Begin a request, unless one is under way or the pause after the last one is not over. Waits for nothing."""
-        if self._pid != os.getpid():
-            self._reset()  # the thread is the parent's
+        self._check_process()  # in a forked child the thread is the parent's
         now = monotonic()
         if now < self._not_before or self._closed or self._rest is None:
             return
@@ -77,7 +76,7 @@ class FullBookSource:
     def close(self, timeout: float = 1.0) -> None:
         """Do as ``end``, and wait so long for the request's thread."""
         self.end()
-        thread = self._thread if self._pid == os.getpid() else None
+        thread = self._check_process()._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
 

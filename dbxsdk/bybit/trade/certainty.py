@@ -4,14 +4,17 @@ The argument, in one place. The venue refuses a request once its clock shows mor
 window (``closes_ms``). What it took before that moment, it shows: an open order in ``order/realtime``, a closed one there or
 in ``order/history``, which may lag, and its fills in ``execution/list``. So:
 
-* A row that fits proves that the request was taken, whenever it is seen.
+* A row that fits proves that the request was taken, whenever it is seen. It fits if it has the id that was asked for: a list that
+  answers with rows of other orders has not answered, and its silence does not count either.
 * No row proves nothing, until each of the three lists was asked **after** ``closes_ms`` plus ``MARGIN_MS`` (by the venue's
   clock, read before asking), ``order/realtime`` before the others, and none knows the order. The margin is for what the venue
   shows late; in that sequence, since an order may leave ``order/realtime`` for the others between two questions, and never
   comes back. Then the request was not taken, and cannot be.
 * After ``KEPT_MS`` that is no proof any more: orders that ended without a fill are forgotten.
 * An order that has ended cannot be cancelled or changed: then nothing has to be waited for.
+* An amendment of the size to what was filled, or less, may end the order, and no page says what size it shows then.
 * The answer itself, if it comes late, settles it at once.
+* Of a request that names no order nothing can be found out but by its answer.
 
 It rests on two assumptions: that from the margin on, what the venue took is in one of the lists at any moment (it would not be if
 ``order/realtime`` forgot an order that the history does not show yet), and, for amendments and cancellations, that nobody else
@@ -23,11 +26,12 @@ Source: guide (the receive window), order/open-order, order/order-list, order/ex
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import Any, Dict, FrozenSet, Literal, Mapping, Optional, Tuple
+from typing import Any, Dict, FrozenSet, Mapping, Optional, Tuple
 
 import attrs
 
-from dbxsdk.bybit.private.models import Execution, Order
+from dbxsdk.bybit.private.models import OPEN, Execution, Order
+from dbxsdk.resolution import Outcome
 
 REALTIME, EXECUTIONS, HISTORY = "order/realtime", "execution/list", "order/history"
 SOURCES = (REALTIME, EXECUTIONS, HISTORY)
@@ -38,7 +42,6 @@ AHEAD_MS = 1000
 KEPT_MS = 24 * 3600 * 1000 - 60_000
 """How long ended orders without a fill are shown at least."""
 
-OPEN = frozenset(("New", "PartiallyFilled", "Untriggered", "Triggered"))
 _CANCELLED = frozenset(("Cancelled", "PartiallyFilledCanceled", "Deactivated"))
 _SILENT = frozenset((None, "", "UNKNOWN", "EC_NoError"))
 
@@ -54,8 +57,6 @@ _NUMBERS = {
     "slLimitPrice": "sl_limit_price",
 }
 _WORDS = {"triggerBy": "trigger_by", "tpTriggerBy": "tp_trigger_by", "slTriggerBy": "sl_trigger_by", "tpslMode": "tpsl_mode"}
-
-Outcome = Literal["executed", "not_executed", "unknown"]
 
 
 @attrs.frozen(kw_only=True)
@@ -78,6 +79,11 @@ class Question:
     wanted: Mapping[str, Any] = attrs.field(factory=dict)
     sent_ms: Optional[int] = None
     closes_ms: Optional[int] = None
+
+    @property
+    def names_order(self) -> bool:
+        """True if there is something to ask for."""
+        return bool(self.order_id or self.order_link_id)
 
     @property
     def certain_ms(self) -> Optional[int]:
@@ -115,28 +121,34 @@ class Verdict:
     reason: str
 
 
+_ACCEPTED = Verdict("executed", "the venue's answer came late: it was accepted")
+_NAMELESS = Verdict("unknown", "the request names no order, neither by orderId nor by orderLinkId: there is nothing to ask for")
+
+
 def judge(question: Question, evidence: Evidence) -> Optional[Verdict]:
     """Return what is certain by now; None if it is worth asking again."""
     if evidence.refused is not None:
         return Verdict("not_executed", f"the venue refused it: {evidence.refused}")
+    if not question.names_order:
+        return _ACCEPTED if evidence.accepted else _NAMELESS
     if question.kind == "create":
         if evidence.order is not None:
             return Verdict("executed", "the venue has the order")
         if evidence.filled:
             return Verdict("executed", "the venue has fills of the order")
         if evidence.accepted:
-            return Verdict("executed", "the venue's answer came late: it was accepted")
+            return _ACCEPTED
     elif evidence.order is not None:
         found = (_judge_cancel if question.kind == "cancel" else _judge_amend)(question, evidence.order, evidence)
         if found is not None:
             return found
         if evidence.accepted:
-            return Verdict("executed", "the venue's answer came late: it was accepted")
+            return _ACCEPTED
         if _is_late(question, evidence.order_asked_ms):
             return Verdict("not_executed", "the order is open and as it was, after the venue's time to take the request")
         return None
     elif evidence.accepted:
-        return Verdict("executed", "the venue's answer came late: it was accepted")
+        return _ACCEPTED
     return _judge_silence(question, evidence)
 
 
@@ -183,9 +195,21 @@ def _judge_amend(question: Question, order: Order, evidence: Evidence) -> Option
     if differing and (ended or _is_late(question, evidence.order_asked_ms)) and not evidence.accepted:
         if differing == {"qty"} and order.reduce_only:
             return Verdict("unknown", "the venue shrinks reduce-only orders itself: the size says nothing")
+        if ended and "qty" in differing and _may_end_it(question, order):
+            return Verdict("unknown", "no more than what was filled was wanted: a change may have ended the order, or missed it")
         if ended:
             return Verdict("not_executed", f"the order ended as {order.order_status} without the change")
     return None
+
+
+def _may_end_it(question: Question, order: Order) -> bool:
+    """True if an order that has ended may have ended by a change of its size to what was filled, or less: then it shows what the
+    venue makes of that. Only if it ended since the request."""
+    filled = order.qty if order.cum_exec_qty is None else order.cum_exec_qty
+    try:
+        return _is_of_request(question, order.updated_time) and Decimal(str(question.wanted["qty"])) <= filled
+    except InvalidOperation:
+        return False
 
 
 def _is_of_request(question: Question, time_ms: Optional[int]) -> bool:
@@ -220,6 +244,7 @@ class Inquiry:
         """Why a list could not be asked the last time, by list."""
         self.final: Optional[str] = None
         """Why it is of no use to ask any more."""
+        self._order_id = question.order_id
 
     @property
     def verdict(self) -> Optional[Verdict]:
@@ -242,9 +267,13 @@ class Inquiry:
         self.failures.pop(source, None)
         question, known = self.question, self.evidence
         created = question.kind == "create"
-        orders = [row for row in rows if isinstance(row, Order)]
+        fitting = [row for row in rows if self._fits(row)]
+        if rows and not fitting:
+            self.failures[source] = "it answers with rows of other orders"
+            return
+        orders = [row for row in fitting if isinstance(row, Order)]
         own = [row for row in orders if not created or _is_of_request(question, row.created_time)]
-        fills = [row for row in rows if isinstance(row, Execution) and _is_of_request(question, row.exec_time)]
+        fills = [row for row in fitting if isinstance(row, Execution) and _is_of_request(question, row.exec_time)]
         earlier = next((row for row in orders if row not in own), known.earlier)
         silent = known.silent_ms
         if not own and not fills and asked_ms is not None and _counts(question, source, asked_ms, silent):
@@ -254,9 +283,18 @@ class Inquiry:
             if newest is None or _version(row) >= _version(newest):
                 newest, newest_ms = row, asked_ms
         filled = known.filled or bool(fills)
+        if newest is not None:
+            self._order_id = newest.order_id
         self.evidence = attrs.evolve(
             known, order=newest, order_asked_ms=newest_ms, earlier=earlier, filled=filled, silent_ms=silent
         )
+
+    def _fits(self, row: Any) -> bool:
+        """True if it is a row of the order in question. The venue's id of it is known once a row has it."""
+        question = self.question
+        if question.order_id or not row.order_link_id:  # of both the venue goes by its own; fills may lack the other
+            return bool(self._order_id and row.order_id == self._order_id)
+        return bool(row.order_link_id == question.order_link_id)
 
 
 def _counts(question: Question, source: str, asked_ms: int, silent: Mapping[str, int]) -> bool:

@@ -10,7 +10,7 @@ from dbxsdk.arguments import check_choice, check_int, check_seconds, check_word,
 from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Signer
 from dbxsdk.bybit.base_client import BybitClient
 from dbxsdk.bybit.endpoints import private_url, rest_origin
-from dbxsdk.bybit.rest import RECV_WINDOW_MS, BybitRest
+from dbxsdk.bybit.rest import RECV_WINDOW_MS
 from dbxsdk.bybit.rest_rows import CATEGORIES
 from dbxsdk.bybit.trade.certainty import Question
 from dbxsdk.bybit.trade.order_fields import (
@@ -141,11 +141,11 @@ class BybitTradeClient(BybitClient):
         )
         address = private_url("/v5/trade", testnet=testnet, url=url, max_active_time=max_active_time)
         super().__init__(protocol, address, options=options)
-        origin = rest_origin(rest_url, testnet=testnet, url=url)
+        self._origin = rest_origin(rest_url, testnet=testnet, url=url)
+        # Of its own: they remember the last signature.
+        self._credentials = Credentials(api_key, api_secret, signer)
         self._recv_window = RECV_WINDOW_MS if recv_window is None else recv_window
-        self._rest: Optional[BybitRest] = None
-        if origin is not None:  # with credentials of its own, which remember the last signature
-            self._rest = BybitRest(Credentials(api_key, api_secret, signer), origin, self._options)
+        self._rest = None if self._origin is None else self._new_rest()
 
     def close(self, timeout: float = 5) -> None:
         super().close(timeout)

@@ -21,7 +21,7 @@ from dbxsdk.protocol import Acknowledgement, Inbound, Reply, Request
 from dbxsdk.sent_requests import Answers, SentRequests
 
 CREATE, AMEND, CANCEL = "order.create", "order.amend", "order.cancel"
-CREATE_BATCH, AMEND_BATCH, CANCEL_BATCH = "order.create-batch", "order.amend-batch", "order.cancel-batch"
+BATCHES = CREATE_BATCH, AMEND_BATCH, CANCEL_BATCH = "order.create-batch", "order.amend-batch", "order.cancel-batch"
 
 BATCH_ORDERS = 20
 
@@ -150,7 +150,7 @@ class BybitTradeProtocol(AccountProtocol):
                 self._note(request, ((False, str(refused)),) * max(len(request.order_link_ids), BATCH_ORDERS))
             raise refused
         result = request.read(document) if isinstance(request, OrderRequest) and request.read is not None else None
-        if request.kind in (CREATE_BATCH, AMEND_BATCH, CANCEL_BATCH):
+        if request.kind in BATCHES:
             batch = result if isinstance(result, BatchResult) else read_batch(document, "", [{}] * BATCH_ORDERS)
             self._note(request, tuple((None if each.code is None else each.ok, each.message) for each in batch))
         else:
@@ -158,7 +158,7 @@ class BybitTradeProtocol(AccountProtocol):
         if result is not None:
             return result
         data = document.get("data")
-        if request.kind in (CREATE_BATCH, AMEND_BATCH, CANCEL_BATCH) and isinstance(data, dict):
+        if request.kind in BATCHES and isinstance(data, dict):
             # Which of a batch's orders failed stands outside of data, and must not get lost.
             return {**data, "retExtInfo": document.get("retExtInfo")}
         return data

@@ -146,6 +146,8 @@ class Resolver:
         evidence, kind = inquiry.evidence, inquiry.question.kind
         if verdict is None or evidence.order is not None or evidence.silent_ms.keys() == set(SOURCES):
             return
+        if not inquiry.question.names_order:
+            return
         if kind == "create" and evidence.refused is not None:
             return  # an order of that id would be another
         deadline = min(self._deadline, monotonic() + _ROW_TIME)

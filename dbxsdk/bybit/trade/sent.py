@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, Mapping, Optional, Tuple
 
 from dbxsdk.bybit.trade.certainty import Question
+from dbxsdk.bybit.trade.protocol import BATCHES
 from dbxsdk.sent_requests import SentRequest, SentRequests
 
 
 def is_batch(sent: SentRequest) -> bool:
-    return sent.operation.endswith("-batch")
+    return sent.operation in BATCHES
 
 
 def orders_of(sent: SentRequest) -> Tuple[Mapping[str, Any], ...]:

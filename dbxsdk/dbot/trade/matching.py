@@ -3,8 +3,10 @@
 The venue takes no id of the caller's, and accepts a request however late it comes. So that a request was not carried out is
 never certain, unless the venue says so; that it was is certain
 
-* for what sets a state: if the task is as it was to be;
-* for what deletes: if the task is listed no more;
+* for what sets a state: if the task is as it was to be, and shows every field that was sent. What overwrites a whole task resets
+  what was left out: so nothing of that may be left;
+* for what deletes: if the task is listed no more, and two passes over the lists in a row show the same tasks. One proves nothing:
+  pages are counted by rows, and a task is skipped if another before it goes between two pages;
 * for what creates: if exactly one task fits that no other request has made. It fits if it was made in the time since 5 s before
   the request (by the venue's clock), and all that it shows is as it was asked for. Of several requests that differ in nothing
   that the tasks show, and of which no answer names the task, nothing is certain before there are as many tasks.
@@ -15,10 +17,13 @@ Source: docs.dbotx.com/reference (the pages of the methods and lists).
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import Any, Callable, Collection, Dict, Literal, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Collection, Dict, List, Literal, Mapping, Optional, Sequence, Tuple
 
 import attrs
 
+from dbxsdk.dbot.trade.arguments import checks_of
+from dbxsdk.dbot.trade.task_fields import Follow
+from dbxsdk.resolution import Outcome
 from dbxsdk.sent_requests import SentRequest
 
 Row = Dict[str, Any]
@@ -53,25 +58,27 @@ _DELETES = {
     "deleteMigrateOrders": MIGRATES,
 }
 _UPDATES = {
-    "updateLimitOrder": (LIMITS, None),
-    "updateFollowOrder": (FOLLOWS, ("enabled",)),
-    "batchToggleFollowOrder": (FOLLOWS, ("enabled",)),
-    "batchUpdateFollowOrder": (FOLLOWS, ("walletId",)),
-    "batchUpdateDevOrder": (DEVS, ("enabled",)),
+    "updateLimitOrder": LIMITS,
+    "updateFollowOrder": FOLLOWS,
+    "batchToggleFollowOrder": FOLLOWS,
+    "batchUpdateFollowOrder": FOLLOWS,
+    "batchUpdateDevOrder": DEVS,
 }
-
-Outcome = Literal["executed", "not_executed", "unknown"]
+_FOLLOW_FIELDS = tuple(checks_of(Follow))
+_DEEDS = ("closePnlOrder", "expireDelta")
+"""What does something that a field of this name does not show: it closes other tasks, it counts from when it is carried out."""
 
 
 @attrs.frozen
 class Plan:
     """What to look for. ``items``: what each task is to be, with its id if that is known; an item of a deletion without an id
-    means all. ``single``: the request was about one task."""
+    means all. ``single``: the request was about one task. ``whole``: an update that resets what it does not name."""
 
     kind: Literal["create", "update", "delete"]
     lists: Tuple[List_, ...]
     items: Tuple[Row, ...]
     single: bool = True
+    whole: bool = False
 
 
 def plan(method: str, params: Mapping[str, Any]) -> Optional[Plan]:
@@ -88,15 +95,15 @@ def plan(method: str, params: Mapping[str, Any]) -> Optional[Plan]:
         settings = given.pop("settings", None) or ()
         return Plan("create", LIMITS[:2], tuple({**given, **each} for each in settings if isinstance(each, Mapping)), False)
     if method == "createOrUpdateFollowOrder":
-        return Plan("update" if given.get("id") else "create", FOLLOWS, (given,))
+        return Plan("update" if given.get("id") else "create", FOLLOWS, (given,), whole=True)
     if method == "createSnipeOrder":
         return Plan("create", SNIPES, (_without(given, "expireDelta"),))
     if method == "createDevOrder":
         return Plan("create", DEVS[2:], (_without(given, "expireDelta"),))
     if method in _UPDATES:
-        lists, names = _UPDATES[method]
-        wanted = {name: given[name] for name in names if name in given} if names else _without(given, "id", "expireDelta")
-        return Plan("update", lists, tuple({**wanted, "id": each} for each in ids or (given.get("id"),)), ids is None)
+        if given.get("enabled") is True or given.get("closePnlOrder") in (None, False):
+            given.pop("closePnlOrder", None)  # it has an effect on what is switched off
+        return Plan("update", _UPDATES[method], tuple({**given, "id": each} for each in ids or (given.get("id"),)), ids is None)
     if method in _DELETES:
         return Plan("delete", _DELETES[method], tuple({"id": each} for each in ids or (given.get("id"),)), ids is None)
     if method == "deleteAllLimitOrders":
@@ -145,19 +152,51 @@ def judge_creation(
     return Found(outcome=None, reason=told, candidates=candidates)
 
 
-def judge_update(item: Row, rows: Sequence[Row]) -> Found:
+def judge_update(item: Row, rows: Sequence[Row], whole: bool = False) -> Found:
+    """Judge by the task's row. ``whole``: the update resets what ``item`` does not name."""
     row = next((row for row in rows if row.get("id") == item.get("id")), None)
     if row is None:
         return Found(outcome=None, reason="the task is in no list")
-    shown = [name for name in item if name != "id" and name in row]
-    if shown and all(same(item[name], row[name]) for name in shown):
-        return Found(outcome="executed", reason="the task is as it was to be", row=row)
-    return Found(outcome=None, reason="the task is not as it was to be; the venue may still take the request", row=row)
+    if not all(same(value, row[name]) for name, value in item.items() if name in row and name not in _DEEDS):
+        return Found(outcome=None, reason="the task is not as it was to be; the venue may still take the request", row=row)
+    hidden = _hidden(item, row)
+    if hidden:
+        return Found(outcome=None, reason=f"the task is as it was to be, but does not show {', '.join(hidden)}", row=row)
+    left = _left(item, {name: row[name] for name in _FOLLOW_FIELDS if name in row}) if whole else []
+    if left:
+        return Found(outcome=None, reason=f"the task shows what was sent, but also {', '.join(left)}, to be reset", row=row)
+    return Found(outcome="executed", reason="the task is as it was to be", row=row)
 
 
-def judge_deletion(item: Row, rows: Sequence[Row]) -> Found:
+def _hidden(wanted: Row, shown: Row) -> List[str]:
+    """Return the fields that were sent, and that nobody can see in a row."""
+    found: List[str] = []
+    for name, value in wanted.items():
+        if name in _DEEDS or name not in shown:
+            found.append(name)
+            continue
+        several = isinstance(value, (list, tuple)) and isinstance(shown[name], list)
+        for one, other in zip(value, shown[name]) if several else ((value, shown[name]),):  # noqa: B905 - the same
+            if isinstance(one, dict) and isinstance(other, dict):
+                found += [f"{name}.{each}" for each in _hidden(one, other)]
+    return found
+
+
+def _left(wanted: Row, shown: Row) -> List[str]:
+    """Return the fields that a row has, and that were not sent."""
+    found = [name for name, value in shown.items() if value and name not in wanted]
+    for name, value in wanted.items():
+        if isinstance(value, dict) and isinstance(shown.get(name), dict):
+            found += [f"{name}.{each}" for each in _left(value, shown[name])]
+    return found
+
+
+def judge_deletion(item: Row, rows: Sequence[Row], agreed: bool) -> Found:
+    """Judge by the tasks that are left. ``agreed``: the pass before over all the lists showed the same tasks."""
     left = [row for row in rows if "id" not in item or row.get("id") == item["id"]]
     ended = next((row for row in left if row.get("state") == "done"), None) if "id" in item else None
+    if not left and not agreed:
+        return Found(outcome=None, reason="it is not listed, but the lists may have changed while they were read: ask again")
     if not left:
         return Found(outcome="executed", reason="it is listed no more")
     if ended is not None:

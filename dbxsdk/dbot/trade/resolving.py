@@ -39,6 +39,8 @@ class Resolver:
         self._made = made
         self._deadline = monotonic() + timeout
         self._checked_ns = wall_ns()
+        self._listed: Optional[List[Any]] = None
+        """The ids that the last pass over all lists showed, if it came to an end."""
 
     def run(self, sent: SentRequest, wanted: Plan) -> Tuple[Resolution, ...]:
         """Return what became of each task. Raises nothing that has to do with the venue."""
@@ -70,6 +72,7 @@ class Resolver:
     def _round(self, sent: SentRequest, wanted: Plan) -> List[Found]:
         rows: List[Row] = []
         ahead_ms = 0.0
+        before, self._listed = self._listed, None
         for path, params in wanted.lists:
             listed, ahead_ms = self._side.rows(path, params, self._deadline)
             rows += listed
@@ -77,9 +80,10 @@ class Resolver:
                 break  # the other lists have other tasks
         self._checked_ns = wall_ns()
         if wanted.kind == "update":
-            return [judge_update(item, rows) for item in wanted.items]
+            return [judge_update(item, rows, wanted.whole) for item in wanted.items]
         if wanted.kind == "delete":
-            return [judge_deletion(item, rows) for item in wanted.items]
+            self._listed = [row.get("id") for row in rows]
+            return [judge_deletion(item, rows, self._listed == before) for item in wanted.items]
         own = [row for row in rows if not self._made.is_of_another(row.get("id"), sent)]
         times = sent.time_ms + ahead_ms, wall_ns() / 1_000_000 + ahead_ms
         found = [
@@ -146,9 +150,10 @@ class ResolvingClient(Client):
 
         The venue takes no id of yours and accepts a request however late: so ``"not_executed"`` is only said if its refusal
         comes late, and what is not found stays ``"unknown"``. What sets a state is ``"executed"`` once the task is as it was to
-        be, what deletes once it is listed no more, and what creates if exactly one task fits (chain, pair, wallet, amount, and
-        made since 5 s before the request) that no other request of this client has made; several are ``candidates``. A task
-        that another program makes meanwhile, and that is equal, would be taken for it.
+        be, unless something that was sent is not to be seen in a list (``close_pnl_order``, an expiry): then the ``reason`` names
+        it. What deletes is, once two passes over the lists agree that it is listed no more, and what creates if exactly one task
+        fits (chain, pair, wallet, amount, and made since 5 s before the request) that no other request of this client has made;
+        several are ``candidates``. A task that another program makes meanwhile, and that is equal, would be taken for it.
 
         Works while the connection is down. May be called from any thread but the reader's. A retry is safe.
 

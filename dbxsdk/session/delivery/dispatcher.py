@@ -56,6 +56,7 @@ class Dispatcher:
         self._delivered_before = 0
         self._dropped_before = 0
         self._event_callbacks: Tuple[Callable[[Event], Any], ...] = ()
+        self._watchers: Tuple[Callable[[Event], Any], ...] = ()
         self._fillers: Tuple[Filler, ...] = ()
         # Replaced, never changed: other threads walk through it without the lock.
         self._iterators: Tuple[UpdateQueue, ...] = ()
@@ -212,10 +213,16 @@ class Dispatcher:
         with self._lock:
             self._event_callbacks += (callback,)
 
-    @property
-    def listens(self) -> bool:
-        """True if there is a callback for lifecycle events."""
-        return bool(self._event_callbacks)
+    def watch_events(self, watcher: Callable[[Event], Any]) -> Callable[[], None]:
+        """Have something of the library's own called with each event, before the users' callbacks, until what is returned is
+        called."""
+        def end() -> None:
+            with self._lock:
+                self._watchers = tuple(each for each in self._watchers if each is not watcher)
+
+        with self._lock:
+            self._watchers += (watcher,)
+        return end
 
     def put(self, item: Any) -> None:
         """Queue an ``Event`` or a ``Notice`` behind all that was flushed before. Runs nothing."""
@@ -357,7 +364,7 @@ class Dispatcher:
         if isinstance(item, Notice):
             item.call()
             return
-        for callback in self._event_callbacks:
+        for callback in (*self._watchers, *self._event_callbacks):
             try:
                 callback(item)
             except BaseException as error:  # noqa: B036 - as above

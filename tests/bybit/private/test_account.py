@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dbxsdk import (
-    BadFrame, CallbackFailed, ConnectError, Connected, Disconnected, Drift, Dropped, Gap, Options, WrongThreadError,
+    AuthError, BadFrame, CallbackFailed, ConnectError, Connected, Disconnected, Drift, Dropped, Gap, Options, WrongThreadError,
 )
 from dbxsdk.bybit import BybitPrivateClient, from_rest, rest
 from dbxsdk.bybit.private.account import Account
@@ -73,6 +75,39 @@ def test_of_one_time_the_end_counts() -> None:
     assert state.orders == {}
 
 
+def test_of_one_time_the_more_filled_row_counts_and_the_streams_that_came_meanwhile() -> None:
+    state = AccountState()
+    state.begin()
+    state.take_orders([order("a", "PartiallyFilled", 5, cumExecQty="0.4"), order("b", "New", 5, price="2")])
+    state.renew(listed([order("a", "New", 5, cumExecQty="0"), order("b", "New", 5, price="1")]), {})
+    assert statuses(state)["a"] == "PartiallyFilled" and state.orders["b"].price == 2, "REST was asked before"
+    state.take_orders([order("a", "New", 5, cumExecQty="0")])
+    assert statuses(state)["a"] == "PartiallyFilled"
+    state.begin()
+    state.renew(listed([order("a", "New", 5), order("b", "New", 5, price="1")]), {})
+    assert statuses(state)["a"] == "PartiallyFilled" and state.orders["b"].price == 1, "REST was asked later"
+    state.take_orders([order("a", "PartiallyFilled", 5, cumExecQty="0.6")])
+    assert str(state.orders["a"].cum_exec_qty) == "0.6"
+    state.renew(listed(), {"a": order("a", "Filled", 5, cumExecQty="1"), "b": order("b", "Cancelled", 5)})
+    assert state.orders == {}
+
+
+@pytest.mark.parametrize("at, size", [(1, "2"), (2, "1")])
+def test_of_one_version_the_position_that_came_meanwhile_stays(at: int, size: str) -> None:
+    state = AccountState()
+    state.begin()
+    state.take_positions([position("2", 5)])
+    assert state.renew(listed([], [position("1", 5, at)]), {}) == []
+    assert [str(each.size) for each in state.positions.values()] == [size]
+
+
+def test_what_only_the_stream_shows_is_no_difference() -> None:
+    state = AccountState()
+    state.take_orders([order(closedPnl="0", feeCurrency="USDT", cumExecQty="0")])
+    state.begin()
+    assert state.renew(listed([order(cumExecQty="0")]), {}) == [] and state.orders["a"].fee_currency == "USDT"
+
+
 def test_a_snapshot_ends_what_is_not_listed_but_not_what_came_meanwhile() -> None:
     state = AccountState()
     state.take_orders([order("old"), order("gone")])
@@ -123,9 +158,85 @@ def test_an_equal_snapshot_changes_nothing() -> None:
 def test_what_may_have_cost_an_update_makes_it_stale(event: Any, reason: Optional[str]) -> None:
     account = Account(None, None, lambda event: None, "name")  # type: ignore[arg-type]
     account._stale = None
-    account.on_event(event)
+    account._on_event(event)
     assert account.stale_reason == reason
     assert account._wake.is_set() is (reason is not None and not isinstance(event, Disconnected))
+
+
+class Lists(BybitRest):
+    """A REST side whose lists are given. It raises ``trouble``, if there is any."""
+
+    def __init__(self, trouble: Optional[Exception] = None, **rows: Any) -> None:
+        self.trouble = trouble
+        self._rows = rows
+
+    def server_ms(self, deadline: float) -> int:
+        return 1
+
+    def rows(self, path: str, params: Any, deadline: float) -> List[Any]:
+        if self.trouble is not None:
+            raise self.trouble
+        found: List[Any] = self._rows.get(path.rpartition("/")[2], [])
+        return found
+
+    def abort(self) -> None:
+        """There is nothing to end."""
+
+
+def looked_up(**rows: Any) -> Optional[str]:
+    account = Account(Lists(**rows), None, lambda event: None, "name")
+    found = account._look_up(order("a"), 1.0)
+    return found and f"{found.order_id} {found.order_status}"
+
+
+def test_a_look_up_takes_no_other_orders_row() -> None:
+    def row(id: str, status: str) -> Any:
+        return {"symbol": "S", "orderId": id, "side": "Buy", "orderStatus": status, "qty": "1"}
+
+    others = [row("b", "Filled"), row("c", "New")]
+    assert looked_up(realtime=others, history=others) is None
+    assert looked_up(realtime=others, history=[*others, row("a", "Cancelled")]) == "a Cancelled"
+    assert looked_up(realtime=[*others, row("a", "Filled")]) == "a Filled"
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    """An account whose key REST refuses. It is not begun."""
+    monkeypatch.setattr("dbxsdk.bybit.private.account._LEAST_PAUSE", 0.0)
+    account = Account(Lists(AuthError("no")), None, lambda event: None, "name")
+    yield account
+    account.close()
+
+
+def waits(account: Account) -> str:
+    try:
+        return str(account.wait_ready(5))
+    except WrongThreadError:
+        return "refused"
+
+
+def test_waiting_on_the_accounts_own_thread_is_refused(refused: Account) -> None:
+    said = Recorder()
+    refused.on_update(lambda account: said(waits(account)))
+    refused._begin(lambda: None, lambda: False)
+    eventually(lambda: said.items)
+    assert said.items == ["refused"]
+
+
+def test_waiting_on_a_thread_of_the_client_is_refused_before_anything_came(refused: Account) -> None:
+    refused._begin(lambda: None, lambda: True)
+    assert waits(refused) == "refused" and not refused.wait_ready(0)
+    refused.close()
+    assert waits(refused) == "False", "for which nothing has to be waited"
+
+
+def test_after_a_refused_key_the_next_hole_has_it_ask_again(refused: Account) -> None:
+    refused._begin(lambda: None, lambda: False)
+    eventually(lambda: "refused the key" in (refused.stale_reason or ""))
+    refused._side.trouble = None  # type: ignore[attr-defined]
+    assert not refused.wait_ready(0.05)
+    refused._on_event(Gap(("order",), 1.0, 1))
+    assert refused.wait_ready(5)
 
 
 # -- against the local venue ---------------------------------------------------------------------------------
@@ -202,7 +313,7 @@ def test_a_refused_key_and_a_slow_answer_end_with_the_client(venue: BybitVenue) 
         slow = client.account()
         eventually(lambda: venue.rest_requests)
         assert slow.is_stale
-    assert "account" not in " ".join(each.name for each in __import__("threading").enumerate())
+    assert "account" not in " ".join(each.name for each in threading.enumerate())
 
 
 def test_a_difference_is_told_and_put_right(venue: BybitVenue) -> None:
@@ -220,21 +331,38 @@ def test_a_difference_is_told_and_put_right(venue: BybitVenue) -> None:
         eventually(lambda: agrees(account, venue))
 
 
-def test_waiting_in_a_callback_is_refused(venue: BybitVenue) -> None:
-    caught: List[Exception] = []
+@pytest.mark.parametrize("dispatch", ["thread", "inline"])
+def test_waiting_in_a_callback_is_refused(venue: BybitVenue, dispatch: str) -> None:
+    """Also where nothing of the stream has come yet, and what is called back for is an event."""
+    said = Recorder()
 
     def wait(account: Account) -> None:
-        try:
-            account.wait_update(5)
-        except WrongThreadError as error:
-            caught.append(error)
+        if account.is_stale:
+            said((waits(account), threading.current_thread().name))
 
-    with venue.client("private", options=QUICK) as client:
+    with venue.client("private", options=attrs.evolve(QUICK, dispatch=dispatch)) as client:
         account = client.account(reconcile_every=None)
         assert account.wait_ready(5)
         account.on_update(wait)
-        limit(venue)
-        eventually(lambda: caught)
+        venue.drop_connections()
+        eventually(lambda: said.items)
+        assert account.wait_ready(5)
+        assert {what for what, thread in said.items if "account" not in thread} == {"refused"}
+
+
+def test_a_closed_account_hears_of_no_more_events(venue: BybitVenue, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = Recorder()
+    monkeypatch.setattr(Account, "_on_event", lambda self, event: heard(event))
+    with venue.client("private", options=QUICK) as client:
+        with client.account() as account:
+            venue.drop_connections()
+            eventually(lambda: heard.items)
+        assert account.stale_reason == "the account was closed"
+        count, events = len(heard.items), Recorder()
+        client.on_event(events)
+        venue.drop_connections()
+        eventually(lambda: any(isinstance(event, Connected) for event in events.items))
+        assert len(heard.items) == count
 
 
 def test_a_forked_child_has_none(venue: BybitVenue, monkeypatch: pytest.MonkeyPatch) -> None:

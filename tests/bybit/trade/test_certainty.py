@@ -43,9 +43,9 @@ def order(status: str = "New", *, created: int = T, updated: Optional[int] = Non
     return from_rest("order", {**row, **more}, "linear")
 
 
-def fill(at: int = T) -> Any:
-    row = {"symbol": "S", "side": "Buy", "orderId": "o", "execId": "e", "execPrice": "1", "execQty": "1", "execTime": at}
-    return from_rest("execution", row, "linear")
+def fill(at: int = T, **more: Any) -> Any:
+    row = {"symbol": "S", "side": "Buy", "orderId": "o", "orderLinkId": "l", "execId": "e", "execPrice": "1", "execQty": "1"}
+    return from_rest("execution", {**row, "execTime": at, **more}, "linear")
 
 
 def inquiry(kind: str = "create", wanted: Any = None, **more: Any) -> Inquiry:
@@ -246,6 +246,73 @@ def test_an_order_that_nobody_knows_was_not_changed(kind: str) -> None:
     asked = inquiry(kind, {"qty": "2"})
     assert outcome(silent(asked, CERTAIN)) is None
     assert outcome(silent(asked)) == "not_executed"
+
+
+FOREIGN: Any = {"orderId": "another", "orderLinkId": "another's"}
+
+
+@pytest.mark.parametrize("kind", ["create", "amend", "cancel"])
+@pytest.mark.parametrize("foreign", [FOREIGN, {**FOREIGN, "orderLinkId": ""}], ids=["named", "nameless"])
+def test_rows_of_other_orders_are_neither_proof_nor_silence(kind: str, foreign: Any) -> None:
+    asked = inquiry(kind, {"qty": "1"})
+    for source in SOURCES:
+        row = fill(**foreign) if source == EXECUTIONS else order("Filled", **foreign)
+        asked.observed(source, CERTAIN + 1, (row,))
+        assert outcome(asked) is None and "other orders" in asked.failures[source]
+    assert outcome(silent(asked)) == "not_executed" and asked.failures == {}, "once they answer"
+    asked = inquiry(kind, {"qty": "1"})
+    asked.observed(REALTIME, T, (order("New", **foreign), order("New", updated=T + 1)))
+    assert asked.evidence.order is not None and asked.evidence.order.order_id == "o" and asked.failures == {}
+
+
+def test_of_both_ids_the_venues_own_counts() -> None:
+    asked = inquiry("cancel", order_id="o")
+    asked.observed(REALTIME, T, (order("Filled", orderId="another"),))
+    assert asked.evidence.order is None
+    asked.observed(REALTIME, T, (order("Filled", orderLinkId=""),))
+    assert asked.evidence.order is not None
+    by_link = inquiry()
+    by_link.observed(EXECUTIONS, T, (fill(orderLinkId=""),))
+    assert not by_link.evidence.filled, "of which order is not known yet"
+    by_link.observed(REALTIME, T, (order(),))
+    by_link.observed(EXECUTIONS, T, (fill(orderLinkId=""),))
+    assert by_link.evidence.filled
+
+
+@pytest.mark.parametrize("kind", ["create", "amend", "cancel"])
+def test_without_an_id_only_the_answer_says_anything(kind: str) -> None:
+    asked = Inquiry(Question(kind=kind, category="linear", sent_ms=T, closes_ms=T + WINDOW))
+    assert asked.verdict is not None and asked.verdict.outcome == "unknown" and "names no order" in asked.verdict.reason
+    asked.answered(True, "")
+    assert outcome(asked) == "executed"
+    asked.answered(False, "no")
+    assert outcome(asked) == "not_executed"
+
+
+@pytest.mark.parametrize(
+    "wanted, status, row, said",
+    [
+        ({"qty": "0.5"}, "Filled", {"cumExecQty": "1"}, "unknown"),
+        ({"qty": "0.5"}, "Filled", {}, "unknown"),
+        ({"qty": "0.5"}, "Cancelled", {"cumExecQty": "0.5"}, "unknown"),
+        ({"qty": "0.5"}, "PartiallyFilledCanceled", {"cumExecQty": "0.6"}, "unknown"),
+        ({"qty": "0.5", "price": "9"}, "Filled", {"cumExecQty": "1"}, "unknown"),
+        ({"qty": "0.5"}, "Cancelled", {"cumExecQty": "0.4"}, "not_executed"),
+        ({"qty": "2"}, "Filled", {"cumExecQty": "1"}, "not_executed"),
+        ({"qty": "1", "price": "9"}, "Filled", {"cumExecQty": "1"}, "not_executed"),
+        ({"qty": "0.5"}, "Filled", {"cumExecQty": "1", "updatedTime": str(T - AHEAD_MS - 1)}, "not_executed"),
+        ({"qty": "0.5"}, "Filled", {"cumExecQty": "0.5", "qty": "0.5"}, "executed"),
+        ({"qty": "many"}, "Filled", {"cumExecQty": "1"}, "not_executed"),
+        ({"qty": "0.5"}, "PartiallyFilled", {"cumExecQty": "0.7"}, "not_executed"),
+    ],
+)
+def test_a_size_of_no_more_than_was_filled_may_have_ended_the_order(wanted: Any, status: str, row: Any, said: Any) -> None:
+    asked = inquiry("amend", wanted)
+    asked.observed(REALTIME, CERTAIN + 1, (order(status, **{"created": T - 9999, "updated": T + 1, **row}),))
+    assert outcome(asked) == said
+    if said == "unknown":
+        asked.answered(True, "")
+        assert outcome(asked) == "executed"
 
 
 def test_the_newest_row_counts_and_the_end_after_an_equal_time() -> None:

@@ -24,6 +24,7 @@ from tests.waiting import Recorder, eventually
 
 T, WINDOW = 1_700_000_000_000, 5000
 ROW = {"symbol": "S", "orderId": "o", "orderLinkId": "l", "side": "Buy", "orderStatus": "New", "qty": "1"}
+FILL = {**ROW, "execId": "e", "execPrice": "1", "execQty": "1", "execTime": str(T)}
 LISTS = [OPEN_ORDERS, EXECUTIONS, ORDER_HISTORY]
 
 
@@ -130,12 +131,28 @@ def test_rows_that_do_not_parse_leave_it_unknown(side: Side) -> None:
 
 
 def test_fills_alone_say_that_it_was_executed(side: Side) -> None:
-    fill = {"symbol": "S", "side": "Buy", "orderId": "o", "execId": "e", "execPrice": "1", "execQty": "1", "execTime": str(T)}
-    side.rows_of[EXECUTIONS] = [fill]
+    side.rows_of[EXECUTIONS] = [FILL]
     side.at = []
     found = resolve(side)
     assert (found.outcome, found.order) == ("executed", None) and "fills" in found.reason
     assert side.asked[-2:] == [OPEN_ORDERS, ORDER_HISTORY], "its row was looked for"
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_list_of_other_orders_says_nothing_of_this_one(side: Side, path: str) -> None:
+    side.rows_of[path] = [{**(FILL if path == EXECUTIONS else ROW), "orderId": "another", "orderLinkId": "another's"}]
+    found = resolve(side)
+    assert (found.outcome, found.order, found.candidates) == ("unknown", None, ()) and "other orders" in found.reason
+
+
+@pytest.mark.parametrize("kind", ["create", "amend", "cancel"])
+def test_a_request_that_names_no_order_is_unknown_at_once_and_asks_nothing(side: Side, kind: str) -> None:
+    sent = SentRequest(f"order.{kind}", '{"category":"linear","symbol":"S"}', T)
+    (found,) = Resolver(side, questions_of(sent, WINDOW), WINDOW, 15.0).run(sent, (0,))  # type: ignore[arg-type]
+    assert found.outcome == "unknown" and "names no order" in found.reason and side.asked == []
+    sent.answers = ((True, ""),)
+    (found,) = Resolver(side, questions_of(sent, WINDOW), WINDOW, 15.0).run(sent, (0,))  # type: ignore[arg-type]
+    assert (found.outcome, found.order, side.asked) == ("executed", None, [])
 
 
 @pytest.mark.parametrize("accepted, outcome", [(True, "executed"), (False, "not_executed")])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from dbxsdk import ConnectError, LateReply, Options, OutcomeUnknown, RequestTimeout
 from dbxsdk.dbot import DBotTradeClient
+from dbxsdk.dbot.trade import resolving
 from dbxsdk.dbot.trade.matching import (
     DEVS, EARLY_MS, FOLLOWS, LATE_MS, SWAPS, Made, created_ms, judge_creation, judge_deletion, judge_update, plan, same,
 )
@@ -127,6 +128,15 @@ def test_plans(method: str, params: Any, kind: str, count: int, single: bool) ->
     assert not any({"ids", "settings", "walletIdList", "closePnlOrder", "expireDelta"} & each.keys() for each in made.items)
 
 
+@pytest.mark.parametrize(
+    "enabled, close, looked_for",
+    [(False, True, True), (False, "false", True), (False, False, False), (True, True, False), (None, True, True)],
+)
+def test_what_closes_other_tasks_is_looked_for_where_it_has_an_effect(enabled: Any, close: Any, looked_for: bool) -> None:
+    made = plan("batchToggleFollowOrder", {"ids": ["1"], "enabled": enabled, "closePnlOrder": close})
+    assert made is not None and ("closePnlOrder" in made.items[0]) is looked_for
+
+
 def test_questions_have_no_plan() -> None:
     assert plan("getSwapOrder", {"orderId": "1"}) is None and plan("unheard", {}) is None
     assert SWAPS != FOLLOWS and len(DEVS) == 3
@@ -138,9 +148,76 @@ def test_states_and_deletions() -> None:
     assert judge_update(item, [{"id": "1", "enabled": True}]).outcome is None
     assert judge_update(item, [{"id": "1"}]).outcome is None, "it does not show it"
     assert judge_update(item, [{"id": "1", "enabled": False}]).outcome == "executed"
-    assert judge_deletion({"id": "1"}, [{"id": "2"}]).outcome == "executed"
-    assert judge_deletion({"id": "1"}, [{"id": "1", "state": "done"}]).outcome is None
-    assert judge_deletion({}, [{"id": "2"}]).outcome is None and judge_deletion({}, []).outcome == "executed"
+    assert judge_deletion({"id": "1"}, [{"id": "2"}], True).outcome == "executed"
+    assert judge_deletion({"id": "1"}, [{"id": "1", "state": "done"}], True).outcome is None
+    assert judge_deletion({}, [{"id": "2"}], True).outcome is None and judge_deletion({}, [], True).outcome == "executed"
+    assert judge_deletion({"id": "1"}, [{"id": "2"}], False).outcome is judge_deletion({}, [], False).outcome is None
+
+
+@pytest.mark.parametrize(
+    "wanted, shown, hidden",
+    [
+        ({"enabled": False, "closePnlOrder": True}, {"enabled": False}, "closePnlOrder"),
+        ({"enabled": False, "closePnlOrder": True}, {"enabled": False, "closePnlOrder": True}, "closePnlOrder"),
+        ({"retries": 2, "expireDelta": 5}, {"retries": 2, "expireDelta": 5}, "expireDelta"),
+        ({"retries": 2, "maxSlippage": 0.1, "jitoTip": 1}, {"retries": 2}, "maxSlippage, jitoTip"),
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 1}}, "a.c"),
+        ({"a": [{"b": 1}, {"b": 1, "c": 2}]}, {"a": [{"b": 1}, {"b": 1}]}, "a.c"),
+        ({"a": [{"b": 1}]}, {"a": [{"b": 1, "c": 2}], "d": 3}, None),
+    ],
+)
+def test_an_update_is_certain_only_if_all_that_was_sent_is_shown(wanted: Any, shown: Any, hidden: Optional[str]) -> None:
+    found = judge_update({"id": "1", **wanted}, [{"id": "1", **shown}])
+    assert found.outcome == ("executed" if hidden is None else None)
+    assert hidden is None or found.reason == f"the task is as it was to be, but does not show {hidden}"
+
+
+@pytest.mark.parametrize(
+    "also, left",
+    [
+        ({}, None),
+        ({"tokenBlacklist": None, "dexFilter": [], "accountId": "a"}, None),
+        ({"tokenBlacklist": ["t"]}, "tokenBlacklist"),
+        ({"buySettings": {"enabled": True, "retries": 3}}, "buySettings.retries"),
+    ],
+)
+def test_what_overwrites_a_task_leaves_nothing_else_in_it(also: Any, left: Optional[str]) -> None:
+    item = {"id": "1", "name": "x", "buySettings": {"enabled": True}}
+    found = judge_update(item, [{**item, **also}], whole=True)
+    assert found.outcome == ("executed" if left is None else None) and (left is None or left in found.reason)
+    assert judge_update(item, [{**item, **also}]).outcome == "executed"
+
+
+class Lists:
+    """A REST side: a pass after the other."""
+
+    def __init__(self, *passes: Any) -> None:
+        self._passes = list(passes)
+
+    def rows(self, path: str, params: Any, deadline: float) -> Any:
+        ids = self._passes.pop(0) if len(self._passes) > 1 else self._passes[0]
+        if isinstance(ids, Exception):
+            raise ids
+        return [{"id": each, "enabled": True} for each in ids], 0.0
+
+
+def deletion(monkeypatch: pytest.MonkeyPatch, *passes: Any) -> Any:
+    monkeypatch.setattr(resolving, "_PAUSE", 0.001)
+    sent = SentRequest("deleteFollowOrders", '{"params":{"ids":["z"]}}', T)
+    wanted = plan("deleteFollowOrders", {"ids": ["z"]})
+    assert wanted is not None
+    made = resolving.Resolver(Lists(*passes), None, Made(), 0.05)  # type: ignore[arg-type]
+    return made.run(sent, wanted)[0]
+
+
+def test_a_deletion_is_certain_once_two_passes_in_a_row_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The venue's pages are counted by rows: what moves meanwhile is skipped."""
+    found = deletion(monkeypatch, "abcd", "abdz")
+    assert found.outcome == "unknown" and found.order == {"id": "z", "enabled": True}, "a task that was skipped once is there"
+    assert deletion(monkeypatch, "abcd").outcome == "executed"
+    assert deletion(monkeypatch, "abcd", "abd", "abdz").outcome == "unknown", "these two were read while c went"
+    assert deletion(monkeypatch, "abcd", ConnectError("down"), "abcd", "abdz").outcome == "unknown", "not in a row"
+    assert deletion(monkeypatch, "abcd", "abd", "abd").outcome == "executed"
 
 
 def test_tasks_of_other_requests_are_no_candidates() -> None:
