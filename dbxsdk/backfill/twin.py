@@ -83,6 +83,9 @@ class Twin(abc.ABC):
     """True if items have no ids: equal ones have the same key, and are counted. ``fetch`` must not return a moment that is not
     over, whose equal items could still become more."""
 
+    symbols: Tuple[str, ...] = ()
+    """Those of all topics of the subscription."""
+
     by_symbol = True
     """False if the topics of a subscription are fetched together: their updates are not told apart by their symbols."""
 
@@ -155,6 +158,7 @@ def check_twins(
             raise ValueError(f"backfill: REST has nothing of {topic}; channels that can be filled: {names}")
         named[each.symbol] = topic
     first = next(each for each in found.values() if each is not None)
+    first.twin.symbols = tuple(named)
     if begin is not None and first.twin.is_state:
         raise ValueError(f"since: {first.channel} is a state, and begins with the present one")
     if begin is not None and begin.known and not first.twin.has_ids:

@@ -83,15 +83,17 @@ class DBotTradeClient(ResolvingClient):
     filter: the client always asks for all that its subscriptions want together, and each callback gets only its own types.
     A result that may have two types (some failures do not say whether they bought or sold) goes to subscribers of either,
     so that none is lost; one whose type is not known goes to subscribers of all, and of types that are in no list. The
-    venue has no unsubscribe: after the last ``unsubscribe`` its results are ignored. It repeats nothing: after a ``Gap`` ask
-    for the results that you wait for. It needs a paid plan (Plus, Pro, Enterprise), the requests do not.
+    venue has no unsubscribe: after the last ``unsubscribe`` its results are ignored. It repeats nothing: with
+    ``backfill=True`` what was missed comes out of its records of fast trades and copies, those that failed included, and of all
+    others that succeeded; exits, limit orders and snipers that failed are in no record, so ``Filled`` is never complete where
+    they are wanted. It needs a paid plan (Plus, Pro, Enterprise), the requests do not.
 
     Args:
         api_key: goes into the handshake's ``x-api-key`` header; a wrong one (HTTP 401) is an ``AuthError``, final.
         url: a whole address in place of ``TRADE_URL``.
         options: see ``Options``. ``heartbeat_interval`` is 30 s unless given, and 55 s at most: after a minute of
             silence the venue disconnects.
-        rest_url: the origin that ``resolve`` asks. None: the venue's own, if ``url`` is not given; else there is none.
+        rest_url: the origin that ``resolve``, ``backfill`` and ``since`` ask. None: the venue's own, if ``url`` is not given.
 
     Raises:
         TypeError, ValueError: naming the argument; the key is in no message.

@@ -8,16 +8,18 @@ from typing import Any, Collection, List, Optional, Tuple, Union
 from urllib.parse import urlsplit
 
 from dbxsdk.arguments import check_seconds
-from dbxsdk.client import Client
+from dbxsdk.backfill.twin import Twinned
+from dbxsdk.credentials import hidden
 from dbxsdk.dbot.models import read_swap_order
 from dbxsdk.dbot.rest import DBotRest
 from dbxsdk.dbot.trade.matching import (
     EARLY_MS, SWAPS, UNNAMED, Found, Made, Plan, Row, judge_creation, judge_deletion, judge_update, plan, same,
 )
-from dbxsdk.dbot.trade.protocol import DBotTradeProtocol
+from dbxsdk.dbot.trade.protocol import CHANNEL, DBotTradeProtocol
 from dbxsdk.errors import AuthError, ClientClosed, ConnectError, DbxError, OutcomeUnknown
 from dbxsdk.protocol import Request
 from dbxsdk.resolution import Resolution
+from dbxsdk.rest_client import RestClient
 from dbxsdk.runtime.clock import monotonic, wall_ns
 from dbxsdk.sent_requests import SentRequest, SentRequests
 from dbxsdk.transport.connect import warn_if_readable
@@ -126,7 +128,7 @@ class Resolver:
         )
 
 
-class ResolvingClient(Client):
+class ResolvingClient(RestClient):
     """A client of the trade socket that remembers what it sent, and can ask what became of it."""
 
     _protocol: DBotTradeProtocol
@@ -135,10 +137,22 @@ class ResolvingClient(Client):
 
     def _resolve_at(self, rest_url: Optional[str], api_key: str) -> None:
         """Say where ``resolve`` asks. Raises ``TypeError``/``ValueError`` naming the argument."""
-        origin = None if rest_url is None else parse_origin("rest_url", rest_url)
+        origin = self._origin = None if rest_url is None else parse_origin("rest_url", rest_url)
         if origin is not None and origin.startswith("http://"):
             warn_if_readable(urlsplit(origin).hostname or "", stacklevel=3)
-        self._rest = None if origin is None else DBotRest(api_key, origin, self._options)
+        self._key = hidden(api_key)
+        # Of its own: a closed client can still be asked.
+        self._rest = None if origin is None else self._make_rest(origin)
+
+    def _make_rest(self, origin: str) -> DBotRest:
+        return DBotRest(self._key, origin, self._options)
+
+    _fetchable = (CHANNEL,)
+
+    def _twin(self, topic: str) -> Optional[Twinned]:
+        from dbxsdk.dbot.trade.twins import ResultsTwin  # most clients never need it
+
+        return Twinned(ResultsTwin(self._rest_side()), CHANNEL, topic[len(CHANNEL) + 1 :])
 
     def close(self, timeout: float = 5) -> None:
         super().close(timeout)

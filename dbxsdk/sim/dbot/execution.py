@@ -5,9 +5,10 @@ The venue's pages say what is asked and seldom what is answered: what is assumed
 
 from __future__ import annotations
 
+import collections
 import random
 from decimal import Decimal
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from dbxsdk.sim.dbot.market import BASE_SYMBOL, BASE_TOKEN, BASE_USD, DBotMarket, Pair, PairTrade, address, transaction_hash
 
@@ -17,6 +18,7 @@ _DECIMALS = 6
 _BASE_DECIMALS = 9
 _FEE = Decimal("0.005")
 _EXIT_LIFE_MS = 43_200_000
+_RESULTS_KEPT = 10_000
 _SLIPPAGE = "simulate:SlippageToleranceExceeded\n"
 
 
@@ -44,6 +46,8 @@ class Execution:
         self.follow: Dict[str, Document] = {}
         self.snipe: Dict[str, Document] = {}
         self.dev: Dict[str, Document] = {}
+        self.results: Deque[Document] = collections.deque(maxlen=_RESULTS_KEPT)
+        """The results of trades, oldest first."""
 
     def advance(self, now_ms: int, trades: List[PairTrade]) -> List[Document]:
         """Carry the tasks on by one step, given the market's ``trades``. Return the results of trades."""
@@ -61,6 +65,7 @@ class Execution:
             for task in list(self.follow.values()):
                 if task["enabled"] and trade.wallet in task["targetIds"]:
                     results.append(self._copy(task, trade))
+        self.results.extend(results)
         return results
 
     def _carry_swap(self, order: Document) -> Optional[Document]:
@@ -80,7 +85,7 @@ class Execution:
         result = self._success(head, pair.pair, order["_wallet"], params["type"], amount)
         link = f"https://example.org/tx/{result['hash']}"
         order.update(state="done", txPriceUsd=result["priceUsd"], swapHash=result["hash"], swapLink=link)
-        order.update(_send=result["send"], _receive=result["receive"])
+        order.update(_send=result["send"], _receive=result["receive"], _timestamp=result["timestamp"])
         if params["type"] == "buy":
             self._make_exits(params, order["id"], pair.pair, order["_wallet"])
         return result

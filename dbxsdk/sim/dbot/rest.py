@@ -20,7 +20,9 @@ _LISTS = {
     "/automation/migrate_orders": "listMigrateOrders",
     "/automation/dev_orders": "listDevOrders",
     "/automation/snipe_orders": "listSnipeOrders",
-    "/account/swap_trades": "swap trades",
+    "/account/swap_trades": "records of fast trades",
+    "/account/follow_trades": "records of copies",
+    "/account/trades": "records of all that succeeded",
 }
 
 
@@ -39,6 +41,8 @@ class DBotRestSide(RestSide):
         try:
             if path == "/account/swap_trades":
                 rows = self._tasks.swap_records(params)
+            elif path in ("/account/follow_trades", "/account/trades"):
+                rows = self._tasks.trade_records(params, "follow_order" if "follow" in path else None)
             else:
                 rows = self._tasks.carry_out(_LISTS[path], params, self._now_ms())
         except Refused as refused:

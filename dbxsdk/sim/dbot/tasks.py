@@ -5,7 +5,7 @@ The venue's pages say what is asked and seldom what is answered: what is assumed
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, List, Mapping
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
 from dbxsdk.sim.dbot.execution import Document, Execution, Refused, read_number
 from dbxsdk.sim.dbot.market import DBotMarket
@@ -127,9 +127,18 @@ class Tasks(Execution):
         records = []
         for order in reversed(self.swap.values()):
             record = {name: value for name, value in _shown(order).items() if name != "tradeType"}
-            record.update(createAt=order["_createAt"], send=order.get("_send"), receive=order.get("_receive"))
+            record.update(createAt=order["_createAt"], timestamp=order.get("_timestamp"))
+            record.update(send=order.get("_send"), receive=order.get("_receive"))
             record.update(type=order["tradeType"], pair=order["_params"].get("pair"), wallet=self.wallets[order["_wallet"]])
             records.append(record)
+        return _page(records, params, "chain")
+
+    def trade_records(self, params: Document, source: Optional[str]) -> List[Document]:
+        """Return a page of the records of one source, those that failed included, or of all that succeeded. Their fields are
+        those of the results: an assumption."""
+        records = [
+            each for each in reversed(self.results) if (each["source"] == source if source else each["state"] == "done")
+        ]
         return _page(records, params, "chain")
 
     # -- methods: limit orders and exits -------------------------------------------------------------------
