@@ -1,6 +1,6 @@
 """Checks of what callers give, before any I/O: a ``TypeError`` or ``ValueError`` that names the argument.
 
-Each check returns the value that it was given, ``check_number`` as a ``Decimal``.
+Each check returns the value that it was given, ``check_number`` as a ``Decimal``, ``check_symbols`` as a tuple.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 from decimal import Decimal, InvalidOperation
-from typing import Any, Callable, Iterable, Optional, Sequence, TypeVar, Union, get_type_hints
+from typing import Any, Callable, Iterable, Optional, Sequence, Tuple, TypeVar, Union, get_type_hints
 
 from dbxsdk.credentials import hidden
 
@@ -34,6 +34,20 @@ def check_word(name: str, value: Any) -> str:
     if not _is_word(word):
         raise ValueError(f"{name} must not contain blanks or control characters: {value!r}")
     return word
+
+
+def check_symbols(symbols: Any) -> Tuple[str, ...]:
+    """Accept one symbol or several, or ``()`` for none."""
+    if isinstance(symbols, str):
+        symbols = (symbols,)
+    try:
+        wanted = tuple(symbols)
+    except TypeError:
+        raise TypeError(f"symbols must be a str or an iterable of str, not {type(symbols).__name__}") from None
+    if not wanted and symbols != ():
+        # A list that came out empty by accident must not mean everything.
+        raise ValueError("symbols must not be empty; leave it out where none is meant")
+    return tuple(check_word("symbols", symbol) for symbol in wanted)
 
 
 def check_credential(name: str, value: Any) -> str:

@@ -6,7 +6,7 @@ import warnings
 from concurrent.futures import Future
 from typing import Any, Callable, Dict, Iterable, Literal, Mapping, NoReturn, Optional, Tuple, Type, TypeVar, Union, overload
 
-from dbxsdk.arguments import check_choice, check_flag, check_seconds, check_text, check_word
+from dbxsdk.arguments import check_choice, check_flag, check_seconds, check_symbols, check_text, check_word
 from dbxsdk.backfill.twin import Since, SinceArgument, Twinned, check_twins
 from dbxsdk.book.order_book import OrderBook
 from dbxsdk.book.rule import BookRule
@@ -43,6 +43,9 @@ class Client:
     """
 
     _connector: Connector = NETWORK
+
+    _relayed: Mapping[str, Mapping[str, Any]] = {}
+    """The names under which a relay knows such clients, each with the arguments that make it beside keys."""
 
     def __init__(
         self,
@@ -125,6 +128,15 @@ class Client:
             DbxError: what ended the client, where it was not ``close``.
         """
         return self._session.wait(_timeout(timeout))
+
+    def _connected_by(self, connector: Connector, options: Options) -> Session:
+        """Give a client that is not open a new session, whose connections come from ``connector``."""
+        self._session = Session(self._protocol, self._address, options, prepare=self._prepare, connector=connector)
+        return self._session
+
+    @property
+    def _event_callbacks(self) -> Tuple[Callable[[Event], Any], ...]:
+        return self._session.event_callbacks
 
     def postfork(self) -> None:
         """For pre-forking servers, in the child after the fork. Done by itself wherever Python's fork hooks run, and
@@ -291,7 +303,7 @@ class Client:
         Raises:
             ValueError, TypeError: an argument is wrong; before any I/O.
         """
-        wanted, name = _symbols(symbols), self._name(channel)
+        wanted, name = check_symbols(symbols), self._name(channel)
         if wanted:
             names = frozenset(self._protocol.topics(name, wanted))
             self._session.unsubscribe_topics(lambda topics: [topic for topic in topics if topic in names])
@@ -336,6 +348,10 @@ class Client:
         messages: Messages[Any] = Messages(self._session, subscription, queue)
         self._session.subscribe(subscription, _timeout(timeout))
         return messages
+
+    def _book_of(self, topic: str) -> Optional[Tuple[str, BookRule]]:
+        """Symbol and rule of the book that the updates of ``topic`` make; None if they make none."""
+        return None
 
     def _order_book(self, channel: str, name: str, symbol: str, rule: BookRule, timeout: Optional[float]) -> OrderBook:
         """A book of ``symbol`` out of the topic that ``name`` has in ``channel``, once the venue has acknowledged it."""
@@ -398,7 +414,7 @@ class Client:
             raise type(error)(f"params: {error}") from error
 
     def _topics(self, channel: Any, symbols: Any) -> Tuple[str, ...]:
-        name, wanted = self._name(channel), _symbols(symbols)
+        name, wanted = self._name(channel), check_symbols(symbols)
         topics = self._protocol.topics(name, wanted)
         if not isinstance(channel, Channel) or channel.documented:
             self._protocol.check_channel(name, wanted)
@@ -410,14 +426,6 @@ class Client:
         if channel.venue != self._protocol.home:
             raise ValueError(f"channel {channel.name!r} is one of {channel.venue}, not of {self._protocol.home}")
         return channel.name
-
-
-def make_client(kind: Type[C], connector: Connector, arguments: Mapping[str, Any]) -> C:
-    """Make a client whose connections come from ``connector`` in place of the network."""
-    client = kind.__new__(kind)
-    client._connector = connector  # before it is constructed: venues' constructors know nothing of it
-    client.__init__(**arguments)  # type: ignore[misc]
-    return client
 
 
 def _nothing(_: Any) -> None:
@@ -432,16 +440,3 @@ def _callable(callback: Any) -> Callable[[Any], Any]:
     if not callable(callback):
         raise TypeError(f"callback must be callable, not {type(callback).__name__}")
     return callback  # type: ignore[no-any-return]
-
-
-def _symbols(symbols: Any) -> Tuple[str, ...]:
-    if isinstance(symbols, str):
-        symbols = (symbols,)
-    try:
-        wanted = tuple(symbols)
-    except TypeError:
-        raise TypeError(f"symbols must be a str or an iterable of str, not {type(symbols).__name__}") from None
-    if not wanted and symbols != ():
-        # A list that came out empty by accident must not mean everything.
-        raise ValueError("symbols must not be empty; leave it out where none is meant")
-    return tuple(check_word("symbols", symbol) for symbol in wanted)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from dbxsdk.arguments import check_credential, check_seconds, check_word
 from dbxsdk.book.order_book import OrderBook
+from dbxsdk.book.rule import BookRule
 from dbxsdk.client import Client
 from dbxsdk.credentials import hidden
 from dbxsdk.cryptomus import http
@@ -77,6 +78,8 @@ class CryptomusClient(Client):
     Source: doc.cryptomus.com, "exchange/websockets" and "request-format".
     """
 
+    _relayed = {"cryptomus": {}}
+
     def __init__(
         self,
         user_id: str,
@@ -102,6 +105,11 @@ class CryptomusClient(Client):
             "depth_scales_url", DEPTH_SCALES_URL if depth_scales_url is None else depth_scales_url
         )
         super().__init__(CryptomusProtocol(), URL if url is None else url, options=options, prepare=tokens)
+
+    def _book_of(self, topic: str) -> Optional[Tuple[str, BookRule]]:
+        channel, _, name = topic.partition(".")
+        market, _, index = name.rpartition(":")
+        return (market, CryptomusBookRule(int(index))) if channel == "depth" and index.isdecimal() else None
 
     def order_book(self, symbol: str, *, scale_index: int = 0, timeout: Optional[float] = None) -> OrderBook:
         """Subscribe ``depth`` of one market at one price step and keep a book of it; see ``OrderBook``.

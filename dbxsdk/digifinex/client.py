@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Optional, Tuple
 
 from dbxsdk.arguments import check_word
 from dbxsdk.book.order_book import OrderBook
+from dbxsdk.book.rule import BookRule
 from dbxsdk.client import Client
 from dbxsdk.credentials import hidden
 from dbxsdk.digifinex.base_protocol import read_time
@@ -52,6 +53,8 @@ class DigiFinexClient(Client):
     Source: the venue's spot WebSocket pages, first edition (2019) and later web edition.
     """
 
+    _relayed = {"digifinex": {}}
+
     def __init__(
         self,
         api_key: Optional[str] = None,
@@ -62,6 +65,10 @@ class DigiFinexClient(Client):
     ) -> None:
         api_key, api_secret = hidden(api_key), hidden(api_secret)
         super().__init__(DigiFinexProtocol(api_key, api_secret), URL if url is None else url, options=options)
+
+    def _book_of(self, topic: str) -> Optional[Tuple[str, BookRule]]:
+        channel, _, symbol = topic.partition(".")
+        return (symbol, DigiFinexBookRule()) if channel == "depth" else None
 
     def order_book(self, symbol: str, *, timeout: Optional[float] = None) -> OrderBook:
         """Subscribe ``depth`` of one symbol and keep a book of it, with all levels that the venue sends; see ``OrderBook``.

@@ -213,6 +213,11 @@ class Dispatcher:
             self._event_callbacks += (callback,)
 
     @property
+    def event_callbacks(self) -> Tuple[Callable[[Event], Any], ...]:
+        """Those that were registered."""
+        return self._event_callbacks
+
+    @property
     def listens(self) -> bool:
         """True if there is a callback for lifecycle events."""
         return bool(self._event_callbacks)
