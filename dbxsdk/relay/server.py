@@ -173,6 +173,7 @@ _PASSING = {
     "READONLY": "this is a replica, which takes no writes: the relay's URL must be that of the primary",
     "OOM": "the server is out of memory (maxmemory): nothing can be written",
     "LOADING": "the server is loading its data",
+    "UNBLOCKED": "the server has become a replica",
     "MASTERDOWN": "the replica has lost its primary",
     "MISCONF": "the server cannot save its data and takes no writes",
     "NOREPLICAS": "the server has too few replicas and takes no writes",

@@ -36,6 +36,7 @@ _LOOK = 0.25
 _GOODBYE = 1.5
 """Seconds that may be taken to write what is queued, at the end."""
 _MOST_TOPICS = 10_000
+_MOST_CALLS = 1_000
 
 
 @attrs.define(eq=False)
@@ -89,17 +90,20 @@ class Serving:
             check_version(link, self._server.endpoint)
             self._check_others(link)
             patience = 0.0
-            first = True
+            first, reached = True, False
             while not self._stopping(patience):
                 patience = _LOOK
                 try:
-                    if self._take_lease(link):
+                    taken, reached = self._take_lease(link), True
+                    if taken:
                         self.leading = True
                         self._lead(link, first)
                         first = False
                     else:
                         self._check_others(link)
                 except RelayDown as error:
+                    if not reached:
+                        raise
                     self._log.warning("the relay's server is away: %s", error)
                     link = self._reconnected(link)
                 finally:
@@ -287,9 +291,8 @@ class _Term:
         found = self._link.call("BLPOP", self._keys.calls, str(_LOOK))
         if found is None:
             return
-        calls = {found[1]}
-        calls.update(self._link.call("LRANGE", self._keys.calls, 0, -1))
-        self._link.call("DEL", self._keys.calls)
+        # The others that wait already, taken in the same step as they are read.
+        calls = {found[1], *(self._link.call("LPOP", self._keys.calls, _MOST_CALLS) or ())}
         for call in calls:
             topic = call.decode("utf-8", "replace")
             if topic:
