@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from dbxsdk.options import Options
     from dbxsdk.playback import Replay, Replayed, ReplayProgress, replay
     from dbxsdk.recording import Recorder
+    from dbxsdk.relay import Relay
     from dbxsdk.resolution import Resolution
     from dbxsdk.session import Messages, State, Stats, Subscription
 
@@ -114,6 +115,7 @@ __all__ = [
     "RecordingError",
     "RecordingFailed",
     "Refused",
+    "Relay",
     "Replay",
     "ReplayProgress",
     "Replayed",
@@ -167,6 +169,7 @@ _HOMES = {
     "dbxsdk.book.order_book": "OrderBook",
     "dbxsdk.book.values": "BookSnapshot BookStats",
     "dbxsdk.recording": "Recorder",
+    "dbxsdk.relay": "Relay",
     "dbxsdk.playback": "Replay ReplayProgress Replayed replay",
     "dbxsdk.resolution": "Resolution",
     "dbxsdk.session": "Messages State Stats Subscription",

@@ -36,6 +36,20 @@ def check_word(name: str, value: Any) -> str:
     return word
 
 
+def check_symbols(symbols: Any) -> Tuple[str, ...]:
+    """Accept one symbol or several, or ``()`` for none."""
+    if isinstance(symbols, str):
+        symbols = (symbols,)
+    try:
+        wanted = tuple(symbols)
+    except TypeError:
+        raise TypeError(f"symbols must be a str or an iterable of str, not {type(symbols).__name__}") from None
+    if not wanted and symbols != ():
+        # A list that came out empty by accident must not mean everything.
+        raise ValueError("symbols must not be empty; leave it out where none is meant")
+    return tuple(check_word("symbols", symbol) for symbol in wanted)
+
+
 def check_credential(name: str, value: Any) -> str:
     """Accept a key or a secret, fit for a header. The value is in no message."""
     value = hidden(value)
@@ -158,17 +172,3 @@ def check_callback(callback: Any) -> Callable[[Any], Any]:
     if not callable(callback):
         raise TypeError(f"callback must be callable, not {type(callback).__name__}")
     return callback  # type: ignore[no-any-return]
-
-
-def check_symbols(symbols: Any) -> Tuple[str, ...]:
-    """Accept one symbol, an iterable of them, or ``()``. Returns a tuple."""
-    if isinstance(symbols, str):
-        symbols = (symbols,)
-    try:
-        wanted = tuple(symbols)
-    except TypeError:
-        raise TypeError(f"symbols must be a str or an iterable of str, not {type(symbols).__name__}") from None
-    if not wanted and symbols != ():
-        # A list that came out empty by accident must not mean everything.
-        raise ValueError("symbols must not be empty; leave it out where none is meant")
-    return tuple(check_word("symbols", symbol) for symbol in wanted)

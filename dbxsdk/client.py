@@ -47,6 +47,9 @@ class Client:
 
     _connector: Connector = NETWORK
 
+    _relayed: Mapping[str, Mapping[str, Any]] = {}
+    """The names under which a relay knows such clients, each with the arguments that make it beside keys."""
+
     def __init__(
         self,
         protocol: Protocol,
@@ -351,6 +354,10 @@ class Client:
         self._session.subscribe(subscription, check_timeout(timeout))
         return messages
 
+    def _book_of(self, topic: str) -> Optional[Tuple[str, BookRule]]:
+        """Symbol and rule of the book that the updates of ``topic`` make; None if they make none."""
+        return None
+
     def _order_book(self, channel: str, name: str, symbol: str, rule: BookRule, timeout: Optional[float]) -> OrderBook:
         """A book of ``symbol`` out of the topic that ``name`` has in ``channel``, once the venue has acknowledged it."""
         topics = self._topics(channel, check_word("symbol", name))
@@ -432,14 +439,6 @@ class Client:
         if channel.venue != self._protocol.home:
             raise ValueError(f"channel {channel.name!r} is one of {channel.venue}, not of {self._protocol.home}")
         return channel.name
-
-
-def make_client(kind: Type[C], connector: Connector, arguments: Mapping[str, Any]) -> C:
-    """Make a client whose connections come from ``connector`` in place of the network."""
-    client = kind.__new__(kind)
-    client._connector = connector  # before it is constructed: venues' constructors know nothing of it
-    client.__init__(**arguments)  # type: ignore[misc]
-    return client
 
 
 def _nothing(_: Any) -> None:

@@ -252,6 +252,11 @@ class Protocol(abc.ABC):
         """True if ``receive`` has to see every update of ``topic``, since it remembers something of each."""
         return False
 
+    def whole(self, topic: str, document: Any) -> Any:
+        """Return ``document``, the last of a topic that carries state, as it would be with the whole of the state; None if that
+        is not known."""
+        return None
+
     @abc.abstractmethod
     def conclude(self, request: Request, reply: Reply) -> Any:
         """Return the result that ``reply`` gives to ``request``, or raise the ``VenueError`` that it means."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import enum
-from typing import Any, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 from dbxsdk.protocol import Push
 
@@ -46,6 +46,11 @@ class BookRule(abc.ABC):
 
     def end(self) -> None:
         """Do nothing more for a book that has ended. Must not block."""
+
+    def whole(self, document: Any, bids: List[List[str]], asks: List[List[str]]) -> Any:
+        """Return ``document``, the last update of a book, as it would be if the venue had sent the whole book in it: both sides,
+        best first. None if the venue has no such form."""
+        return None
 
     @abc.abstractmethod
     def read(self, push: Push, last: Optional[int]) -> Optional[Change]:

@@ -6,7 +6,7 @@ Source: doc.cryptomus.com, "exchange/websockets". The page does not say what com
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, List, Optional
 
 from dbxsdk.arguments import check_int
 from dbxsdk.book.rule import Action, BookRule, Change
@@ -29,6 +29,9 @@ class CryptomusBookRule(BookRule):
 
     def __init__(self, scale_index: int) -> None:
         self._scale_index = scale_index
+
+    def whole(self, document: Any, bids: List[List[str]], asks: List[List[str]]) -> Any:
+        return {**document, "data": {**document["data"], "full_reload": True, "bids": bids, "asks": asks}}
 
     def read(self, push: Push, last: Optional[int]) -> Optional[Change]:
         depth = push.payload

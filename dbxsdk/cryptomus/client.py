@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from dbxsdk.arguments import check_credential, check_seconds, check_word
 from dbxsdk.backfill.twin import Twinned
 from dbxsdk.book.order_book import OrderBook
+from dbxsdk.book.rule import BookRule
 from dbxsdk.credentials import hidden
 from dbxsdk.cryptomus import http
 from dbxsdk.cryptomus.book import CryptomusBookRule, check_scale_index
@@ -92,6 +93,8 @@ class CryptomusClient(RestClient):
     Source: doc.cryptomus.com, "exchange/websockets" and "request-format".
     """
 
+    _relayed = {"cryptomus": {}}
+
     def __init__(
         self,
         user_id: str,
@@ -135,6 +138,11 @@ class CryptomusClient(RestClient):
         from dbxsdk.cryptomus.rest import CryptomusRest
 
         return CryptomusRest(*self._keys, origin, self._options)
+
+    def _book_of(self, topic: str) -> Optional[Tuple[str, BookRule]]:
+        channel, _, name = topic.partition(".")
+        market, _, index = name.rpartition(":")
+        return (market, CryptomusBookRule(int(index))) if channel == "depth" and index.isdecimal() else None
 
     def order_book(self, symbol: str, *, scale_index: int = 0, timeout: Optional[float] = None) -> OrderBook:
         """Subscribe ``depth`` of one market at one price step and keep a book of it; see ``OrderBook``.

@@ -7,7 +7,7 @@ from captured frames only.
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, List, Optional
 
 from dbxsdk.book.rule import Action, BookRule, Change
 from dbxsdk.errors import ProtocolError
@@ -20,6 +20,9 @@ class DigiFinexBookRule(BookRule):
 
     # The page's example of a whole book: bid 8000.00, ask 8000.00.
     shows_locked = True
+
+    def whole(self, document: Any, bids: List[List[str]], asks: List[List[str]]) -> Any:
+        return {**document, "params": [True, {"asks": asks[::-1], "bids": bids}, document["params"][2]]}
 
     def read(self, push: Push, last: Optional[int]) -> Optional[Change]:
         depth = push.payload

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Optional, Tuple
 
 from dbxsdk.arguments import check_word
 from dbxsdk.backfill.twin import Twinned
 from dbxsdk.book.order_book import OrderBook
+from dbxsdk.book.rule import BookRule
 from dbxsdk.credentials import hidden
 from dbxsdk.digifinex.base_protocol import read_time
 from dbxsdk.digifinex.book import DigiFinexBookRule
@@ -69,6 +70,8 @@ class DigiFinexClient(RestClient):
     Source: the venue's spot WebSocket pages, first edition (2019) and later web edition.
     """
 
+    _relayed = {"digifinex": {}}
+
     def __init__(
         self,
         api_key: Optional[str] = None,
@@ -97,6 +100,10 @@ class DigiFinexClient(RestClient):
         from dbxsdk.digifinex.rest import DigiFinexRest
 
         return DigiFinexRest(*self._keys, origin, self._options)
+
+    def _book_of(self, topic: str) -> Optional[Tuple[str, BookRule]]:
+        channel, _, symbol = topic.partition(".")
+        return (symbol, DigiFinexBookRule()) if channel == "depth" else None
 
     def order_book(self, symbol: str, *, timeout: Optional[float] = None) -> OrderBook:
         """Subscribe ``depth`` of one symbol and keep a book of it, with all levels that the venue sends; see ``OrderBook``.

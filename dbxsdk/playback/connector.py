@@ -17,6 +17,7 @@ class ReplayConnector(Connector):
     """The connections of one recorded client."""
 
     live = False
+    lasting = False
     refusal = "a replay answers no requests"
     silent_opening = True
 

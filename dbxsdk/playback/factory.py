@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Any, Dict, Tuple
 
-from dbxsdk.client import Client, make_client
+from dbxsdk.client import Client
+from dbxsdk.connected_elsewhere import make_client
 from dbxsdk.errors import RecordingError
 from dbxsdk.playback.handoff import Moment
 from dbxsdk.playback.connector import ReplayConnector

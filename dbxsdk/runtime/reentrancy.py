@@ -20,6 +20,7 @@ WITH_LOCKS = (
     "dbxsdk.recording",
     "dbxsdk.book",
     "dbxsdk.playback.handoff",
+    "dbxsdk.relay",
     "dbxsdk.runtime.exit",
     "concurrent.futures._base",
 )

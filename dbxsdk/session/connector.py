@@ -6,7 +6,9 @@ import typing
 from typing import Any, Callable, Mapping, Optional, Sequence, Tuple
 
 from dbxsdk.options import Options
+from dbxsdk.protocol import Acknowledgement
 from dbxsdk.runtime.clock import MACHINE, Clock
+from dbxsdk.session.core.topics import Hole
 from dbxsdk.session.subscription import Subscription
 from dbxsdk.transport import Address, Connection, Ending, Message
 from dbxsdk.transport.http import HttpAnswer, get
@@ -34,6 +36,19 @@ class Receiver(typing.Protocol):
 
     def grant(self) -> None:
         """Answer all that was asked with a yes: see ``Connector.live``."""
+
+    def asked(self) -> Sequence[str]:
+        """Answer nothing of what was asked: return the topics that wait for ``settled``."""
+
+    def wanted(self) -> Sequence[str]:
+        """All topics that users want."""
+
+    def settled(self, acknowledgement: Acknowledgement, hole: Optional[Hole] = None) -> None:
+        """Take in what was decided about topics that were asked for. ``hole``: updates of the accepted ones are missing since
+        then, also of those that are live; a ``Gap`` reports it."""
+
+    def interrupted(self, topics: Sequence[str], since: float, reason: str) -> None:
+        """Updates of these topics are missing since then (monotonic seconds): they wait for ``settled`` again."""
 
     def notice(self, call: Callable[[], None]) -> None:
         """Have ``call`` called on the callbacks thread, behind all that was received before."""
@@ -99,6 +114,10 @@ class Connector:
     """True if there is a venue at the other end. Else nothing is asked of anybody: requests are refused, and what is subscribed
     is granted by the connection (``Receiver.grant``); there are no heartbeats, no watch and no back-off; answers among the
     messages are ignored, since they were to what was asked then."""
+
+    lasting = True
+    """True if a connection that was lost is tried again for as long as the options say, and a first one that fails is an error.
+    Else they end and begin as they were recorded."""
 
     refusal = ""
     """Why no request is answered."""

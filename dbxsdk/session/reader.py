@@ -6,11 +6,12 @@ import threading
 from typing import Any, Callable, Optional, Sequence
 
 from dbxsdk.errors import AuthError, ConnectError, DbxError
-from dbxsdk.protocol import Reply
+from dbxsdk.protocol import Acknowledgement, Reply
 from dbxsdk.session.budget import budget
 from dbxsdk.session.core.link import Verdict
 from dbxsdk.session.core.machine import is_final
 from dbxsdk.session.core.requests import Role
+from dbxsdk.session.core.topics import Hole
 from dbxsdk.session.delivery.dispatcher import Notice
 from dbxsdk.session.intake import Intake
 from dbxsdk.session.outbox import Outbox
@@ -152,6 +153,24 @@ class Reader:
                 return
             for entry in asked:
                 self._intake.answer(Reply(entry.request.key, dict(self._protocol.granted)))
+
+    def asked(self) -> Sequence[str]:
+        """Answer nothing of what was asked: return the topics that wait for ``settled``."""
+        return self._guard.do(self._machine.take_asked, self._clock.monotonic())
+
+    def wanted(self) -> Sequence[str]:
+        """All topics that users want."""
+        with self._guard.lock:
+            return self._machine.topics.names()
+
+    def settled(self, acknowledgement: Acknowledgement, hole: Optional[Hole] = None) -> None:
+        """Take in what was decided about topics that were asked for."""
+        self._dispatcher.put_staged()  # what came before it
+        self._guard.do(self._machine.settled, acknowledgement, hole, self._clock.monotonic())
+
+    def interrupted(self, topics: Sequence[str], since: float, reason: str) -> None:
+        """Updates of these topics are missing since then: they wait for ``settled`` again."""
+        self._guard.do(self._machine.interrupted, topics, since, reason)
 
     def notice(self, call: Callable[[], None]) -> None:
         """Have ``call`` called on the callbacks thread, behind all that was received before."""

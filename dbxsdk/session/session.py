@@ -15,12 +15,12 @@ import os
 import threading
 import weakref
 from concurrent.futures import Future
-from typing import Any, Callable, ContextManager, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, ContextManager, Dict, Mapping, Optional, Sequence, Tuple, Type
 
 from dbxsdk.backfill.filler import Filler
 from dbxsdk.backfill.twin import Twin
 from dbxsdk.book.rule import BookRule
-from dbxsdk.errors import DbxError
+from dbxsdk.errors import DbxError, VenueError
 from dbxsdk.events import Event
 from dbxsdk.models import Update
 from dbxsdk.options import Options
@@ -33,6 +33,7 @@ from dbxsdk.session.connector import NETWORK, Connector, Prepare
 from dbxsdk.session.core.backoff import Backoff
 from dbxsdk.session.core.machine import Machine
 from dbxsdk.session.core.requests import Entry
+from dbxsdk.session.core.topics import Status
 from dbxsdk.session.delivery.book_feed import BookFeed
 from dbxsdk.session.delivery.dispatcher import Dispatcher, Notice
 from dbxsdk.session.delivery.queue import UpdateQueue
@@ -75,7 +76,7 @@ class Session(ForkAware):
             protocol.venue, self.name, options, self._log, self._must_flow, self.unsubscribe
         )
         backoff = Backoff(options.backoff_initial, options.backoff_max, uniform)
-        self._machine = Machine(protocol, options, self.address.endpoint, self.name, backoff, connector.live)
+        self._machine = Machine(protocol, options, self.address.endpoint, self.name, backoff, connector.live, connector.lasting)
         self._received_before = 0  # by processes that this one was forked from
         self._entries: "weakref.WeakSet[Entry]" = weakref.WeakSet()
         self._reset_for_process()
@@ -192,6 +193,17 @@ class Session(ForkAware):
         self._check_process()
         self._updates.subscribe(subscription, timeout, renew)
 
+    def subscribe_all(self, subscriptions: Sequence[Subscription], timeout: float) -> Dict[str, Optional[VenueError]]:
+        """Subscribe them together. Return the topics that are not subscribed: the venue's refusal, or None if it has not
+        answered."""
+        self._check_process()
+        return self._updates.subscribe_all(subscriptions, timeout)
+
+    def is_whole(self, topic: str) -> bool:
+        """True if the venue has the topic, and no gap of it has still to be reported."""
+        found = self._machine.topics.get(topic)
+        return found is not None and found.status is Status.LIVE and found.hole is None
+
     def unsubscribe(self, subscription: Subscription) -> None:
         """End a subscription. Waits for nothing."""
         self._check_process()
@@ -250,9 +262,11 @@ class Session(ForkAware):
             dispatcher.add_filler(filler)
         return filler
 
-    def book_feed(self, channel: str, topics: Tuple[str, ...], symbol: str, rule: BookRule) -> BookFeed:
+    def book_feed(
+        self, channel: str, topics: Tuple[str, ...], symbol: str, rule: BookRule, kind: Type[BookFeed] = BookFeed
+    ) -> BookFeed:
         """Make an order book and its subscription, which is not subscribed yet."""
-        return BookFeed(self, self._dispatcher, self._log, self._connector.clock, channel, topics, symbol, rule)
+        return kind(self, self._dispatcher, self._log, self._connector.clock, channel, topics, symbol, rule)
 
     def renew(self, topics: Sequence[str]) -> None:
         """Have the venue send what it sends first of these topics. Waits for nothing."""
@@ -280,6 +294,11 @@ class Session(ForkAware):
     def watch_events(self, watcher: Callable[[Event], Any]) -> Callable[[], None]:
         """Have something of the library's own called with each event, until what is returned is called."""
         return self._dispatcher.watch_events(watcher)
+
+    @property
+    def event_callbacks(self) -> Tuple[Callable[[Event], Any], ...]:
+        """Those that were registered."""
+        return self._dispatcher.event_callbacks
 
     def emit(self, event: Event) -> None:
         """Deliver an event behind all that came before it."""

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import Any, Callable, Dict, Iterator, Optional, Sequence
 
-from dbxsdk.errors import ConnectError, DbxError, RequestTimeout, fresh
+from dbxsdk.errors import ConnectError, DbxError, RequestTimeout, VenueError, fresh
 from dbxsdk.events import Gap
 from dbxsdk.runtime.waiting import ring
 from dbxsdk.session.core.subscribing import subscribe_error
@@ -53,6 +53,24 @@ class Updates:
             raise self._unacknowledged(waiter)
         if waiter.refused:
             raise subscribe_error(waiter.refused, subscription)
+
+    def subscribe_all(self, subscriptions: Sequence[Subscription], timeout: float) -> Dict[str, Optional[VenueError]]:
+        """Subscribe them together. Return the topics that are not subscribed: the refusal, or None if there was no answer."""
+        deadline = time.monotonic() + timeout
+        guard, machine = self._shared.guard, self._shared.machine
+        self._lives.wait_ready(deadline)
+        waiter = Waiter(topic for each in subscriptions for topic in each.topics)
+        try:
+            now = self._shared.clock.monotonic()
+            guard.do(machine.want_all, subscriptions, waiter, now, now + deadline - time.monotonic())
+            self._wait_acknowledged(waiter, deadline)
+        finally:
+            for each in subscriptions:
+                left = [topic for topic in each.topics if topic in waiter.undecided or topic in waiter.refused]
+                if left:
+                    guard.do(machine.unwant, each, left, self._shared.clock.monotonic())
+            guard.do(machine.topics.forget_waiter, waiter)
+        return {**dict.fromkeys(waiter.undecided), **waiter.refused}
 
     def _want(self, subscription: Subscription, waiter: Waiter, now: float, deadline: float, renew: bool) -> None:
         self._shared.machine.want(subscription, waiter, now, deadline, renew)

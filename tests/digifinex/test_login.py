@@ -8,7 +8,7 @@ from typing import Any, Dict
 
 import pytest
 
-from dbxsdk.client import make_client
+from dbxsdk.connected_elsewhere import make_client
 from dbxsdk.digifinex import DigiFinexClient
 from dbxsdk.digifinex.protocol import DigiFinexProtocol
 from dbxsdk.errors import AuthError

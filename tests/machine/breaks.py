@@ -129,7 +129,7 @@ BREAKS: Tuple[Break, ...] = (
         "waiter not notified",
         "a subscribe call sleeps on though its topics are acknowledged",
         Subscribing,
-        "_subscribe_answered",
+        "_acknowledged",
         "self.effects.append(Changed())",
         "pass",
     ),

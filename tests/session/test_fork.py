@@ -26,7 +26,7 @@ if not hooks:
 if hold:
     from tests.processes import locks  # first: it sees all that are made from now on
 import dbxsdk
-from dbxsdk.client import make_client
+from dbxsdk.connected_elsewhere import make_client
 from tests.connections import Noting
 
 arrived, noting = threading.Event(), Noting()

@@ -97,6 +97,8 @@ class BybitPrivateClient(BybitClient):
     Source: https://bybit-exchange.github.io/docs/v5/ws/connect
     """
 
+    _relayed = {"bybit:private": {}}
+
     def __init__(
         self,
         api_key: str,

@@ -5,7 +5,7 @@ Source: websocket/public/orderbook.
 
 from __future__ import annotations
 
-from typing import Mapping, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Tuple
 
 from dbxsdk.arguments import check_int
 from dbxsdk.book.rule import Action, BookRule, Change
@@ -47,6 +47,9 @@ class BybitBookRule(BookRule):
     def __init__(self, depth: int) -> None:
         self._repeats = depth == 1
         self.most_levels = 4 * depth
+
+    def whole(self, document: Any, bids: List[List[str]], asks: List[List[str]]) -> Any:
+        return {**document, "type": "snapshot", "data": {**document["data"], "b": bids, "a": asks}}
 
     def read(self, push: Push, last: Optional[int]) -> Optional[Change]:
         try:

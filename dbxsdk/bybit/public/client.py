@@ -9,11 +9,12 @@ from typing import Any, Literal, Optional, Tuple, Union
 from dbxsdk.arguments import check_flag, check_word
 from dbxsdk.backfill.twin import Twin, Twinned
 from dbxsdk.book.order_book import OrderBook
+from dbxsdk.book.rule import BookRule
 from dbxsdk.bybit.base_client import BybitClient, Callback
 from dbxsdk.bybit.endpoints import MAINNET, TESTNET, rest_origin
 from dbxsdk.bybit.public import models
 from dbxsdk.bybit.public.book import BybitBookRule, check_depth
-from dbxsdk.bybit.public.channels import Ticker, kline, orderbook, part, route
+from dbxsdk.bybit.public.channels import SOCKETS, Ticker, kline, orderbook, part, route
 from dbxsdk.bybit.public.full_book import FullBookRule
 from dbxsdk.bybit.public.full_book_source import FullBookSource
 from dbxsdk.bybit.public.protocol import BybitPublicProtocol
@@ -78,6 +79,15 @@ class BybitPublicClient(BybitClient):
         self._origin = origin
         self._fetchable = ("publicTrade",) if category == "option" else ("publicTrade", "kline")
         self._sources: "weakref.WeakSet[FullBookSource]" = weakref.WeakSet()
+
+    _relayed = {f"bybit:{category}": {"category": category} for category in SOCKETS}
+
+    def _book_of(self, topic: str) -> Optional[Tuple[str, BookRule]]:
+        found = route(self.category, topic)
+        kind, _, depth = ("", "", "") if found is None else found.channel.partition(".")
+        if found is None or kind != "orderbook" or not depth.isdecimal():
+            return None
+        return found.symbol, BybitBookRule(int(depth))
 
     def _twin(self, topic: str) -> Optional[Twinned]:
         found = route(self.category, topic)

@@ -98,6 +98,10 @@ class BybitPublicProtocol(TopicProtocol):
         found = route(self.category, topic)
         return found is not None and found.merges
 
+    def whole(self, topic: str, document: Any) -> Any:
+        data = self._tickers.latest(topic)
+        return None if data is None else {**document, "type": "snapshot", "data": dict(data)}
+
     def _push(self, topic: str, document: Dict[str, Any]) -> Push:
         found = self._routes.get(topic) or self._find_route(topic)
         kind = "update"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Optional
 
 from dbxsdk.bybit.public.ticker_models import CHANGED, LONGEST_VALUE, NAMES
 from dbxsdk.errors import ProtocolError
@@ -19,6 +19,10 @@ class Tickers:
 
     def clear(self) -> None:
         self._last.clear()
+
+    def latest(self, topic: str) -> Optional[Dict[str, Any]]:
+        """Return the data of all frames so far, or None if there was none. Not to be changed."""
+        return self._last.get(topic)
 
     def merge(self, topic: str, read: Callable[[Any], Any], frame: Dict[str, Any]) -> Dict[str, Any]:
         """Return ``frame`` with the data of all frames so far; as it is, and forgotten, if ``read`` cannot read it. Fields that

@@ -62,6 +62,8 @@ class DBotDataClient(Client):
     Source: docs.dbotx.com/reference, guide-en.dbotx.com.
     """
 
+    _relayed = {"dbot:data": {}}
+
     def __init__(self, api_key: str, *, url: Optional[str] = None, options: Optional[Options] = None) -> None:
         api_key = hidden(api_key)
         super().__init__(

@@ -101,6 +101,8 @@ class DBotTradeClient(ResolvingClient):
     Source: docs.dbotx.com/reference, the pages marked "(WS)", and its Chinese edition.
     """
 
+    _relayed = {"dbot:trade": {}}
+
     def __init__(
         self, api_key: str, *, url: Optional[str] = None, options: Optional[Options] = None, rest_url: Optional[str] = None
     ) -> None:

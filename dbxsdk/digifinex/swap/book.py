@@ -8,7 +8,7 @@ on live sockets by others.
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, List, Optional
 
 from dbxsdk.book.rule import Action, BookRule, Change
 from dbxsdk.errors import ProtocolError
@@ -23,6 +23,9 @@ class SwapBookRule(BookRule):
     def __init__(self, level: int) -> None:
         self.kept_levels = level  # a row that leaves the window is deleted, though one was once seen to stay
         self.most_levels = 4 * level
+
+    def whole(self, document: Any, bids: List[List[str]], asks: List[List[str]]) -> Any:
+        return {**document, "full_data": True, "data": {**document["data"], "bids": bids, "asks": asks}}
 
     def read(self, push: Push, last: Optional[int]) -> Optional[Change]:
         depth = push.payload

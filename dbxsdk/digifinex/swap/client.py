@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Optional, Tuple
 
 from dbxsdk.arguments import check_word
 from dbxsdk.book.order_book import OrderBook
+from dbxsdk.book.rule import BookRule
 from dbxsdk.client import Client
 from dbxsdk.credentials import hidden
 from dbxsdk.digifinex.base_protocol import read_time
@@ -68,6 +69,8 @@ class DigiFinexSwapClient(Client):
     Source: the venue's swap WebSocket pages, version 2.
     """
 
+    _relayed = {"digifinex:swap": {}}
+
     def __init__(
         self,
         api_key: Optional[str] = None,
@@ -78,6 +81,11 @@ class DigiFinexSwapClient(Client):
     ) -> None:
         api_key, api_secret = hidden(api_key), hidden(api_secret)
         super().__init__(DigiFinexSwapProtocol(api_key, api_secret), URL if url is None else url, options=options)
+
+    def _book_of(self, topic: str) -> Optional[Tuple[str, BookRule]]:
+        channel, _, rest = topic.partition(".")
+        level, _, symbol = rest.partition(".")
+        return (symbol, SwapBookRule(int(level))) if channel == "depth" and level.isdecimal() else None
 
     def order_book(self, symbol: str, *, depth: int = 100, timeout: Optional[float] = None) -> OrderBook:
         """Subscribe ``depth`` of one contract and keep a book of it; see ``OrderBook``. Sizes are contracts.

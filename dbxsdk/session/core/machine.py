@@ -41,12 +41,19 @@ class Machine(Subscribing):
     """One client's truth: its link, requests and topics."""
 
     def __init__(
-        self, protocol: Protocol, options: Options, endpoint: str, name: str, backoff: Backoff, live: bool = True
+        self,
+        protocol: Protocol,
+        options: Options,
+        endpoint: str,
+        name: str,
+        backoff: Backoff,
+        live: bool = True,
+        lasting: bool = True,
     ) -> None:
-        """``name`` is the client's, for events; not ``live``: connections are recorded ones, which end and begin as they
-        did."""
+        """``name`` is the client's, for events; ``live``, ``lasting``: see ``Connector``."""
         super().__init__(protocol, options, endpoint, name, backoff)
         self.live = live
+        self.lasting = lasting
         self.liveness = Liveness(protocol, options.heartbeat_interval, options.silence_timeout)
         self.renewal = Renewal(protocol.longest_connection, backoff.spread)
         self._login: Deque[Request] = collections.deque()
@@ -134,7 +141,7 @@ class Machine(Subscribing):
         retry_in: Optional[float] = None,
     ) -> Verdict:
         """The connection has ended, or could not be made (because of ``error``). ``refused``: for good; ``last_received``:
-        when its last byte came; ``retry_in``: what a recording says of the next. Nothing is written to it any more."""
+        when its last byte came; ``retry_in``: what one that is not live says of the next. Nothing is written to it any more."""
         link = self.link
         was_ready = link.ready_since is not None
         link.connected = False
@@ -144,7 +151,9 @@ class Machine(Subscribing):
         since = last_received or link.ready_since or now
         hole = self.cut or Hole(since, self.heard_ns)
         self.topics.disconnected(hole, f"the connection was lost: {reason}")
-        verdict = link.judge(reason, error, refused, now) if self.live else Verdict(retry_in)
+        verdict = link.judge(reason, error, refused, now) if self.lasting else Verdict(retry_in)
+        if not self.live and verdict.delay is not None:
+            verdict = Verdict(retry_in)  # the connection itself knows when the next one can be
         link.ready_since = None
         if link.state is State.READY:
             link.state = State.RECONNECTING

@@ -9,7 +9,7 @@ from typing import Deque, Dict, Optional, Sequence, Set
 from dbxsdk.errors import SubscribeError, VenueError
 from dbxsdk.events import Gap, Refused
 from dbxsdk.options import Options
-from dbxsdk.protocol import Protocol, Reply, Request
+from dbxsdk.protocol import Acknowledgement, Protocol, Reply, Request
 from dbxsdk.session.core.backoff import Backoff
 from dbxsdk.session.core.effects import Abort, Changed, End, Flow
 from dbxsdk.session.core.requests import Entry, Role
@@ -54,6 +54,16 @@ class Subscribing(Work):
         self._time_silence(names)
         self._ask(now, deadline)
         self._hurry(names, now, deadline)
+        self.effects.append(Flow())
+
+    def want_all(self, subscriptions: Sequence[Subscription], waiter: Waiter, now: float, deadline: float) -> None:
+        """Several subscriptions begin together; ``unwant`` ends what is refused or undecided."""
+        self.link.raise_if_ended()
+        self.check_capacity([name for each in subscriptions for name in each.topics])
+        for each in subscriptions:
+            self.topics.add(each.topics, each, waiter, now)
+        self._ask(now, deadline)
+        self._hurry([name for each in subscriptions for name in each.topics], now, deadline)
         self.effects.append(Flow())
 
     def conclude(self, subscription: Subscription, waiter: Waiter, now: float) -> None:
@@ -118,9 +128,11 @@ class Subscribing(Work):
 
     def _subscribe_answered(self, request: Request, reply: Reply, now: float) -> None:
         # In one step with what follows: a request made meanwhile must not overtake what is to be sent again.
-        acknowledgement = self.protocol.acknowledge(request, reply)
+        self._acknowledged(self.protocol.acknowledge(request, reply), request.topics, now)
+
+    def _acknowledged(self, acknowledgement: Acknowledgement, decided: Sequence[str], now: float) -> None:
         unheard = self.topics.acknowledge(acknowledgement, now, self._hole(now))
-        self.topics.decided(request.topics)
+        self.topics.decided(decided)
         self.topics.interrupt(acknowledgement.interrupted, self._hole(now), "another request may end it")
         self._time_silence(acknowledgement.accepted)
         for again in acknowledgement.retry if self.link.ready else ():
@@ -133,6 +145,35 @@ class Subscribing(Work):
         if not acknowledgement.retry:
             self._report(self.topics.close_holes(now, self._hole(now)))
         self.effects.append(Changed())
+
+    def take_asked(self, now: float) -> Sequence[str]:
+        """Nobody answers requests for topics: take them back. Return the topics that are asked for, until ``settled``."""
+        while True:
+            entries = [*self.requests.of_role(Role.UNSUBSCRIBE), *self.requests.of_role(Role.SUBSCRIBE)]
+            if not entries:
+                return self.topics.asked()
+            for entry in entries:
+                request = entry.request
+                self.requests.withdraw(entry)
+                if entry.role is Role.UNSUBSCRIBE:
+                    self._unsubscribed(request, now)
+                else:
+                    # For what the protocol has to know of it to read updates.
+                    reply = Reply(request.key, dict(self.protocol.granted))
+                    for again in self.protocol.acknowledge(request, reply).retry:
+                        self._decide(again, Role.SUBSCRIBE, now)
+                    self.topics.decided(request.topics)
+                self._next_alone(request, now)
+
+    def settled(self, acknowledgement: Acknowledgement, hole: Optional[Hole], now: float) -> None:
+        """Topics that were asked for are decided about. ``hole``: since when updates of the accepted ones are missing."""
+        if hole is not None:
+            self.topics.interrupt(acknowledgement.accepted, hole, "updates are missing")
+        self._acknowledged(acknowledgement, (), now)
+
+    def interrupted(self, names: Sequence[str], since: float, reason: str) -> None:
+        """Updates of ``names`` are missing since then: they are asked for until ``settled``."""
+        self.topics.interrupt(names, Hole(since, self.heard_ns), reason)
 
     def _subscribe_unanswered(self, request: Request, now: float) -> None:
         lost = self.topics.unanswered(request.topics, self._hole(now))

@@ -158,6 +158,10 @@ class Topics:
         """Unique sinks, in insertion order."""
         return list(dict.fromkeys(sink for topic in self._topics.values() for sink in topic.sinks))
 
+    def asked(self) -> List[str]:
+        """Those that wait for the venue's word."""
+        return [name for name, topic in self._topics.items() if topic.status is Status.ASKED]
+
     def watched(self) -> List[Topic]:
         """The live topics that have a ``max_silence``."""
         return [t for t in self._topics.values() if t.max_silence is not None and t.status is Status.LIVE]

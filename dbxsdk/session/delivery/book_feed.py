@@ -51,7 +51,7 @@ class BookFeed:
         # One notice at most waits for the callbacks thread.
         self._notice = Notice(self._notify)
         self._notifying = False
-        self._topics, self._rule = topics, rule
+        self._topics, self.rule = topics, rule
         self.state = BookState(
             symbol, rule, resynchronise=self._resynchronise, clock=clock.monotonic, log=log, client=owner.name
         )
@@ -92,11 +92,11 @@ class BookFeed:
 
     def end(self, error: Optional[DbxError], reason: str) -> None:
         """Nothing comes any more."""
-        self._rule.end()
+        self.rule.end()
         self.state.end(error, reason)
 
     def _resynchronise(self) -> None:
-        if not self._rule.ask():
+        if not self.rule.ask():
             self._owner.renew(self._topics)
 
     # -- the callbacks thread --------------------------------------------------------------------------
@@ -124,7 +124,7 @@ class BookFeed:
         self.state.check_process()
 
     def _close(self) -> None:
-        self._rule.end()
+        self.rule.end()
         self._owner.unsubscribe(self.subscription)
 
     def _waiting(self, timeout: Optional[float]) -> ContextManager[None]:

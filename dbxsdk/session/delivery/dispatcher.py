@@ -224,6 +224,11 @@ class Dispatcher:
             self._watchers += (watcher,)
         return end
 
+    @property
+    def event_callbacks(self) -> Tuple[Callable[[Event], Any], ...]:
+        """Those that were registered."""
+        return self._event_callbacks
+
     def put(self, item: Any) -> None:
         """Queue an ``Event`` or a ``Notice`` behind all that was flushed before. Runs nothing."""
         if isinstance(item, Gap):

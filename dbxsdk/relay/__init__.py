@@ -1,0 +1,5 @@
+"""Relays: one feed for many workers on many machines, by way of Redis Streams."""
+
+from dbxsdk.relay.relay import Relay
+
+__all__ = ["Relay"]

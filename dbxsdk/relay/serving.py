@@ -1,0 +1,421 @@
+"""Serving: one process at a time holds the lease, runs the venue's client and writes; others wait to take over.
+
+One term of leadership: a new epoch, an entry of it in every stream (which shuts the old leader out), the venue's client, and
+what workers want, until the term ends: by ``stop``, by a later leader, or by what ends the client for good.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import uuid
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+
+import attrs
+
+from dbxsdk import codec
+from dbxsdk.client import Client
+from dbxsdk.connected_elsewhere import connect_by
+from dbxsdk.errors import ClientClosed, ConnectError, DbxError, VenueError
+from dbxsdk.events import Event
+from dbxsdk.relay.entries import FORMAT
+from dbxsdk.relay.keys import Keys
+from dbxsdk.relay.server import Link, RelayDown, Server, check_version
+from dbxsdk.relay.tap import RelayedTopic, Tap, subscription_of
+from dbxsdk.relay.writer import Bounds, Fenced, Writer
+from dbxsdk.runtime.clock import monotonic, wall_ns
+from dbxsdk.runtime.log import ClientLog
+from dbxsdk.session import Subscription
+from dbxsdk.version import __version__
+
+LEASE = 4.0
+"""Seconds after which the lease of a leader that does not renew it is another's."""
+BEAT = 1.0
+"""Seconds between signs of life, and between renewals of the lease."""
+_LOOK = 0.25
+"""Seconds between a standby's looks at the lease, and for which a call is waited for at most."""
+_GOODBYE = 1.5
+"""Seconds that may be taken to write what is queued, at the end."""
+_MOST_TOPICS = 10_000
+_MOST_CALLS = 1_000
+
+
+@attrs.define(eq=False)
+class Served:
+    """A topic that the venue is asked for."""
+
+    topic: RelayedTopic
+    subscription: Subscription
+    live: bool = False
+
+
+class Serving:
+    """Serves one client under its name, in one thread's ``run``."""
+
+    def __init__(
+        self,
+        server: Server,
+        keys: Keys,
+        client: Client,
+        topics: Optional[Sequence[str]],
+        bounds: Bounds,
+        stopping: Callable[[float], bool],
+    ) -> None:
+        """``topics``: the fixed set; None: what workers want. ``stopping(seconds)`` waits, and is True once it has to end."""
+        self._server, self._keys, self._client, self._fixed, self._bounds = server, keys, client, topics, bounds
+        self._stopping = stopping
+        self._protocol = client._protocol
+        self._callbacks = client._session.event_callbacks
+        self._log = ClientLog("dbxsdk.relay", self._protocol.venue, keys.name)
+        self._token = uuid.uuid4().hex
+        self._what = self._identity()
+        self.writer: Optional[Writer] = None
+        self.tap: Optional[Tap] = None
+        self.leading = False
+
+    def _identity(self) -> Dict[str, Any]:
+        """What is served: two that differ in it must not have one name."""
+        client, protocol = self._client, self._protocol
+        url = client._address.url.partition("?")[0]
+        credentials = sorted(str(each) for each in getattr(protocol, "identity", ()))
+        account = hashlib.sha256("\n".join([self._keys.prefix, *credentials]).encode()).hexdigest()[:16] if credentials else ""
+        fixed = None if self._fixed is None else sorted(self._fixed)
+        return {"client": protocol.client, "url": url, "account": account, "topics": fixed}
+
+    # -- the lease -----------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Wait for the lease, lead, and so on until it has to end. Raises what makes serving useless."""
+        link = self._server.connect()
+        try:
+            check_version(link, self._server.endpoint)
+            self._check_others(link)
+            patience = 0.0
+            first, reached = True, False
+            while not self._stopping(patience):
+                patience = _LOOK
+                try:
+                    taken, reached = self._take_lease(link), True
+                    if taken:
+                        self.leading = True
+                        self._lead(link, first)
+                        first = False
+                    else:
+                        self._check_others(link)
+                except RelayDown as error:
+                    if not reached:
+                        raise
+                    self._log.warning("the relay's server is away: %s", error)
+                    link = self._reconnected(link)
+                finally:
+                    self.leading = False
+        finally:
+            link.close()
+
+    def _reconnected(self, link: Link) -> Link:
+        """A new connection once there is one, or the old one at the end."""
+        while not self._stopping(_LOOK):
+            link.close()
+            try:
+                return self._server.connect()
+            except RelayDown:
+                pass
+        return link
+
+    def _take_lease(self, link: Link) -> bool:
+        taken = link.call("SET", self._keys.lease, self._token, "NX", "PX", int(LEASE * 1000))
+        return taken is not None or self._holds_lease(link)
+
+    def _holds_lease(self, link: Link) -> bool:
+        held: Any = link.call("GET", self._keys.lease)
+        return bool(held == self._token.encode())
+
+    def _renew_lease(self, link: Link) -> bool:
+        """False if another has it. Where it expired while nobody wanted it, it is taken again: the epoch decides."""
+        if self._holds_lease(link):
+            link.call("PEXPIRE", self._keys.lease, int(LEASE * 1000))
+            return True
+        return self._take_lease(link)
+
+    def _check_others(self, link: Link) -> None:
+        """Raise ``DbxError`` if something else is being served under this name."""
+        held, said = link.call_all([("GET", self._keys.lease), ("GET", self._keys.serving)])
+        for each in (held, said):
+            if isinstance(each, DbxError):
+                raise each
+        if held is None or said is None:
+            return
+        theirs = codec.decode_object(said)
+        for what, ours in self._what.items():
+            if theirs.get(what) != ours:
+                raise DbxError(
+                    f"{self._server.endpoint}: another process serves {self._keys.name} with other {what} under the prefix "
+                    f"{self._keys.prefix!r}: give one of them another prefix"
+                )
+        if theirs.get("format") != FORMAT.decode():
+            raise DbxError(
+                f"{self._server.endpoint}: another process serves {self._keys.name} by dbxsdk {theirs.get('version')}, whose "
+                f"entries have another format than those of {__version__}: update the older one, or give one another prefix"
+            )
+
+    # -- a term of leadership --------------------------------------------------------------------------
+
+    def _lead(self, link: Link, first: bool) -> None:
+        epoch = self._new_epoch(link)
+        term = _Term(self, link, epoch)
+        try:
+            term.begin()
+            term.run(first)
+        finally:
+            term.end()
+
+    def _new_epoch(self, link: Link) -> int:
+        stored = link.call("GET", self._keys.epoch)
+        epoch = max(wall_ns() // 1_000_000, int(stored or 0) + 1, self._last_written(link) + 1)
+        link.call("SET", self._keys.epoch, epoch)
+        link.call("SET", self._keys.serving, codec.encode({**self._what, "format": FORMAT.decode(), "version": __version__}))
+        return epoch
+
+    def _last_written(self, link: Link) -> int:
+        """The newest epoch in the streams, in case that the stored one was lost."""
+        newest = link.call("XREVRANGE", self._keys.control, "+", "-", "COUNT", 1)
+        return int(newest[0][0].partition(b"-")[0]) if newest else 0
+
+    def deliver(self, event: Event) -> None:
+        """Give an event to the callbacks of the client's user."""
+        for callback in self._callbacks:
+            try:
+                callback(event)
+            except Exception:
+                self._log.exception("an event callback raised")
+
+
+class _Term:
+    """One term: everything that ends with it."""
+
+    def __init__(self, serving: Serving, link: Link, epoch: int) -> None:
+        self._serving, self._link = serving, link
+        self._keys, self._log, self._client = serving._keys, serving._log, serving._client
+        self._error: Optional[DbxError] = None
+        self._over = threading.Event()
+        self._writer = Writer(serving._server, self._keys, epoch, serving._bounds, self._log, self._ended)
+        self._tap = Tap(serving._protocol, self._writer)
+        options = attrs.evolve(self._client._options, dispatch="inline")
+        self._upstream = connect_by(self._client, self._tap, options)
+        self._events: List[Event] = []
+        self._upstream.on_event(self._tap.happened)
+        if serving._callbacks:
+            self._upstream.on_event(self._events.append)
+        # Guards the two tables; the threads of the term share them.
+        self._lock = threading.Lock()
+        self._topics: Dict[str, Served] = {}
+        self._joining: Set[str] = set()
+        """Topics that workers wait for."""
+        self._fresh = threading.Event()
+        self._threads: List[threading.Thread] = []
+        serving.writer, serving.tap = self._writer, self._tap
+
+    def _ended(self, error: DbxError) -> None:
+        self._error = self._error or error
+        self._over.set()
+
+    # -- the serving thread ----------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Shut the old leader out, and begin to write."""
+        found = self._link.call("SMEMBERS", self._keys.topics)
+        topics = sorted(each.decode("utf-8", "replace") for each in found)
+        self._writer.start(self._serving._server.connect(), topics, {"version": __version__, "format": FORMAT.decode()})
+        self._log.info("serving %s", self._keys.name)
+
+    def run(self, first: bool) -> None:
+        """Serve until it is over. Raises what makes serving useless."""
+        for number, work in enumerate((lambda: self._open(first), self._subscribe)):
+            thread = threading.Thread(target=work, name=f"dbxsdk-{self._keys.name}-relay-{number}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        beat_at = 0.0
+        wants_at = 0.0
+        while not self._serving._stopping(0.0) and not self._over.is_set():
+            try:
+                now = monotonic()
+                if now >= beat_at:
+                    beat_at = now + BEAT
+                    if not self._serving._renew_lease(self._link):
+                        self._log.warning("another process has the lease")
+                        break
+                    self._beat()
+                if now >= wants_at:
+                    wants_at = now + BEAT
+                    self._look_at_wants()
+                self._take_calls()
+                self._admit()
+            except RelayDown as error:
+                self._log.info("the relay's server is away: %s", error)
+                self._link.close()
+                self._over.wait(_LOOK)
+                self._reconnect()
+            events, self._events[:] = list(self._events), []
+            for event in events:
+                self._serving.deliver(event)
+        ending = self._error
+        if ending is not None and not isinstance(ending, (Fenced, RelayDown)):
+            raise ending
+
+    def end(self) -> None:
+        """Hand over: nothing of it is left."""
+        self._over.set()
+        self._fresh.set()
+        self._tap.tell({"kind": "bye"})
+        self._writer.stop(_GOODBYE)
+        try:
+            if self._serving._holds_lease(self._link):
+                self._link.call("DEL", self._keys.lease)
+        except DbxError as error:
+            self._log.info("the lease was left to expire: %s", error)
+        self._upstream.close(1.0)
+        for thread in self._threads:
+            thread.join(1.0)
+
+    def _reconnect(self) -> None:
+        try:
+            fresh = self._serving._server.connect()
+        except RelayDown:
+            return
+        self._link._connection, fresh._connection = fresh._connection, self._link._connection
+
+    def _beat(self) -> None:
+        self._tap.tell({"kind": "beat", "up": self._tap.connected})
+
+    def _take_calls(self) -> None:
+        """Answer what workers ask. Waits for a moment for the first."""
+        found = self._link.call("BLPOP", self._keys.calls, str(_LOOK))
+        if found is None:
+            return
+        # The others that wait already, taken in the same step as they are read.
+        calls = {found[1], *(self._link.call("LPOP", self._keys.calls, _MOST_CALLS) or ())}
+        for call in calls:
+            topic = call.decode("utf-8", "replace")
+            if topic:
+                self._want(topic)
+        if b"" in calls:
+            self._beat()
+
+    def _look_at_wants(self) -> None:
+        """Subscribe what is wanted, and leave what is not any more."""
+        if self._serving._fixed is not None:
+            self._ensure(self._serving._fixed)
+            return
+        now = int(self._link.call("TIME")[0])
+        self._link.call("ZREMRANGEBYSCORE", self._keys.wanted, "-inf", now)
+        found = self._link.call("ZRANGE", self._keys.wanted, 0, _MOST_TOPICS)
+        wanted = [each.decode("utf-8", "replace") for each in found]
+        self._ensure(wanted)
+        with self._lock:
+            unwanted = [name for name in self._topics if name not in set(wanted)]
+            gone = [self._topics.pop(name) for name in unwanted]
+        for each in gone:
+            self._upstream.unsubscribe(each.subscription)
+
+    def _want(self, topic: str) -> None:
+        fixed = self._serving._fixed
+        if fixed is not None and topic not in fixed:
+            self._refuse(topic, f"the relay serves a fixed set of topics, and {topic} is not in it", None)
+            return
+        with self._lock:
+            self._joining.add(topic)
+        self._ensure((topic,))
+
+    def _ensure(self, names: Sequence[str]) -> None:
+        with self._lock:
+            fresh = [name for name in names if name not in self._topics]
+            for name in fresh:
+                book_of = self._client._book_of
+                self._topics[name] = Served(*subscription_of(self._upstream, self._tap, self._serving._protocol, name, book_of))
+        if fresh:
+            self._fresh.set()
+
+    def _admit(self) -> None:
+        """Let workers begin that wait for topics which are there."""
+        with self._lock:
+            ready = [self._topics[name] for name in self._joining if name in self._topics and self._topics[name].live]
+        for each in ready:
+            name = each.topic.name
+            if self._upstream.is_whole(name):
+                with self._lock:
+                    self._joining.discard(name)
+                self._tap.join(each.topic)
+
+    def _refuse(self, topic: str, message: str, code: Any) -> None:
+        with self._lock:
+            self._joining.discard(topic)
+        self._tap.tell({"kind": "no", "topic": topic, "message": message, "code": code if isinstance(code, (int, str)) else None})
+
+    # -- their own threads -----------------------------------------------------------------------------
+
+    def _open(self, first: bool) -> None:
+        """Connect to the venue, again and again; the first failure of all ends it, since the address may be wrong."""
+        patience = 1.0
+        while not self._over.is_set():
+            try:
+                self._upstream.open(None)
+                self._fresh.set()
+                self._upstream.wait(None)
+                self._ended(ClientClosed("the client was closed"))
+            except DbxError as error:
+                if first or self._upstream.state.is_over or not isinstance(error, ConnectError):
+                    self._ended(error)
+                    return
+                self._log.warning("the venue cannot be reached, next try in %.0f s: %s", patience, error)
+                self._over.wait(patience)
+                patience = min(2 * patience, 30.0)
+            except Exception as error:
+                self._log.exception("the venue's client could not be opened")
+                self._ended(DbxError(f"unexpected error in the relay: {error!r}"))
+
+    def _subscribe(self) -> None:
+        """Subscribe the topics that are new, together."""
+        while not self._over.is_set():
+            self._fresh.wait()
+            self._fresh.clear()
+            if self._over.is_set() or not self._upstream.state.value == "ready":
+                continue
+            with self._lock:
+                fresh = [each for each in self._topics.values() if not each.live]
+            if fresh:
+                try:
+                    self._subscribe_these(fresh)
+                except DbxError as error:
+                    self._log.warning("topics could not be subscribed: %s", error)
+                    if not self._over.wait(_LOOK):
+                        self._fresh.set()
+                except Exception as error:
+                    self._log.exception("topics could not be subscribed")
+                    self._ended(DbxError(f"unexpected error in the relay: {error!r}"))
+
+    def _subscribe_these(self, fresh: List[Served]) -> None:
+        names: Tuple[str, ...] = tuple(each.topic.name for each in fresh)
+        try:
+            missing = self._upstream.subscribe_all([each.subscription for each in fresh], self._client._options.request_timeout)
+        except (ValueError, TypeError) as error:
+            if len(fresh) > 1:
+                for each in fresh:
+                    self._subscribe_these([each])
+                return
+            missing = {names[0]: VenueError(str(error))}
+        again = False
+        for each in fresh:
+            name = each.topic.name
+            if name not in missing:
+                each.live = True
+                continue
+            refusal = missing[name]
+            with self._lock:
+                self._topics.pop(name, None)
+            if refusal is not None:
+                self._refuse(name, refusal.message, refusal.code)
+            else:
+                again = True
+        self._admit()
+        if again:
+            self._log.warning("the venue has not answered for some of %d topics", len(fresh))

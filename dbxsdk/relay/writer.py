@@ -1,0 +1,359 @@
+"""The writer: a thread that writes what the serving client gets into streams, in its order, each entry once.
+
+Entries are numbered as they are written, without holes, and a batch whose answer was lost is sent again as it was: the server
+refuses the ids that it has. While the server is away the queue keeps what comes; when it is full all of it is dropped, and what
+is written next is the hole: the venue's socket is never held up.
+"""
+
+from __future__ import annotations
+
+import collections
+import functools
+import threading
+from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
+
+import attrs
+
+from dbxsdk.errors import DbxError
+from dbxsdk.relay.entries import (
+    CONTROL,
+    EPOCH,
+    FORMAT,
+    GAP,
+    Frame,
+    Id,
+    encode_document,
+    encode_frames,
+    parse_id,
+    text_id,
+)
+from dbxsdk.relay.keys import Keys
+from dbxsdk.relay.server import CommandRefused, Link, RelayDown, Server
+from dbxsdk.runtime.clock import monotonic, wall_ns
+from dbxsdk.runtime.log import ClientLog
+
+QUEUE_ENTRIES = 200_000
+QUEUE_BYTES = 64 * 1024 * 1024
+"""Bounds of what waits while the server is away or slow."""
+_BATCH = 500
+"""Entries that are sent together."""
+_PAUSE = 0.2
+"""Seconds between attempts while the server is away."""
+_TRIM_EVERY = 5.0
+_KEYS_LIVE = 3600
+"""Seconds after which streams that nobody writes disappear."""
+_WHOLE_LIVES = 60
+
+
+@attrs.frozen
+class Bounds:
+    """How much history streams keep: so many entries, and so many seconds, each about."""
+
+    entries: int = 10_000
+    seconds: float = 600.0
+
+
+@attrs.define
+class Frames:
+    """What one network read brought of one topic."""
+
+    topic: str
+    read: int
+    wall_ns: int
+    frames: List[Frame]
+    size: int
+
+
+@attrs.define
+class Hole:
+    """Updates of topics are missing; a gap of the serving client's."""
+
+    topics: Tuple[str, ...]
+    read: int
+    wall_ns: int
+    seconds: float
+    last_received_ns: int
+    size: int = 200
+
+
+@attrs.define
+class Happened:
+    """Something about the serving client as a whole, for the control stream."""
+
+    read: int
+    wall_ns: int
+    document: Dict[str, Any]
+    size: int = 200
+
+
+@attrs.define
+class Joined:
+    """Readers of a topic may begin here, with this state if it has any."""
+
+    topic: str
+    read: int
+    wall_ns: int
+    whole: Optional[bytes]
+    state: bool
+    size: int = 200
+
+
+@attrs.define
+class Dropped:
+    """What was queued before was dropped."""
+
+    read: int
+    wall_ns: int
+    since_ns: int
+    size: int = 0
+
+
+class Fenced(DbxError):
+    """A later leader has written into the streams."""
+
+
+class Writer:
+    """Writes for one term of leadership."""
+
+    def __init__(
+        self, server: Server, keys: Keys, epoch: int, bounds: Bounds, log: ClientLog, ended: Callable[[DbxError], None]
+    ) -> None:
+        """``ended`` is called on the writer's thread with what makes writing useless: ``Fenced``, or a refusal for good."""
+        self._server, self._keys, self._bounds, self._log, self._ended = server, keys, bounds, log, ended
+        self.epoch = epoch
+        self._changed = threading.Condition(threading.Lock())  # its lock guards the queue and what is counted of it
+        self._queue: Deque[Any] = collections.deque()
+        self._bytes = 0
+        self._stopping = False
+        self._deadline = 0.0
+        self.dropped = 0
+        """Entries."""
+        self.written = 0
+        self.down: Optional[str] = None
+        """Why nothing can be written at present."""
+        # The thread's own:
+        self._link: Optional[Link] = None
+        self._numbers: Dict[str, int] = {}
+        """By key of a stream: the number of its last entry."""
+        self._topics: Dict[str, str] = {}
+        """Topics with streams of this epoch: their keys."""
+        self._marks: Deque[Tuple[float, Dict[str, int]]] = collections.deque()
+        self._trim_at = monotonic() + _TRIM_EVERY
+        self._thread = threading.Thread(target=self._run, name=f"dbxsdk-{keys.name}-relay-writer", daemon=True)
+
+    # -- any thread ----------------------------------------------------------------------------------
+
+    def start(self, link: Link, topics: Sequence[str], served: Dict[str, Any]) -> None:
+        """Shut earlier leaders out, over ``link``, which is the writer's from now on; then begin to write. Raises what that
+        raises."""
+        self._link = link
+        key = self._keys.control
+        document = {"kind": "lead", "previous": text_id(self._top(key)), **served}
+        self._add_first(key, encode_document(CONTROL, 0, wall_ns(), document))
+        for topic in topics:
+            self._open_topic(topic)
+        self._thread.start()
+
+    def put(self, item: Any) -> None:
+        """Queue something. Never waits for the server."""
+        with self._changed:
+            if len(self._queue) >= QUEUE_ENTRIES or self._bytes + item.size > QUEUE_BYTES:
+                self._drop(item)
+            self._queue.append(item)
+            self._bytes += item.size
+            self._changed.notify()
+
+    def _drop(self, item: Any) -> None:
+        """Lock held."""
+        first = self._queue[0] if self._queue else item
+        since_ns = first.since_ns if isinstance(first, Dropped) else first.wall_ns
+        self.dropped += len(self._queue) - isinstance(first, Dropped)
+        self._queue.clear()
+        # As what was dropped last: what is queued now comes behind it.
+        self._queue.append(Dropped(item.read, item.wall_ns, since_ns))
+        self._bytes = 0
+
+    @property
+    def queued(self) -> int:
+        """Entries that wait."""
+        return len(self._queue)
+
+    def stop(self, patience: float) -> None:
+        """Write what waits, for ``patience`` seconds at most, and end."""
+        with self._changed:
+            self._stopping, self._deadline = True, monotonic() + patience
+            self._changed.notify()
+        link = self._link
+        if self._thread.ident is not None:
+            self._thread.join(patience)
+            if self._thread.is_alive() and link is not None:
+                link.interrupt()
+                self._thread.join(1.0)
+        elif link is not None:
+            link.close()
+
+    # -- the writer's thread -------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while True:
+                items = self._next_items()
+                if items is None:
+                    return
+                if items:
+                    self._write(items)
+                if monotonic() >= self._trim_at:
+                    self._trim()
+        except DbxError as error:
+            self._ended(error)
+        except Exception as error:  # a defect of ours must not look like a server that is away
+            self._log.exception("unexpected error in the relay's writer")
+            self._ended(DbxError(f"unexpected error in the relay's writer: {error!r}"))
+        finally:
+            if self._link is not None:
+                self._link.close()
+
+    def _next_items(self) -> Optional[List[Any]]:
+        with self._changed:
+            if not self._queue and not self._stopping:
+                self._changed.wait(max(self._trim_at - monotonic(), 0.0))
+            if not self._queue:
+                return None if self._stopping else []
+            taken = [self._queue.popleft() for _ in range(min(len(self._queue), _BATCH))]
+            self._bytes -= sum(item.size for item in taken)
+            return taken
+
+    def _write(self, items: List[Any]) -> None:
+        for item in items:
+            for topic in (item.topic,) if isinstance(item, (Frames, Joined)) else getattr(item, "topics", ()):
+                if topic not in self._topics:
+                    self._until_done(functools.partial(self._open_topic, topic))
+        commands = [command for item in items for command in self._commands(item)]
+        self._until_done(lambda: self._send(commands))
+        self.written += len(items)
+
+    def _until_done(self, work: Callable[[], None]) -> None:
+        """Do ``work``, again and again while the server is away. Raises what cannot be mended."""
+        while True:
+            try:
+                if self._link is None:
+                    self._link = self._server.connect()
+                work()
+                if self.down is not None:
+                    self.down = None
+                    self._log.warning("the relay's server takes entries again")
+                return
+            except RelayDown as error:
+                if self.down is None:
+                    self._log.warning("nothing can be written, %d entries wait: %s", len(self._queue), error)
+                self.down = str(error)
+                if not getattr(error, "answered", False) and self._link is not None:
+                    self._link.close()
+                    self._link = None
+            with self._changed:
+                if self._stopping and monotonic() + _PAUSE >= self._deadline:
+                    raise RelayDown(f"what was queued could not be written: {self.down}")
+                self._changed.wait_for(lambda: self._stopping and monotonic() >= self._deadline, _PAUSE)
+
+    def _send(self, commands: Sequence[Tuple[Any, ...]]) -> None:
+        assert self._link is not None
+        down: Optional[DbxError] = None
+        for command, answer in zip(commands, self._link.call_all(commands)):  # noqa: B905
+            if isinstance(answer, CommandRefused) and "equal or smaller" in str(answer):
+                self._check_fence(command[1])
+            elif isinstance(answer, RelayDown):
+                down = answer
+            elif isinstance(answer, DbxError):
+                raise answer
+        if down is not None:
+            raise down
+
+    def _check_fence(self, key: str) -> None:
+        """An id was refused. Raise ``Fenced`` if that was because of a later leader; else the entry is there already."""
+        if self._top(key)[0] > self.epoch:
+            raise Fenced("another process serves: it has written into the streams")
+
+    def _top(self, key: str) -> Id:
+        """The last id that a stream had, though it may be empty; ``(0, 0)`` if there is no such stream."""
+        assert self._link is not None
+        try:
+            answer = self._link.call("XINFO", "STREAM", key)
+        except CommandRefused as error:
+            if "no such key" in str(error):
+                return 0, 0
+            raise
+        return parse_id(answer[answer.index(b"last-generated-id") + 1]) or (0, 0)
+
+    def _open_topic(self, topic: str) -> None:
+        assert self._link is not None
+        key = self._keys.topic(topic)
+        self._link.call("SADD", self._keys.topics, topic)
+        top = self._top(key)
+        if top[0] < self.epoch:  # else the answer to an earlier attempt was lost
+            self._add_first(key, encode_document(EPOCH, 0, wall_ns(), {"previous": text_id(top)}))
+        elif top[0] > self.epoch:
+            raise Fenced("another process serves: it has written into the streams")
+        self._numbers.setdefault(key, 0)
+        self._topics[topic] = key
+
+    def _add_first(self, key: str, value: bytes) -> None:
+        assert self._link is not None
+        self._send([("XADD", key, "MAXLEN", "~", self._bounds.entries, f"{self.epoch}-0", FORMAT, value)])
+        self._numbers[key] = 0
+
+    # -- what is written -----------------------------------------------------------------------------
+
+    def _commands(self, item: Any) -> List[Tuple[Any, ...]]:
+        if isinstance(item, Frames):
+            return [self._add(self._topics[item.topic], encode_frames(item.read, item.wall_ns, item.frames))]
+        if isinstance(item, Happened):
+            return [self._control(item, item.document)]
+        if isinstance(item, Hole):
+            return self._holes(item.topics, item.read, item.wall_ns, item.seconds, item.last_received_ns)
+        if isinstance(item, Joined):
+            return self._joined(item)
+        assert isinstance(item, Dropped)
+        seconds = max(wall_ns() - item.since_ns, 0) / 1e9
+        document = {"kind": "lost", "since_ns": item.since_ns}
+        return [self._control(item, document), *self._holes(tuple(self._topics), item.read, item.wall_ns, seconds, item.since_ns)]
+
+    def _holes(self, topics: Sequence[str], read: int, at_ns: int, seconds: float, last_ns: int) -> List[Tuple[Any, ...]]:
+        value = encode_document(GAP, read, at_ns, {"seconds": seconds, "last_received_ns": last_ns})
+        return [self._add(self._topics[topic], value) for topic in topics]
+
+    def _joined(self, item: Joined) -> List[Tuple[Any, ...]]:
+        key = self._topics[item.topic]
+        at = f"{self.epoch}-{self._numbers[key]}"
+        document = {"kind": "join", "topic": item.topic, "at": at, "whole": item.whole is not None, "state": item.state}
+        commands = [self._control(item, document)]
+        if item.whole is not None:
+            value = at.encode() + b" " + encode_frames(item.read, item.wall_ns, [(0, (item.whole, False))])
+            commands.insert(0, ("SET", self._keys.whole(item.topic), value, "EX", _WHOLE_LIVES))
+        return commands
+
+    def _control(self, item: Any, document: Dict[str, Any]) -> Tuple[Any, ...]:
+        return self._add(self._keys.control, encode_document(CONTROL, item.read, item.wall_ns, document))
+
+    def _add(self, key: str, value: bytes) -> Tuple[Any, ...]:
+        number = self._numbers[key] = self._numbers[key] + 1
+        return "XADD", key, "MAXLEN", "~", self._bounds.entries, f"{self.epoch}-{number}", FORMAT, value
+
+    def _trim(self) -> None:
+        """Let entries go that are too old, and streams live on."""
+        now = monotonic()
+        self._trim_at = now + _TRIM_EVERY
+        oldest: Dict[str, int] = {}
+        self._marks.append((now, dict(self._numbers)))
+        while self._marks and self._marks[0][0] <= now - self._bounds.seconds:
+            oldest = self._marks.popleft()[1]
+        commands: List[Tuple[Any, ...]] = [("EXPIRE", key, _KEYS_LIVE) for key in self._numbers]
+        commands += [("EXPIRE", self._keys.topics, _KEYS_LIVE), ("EXPIRE", self._keys.epoch, 30 * 24 * _KEYS_LIVE)]
+        commands += [("XTRIM", key, "MINID", "~", f"{self.epoch}-{number}") for key, number in oldest.items()]
+        if self.down is None and self._link is not None:
+            try:
+                self._send(commands)
+            except RelayDown as error:
+                self._log.info("streams were not trimmed: %s", error)
+                if not getattr(error, "answered", False):
+                    self._link.close()
+                    self._link = None
