@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Dict, Iterator, List
 
 import attrs
@@ -30,7 +31,8 @@ SAMPLE = ROOT / "samples" / "flask_dashboard"
 GUNICORN = ("gunicorn", "--bind", "127.0.0.1:0")
 FLASK = ("flask", "--app", "dashboard", "run", "--port", "0")
 MARK = {"X-Dashboard": "1"}
-TAB, SPACE, ENTER = "\ue004", " ", "\ue007"
+TAB, SPACE, ENTER, ESCAPE = "\ue004", " ", "\ue007", "\ue00c"
+HOME, RIGHT = "\ue011", "\ue014"
 
 
 CONTRAST = """(() => {
@@ -201,14 +203,14 @@ def test_a_slow_reader_gets_the_newest_and_no_queue(dashboard: Any) -> None:
 @pytest.mark.parametrize(
     "error, kind, status, retry",
     [
-        (dbxsdk.RequestTimeout("x"), "unknown", 504, "Ask for its state first"),
-        (dbxsdk.ConnectionLost("x"), "unknown", 504, "Ask for its state first"),
-        (dbxsdk.UnreadableReply("x"), "unknown", 504, "Ask for its state first"),
-        (dbxsdk.VenueError("x"), "refused", 409, "Useless"),
-        (dbxsdk.AuthError("x"), "refused", 409, "Useless until the key"),
-        (dbxsdk.RateLimited("x"), "refused", 429, "Safe, later"),
-        (dbxsdk.ConnectError("x"), "not sent", 503, "Safe."),
-        (dbxsdk.ClientClosed("x"), "not sent", 503, "Safe."),
+        (dbxsdk.RequestTimeout("x"), "unknown", 504, "Not yet: ask for its state first"),
+        (dbxsdk.ConnectionLost("x"), "unknown", 504, "Not yet: ask for its state first"),
+        (dbxsdk.UnreadableReply("x"), "unknown", 504, "Not yet: ask for its state first"),
+        (dbxsdk.VenueError("x"), "refused", 409, "No:"),
+        (dbxsdk.AuthError("x"), "refused", 409, "No, not before the key"),
+        (dbxsdk.RateLimited("x"), "refused", 429, "Yes, but later"),
+        (dbxsdk.ConnectError("x"), "not sent", 503, "Yes."),
+        (dbxsdk.ClientClosed("x"), "not sent", 503, "Yes."),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
@@ -230,6 +232,45 @@ def test_a_wrong_variable_is_named(dashboard: Any, name: str, value: str) -> Non
 
     with pytest.raises(ValueError, match=name):
         Settings.from_environment({name: value})
+
+
+@pytest.mark.parametrize("symbol, units", [
+    ("BTCUSDT", ("BTC", "USDT")), ("1000PEPEUSDT", ("1000PEPE", "USDT")), ("BTCUSDT-26MAR27", ("BTC", "USDT")),
+    ("ETHUSDC", ("ETH", "USDC")), ("BTCPERP", ("", "")), ("BTC-26MAR27", ("", "")), ("USDT", ("", "")), ("BTCUSD", ("", "")),
+])
+def test_units_are_what_the_symbol_says(dashboard: Any, symbol: str, units: Any) -> None:
+    from dashboard.settings import Settings
+
+    assert Settings(symbol=symbol).units == units
+
+
+def test_what_is_said_of_prices_and_of_gaps_agrees(dashboard: Any) -> None:
+    from dashboard.feed import Feed
+
+    counts = SimpleNamespace(received=1, reconnects=0, dropped=0, bad_frames=0)
+    client: Any = SimpleNamespace(state=dbxsdk.State.READY, stats=lambda: counts)
+    feed: Any = Feed(client, "BTCUSDT", stale_after=60)
+    feed._subscribed = True
+    dropped = dbxsdk.Disconnected(reason="the line was cut", code=None, retry_in=1.0)
+
+    def shown() -> Any:
+        state = json.loads(feed._state())
+        return state["status"]["word"], state["status"]["gap_since"], len(state["gaps"])
+
+    feed._on_event(dropped)
+    assert shown() == ("connecting", None, 0)  # nothing was subscribed, so no Gap will come, and none is waited for
+    feed._on_trades(SimpleNamespace(data=()))
+    assert shown() == ("live", None, 0)
+    since = feed._updated[1]
+    feed._on_event(dropped)
+    assert shown() == ("reconnecting", since, 0)
+    assert feed.status().reason == "the line was cut"
+    feed._on_event(dbxsdk.Connected(reconnects=1))
+    assert shown() == ("reconnecting", since, 0)  # ready, and nobody has said yet how long the gap was
+    feed._on_event(dbxsdk.Gap(topics=("publicTrade.BTCUSDT",), seconds=2.5, last_received_ns=1))
+    assert shown() == ("live", None, 1)
+    client.state = dbxsdk.State.RECONNECTING  # before its event has come
+    assert shown() == ("reconnecting", since, 1)
 
 
 def test_the_readme_says_what_can_be_set() -> None:
@@ -436,7 +477,71 @@ def test_the_market_moves(page: Any) -> None:
     assert all(re.fullmatch(r"\d\d:\d\d:\d\d\s+(Buy|Sell)\s+[\d.]+\s+[\d,.]+", row) for row in rows)
     assert page.run("document.title").endswith("BTCUSDT")
     assert "NaN" not in page.until(lambda: page.run("$('#spark path').getAttribute('d')"))
+    assert page.text("thead").split()[2:] == ["Size,", "BTC", "Price,", "USDT"] and "Volume, BTC" in page.text(".quote")
+    assert re.fullmatch(r"[\d.]+ \([\d.e-]+ %\)", page.text("#spread"))
+    assert re.fullmatch(r"[\d.,]+ BTC", page.run("$('#depth .labels text').textContent"))
     page.screenshot("flask-light")
+
+
+def test_the_trades_end_with_a_whole_row_at_every_height(page: Any) -> None:
+    cut = """(() => {
+      const list = $(".rows").getBoundingClientRect(), head = $("thead").getBoundingClientRect();
+      const all = [...document.querySelectorAll("#trades tr")].map((row) => row.getBoundingClientRect());
+      const rows = all.filter((row) => row.height);
+      const shown = rows.filter((row) => row.bottom > head.bottom + 1 && row.top < list.bottom - 1);
+      return [shown.length, shown.filter((row) => row.top < head.bottom - 1 || row.bottom > list.bottom + 1).length];
+    })()"""
+    page.until(lambda: page.run("document.querySelectorAll('#trades tr').length") == 40)
+    found = []
+    for height in (*range(601, 900, 23), 1100):
+        page.cdp("Emulation.setDeviceMetricsOverride", width=1280, height=height, deviceScaleFactor=1, mobile=False)
+        found.append(page.run(cut))
+    page.run("$('.rows').scrollTo(0, 7)")  # and in the midst of it
+    found.append(page.run(cut))
+    page.size(360, 740)
+    assert page.run(cut) == [12, 0]
+    assert all(not halves for _, halves in found) and len({rows for rows, _ in found}) > 5, found
+
+
+def test_charts_say_what_is_under_the_cursor(page: Any) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    words = {"depth": r"[\d,]+\.\d USDT: [\d.]+ BTC up to here", "spark": r"[\d,]+\.\d USDT at \d\d:\d\d:\d\d"}
+    heading = page.driver.find_element("css selector", "h1")
+
+    def said(name: str) -> str:
+        return str(page.text(f".plot:has(#{name}) output"))
+
+    for name, pattern in words.items():
+        chart = page.driver.find_element("id", name)
+        assert said(name) == ""
+        ActionChains(page.driver, duration=0).move_to_element_with_offset(chart, 5, 0).perform()
+        assert re.fullmatch(pattern, said(name))
+        ActionChains(page.driver, duration=0).move_to_element(heading).perform()
+        assert said(name) == ""
+    page.run("$('#depth').focus()")
+    prices = []
+    for key in (HOME, *[RIGHT] * 5):
+        page.press(key)
+        prices.append(float(said("depth").split()[0].replace(",", "")))
+    assert prices[0] < prices[-1]
+    page.until(lambda: page.run("$('.plot:has(#depth) output').ariaLive") == "off")  # what the market moves is not read out
+    page.press(ESCAPE)
+    assert said("depth") == ""
+
+
+WATCH = """(() => {
+  window.contradictions = [];
+  window.seen = 0;
+  new MutationObserver(() => {
+    const [word, notice, gaps] = ["#word", "#notice", "#gaps"].map((css) => $(css).textContent);
+    const isLive = word === "Live";
+    window.seen += 1;
+    const contradicts = isLive ? /old|open/ : /No gap|none|Recovered/;
+    if (contradicts.test(notice + gaps)) window.contradictions.push([word, notice, gaps]);
+  }).observe(document.body, { subtree: true, childList: true, characterData: true });
+})()"""
+"""Notes each time that the page says one thing in one place and another elsewhere."""
 
 
 def legible(page: Any) -> bool:
@@ -456,12 +561,14 @@ def test_text_of_the_venue_stays_text(page: Any, venues: Venues) -> None:
 
 def test_a_dropped_connection_is_shown_and_its_recovery(page: Any, venues: Venues, served: Served) -> None:
     connections = venues.market.connection_count
+    assert re.fullmatch(r"No gap since \S+", page.text("#notice")) and page.text("#gaps").startswith("none since")
+    page.run(WATCH)
     venues.market.refuse_connections()
     try:
         venues.market.drop_connections()
         page.until(lambda: page.text("#word") == "Reconnecting")
-        page.until(lambda: re.fullmatch(r"\d\.\d s", page.text("#age")))
-        assert "The prices below are old" in page.text("#notice")
+        page.until(lambda: re.fullmatch(r"\d\.\d s old", page.text("#age")))
+        assert "Prices are old, and trades since" in page.text("#notice") and page.text("#gaps").startswith("open since")
         assert page.run("document.body.classList.contains('old')") and served.get("/health").status_code == 503
         page.screenshot("flask-dropped")
         assert legible(page)
@@ -477,6 +584,7 @@ def test_a_dropped_connection_is_shown_and_its_recovery(page: Any, venues: Venue
     assert notice[1] in page.text("#gaps") and page.text("#reconnects") == "1"
     assert f"gap of {notice[1]} s: trades may be missing" in page.text("#trades")
     assert venues.market.connection_count == connections + 1
+    assert page.run("window.seen") > 2 and page.run("window.contradictions") == []
     page.screenshot("flask-recovered")
 
 
@@ -513,9 +621,9 @@ def test_the_button_by_keyboard(page: Any, venues: Venues) -> None:
         page.until(lambda: page.run("$('#outcome').dataset.kind") == kind)
         return str(page.text("#outcome"))
 
-    def pressed() -> str:
-        """Presses the button that has the focus; what became of it."""
-        page.press(ENTER)
+    def pressed(*keys: str) -> str:
+        """Presses the button that has the focus, and others; what became of it."""
+        page.press(*keys)
         page.until(lambda: page.run("document.activeElement.ariaDisabled") == "false")
         return str(page.run("$('#outcome').dataset.kind"))
 
@@ -524,39 +632,54 @@ def test_the_button_by_keyboard(page: Any, venues: Venues) -> None:
     page.press(TAB)
     assert page.run("document.activeElement.id") == "switch-on"
     assert page.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    asked = len(venues.trading.requests)
     page.press(SPACE)
+    assert page.run("document.activeElement.id") == "confirm-no"  # nothing is sent by pressing twice
+    text = page.text("#confirm")
+    assert "Switch the task on?" in text and venues.task in text and "real money" in text and "no more trades" not in text
+    described = "$('#confirm').getAttribute('aria-describedby') === 'confirm-text' && $('#confirm').matches(':modal')"
+    assert page.run(described)
+    page.screenshot("flask-confirm")
+    assert legible(page)
+    page.press(ESCAPE)
+    assert page.run("document.activeElement.id") == "switch-on"
+    page.press(SPACE, ENTER)  # Cancel
+    assert page.run("document.activeElement.id") == "switch-on" and len(venues.trading.requests) == asked
+    page.press(SPACE, TAB, ENTER)
     assert "switched on" in outcome("done") and venues.enabled
     assert page.text("#task-state") == "on" and page.run("document.activeElement.id") == "switch-on"  # it kept the focus
     assert page.run("$('#outcome').getAttribute('aria-live')") == "polite"
 
     venues.trading.hold_answers()
     page.press(TAB, ENTER)  # switch off
+    assert "Switch the task off?" in page.text("#confirm") and "copies no more trades" in page.text("#confirm")
+    page.press(TAB, ENTER)
     assert venues.trading.wait_until(lambda: not venues.enabled)
     venues.trading.drop_connections()
     text = outcome("unknown")
-    assert "nobody knows whether it was carried out" in text and "Ask for its state first" in text
+    assert "whether it was carried out is not known" in text and "ask for its state first" in text
     assert page.text("#task-state") == "not known"
     page.screenshot("flask-unknown")
     venues.trading.release_answers()
     page.press(TAB)
-    page.until(lambda: pressed() == "done")  # asks for its state, which may take until there is a connection again
+    page.until(lambda: pressed(ENTER) == "done")  # asks for its state, which may take until there is a connection again
     assert "it is off" in page.text("#outcome") and page.text("#task-state") == "off"
 
     page.run("$('#switch-on').focus()")
     page.offline(True)  # from here to the dashboard's own server
-    page.press(ENTER)
-    assert "Ask for its state first" in outcome("unknown")
+    page.press(ENTER, TAB, ENTER)
+    assert "ask for its state first" in outcome("unknown")
     page.offline(False)
 
     with venues.trading.client() as client:
         client.delete_follow_orders([venues.task])
-    page.press(ENTER)
+    page.press(ENTER, TAB, ENTER)
     text = outcome("refused")
-    assert "task not found" in text and "Nothing was changed" in text and "Useless" in text
+    assert "task not found" in text and "Nothing was changed" in text and "would be refused again" in text
     page.screenshot("flask-refused")
 
     venues.trading.refuse_connections()
     venues.trading.drop_connections()
-    page.until(lambda: pressed() == "not sent")  # once it has noticed that the connection is gone
+    page.until(lambda: pressed(ENTER, TAB, ENTER) == "not sent")  # once it has noticed that the connection is gone
     text = page.text("#outcome")
-    assert "nothing was sent" in text and "Try again? Safe." in text
+    assert "nothing was sent" in text and "Try again? Yes." in text

@@ -29,7 +29,7 @@ RETRY = 2.0
 """Seconds between attempts to subscribe for the first time; later the client itself connects again."""
 DEPTH, TRADES, GAPS = 50, 40, 5
 LINE = 120
-"""Prices of the small chart, one a second."""
+"""Seconds of the small chart, one price each."""
 
 Document = Dict[str, Any]
 
@@ -43,11 +43,14 @@ class Status:
             while) or ``"failed"`` (it will not come back by itself).
         age: seconds since the last update; None before the first.
         reason: what happened, in words; None where it is live.
+        gap_since: ms since 1970 of the last update before a gap that is still open; None where there is none. It is open
+            until the client's ``Gap`` says how long it was.
     """
 
     word: str
     age: Optional[float]
     reason: Optional[str]
+    gap_since: Optional[int] = None
 
 
 class Feed:
@@ -68,11 +71,13 @@ class Feed:
         self._problem: Optional[str] = None
         self._failed = False
         self._lock = threading.Lock()  # guards what follows: the client's callbacks write it
-        self._updated: Optional[float] = None  # monotonic
+        self._updated: Optional[Tuple[float, int]] = None  # monotonic, and ms since 1970
+        self._gap_open = False
+        self._started = _now_ms()
         self._ticker: Document = {}
         self._trades: Deque[Document] = deque(maxlen=TRADES)  # newest first, with a mark where some may be missing
         self._gaps: Deque[Document] = deque(maxlen=GAPS)  # newest first
-        self._line: Deque[Optional[str]] = deque([None] * LINE, maxlen=LINE)  # newest last, None where there was none
+        self._line: Deque[Tuple[int, Optional[str]]] = deque(maxlen=LINE)  # (ms, price), newest last; None: it was not live
         self._lined = 0.0  # monotonic
 
     def start(self) -> None:
@@ -84,18 +89,30 @@ class Feed:
         self._changed.set()
 
     def status(self) -> Status:
-        state, book = self.client.state, self._book
+        seen = self._seen()
         with self._lock:
-            age = None if self._updated is None else time.monotonic() - self._updated
-            problem, failed = self._problem, self._failed
-        if failed or state is State.FAILED:
-            return Status("failed", age, problem or self._final_reason())
-        if state is State.RECONNECTING:
-            return Status("reconnecting", age, problem)
-        if not self._subscribed or book is None or age is None:
-            return Status("connecting", age, problem)
-        if book.is_stale:
-            return Status("stale", age, f"the order book: {book.stale_reason}")
+            return self._status(*seen)
+
+    def _seen(self) -> Tuple[State, Optional[str]]:
+        """The client's state, and what is wrong with it or with the book. Before the lock: the client has its own."""
+        state, book = self.client.state, self._book
+        if state is State.FAILED:
+            return state, self._final_reason()
+        stale = book.stale_reason if book is not None else None
+        return state, None if stale is None else f"the order book: {stale}"
+
+    def _status(self, state: State, wrong: Optional[str]) -> Status:
+        """Under the lock, so that it agrees with the gaps that are shown beside it."""
+        age, since = (time.monotonic() - self._updated[0], self._updated[1]) if self._updated is not None else (None, None)
+        if self._failed or state is State.FAILED:
+            return Status("failed", age, self._problem or wrong)
+        if state is State.RECONNECTING or self._gap_open:
+            # Connected again is not enough: until its Gap has come, nobody has said from when on the data is whole.
+            return Status("reconnecting", age, self._problem, since)
+        if not self._subscribed or age is None:
+            return Status("connecting", age, self._problem)
+        if wrong is not None:
+            return Status("stale", age, wrong)
         if age > self._stale_after:
             return Status("stale", age, "connected, but nothing comes")
         return Status("live", age, None)
@@ -155,13 +172,13 @@ class Feed:
     def _touch(self) -> None:
         if self._book is not None and not self._book.is_stale:
             with self._lock:
-                self._updated = time.monotonic()
+                self._updated = time.monotonic(), _now_ms()
         self._changed.set()
 
     def _on_ticker(self, update: Update[ContractTicker]) -> None:
         ticker = update.data
         with self._lock:
-            self._updated = time.monotonic()
+            self._updated = time.monotonic(), _now_ms()
             self._ticker = {
                 "last": _text(ticker.last_price),
                 "change": _text(ticker.price_24h_pcnt),
@@ -173,7 +190,7 @@ class Feed:
 
     def _on_trades(self, update: Update[Tuple[Trade, ...]]) -> None:
         with self._lock:
-            self._updated = time.monotonic()
+            self._updated = time.monotonic(), _now_ms()
             for trade in update.data:
                 price, size = _text(trade.price), _text(trade.size)
                 side = dbxsdk.clean(trade.side, 40)
@@ -185,9 +202,12 @@ class Feed:
             if isinstance(event, (dbxsdk.Connected, dbxsdk.Disconnected)):
                 if not self._failed:  # events may come behind what has ended this feed, which says more
                     self._problem = getattr(event, "reason", None)
+                if isinstance(event, dbxsdk.Disconnected):
+                    self._gap_open = self._updated is not None  # what was subscribed gets a Gap; nothing else does
             elif isinstance(event, dbxsdk.Gap):
                 # In order with the data: the mark is where the trades are missing.
-                gap = {"time": time.time_ns() // 1_000_000, "gap": round(event.seconds, 3)}
+                self._gap_open = False
+                gap = {"time": _now_ms(), "gap": round(event.seconds, 3)}
                 self._gaps.appendleft(gap)
                 self._trades.appendleft(gap)
         self._changed.set()
@@ -196,15 +216,17 @@ class Feed:
 
     def _state(self) -> str:
         """All that changes on the page, so that a browser which missed some states has missed nothing but motion."""
-        status, book = self.status(), self._book
+        seen, book = self._seen(), self._book
         whole = book.snapshot() if book is not None else None
         now = time.monotonic()
         with self._lock:
+            status = self._status(*seen)
             if now - self._lined >= 1:
                 self._lined = now
-                self._line.append(self._ticker.get("last") if status.word == "live" else None)
+                self._line.append((_now_ms(), self._ticker.get("last") if status.word == "live" else None))
             document: Document = {
                 "status": attrs.asdict(status),
+                "started": self._started,
                 "ticker": self._ticker,
                 "line": list(self._line),
                 "trades": list(self._trades),
@@ -219,6 +241,10 @@ class Feed:
 
 def _levels(side: Sequence[Tuple[Decimal, Decimal]]) -> List[Tuple[Optional[str], Optional[str]]]:
     return [(_text(price), _text(size)) for price, size in side]
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _text(number: Optional[Decimal]) -> Optional[str]:

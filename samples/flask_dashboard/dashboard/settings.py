@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Mapping, Optional, Tuple, TypeVar
 
 import attrs
@@ -54,6 +55,13 @@ class Settings:
             viewers=_number(environ, "DASHBOARD_VIEWERS", default.viewers),
             hosts=default.hosts + tuple(environ.get("DASHBOARD_HOSTS", "").split()),
         )
+
+    @property
+    def units(self) -> Tuple[str, str]:
+        """What sizes and prices are in, e.g. ``("BTC", "USDT")``; two empty texts where the symbol does not say it
+        (``"BTCPERP"``), for a wrong unit is worse than none. On linear contracts sizes are in the base coin."""
+        found = re.fullmatch(r"([A-Z0-9]+)(USD[TC])(-\d{2}[A-Z]{3}\d{2})?", self.symbol)
+        return (found[1], found[2]) if found else ("", "")
 
 
 def _number(environ: Mapping[str, str], name: str, default: N) -> N:

@@ -50,11 +50,11 @@ class Task:
             enabled = self._find()
         except dbxsdk.OutcomeUnknown as error:
             # What was only a question needs no caution.
-            return attrs.evolve(explained(error), text=f"The venue did not tell: {error}.", retry="Safe: it changes nothing.")
+            return attrs.evolve(explained(error), text=f"The venue did not answer: {error}.", retry="Yes: it changes nothing.")
         except dbxsdk.DbxError as error:
             return explained(error)
         if enabled is None:
-            return Outcome(kind="refused", status=409, text="The venue has no such task.", retry="Useless: look at its id.")
+            return Outcome(kind="refused", status=409, text="The venue has no such task.", retry="No: look at its id first.")
         return Outcome(kind="done", status=200, text=f"The venue says: it is {_word(enabled)}.", enabled=enabled)
 
     def _find(self) -> Optional[bool]:
@@ -75,25 +75,25 @@ def explained(error: dbxsdk.DbxError) -> Outcome:
         return Outcome(
             kind="unknown",
             status=504,
-            text=f"It was sent, and nobody knows whether it was carried out: {error}.",
+            text=f"It was sent, but whether it was carried out is not known: {error}.",
             # Switching twice would do no harm. Ordering twice would, and a button for orders begins as a copy of this one.
-            retry="Ask for its state first.",
+            retry="Not yet: ask for its state first.",
         )
     if isinstance(error, dbxsdk.RateLimited):
-        retry = "Safe, later: the venue wants to be asked less often."
-        return Outcome(kind="refused", status=429, text=f"The venue said no: {error}. Nothing was changed.", retry=retry)
+        retry = "Yes, but later: the venue wants fewer requests."
+        return Outcome(kind="refused", status=429, text=f"The venue refused it: {error}. Nothing was changed.", retry=retry)
     if isinstance(error, dbxsdk.AuthError):
-        retry = "Useless until the key is put right and this program is started again."
+        retry = "No, not before the key is put right and this program is started again."
         return Outcome(kind="refused", status=409, text=f"The venue refused the key: {error}.", retry=retry)
     if isinstance(error, dbxsdk.VenueError):
-        retry = "Useless unless something changes: it would be refused again."
-        return Outcome(kind="refused", status=409, text=f"The venue said no: {error}. Nothing was changed.", retry=retry)
+        retry = "No: it would be refused again, unless something changes."
+        return Outcome(kind="refused", status=409, text=f"The venue refused it: {error}. Nothing was changed.", retry=retry)
     if isinstance(error, dbxsdk.TransportError):
         return Outcome(
-            kind="not sent", status=503, text=f"There is no connection, and nothing was sent. ({error})", retry="Safe."
+            kind="not sent", status=503, text=f"There is no connection, so nothing was sent. ({error})", retry="Yes."
         )
     # An answer to a mere question that makes no sense.
-    return Outcome(kind="refused", status=502, text=f"The answer cannot be read: {error}.", retry="Safe: it changes nothing.")
+    return Outcome(kind="refused", status=502, text=f"The answer cannot be read: {error}.", retry="Yes: it changes nothing.")
 
 
 def _word(enabled: bool) -> str:

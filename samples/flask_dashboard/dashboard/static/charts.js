@@ -1,14 +1,17 @@
 /* The two charts, as paths of SVG in the pixels that they have on the screen. */
 
+import { grouped, withUnit } from "./text.js";
+
 const NS = "http://www.w3.org/2000/svg";
 const FOOT = 22; // for the prices under the chart
 const HEAD = 8;
+const SPAN = 120_000; // ms of the small chart
 
 /** The depth chart: for each price, the size of all levels up to it, outwards from the middle, as far as both sides
-    of the book are known. */
-export function drawDepth(svg, bids, asks) {
+    of the book are known. Returns its points, from left to right, each with what `words(price, sum)` says of it. */
+export function drawDepth(svg, bids, asks, unit, words) {
   const { clientWidth: width, clientHeight: height } = svg;
-  if (!bids.length || !asks.length || !width) return;
+  if (!bids.length || !asks.length || !width) return [];
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   const down = sums(bids);
   const up = sums(asks);
@@ -31,7 +34,8 @@ export function drawDepth(svg, bids, asks) {
   const labels = [];
   for (const sum of sizes.slice(1)) {
     grid.push(shape("path", { d: `M0 ${y(sum)}H${width}` }));
-    labels.push(text(x(middle) + 6, y(sum) - 4, "start", sum.toLocaleString("en"))); // the valley has room for them
+    // The valley has room for them.
+    labels.push(text(x(middle) + 6, y(sum) - 4, "start", withUnit(sum.toLocaleString("en"), unit)));
   }
   for (const price of ticks(middle - reach, middle + reach, width < 480 ? 5 : 8)) {
     const at = x(price);
@@ -40,30 +44,41 @@ export function drawDepth(svg, bids, asks) {
   }
   svg.querySelector(".grid").replaceChildren(...grid);
   svg.querySelector(".labels").replaceChildren(...labels);
+  // With as many places as the sizes have: sums of binary numbers have more.
+  const places = Math.max(...[...bids, ...asks].map(([, size]) => (size.split(".")[1] ?? "").length));
+  return [...down.reverse(), ...up]
+    .filter(({ price }) => Math.abs(price - middle) <= reach)
+    .map(({ price, sum, digits }) => ({ x: x(price), y: y(sum), words: words(digits, grouped(sum.toFixed(places))) }));
 }
 
-/** A line through prices, the newest at the right; null is a hole in it. */
-export function drawSpark(svg, prices) {
+/** A line through the prices of the last two minutes, [ms, price] each, the newest at the right; a price that is null is
+    a hole in it. Returns its points, as `drawDepth` does. */
+export function drawSpark(svg, prices, words) {
   const { clientWidth: width, clientHeight: height } = svg;
-  const known = prices.filter((price) => price !== null).map(Number);
-  if (!known.length || !width) return;
+  const known = prices.filter(([, price]) => price !== null).map(([, price]) => Number(price));
+  if (!known.length || !width) return [];
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   const low = Math.min(...known);
   const high = Math.max(...known);
+  const newest = prices.at(-1)[0];
+  const points = [];
   let path = "";
-  prices.forEach((price, index) => {
-    if (price === null) return;
-    const x = (index / (prices.length - 1)) * (width - 2);
+  prices.forEach(([time, price], index) => {
+    if (price === null || newest - time > SPAN) return;
+    const x = (1 - (newest - time) / SPAN) * (width - 2);
     const y = high === low ? height / 2 : 3 + ((high - price) / (high - low)) * (height - 6);
     // The last one of all is drawn as a point, too, so that one price alone can be seen.
-    path += `${prices[index - 1] == null ? "M" : "L"}${x.toFixed(1)} ${y.toFixed(1)}${index === prices.length - 1 ? "h1" : ""}`;
+    const isFirst = !points.length || prices[index - 1][1] === null;
+    path += `${isFirst ? "M" : "L"}${x.toFixed(1)} ${y.toFixed(1)}${index === prices.length - 1 ? "h1" : ""}`;
+    points.push({ x, y, words: words(price, time) });
   });
   svg.querySelector("path").setAttribute("d", path);
+  return points;
 }
 
 function sums(levels) {
   let sum = 0;
-  return levels.map(([price, size]) => ({ price: Number(price), sum: (sum += Number(size)) }));
+  return levels.map(([price, size]) => ({ digits: price, price: Number(price), sum: (sum += Number(size)) }));
 }
 
 function steps(levels, x, y, edge) {
@@ -85,7 +100,7 @@ function ticks(from, to, count) {
   return found;
 }
 
-function shape(name, attributes) {
+export function shape(name, attributes) {
   const element = document.createElementNS(NS, name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
   return element;

@@ -1,7 +1,8 @@
 /* The page: takes each state that the server pushes and shows it. Text of the venue's goes in as text, never as HTML. */
 
 import { drawDepth, drawSpark } from "./charts.js";
-import { grouped, clock, seconds } from "./text.js";
+import { Cursor } from "./cursor.js";
+import { grouped, clock, seconds, withUnit } from "./text.js";
 import "./task.js";
 
 const WORDS = {
@@ -20,6 +21,9 @@ const put = (id, text) => {
   const element = byId(id);
   if (element.textContent !== text) element.textContent = text; // an equal text would be read out again
 };
+
+const { symbol, base, quote } = document.body.dataset;
+const cursors = { spark: new Cursor(byId("spark")), depth: new Cursor(byId("depth")) };
 
 let heard = Date.now(); // when the server last sent a state
 let state = null; // that state
@@ -68,19 +72,40 @@ function showStatus() {
   byId("status").dataset.word = word;
   document.body.classList.toggle("old", !isLive);
   put("word", WORDS[word]);
-  put("age", isLive || age === null ? "" : seconds(age));
+  put("age", isLive || age === null ? "" : `${seconds(age)} old`);
 
   const gap = state?.gaps[0];
   if (gap !== undefined && gapsSeen !== null && gap.time !== gapsSeen) noticeUntil = Date.now() + NOTICE;
   if (state !== null) gapsSeen = gap?.time ?? 0;
+  showGaps(word);
   if (!isLive && (reason || age !== null)) {
-    const why = word === "offline" ? "Or too many pages are open." : reason ?? "";
-    tell("warning", `${WORDS[word]}. ${age === null ? "" : "The prices below are old. "}${why}`);
+    const why = word === "offline" ? "or too many pages are open" : reason?.replace(/\.$/, "");
+    tell("warning", `${WORDS[word]}${why ? `: ${why}` : ""}. ${age === null ? "" : `Prices are old${openGap(word)}.`}`);
   } else if (isLive && Date.now() < noticeUntil) {
     tell("good", `Recovered at ${clock(gap.time)} after a gap of ${seconds(gap.gap)}. Trades in between may be missing.`);
   } else {
-    tell("", !isLive ? "" : gap === undefined ? "No gap so far" : `Last gap ${seconds(gap.gap)}, at ${clock(gap.time)}`);
+    const last = gap && `Last gap ${seconds(gap.gap)}, at ${clock(gap.time)}`;
+    tell("", isLive ? last ?? `No gap since ${clock(state.started)}` : "");
   }
+}
+
+/* What is shown beside a word other than "Live" must not say that there is no gap. */
+function openGap(word) {
+  const since = state?.status.gap_since;
+  return word === "reconnecting" && since ? `, and trades since ${clock(since)} are missing so far` : "";
+}
+
+function showGaps(word) {
+  if (state === null) return;
+  const { gaps, status, started } = state;
+  const lines = gaps.map((gap) => `${clock(gap.time)} – ${seconds(gap.gap)}`);
+  if (word === "offline") lines.unshift(`not known since ${clock(heard)}`);
+  else if (word === "reconnecting") lines.unshift(status.gap_since ? `open since ${clock(status.gap_since)}` : "open");
+  else if (!lines.length) lines.push(`none since ${clock(started)}`);
+  const found = lines.join("\n");
+  if (byId("gaps").dataset.lines === found) return;
+  byId("gaps").dataset.lines = found;
+  byId("gaps").replaceChildren(...lines.map((line) => item("li", line)));
 }
 
 /* Its place is always there: what comes and goes must not move a button under somebody's finger. */
@@ -92,21 +117,19 @@ function tell(kind, text) {
 /* ---- the market -------------------------------------------------------------------------------------- */
 
 function showMarket() {
-  const { ticker, line, trades, bids, asks, gaps, counts } = state;
+  const { ticker, line, trades, bids, asks, counts } = state;
   showPrice(ticker, trades);
-  drawSpark(byId("spark"), line);
+  cursors.spark.follow(drawSpark(byId("spark"), line, (price, time) => `${withUnit(grouped(price), quote)} at ${clock(time)}`));
   put("bid", grouped(bids[0]?.[0]));
   put("ask", grouped(asks[0]?.[0]));
   if (bids.length && asks.length) {
     const places = (bids[0][0].split(".")[1] ?? "").length;
-    put("spread", (Number(asks[0][0]) - Number(bids[0][0])).toFixed(places));
+    const spread = Number(asks[0][0]) - Number(bids[0][0]);
+    put("spread", `${spread.toFixed(places)} (${((spread / asks[0][0]) * 100).toPrecision(2)} %)`);
   }
-  drawDepth(byId("depth"), bids, asks);
+  cursors.depth.follow(drawDepth(byId("depth"), bids, asks, base, (price, sum) => `${withUnit(grouped(price), quote)}: ${withUnit(sum, base)} up to here`));
   showTrades(trades);
   for (const [name, count] of Object.entries(counts)) put(name, count.toLocaleString("en"));
-  if (gaps.length) {
-    byId("gaps").replaceChildren(...gaps.map((gap) => item("li", `${clock(gap.time)} – ${seconds(gap.gap)}`)));
-  }
 }
 
 function showPrice(ticker, trades) {
@@ -120,8 +143,9 @@ function showPrice(ticker, trades) {
   byId("change").className = change === null || change === 0 ? "" : change > 0 ? "buy" : "sell";
   put("high", grouped(ticker.high));
   put("low", grouped(ticker.low));
-  put("volume", ticker.volume == null ? "–" : Number(ticker.volume).toLocaleString("en", { maximumFractionDigits: 0 }));
-  document.title = `${document.body.classList.contains("old") ? "old: " : ""}${grouped(ticker.last)} ${document.body.dataset.symbol}`;
+  const volume = ticker.volume == null ? "–" : Number(ticker.volume).toLocaleString("en", { maximumFractionDigits: 0 });
+  put("volume", volume);
+  document.title = `${document.body.classList.contains("old") ? "old: " : ""}${grouped(ticker.last)} ${symbol}`;
 }
 
 function showTrades(trades) {

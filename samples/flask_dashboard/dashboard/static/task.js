@@ -4,6 +4,7 @@ const TITLES = { done: "Done", refused: "Refused", unknown: "Outcome unknown", "
 const section = document.querySelector(".task");
 const buttons = ["switch-on", "switch-off", "look"].map((id) => document.getElementById(id));
 const [on, off, look] = buttons;
+const dialog = document.getElementById("confirm");
 let busy = false;
 
 async function ask(waiting, options, show = showOutcome) {
@@ -23,17 +24,17 @@ async function ask(waiting, options, show = showOutcome) {
 /* The line between this page and its own server needs the same care as the one to the venue. */
 function silence(reason, options) {
   if (options === undefined) {
-    return { kind: "not sent", text: `The dashboard's server did not answer. (${reason})`, retry: "Safe: it changes nothing." };
+    return { kind: "not sent", text: `The dashboard's server did not answer. (${reason})`, retry: "Yes: it changes nothing." };
   }
   const text = `The dashboard's server did not answer: it may or may not have sent the request on. (${reason})`;
-  return { kind: "unknown", text, retry: "Ask for its state first." };
+  return { kind: "unknown", text, retry: "Not yet: ask for its state first." };
 }
 
 /* What is no outcome: the server failed, or did not take the page's request and sent nothing on. */
 function refusal(response, options) {
   if (response.status >= 500) return silence(`It failed: ${response.status}`, options);
-  if (response.status === 429) return { kind: "not sent", text: "That was too often.", retry: "Safe, in a moment." };
-  return { kind: "not sent", text: `The dashboard's server said ${response.status}.`, retry: "Load the page again first." };
+  if (response.status === 429) return { kind: "not sent", text: "That was too often, so nothing was sent.", retry: "Yes, in a moment." };
+  return { kind: "not sent", text: `The dashboard's server said ${response.status}.`, retry: "Yes, after loading the page again." };
 }
 
 function wish(enabled) {
@@ -74,14 +75,30 @@ function line(name, text, className = "") {
   return element;
 }
 
+/* What moves money is asked for twice; with local venues, too, where one learns it. Escape and Cancel send nothing. */
+function confirmed(enabled) {
+  if (busy) return;
+  const word = enabled ? "on" : "off";
+  for (const each of dialog.querySelectorAll(".to")) each.textContent = word;
+  for (const each of dialog.querySelectorAll("[data-for]")) each.hidden = each.dataset.for !== word;
+  dialog.dataset.word = word;
+  dialog.showModal(); // keeps the focus inside, and gives it back to the button
+}
+
 /* Nobody asked for it: a state that comes as it should is shown, and not reported on. */
 function showFirst(outcome) {
   showOutcome(outcome.kind === "done" ? { ...outcome, kind: "", text: "" } : outcome);
 }
 
 if (section.contains(on)) {
-  on.addEventListener("click", () => ask("Switching on …", wish(true)));
-  off.addEventListener("click", () => ask("Switching off …", wish(false)));
+  on.addEventListener("click", () => confirmed(true));
+  off.addEventListener("click", () => confirmed(false));
+  document.getElementById("confirm-no").addEventListener("click", () => dialog.close());
+  document.getElementById("confirm-yes").addEventListener("click", () => {
+    const { word } = dialog.dataset;
+    dialog.close();
+    ask(`Switching ${word} …`, wish(word === "on"));
+  });
   look.addEventListener("click", () => ask("Asking …"));
   ask("Asking the venue for the task's state …", undefined, showFirst);
 }

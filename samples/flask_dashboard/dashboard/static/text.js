@@ -13,6 +13,11 @@ export function clock(ms) {
   return new Date(ms).toLocaleTimeString("en-GB");
 }
 
+/** "67,999.0 USDT"; the number alone where nothing is known of its unit. */
+export function withUnit(number, unit) {
+  return unit ? `${number} ${unit}` : number;
+}
+
 export function seconds(number) {
   if (number >= 120) return `${Math.floor(number / 60)} min`;
   return number >= 10 ? `${Math.floor(number)} s` : `${number.toFixed(1)} s`;
