@@ -8,6 +8,7 @@ from typing import Any, Callable, List, Optional
 
 from dbxsdk.errors import ConnectionLost, DbxError
 from dbxsdk.session.core.effects import Emit
+from dbxsdk.session.state import State
 from tests.machine.calling import Calling
 from tests.machine.guarding import T
 from tests.machine.setting import Setting
@@ -36,6 +37,11 @@ class Driver(Calling):
         """The same by a signal handler that raises, on a user's thread."""
         self._at_users = 0
         self._orphans: List[UserCall] = []
+
+    @property
+    def state(self) -> State:
+        """What subscriptions say of it."""
+        return self.machine.link.state
 
     def do(self, decide: Callable[..., T], *arguments: Any, **named: Any) -> T:
         if self.forks_after is not None:
