@@ -10,6 +10,7 @@ from dbxsdk.options import Options
 from dbxsdk.protocol import Acknowledgement
 from dbxsdk.relay.entries import EPOCH, FRAMES, GAP, Entry, Id, follows, parse_id, text_id
 from dbxsdk.relay.follower import Followed, Follower
+from dbxsdk.relay.group import GroupFollower
 from dbxsdk.relay.keys import Keys
 from dbxsdk.relay.server import RelayDown, Server
 from dbxsdk.relay.wants import Wants
@@ -29,15 +30,15 @@ class RelayConnector(Connector):
     live = False
     refusal = "a relayed client sends nothing"
 
-    def __init__(self, server: Server, keys: Keys, durable: Optional[str]) -> None:
-        self.server, self.keys, self.durable = server, keys, durable
+    def __init__(self, server: Server, keys: Keys, durable: Optional[str], group: Optional[str]) -> None:
+        self.server, self.keys, self.durable, self.group = server, keys, durable, group
         self.now_ns: Optional[int] = None
         self.clock = Clock(wall_ns=lambda: wall_ns() if self.now_ns is None else self.now_ns)
-        self.follower = Follower(server, keys)
+        self.follower = self._new_follower()
+        self.wants: Optional[Wants] = None
+        """The last connection's."""
         self.failed = False
         """True if the last connection could not reach the server."""
-        self.with_sinks: Set[str] = set()
-        """Topics that books want."""
 
     def address(self, address: Address) -> Address:
         """The Redis server's."""
@@ -46,7 +47,10 @@ class RelayConnector(Connector):
     def bind(self, receiver: Receiver, must_flow: Callable[[], bool]) -> None:
         """In a forked child, too, which begins afresh: the connection is the parent's."""
         self.follower.drop_link()
-        self.follower = Follower(self.server, self.keys)
+        self.follower, self.wants = self._new_follower(), None
+
+    def _new_follower(self) -> Follower:
+        return Follower(self.server, self.keys) if self.group is None else GroupFollower(self.server, self.keys, self.group)
 
     def connect(
         self, address: Address, options: Options, receiver: Receiver, prepare: Optional[Prepare]
@@ -59,13 +63,13 @@ class RelayConnector(Connector):
         raise ConnectError(f"HTTP: {self.refusal}; nothing was sent")
 
     def subscribing(self, subscription: Subscription) -> None:
-        """Take note of what the topics are for."""
-        if self.durable is not None:
+        """Make sure that what counts as done was."""
+        if self.group is not None and subscription.sink is not None:
+            raise ValueError("order_book: a worker of a group gets its share of the updates, which makes no book")
+        if self.durable is not None or self.group is not None:
             if subscription.queue is not None:
-                raise ValueError("messages: a durable client has callbacks only: what an iterator has taken is not known")
-            subscription.overflow, subscription.lossy = "block", False  # what was dropped would count as done
-        if subscription.sink is not None:
-            self.with_sinks.update(subscription.topics)
+                raise ValueError("messages: a client with durable or group has callbacks only: what an iterator did is not known")
+            subscription.overflow, subscription.lossy = "block", False
 
     def ended(self) -> None:
         """The client takes nothing any more."""
@@ -98,6 +102,7 @@ class RelayConnection:
         self._places: Set[int] = set()
         """Frames of the read ``_done`` that were delivered already."""
         self._marks: Dict[str, str] = {}
+        self._done_with: List[Tuple[bytes, str]] = []
 
     # -- the reader thread -----------------------------------------------------------------------------
 
@@ -127,7 +132,10 @@ class RelayConnection:
             each.settled = False  # on this connection nothing is subscribed yet
         follower.connect()
         self._connector.failed = False
-        self._wants = Wants(self._connector.server, self._connector.keys, self._refused)
+        member = (follower.group, follower.consumer) if isinstance(follower, GroupFollower) else None
+        self._wants = self._connector.wants = Wants(
+            self._connector.server, self._connector.keys, self._refused, member, self._connector.wants
+        )
         away_since: Optional[float] = None
         while True:
             if self._stopped is not None:
@@ -178,9 +186,8 @@ class RelayConnection:
                 ending = self._control(entry)
                 if ending is not None:
                     break
-            elif followed.position is not None and entry.id > followed.position and self._is_next(followed, entry):
-                followed.position, followed.wall_ns = entry.id, entry.wall_ns
-                self._marks[followed.name] = text_id(entry.id)
+            elif followed.position is not None and (entry.claimed or self._is_new(followed, entry)):
+                self._note(followed, entry)
                 if entry.kind == GAP:
                     self._deliver()
                     gaps.append(followed.name)
@@ -190,10 +197,38 @@ class RelayConnection:
         if gap is not None:
             self._gap(gaps, gap)
         self._deliver()
-        if self._marks and self._connector.durable is not None and self._wants is not None:
-            marks, self._marks, wants, durable = self._marks, {}, self._wants, self._connector.durable
-            self._receiver.notice(lambda: wants.keep(durable, marks))
+        self._after_callbacks()
         return ending
+
+    def _note(self, followed: Followed, entry: Entry) -> None:
+        """An entry is taken in: note what has to be said of it once its callbacks have returned."""
+        if not entry.claimed:
+            followed.position, followed.wall_ns = entry.id, entry.wall_ns
+        if self._connector.durable is not None:
+            self._marks[followed.name] = text_id(entry.id)
+        elif self._connector.group is not None:
+            assert self._wants is not None
+            self._done_with.append((followed.key, text_id(entry.id)))
+            self._wants.at_work(followed.key, text_id(entry.id))
+
+    def _after_callbacks(self) -> None:
+        connector, durable, receiver = self._connector, self._connector.durable, self._receiver
+        if not (self._marks or self._done_with):
+            return
+        marks, done, self._marks, self._done_with = self._marks, self._done_with, {}, []
+
+        def returned() -> None:
+            wants = connector.wants  # there may have been another connection meanwhile
+            if receiver.closing or wants is None:
+                return  # what was queued is thrown away, and not done
+            if durable is not None:
+                wants.keep(durable, marks)
+            wants.done(done)
+
+        receiver.notice(returned)
+
+    def _is_new(self, followed: Followed, entry: Entry) -> bool:
+        return followed.position is not None and entry.id > followed.position and self._is_next(followed, entry)
 
     def _is_next(self, followed: Followed, entry: Entry) -> bool:
         """True if nothing is missing before ``entry``; else what is missing is seen to."""
@@ -202,7 +237,7 @@ class RelayConnection:
         if whole and entry.kind != EPOCH:
             return True
         self._deliver()
-        if self._connector.durable is not None and not followed.state:
+        if self._connector.group is not None or (self._connector.durable is not None and not followed.state):
             # What comes behind it is history, and wanted.
             if followed.settled:
                 seconds = max(entry.wall_ns - followed.wall_ns, 0) / 1e9
@@ -337,13 +372,13 @@ class RelayConnection:
         at = parse_id(body.get("at"))
         if followed is None or followed.settled or at is None or not self._open:
             return
-        followed.state = body.get("state") is True
+        followed.state = body.get("state") is True and self._connector.group is None
         begun = followed.position is not None
         whole = self._follower.whole(name) if body.get("whole") is True else None
         if whole is not None and whole[0] >= at:
             followed.position = whole[0]
         elif not begun:
-            followed.position = self._kept_position(name, followed) or at
+            followed.position = self._kept_position(name, followed) or self._follower.begin(followed, at)
         self._settle([name], None)
         if whole is not None and whole[0] >= at:
             self._connector.now_ns = whole[2]

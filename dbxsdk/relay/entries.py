@@ -46,6 +46,8 @@ class Entry:
     read: int
     wall_ns: int
     body: Any
+    claimed: bool = False
+    """True if another worker of the group has left it."""
 
     @property
     def at(self) -> Id:

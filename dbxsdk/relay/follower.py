@@ -86,6 +86,10 @@ class Follower:
         if link is not None:
             link.interrupt()
 
+    def begin(self, followed: Followed, at: Id) -> Id:
+        """Where to begin in a topic's stream that may be read from ``at`` on."""
+        return at
+
     def follow(self, name: str) -> Followed:
         """Return a topic, to be followed once its position is known."""
         found = self.topics.get(name)

@@ -113,6 +113,9 @@ class Relay:
             name: what is served: ``"bybit:linear"``, ``"digifinex"``, ``"dbot:data"`` ...
             durable: a name under which the position in each topic is kept in Redis after the callbacks returned: the next client
                 with it goes on there, at least once. With callbacks only; topics with a state begin with it instead.
+            group: a name that several workers share: each update goes to one of them, is acknowledged after the callback, and
+                taken over by another, ten seconds later, if this one dies: at least once. With callbacks only. Of a ``Gap`` in
+                the stream one of them is told. Tickers that come merged elsewhere are what their frames have.
             options: see ``Options``.
 
         Raises:
@@ -125,7 +128,7 @@ class Relay:
             check_consumer("group", group)
             if durable is not None:
                 raise ValueError("group: a client is durable or of a group, not both")
-        connector = RelayConnector(self._server, Keys(self._prefix, name), durable)
+        connector = RelayConnector(self._server, Keys(self._prefix, name), durable, group)
         return make_client(kind, connector, {**arguments, "options": options})
 
     def close(self) -> None:

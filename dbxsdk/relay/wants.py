@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 import threading
 from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from dbxsdk.errors import DbxError
+from dbxsdk.relay import group
 from dbxsdk.relay.keys import Keys
 from dbxsdk.relay.server import Link, RelayDown, Server
 from dbxsdk.runtime.clock import monotonic
@@ -21,16 +23,31 @@ _MOST_CALLS = 1000
 class Wants:
     """One connection's. Its thread has a connection to the server of its own: the reader's may wait for hours."""
 
-    def __init__(self, server: Server, keys: Keys, failed: Callable[[DbxError], None]) -> None:
-        """``failed`` is called, on the thread, with a refusal for good."""
-        self._server, self._keys, self._failed = server, keys, failed
+    def __init__(
+        self,
+        server: Server,
+        keys: Keys,
+        failed: Callable[[DbxError], None],
+        member: Optional[Tuple[str, str]],
+        before: Optional["Wants"],
+    ) -> None:
+        """``failed`` is called, on the thread, with a refusal for good. ``member``: a group, and this worker's name in it.
+        ``before`` is the one of the last connection, whose updates may still be in callbacks."""
+        self._server, self._keys, self._failed, self._member = server, keys, failed, member
+        # What a worker of a group is at work on, by stream: filled by the reader. What it has done: by the callbacks thread.
+        self._pending: "collections.deque[Tuple[bytes, str]]" = collections.deque()
+        self._at_work: Dict[bytes, Dict[str, None]] = {}
+        self._done: "collections.deque[Tuple[bytes, str]]" = collections.deque()
         self._wake = Alarm()
         self._stopped = False
         self._wanted: Tuple[str, ...] = ()
+        if before is not None:
+            self._pending, self._at_work, self._done = before._pending, before._at_work, before._done
         # Filled by any thread and emptied by this one, in single steps.
         self._calls: Set[str] = set()
-        self._positions: Dict[str, str] = {}
+        self._positions: Dict[str, str] = {} if before is None else before._positions
         self._consumer = ""
+        self._keep_at = 0.0
         self._link: Optional[Link] = None
         self._thread = threading.Thread(target=self._run, name=f"dbxsdk-{keys.name}-wants", daemon=True)
         self._thread.start()
@@ -49,6 +66,16 @@ class Wants:
         self._consumer = consumer
         self._positions.update(positions)
         self._wake.set()
+
+    def at_work(self, key: bytes, id_: str) -> None:
+        """A worker of a group has read an entry."""
+        self._pending.append((key, id_))
+
+    def done(self, entries: Sequence[Tuple[bytes, str]]) -> None:
+        """Acknowledge entries of a group. Never waits."""
+        self._done.extend(entries)
+        if entries:
+            self._wake.set()
 
     def stop(self, patience: float = 1.0) -> None:
         """End the thread, when it has written the positions that it has."""
@@ -69,7 +96,7 @@ class Wants:
             try:
                 if commands:
                     self._send(commands)
-                again_at = monotonic() + _AGAIN
+                again_at = monotonic() + (_AGAIN if self._member is None else group.KEEP)
             except RelayDown:
                 again_at = monotonic() + _PAUSE
             except DbxError as error:
@@ -86,6 +113,8 @@ class Wants:
         if positions:
             fields = [part for item in positions.items() for part in item]
             commands.append(("HSET", self._keys.durable(self._consumer), *fields))
+        if self._member is not None:
+            commands += self._of_group(*self._member)
         if self._stopped:
             return commands
         wanted = self._wanted
@@ -96,6 +125,21 @@ class Wants:
             calls.append(self._calls.pop())
         if calls:
             commands += [("RPUSH", self._keys.calls, *calls), ("LTRIM", self._keys.calls, -_MOST_CALLS, -1)]
+        return commands
+
+    def _of_group(self, name: str, consumer: str) -> List[Tuple[object, ...]]:
+        while self._pending:
+            key, id_ = self._pending.popleft()
+            self._at_work.setdefault(key, {})[id_] = None
+        done: Dict[bytes, List[str]] = {}
+        while self._done:
+            key, id_ = self._done.popleft()
+            done.setdefault(key, []).append(id_)
+            self._at_work.get(key, {}).pop(id_, None)
+        commands: List[Tuple[object, ...]] = [("XACK", key, name, *ids) for key, ids in done.items()]
+        if monotonic() >= self._keep_at:
+            self._keep_at = monotonic() + group.KEEP
+            commands += group.keep_commands(name, consumer, {key: list(ids) for key, ids in self._at_work.items()})
         return commands
 
     def _send(self, commands: List[Tuple[object, ...]]) -> None:
@@ -117,7 +161,11 @@ class Wants:
             for command in commands:  # asked again: twice does no harm
                 if command[0] == "RPUSH":
                     self._calls.update(str(each) for each in command[2:])
+                elif command[0] == "XACK":
+                    assert isinstance(command[1], bytes)
+                    self._done.extend((command[1], str(each)) for each in command[3:])
                 elif command[0] == "HSET":
                     parts = [str(each) for each in command[2:]]
-                    self._positions = {**dict(zip(parts[::2], parts[1::2])), **self._positions}  # noqa: B905
+                    for name, position in zip(parts[::2], parts[1::2]):  # noqa: B905
+                        self._positions.setdefault(name, position)
             raise

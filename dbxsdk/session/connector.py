@@ -60,6 +60,10 @@ class Receiver(typing.Protocol):
         """Look for silent topics by the connector's clock, where there is no watch: see ``Connector.live``."""
 
     @property
+    def closing(self) -> bool:
+        """True once updates that wait are thrown away."""
+
+    @property
     def idle(self) -> bool:
         """True if all that was received has been through its callbacks."""
 

@@ -187,6 +187,11 @@ class Reader:
         self._guard.do(self._machine.look_for_silence, self._clock.monotonic())
 
     @property
+    def closing(self) -> bool:
+        """True once updates that wait are thrown away."""
+        return self._machine.link.state.is_over
+
+    @property
     def idle(self) -> bool:
         """True if all that was received has been through its callbacks."""
         return self._dispatcher.idle

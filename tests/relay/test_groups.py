@@ -1,0 +1,139 @@
+"""Groups and durable readers: who gets which update, and what happens to those that a dead worker had."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from typing import Any, List
+
+import pytest
+
+from dbxsdk import Gap
+from dbxsdk.relay import group
+from dbxsdk.relay.keys import Keys
+from tests.relay.scene import TOPIC, Scene
+from tests.waiting import eventually
+
+KEY = Keys("test", "bybit:linear").topic(TOPIC)
+
+
+@pytest.fixture(autouse=True)
+def sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group, "CLAIM_AFTER", 0.8)
+    monkeypatch.setattr(group, "KEEP", 0.1)
+
+
+def pending(stage: Scene) -> int:
+    found: Any = stage.server.client().xpending(KEY, "orders")
+    return int(found["pending"])
+
+
+def numbers(*workers: Any) -> List[int]:
+    return [item for worker in workers for item in worker.items if isinstance(item, int)]
+
+
+def test_each_update_goes_to_one_worker_and_is_acknowledged(stage: Scene) -> None:
+    stage.serve([("publicTrade", ["BTCUSDT"])])
+    first, second = stage.worker(group="orders").subscribe(), stage.worker(group="orders").subscribe()
+    everyone = stage.worker().subscribe()
+    for _ in range(100):
+        last = stage.send()
+    everyone.saw(last)
+    eventually(lambda: len(numbers(first, second)) >= 100)
+    assert sorted(numbers(first, second)) == numbers(everyone) == list(range(1, 101))
+    eventually(lambda: pending(stage) == 0)
+    assert not first.of(Gap) and not second.of(Gap)
+
+
+def test_what_a_slow_worker_has_stays_its_own(stage: Scene) -> None:
+    stage.serve([("publicTrade", ["BTCUSDT"])])
+    slow = stage.worker(group="orders").subscribe()
+    slow.hold.clear()
+    stage.send()
+    eventually(lambda: pending(stage) == 1)
+    other = stage.worker(group="orders").subscribe()
+    client = stage.server.client()
+    idle = lambda: client.xpending_range(KEY, "orders", "-", "+", 1)[0]["time_since_delivered"]  # noqa: E731
+    before = idle()
+    eventually(lambda: idle() < before or idle() < 100)
+    stage.send()
+    eventually(lambda: len(numbers(other)) == 1)
+    slow.hold.set()
+    eventually(lambda: pending(stage) == 0)
+    assert numbers(slow) == [1] and numbers(other) == [2]
+
+
+DIES = """
+import os, sys, time, dbxsdk
+def take(document):
+    print(document["data"][0]["i"], flush=True)
+    os.kill(os.getpid(), 9)
+client = dbxsdk.Relay(sys.argv[1], prefix="test").client("bybit:linear", group="orders")
+client.subscribe("publicTrade", "BTCUSDT", callback=take, raw=True)
+print("subscribed", flush=True)
+client.wait()
+"""
+
+
+def test_what_a_worker_had_that_was_killed_inside_its_callback_is_anothers(stage: Scene) -> None:
+    stage.serve([("publicTrade", ["BTCUSDT"])])
+    process = subprocess.Popen([sys.executable, "-c", DIES, stage.server.url], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None and process.stdout.readline() == "subscribed\n"
+        stage.send()
+        assert process.wait(10) == -signal.SIGKILL
+        assert pending(stage) == 1
+        other = stage.worker(group="orders").subscribe()
+        other.saw(1)
+        stage.send(3)
+        other.saw(4)
+        assert numbers(other) == [1, 2, 3, 4]
+        eventually(lambda: pending(stage) == 0)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_group_whose_stream_was_trimmed_is_told(stage: Scene) -> None:
+    stage.serve([("publicTrade", ["BTCUSDT"])])
+    first = stage.worker(group="orders").subscribe()
+    everyone = stage.worker().subscribe()
+    first.saw(stage.send())
+    first.client.close()
+    for _ in range(5):
+        everyone.saw(stage.send())
+    client = stage.server.client()
+    client.xtrim(KEY, minid=client.xinfo_stream(KEY)["last-generated-id"].decode(), approximate=False)
+    second = stage.worker(group="orders").subscribe()
+    second.saw(6)
+    assert [item if isinstance(item, int) else Gap for item in second.items if isinstance(item, (int, Gap))] == [Gap, 6]
+
+
+def test_what_cannot_be_shared_or_kept_is_refused(stage: Scene) -> None:
+    stage.serve()
+    for arguments in ({"group": "orders"}, {"durable": "candles"}):
+        worker = stage.worker(**arguments)
+        with pytest.raises(ValueError, match="messages"):
+            worker.client.messages("publicTrade", "BTCUSDT")
+    with pytest.raises(ValueError, match="order_book"):
+        stage.worker(group="orders").client.order_book("BTCUSDT")
+    with pytest.raises(ValueError, match="group"):
+        stage.relay.client("bybit:linear", group="a", durable="b")
+
+
+def test_a_durable_client_that_is_closed_keeps_what_its_callbacks_have_not_had(stage: Scene) -> None:
+    stage.serve([("publicTrade", ["BTCUSDT"])])
+    everyone = stage.worker().subscribe()
+    first = stage.worker(durable="candles").subscribe()
+    first.saw(stage.send())
+    first.hold.clear()
+    for _ in range(5):
+        everyone.saw(stage.send())
+    eventually(lambda: first.client.stats().queued >= 3)
+    first.client.close(timeout=0)
+    first.hold.set()
+    second = stage.worker(durable="candles").subscribe()
+    second.saw(6)
+    begun = numbers(second)[0]
+    assert begun <= 3 and numbers(second) == list(range(begun, 7)) and not second.of(Gap)
