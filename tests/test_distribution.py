@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -11,7 +12,10 @@ from typing import Set
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 WHOLE = ("dbxsdk", "samples", "tests", ".ci", ".github")
-SINGLE = ("setup.py", "setup.cfg", "README.rst", "CHANGELOG.rst", "LICENSE", ".gitignore")
+SINGLE = (
+    *("setup.py", "setup.cfg", "README.rst", "CHANGELOG.rst", "LICENSE"),
+    *(".gitignore", ".pre-commit-config.yaml", ".readthedocs.yaml"),
+)
 
 
 def files(folder: pathlib.Path) -> Set[str]:
@@ -27,10 +31,12 @@ def test_a_source_distribution_is_whole(tmp_path: pathlib.Path) -> None:
     for name in SINGLE:
         shutil.copy(ROOT / name, checkout)
     expected = files(checkout)
-    command = [sys.executable, "setup.py", "-q", "sdist", "--formats=tar", "--dist-dir", str(tmp_path)]
-    subprocess.run(command, cwd=checkout, check=True, capture_output=True, timeout=50)
-    [archive] = tmp_path.glob("*.tar")
+    command = [sys.executable, "setup.py", "-q", "sdist", "--dist-dir", str(tmp_path)]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1767225600"}
+    subprocess.run(command, cwd=checkout, check=True, capture_output=True, timeout=50, env=environment)
+    [archive] = tmp_path.glob("*.tar.gz")
     with tarfile.open(archive) as opened:
+        assert {(member.mtime, member.uid, member.uname) for member in opened} == {(1767225600, 0, "")}
         opened.extractall(unpacked, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     [inside] = unpacked.iterdir()
     assert expected - files(inside) == set()

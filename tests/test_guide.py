@@ -159,14 +159,14 @@ def check_commands(text: str) -> None:
     subprocess.run(["bash", "-n"], input=text, text=True, check=True, capture_output=True)
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
-        for word, following in zip(words, [*words[1:], ""]):  # noqa: B905
+        for before, word, following in zip(["", *words], words, [*words[1:], ""]):  # noqa: B905
             for extra in re.findall(r"(?:dbxsdk|\.)\[([\w,-]+)\]", word):
                 assert set(extra.split(",")) <= extras(), word
             if re.match(r"(samples|tests|dbxsdk)/", word):
                 assert (ROOT / word).exists(), word
             if word == "-m" and following.partition(".")[0] in ("tests", "dbxsdk"):
                 assert importlib.util.find_spec(following), following
-            if word.rpartition("/")[2] == "dbxsdk" and following:
+            if word.rpartition("/")[2] == "dbxsdk" and before in ("", "&&", "|") and following:
                 assert following.startswith("-") or following in subcommands(), following
 
 
