@@ -343,19 +343,19 @@ from desk.task import carry_out, explained
 assert threading.active_count() == 1 and clients._made is None  # an import opens nothing
 
 for error, outcome, status, retry in [
-    (dbxsdk.RequestTimeout("x"), "unknown", 504, "Not yet."),
-    (dbxsdk.ConnectionLost("x"), "unknown", 504, "Not yet."),
-    (dbxsdk.UnreadableReply("x"), "unknown", 504, "Not yet."),
-    (dbxsdk.VenueError("x"), "refused", 409, "Useless"),
-    (dbxsdk.AuthError("x"), "refused", 409, "Useless until the key"),
-    (dbxsdk.RateLimited("x"), "refused", 429, "Safe, later"),
-    (dbxsdk.ConnectError("x"), "not sent", 503, "Safe."),
-    (dbxsdk.ClientClosed("x"), "not sent", 503, "Safe."),
+    (dbxsdk.RequestTimeout("x"), "unknown", 504, "Not yet:"),
+    (dbxsdk.ConnectionLost("x"), "unknown", 504, "Not yet:"),
+    (dbxsdk.UnreadableReply("x"), "unknown", 504, "Not yet:"),
+    (dbxsdk.VenueError("x"), "refused", 409, "No:"),
+    (dbxsdk.AuthError("x"), "refused", 409, "No, not before the key"),
+    (dbxsdk.RateLimited("x"), "refused", 429, "Yes, but later"),
+    (dbxsdk.ConnectError("x"), "not sent", 503, "Yes."),
+    (dbxsdk.ClientClosed("x"), "not sent", 503, "Yes."),
 ]:
     found = explained(error, changes=True)
     assert (found.outcome, found.status) == (outcome, status) and found.retry.startswith(retry), found
     if outcome == "unknown":
-        assert explained(error, changes=False).retry.startswith("Safe"), found
+        assert explained(error, changes=False).retry.startswith("Yes"), found
 
 for name, value in [("DESK_LIVE", "yes"), ("DESK_QUEUE_SIZE", "1.5"), ("DESK_BATCH_SECONDS", "nan"), ("DESK_BATCH_SIZE", "0")]:
     try:
@@ -372,9 +372,22 @@ threads = [threading.Thread(target=lambda: made.append(clients.trading())) for _
 [thread.start() for thread in threads], [thread.join() for thread in threads]
 assert len(made) == 8 and len(set(map(id, made))) == 1
 assert carry_out("look", False).text == "The venue says: the task is off."
-assert carry_out("on", False).text == "The task is switched on."
+assert carry_out("on", False).text == "The venue confirms it: the task is switched on."
 assert carry_out("look", False).text == "The venue says: the task is on."
 made[0][0].close()
+
+# Numbers are grouped, and keep the venue's digits.
+from datetime import datetime, timezone
+from decimal import Decimal
+from django.template.loader import render_to_string
+from desk.models import FeedStatus, Trade
+now = datetime.now(timezone.utc)
+trades = [Trade(time=now, symbol="X", side="buy", trade_id=7000465, price=Decimal(price), size=Decimal("0.00000010"))
+          for price in ("67999.60", "1E+4", "1234567.00000001")]
+status = FeedStatus(venue="x", seen=now, state="ready", waiting=20000, reconnects=1)
+page = render_to_string("desk/index.html", {"trades": trades, "feed": status})
+for text in (">67,999.60<", ">10,000<", ">1,234,567.00000001<", ">0.00000010<", ">7000465<", " 20,000 trades wait"):
+    assert text in page, (text, page)
 
 # The feed, too, has a local venue; each time it is another one.
 import os, signal
@@ -661,22 +674,28 @@ def test_each_outcome_is_told_and_recorded(site: Site) -> None:
     trading.refuse_connections()
     answer = visitor.send("on")
     trading.accept_connections()
-    assert answer.status_code == 503 and _outcome(answer).endswith("Try again? Safe.")
+    assert answer.status_code == 503 and _outcome(answer).endswith("Try again? Yes.")
     assert "nothing was sent" in _outcome(answer) and site.last() == ("on", "not sent", 1)
     assert site.sent == 0 and not site.stage.enabled
 
     answer = visitor.send("on", close_pnl_orders="on")
-    assert answer.status_code == 200 and _outcome(answer) == "The task is switched on." and site.stage.enabled
+    assert answer.status_code == 200 and site.stage.enabled
+    assert _outcome(answer) == "The venue confirms it: the task is switched on. Try again? There is no need to."
+    facts = " ".join(re.sub(r"<[^>]+>", " ", answer.text.partition("<dl")[2].partition("</section>")[0]).split())
+    when = r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+    told = rf"Task {site.stage.task} Request Switch on By staff, {when} Outcome done, {when} Back to the desk"
+    assert re.search(told, facts) and '<a href="/">Back to the desk</a>' in answer.text, facts
+    assert "The venue confirms it: the task is switched on." in visitor.get("/").text
     assert site.last() == ("on", "done", 1) and "closePnlOrder" in str(trading.requests[-1].document)
     assert trading.requests[-1].document["params"]["closePnlOrder"] is False  # that goes with "off" alone
     again = {"id": str(uuid.uuid4())}
     answer = visitor.send("off", close_pnl_orders="on", **again)
-    assert answer.status_code == 200 and not site.stage.enabled and "closed, too" in answer.text
+    assert answer.status_code == 200 and not site.stage.enabled and "and close its take profit" in answer.text
     assert trading.requests[-1].document["params"]["closePnlOrder"] is True
     asked = site.sent
     second = visitor.send("off", close_pnl_orders="on", **again)  # a second click on the same page
     assert second.url == answer.url and site.sent == asked
-    assert _outcome(visitor.send("look")) == "The venue says: the task is off."
+    assert _outcome(visitor.send("look")).startswith("The venue says: the task is off.")
     assert trading.connection_count == 1
 
     trading.hold_answers()
@@ -685,8 +704,8 @@ def test_each_outcome_is_told_and_recorded(site: Site) -> None:
     assert site.last() == ("on", "unknown", 0)  # written down before it was sent
     trading.drop_connections()
     answer = switching.result(10)
-    assert answer.status_code == 504 and "nobody knows whether it was carried out" in _outcome(answer)
-    assert "Ask for its state first" in _outcome(answer) and site.last() == ("on", "unknown", 1)
+    assert answer.status_code == 504 and "whether it was carried out is not known" in _outcome(answer)
+    assert "ask for its state first" in _outcome(answer) and site.last() == ("on", "unknown", 1)
     trading.release_answers()
     eventually(lambda: "the task is on" in _outcome(visitor.send("look")), 15)  # connected again
 
@@ -697,6 +716,7 @@ def test_a_database_that_is_locked(site: Site) -> None:
     with locked(site.stage.database):
         answer = visitor.send("off")
         assert answer.status_code == 503 and "It could not be recorded, so nothing was sent" in _outcome(answer)
+        assert "not recorded" in answer.text and "data-recorded" not in answer.text
     assert site.sent == asked and site.stage.rows("SELECT count(*) FROM desk_taskrequest") == rows
     trading.hold_answers()
     switching = Background(visitor.send, "off")
@@ -704,7 +724,7 @@ def test_a_database_that_is_locked(site: Site) -> None:
     with locked(site.stage.database):
         trading.release_answers()
         answer = switching.result(10)
-    assert "The task is switched off. This could not be recorded" in _outcome(answer)
+    assert "the task is switched off. This could not be recorded" in _outcome(answer)
     assert site.last() == ("off", "unknown", 0)
     site.server.says("the outcome of request .* could not be recorded: done")
 
@@ -721,10 +741,10 @@ def test_a_worker_that_is_killed_leaves_a_trace(site: Site) -> None:
     assert site.last() == ("on", "unknown", 0) and site.stage.enabled  # it was carried out, in this case
     site.server.says("Booting worker with pid", 2)
     page = visitor.get(f"/requests/{row}")
-    assert page.status_code == 200 and "Its outcome is not known" in _outcome(page)
-    assert "Ask for its state first" in _outcome(page)
+    assert page.status_code == 200 and "It is not known yet" in _outcome(page)
+    assert "ask for its state first" in _outcome(page)
     asked = site.sent
-    assert "Its outcome is not known" in _outcome(visitor.send("on", id=row)) and site.sent == asked  # never again
+    assert "It is not known yet" in _outcome(visitor.send("on", id=row)) and site.sent == asked  # never again
     assert "outcome unknown" in visitor.get("/").text
 
 
@@ -739,7 +759,7 @@ def test_the_admin_lists_are_records(site: Site) -> None:
     for name, query, words in (
         ("trade", "?side=buy&symbol=BTC_USDT", ("BTC_USDT", "7000")),
         ("gap", "?state=missing&reason=restart", ("trades may be missing", "the feed was not running")),
-        ("taskrequest", "?outcome=done", (site.stage.task, "The task is switched on.")),
+        ("taskrequest", "?outcome=done", (site.stage.task, "the task is switched on.")),
         ("feedstatus", "", ("digifinex", "ready")),
     ):
         page = visitor.get(f"/admin/desk/{name}/{query}")
@@ -793,11 +813,16 @@ def page(site: Site, browser: Any) -> Iterator[Any]:
 def test_the_page_by_keyboard_and_on_a_phone(page: Any, site: Site) -> None:
     trading = site.stage.trading
     assert "The feed is running" in page.text("#feed") and len(page.text("tbody").splitlines()) == 20
+    page.until(lambda: page.text("#asking") == "")
     page.screenshot("django-light")
+    cards = "['#state', '#gaps', '#trades', '#requests'].map((css) => $(css).closest('section').getBoundingClientRect())"
+    task, gaps, trades, requests = page.run(f"{cards}.map(({{ top, bottom, left, right }}) => [top, bottom, left, right])")
+    assert task[:2] == gaps[:2] and trades[:2] == requests[:2] and task[2:] == trades[2:] and gaps[2:] == requests[2:]
     site.market.refuse_connections()
     try:
         site.market.drop_connections()
         page.until(lambda: "The feed is reconnecting" in page.text("#feed"))
+        assert "No trades are known to be missing" not in page.text("#gaps")
         page.screenshot("django-dropped")
     finally:
         site.market.accept_connections()
@@ -812,18 +837,18 @@ def test_the_page_by_keyboard_and_on_a_phone(page: Any, site: Site) -> None:
     page.run("$('button[value=off]').focus()")
     assert page.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     page.press(ENTER)
-    page.until(lambda: "The task is switched off." in page.text("#outcome"))
+    page.until(lambda: "the task is switched off." in page.text("#outcome"))
     assert trading.requests[-1].document["params"]["closePnlOrder"] is True
     asked = len(trading.requests)
     page.driver.refresh()
-    assert "The task is switched off." in page.text("#outcome") and len(trading.requests) == asked
+    assert "the task is switched off." in page.text("#outcome") and len(trading.requests) == asked
     trading.hold_answers()
     # Beside it, since the driver returns only when the new page is there.
     dropping = Background(lambda: trading.wait_until(lambda: trading.held_answers == 1) and trading.drop_connections())
     page.run("$('button[value=on]').focus()")
     page.press(ENTER)
     assert dropping.result() == 1
-    page.until(lambda: "nobody knows whether it was carried out" in page.text("#outcome"))
+    page.until(lambda: "whether it was carried out is not known" in page.text("#outcome"))
     trading.release_answers()
     assert page.run("document.querySelector('.buttons button').value") == "look"  # what is to be done now comes first
     page.screenshot("django-unknown")
@@ -831,6 +856,7 @@ def test_the_page_by_keyboard_and_on_a_phone(page: Any, site: Site) -> None:
     page.prefer("dark")
     page.screenshot("django-unknown-dark")
     page.driver.get(f"{site.visitor.address}/")
+    assert page.text("#state").startswith("Its state is not known.\nSwitch on: outcome unknown, 20")
     assert legible(page)
     page.screenshot("django-dark")
     page.size(360, 740)
@@ -839,10 +865,30 @@ def test_the_page_by_keyboard_and_on_a_phone(page: Any, site: Site) -> None:
     assert page.run(wide) == []
     edge = "$(arguments[0]).getBoundingClientRect().right"
     assert page.run(edge, "table") <= page.run(edge, "#trades") - 14  # the panel's padding
+    assert page.run("getComputedStyle($('td.number:nth-last-child(2)')).paddingRight") == "0px"  # no number stands apart
     page.screenshot("django-phone-dark")
     page.prefer("light")
     assert legible(page)
     page.screenshot("django-phone")
+
+
+def test_the_state_is_asked_for_when_the_page_is_opened(page: Any, site: Site) -> None:
+    with contextlib.closing(sqlite3.connect(site.stage.database, timeout=5)) as connection, connection:
+        day = "'2026-01-02'"
+        connection.execute(f"UPDATE desk_taskrequest SET sent = {day}, answered = {day}, outcome = 'done', text = 'It was so.'")
+    trading, asked = site.stage.trading, site.sent
+    trading.hold_answers()
+    try:
+        page.driver.get(f"{site.visitor.address}/")  # which waits for no venue
+        assert "It was so." in page.text("#state") and "2026-01-02" in page.text("#state")
+        page.until(lambda: page.text("#asking") == "Asking the venue for its state …")
+    finally:
+        trading.release_answers()
+    page.until(lambda: "The venue says: the task is" in page.text("#state") and page.text("#asking") == "")
+    assert site.sent == asked + 1 and site.last() == ("look", "done", 1)
+    page.driver.get(f"{site.visitor.address}/")  # and again at once: it is known
+    assert "The venue says: the task is" in page.text("#state") and page.run("$('#state').dataset.ask ?? ''") == ""
+    assert site.sent == asked + 1
 
 
 def legible(page: Any) -> bool:
@@ -859,6 +905,7 @@ def test_a_task_that_is_gone_is_refused(site: Site) -> None:
         client.delete_follow_orders([site.stage.task])
     eventually(lambda: site.visitor.send("look").status_code == 409, 15)  # connected again
     answer = site.visitor.send("on")
-    assert answer.status_code == 409 and "The venue said no" in _outcome(answer) and "Useless" in _outcome(answer)
+    assert answer.status_code == 409 and "The venue refused it" in _outcome(answer)
+    assert "Try again? No: it would be refused again" in _outcome(answer)
     assert site.last() == ("on", "refused", 1)
     assert "The venue has no such task" in _outcome(site.visitor.send("look"))

@@ -108,8 +108,8 @@ class TaskRequest(models.Model):
     sent = models.DateTimeField(auto_now_add=True)
     answered = models.DateTimeField(null=True)
     outcome = models.CharField(max_length=8, choices=Outcome.choices, default=Outcome.UNKNOWN)
-    text = models.TextField(default="Its outcome is not known: the server still waits for it, or was ended before it came.")
-    retry = models.TextField("may it be sent again?", default="Not yet. Ask for its state first.")
+    text = models.TextField(default="It is not known yet: the server still waits for an answer, or was ended before one came.")
+    retry = models.TextField("may it be tried again?", default="Not yet: ask for its state first.")
 
     class Meta:
         ordering = ["-sent"]

@@ -25,7 +25,7 @@ class Result:
     outcome: one of ``TaskRequest.Outcome``.
     status: the HTTP status that goes with it.
     text: what happened.
-    retry: whether it may be sent again; empty where nobody would want to.
+    retry: whether it may be tried again; empty where there is no need to.
     """
 
     outcome: str
@@ -44,7 +44,7 @@ def carry_out(action: str, close_pnl_orders: bool) -> Result:
         client.update_follow_order(task, enabled, close_pnl_order=close_pnl_orders and not enabled)
     except dbxsdk.DbxError as error:
         return explained(error, changes=action != Action.LOOK)
-    return Result(Outcome.DONE, 200, f"The task is switched {_word(enabled)}.")
+    return Result(Outcome.DONE, 200, f"The venue confirms it: the task is switched {_word(enabled)}.")
 
 
 def explained(error: dbxsdk.DbxError, changes: bool) -> Result:
@@ -54,29 +54,29 @@ def explained(error: dbxsdk.DbxError, changes: bool) -> Result:
     """
     if isinstance(error, dbxsdk.OutcomeUnknown):
         if not changes:
-            return Result(Outcome.UNKNOWN, 504, f"The venue did not tell: {error}.", "Safe: it changes nothing.")
+            return Result(Outcome.UNKNOWN, 504, f"The venue did not answer: {error}.", "Yes: it changes nothing.")
         # Switching twice would do no harm. Ordering twice would, and a view for orders begins as a copy of this one.
-        text = f"It was sent, and nobody knows whether it was carried out: {error}."
-        return Result(Outcome.UNKNOWN, 504, text, "Not yet. Ask for its state first.")
+        text = f"It was sent, but whether it was carried out is not known: {error}."
+        return Result(Outcome.UNKNOWN, 504, text, "Not yet: ask for its state first.")
     if isinstance(error, dbxsdk.RateLimited):
-        text = f"The venue said no: {error}. Nothing was changed."
-        return Result(Outcome.REFUSED, 429, text, "Safe, later: the venue wants to be asked less often.")
+        text = f"The venue refused it: {error}. Nothing was changed."
+        return Result(Outcome.REFUSED, 429, text, "Yes, but later: the venue wants fewer requests.")
     if isinstance(error, dbxsdk.AuthError):
         text = f"The venue refused the key: {error}. Nothing was changed."
-        return Result(Outcome.REFUSED, 409, text, "Useless until the key is put right and the server is started again.")
+        return Result(Outcome.REFUSED, 409, text, "No, not before the key is put right and the server is started again.")
     if isinstance(error, dbxsdk.VenueError):
-        text = f"The venue said no: {error}. Nothing was changed."
-        return Result(Outcome.REFUSED, 409, text, "Useless unless something changes: it would be refused again.")
+        text = f"The venue refused it: {error}. Nothing was changed."
+        return Result(Outcome.REFUSED, 409, text, "No: it would be refused again, unless something changes.")
     if isinstance(error, dbxsdk.TransportError):
-        return Result(Outcome.NOT_SENT, 503, f"There is no connection, and nothing was sent: {error}.", "Safe.")
+        return Result(Outcome.NOT_SENT, 503, f"There is no connection, so nothing was sent: {error}.", "Yes.")
     # Only the answer to a mere question may be this: it makes no sense.
-    return Result(Outcome.UNKNOWN, 502, f"The answer cannot be read: {error}.", "Safe: it changes nothing.")
+    return Result(Outcome.UNKNOWN, 502, f"The answer cannot be read: {error}.", "Yes: it changes nothing.")
 
 
 def _look(client: DBotTradeClient, task: str) -> Result:
     enabled = _find(client, task)
     if enabled is None:
-        return Result(Outcome.REFUSED, 409, "The venue has no such task.", "Useless: look at its id.")
+        return Result(Outcome.REFUSED, 409, "The venue has no such task.", "No: look at its id first.")
     return Result(Outcome.DONE, 200, f"The venue says: the task is {_word(enabled)}.")
 
 

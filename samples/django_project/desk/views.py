@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 SILENT = timedelta(seconds=10)
 """A feed that has not been seen for so long is not running, or its database is away."""
+ASKED = timedelta(seconds=10)
+"""The page asks for the task's state when it is opened, unless somebody has asked the venue anything within so long: pages that
+are opened often leave room for the buttons among ``DESK_REQUESTS``."""
 
 
 @require_GET
@@ -32,15 +35,18 @@ SILENT = timedelta(seconds=10)
 @staff_member_required
 def index(request: Any) -> Any:
     """What is stored, and the buttons."""
-    feed = FeedStatus.objects.order_by("-seen").first()
+    feed, now = FeedStatus.objects.order_by("-seen").first(), datetime.now(timezone.utc)
+    requests = TaskRequest.objects.filter(task=clients.task()).select_related("user")
     return render(request, "desk/index.html", {
         "desk": settings.DESK,
         "feed": feed,
-        "silent": feed is not None and datetime.now(timezone.utc) - feed.seen > SILENT,
+        "silent": feed is not None and now - feed.seen > SILENT,
         "trades": Trade.objects.all()[:20],
         "gaps": Gap.objects.exclude(state=Gap.State.FILLED)[:6],
         "task": clients.task(),
-        "requests": TaskRequest.objects.select_related("user")[:6],
+        "known": requests.filter(answered__isnull=False).first(),
+        "ask": None if requests.filter(sent__gt=now - ASKED).exists() else uuid.uuid4(),
+        "requests": TaskRequest.objects.exclude(action=Action.LOOK).select_related("user")[:8],
         "id": uuid.uuid4(),
     })
 
@@ -61,14 +67,15 @@ def send(request: Any) -> Any:
         # Those of all users and workers, since the venue's limit is one. A few at the same moment may be one too many.
         recent = TaskRequest.objects.filter(sent__gt=datetime.now(timezone.utc) - timedelta(minutes=1))
         if recent.count() >= settings.DESK.requests and not TaskRequest.objects.filter(id=row.id).exists():
-            result = Result(Outcome.NOT_SENT, 429, "There were too many in the last minute, so it was not sent.", "Safe, later.")
+            text = "There were too many requests in the last minute, so it was not sent."
+            result = Result(Outcome.NOT_SENT, 429, text, "Yes, but later.")
             return _shown(request, row, result, result.status)
         row.save(force_insert=True)
     except IntegrityError:
         return redirect("desk:request", id=row.id)  # a second click, or a page sent again: it is not sent again
     except DatabaseError as error:
         logger.error("a request was not sent, as it could not be recorded: %s", error)
-        result = Result(Outcome.NOT_SENT, 503, "It could not be recorded, so nothing was sent.", "Safe.")
+        result = Result(Outcome.NOT_SENT, 503, "It could not be recorded, so nothing was sent.", "Yes.")
         return _shown(request, row, result, result.status)
     result = carry_out(row.action, closes)
     row.outcome, row.text, row.retry, row.answered = result.outcome, result.text, result.retry, datetime.now(timezone.utc)
@@ -94,5 +101,11 @@ def request_page(request: Any, id: uuid.UUID) -> Any:
 
 
 def _shown(request: Any, row: TaskRequest, outcome: Any, status: int) -> Any:
-    context = {"row": row, "outcome": outcome, "label": Outcome(outcome.outcome).label, "id": uuid.uuid4()}
+    context = {
+        "row": row,
+        "recorded": not row._state.adding,
+        "outcome": outcome,
+        "label": Outcome(outcome.outcome).label,
+        "id": uuid.uuid4(),
+    }
     return render(request, "desk/request.html", context, status=status)

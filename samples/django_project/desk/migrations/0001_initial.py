@@ -109,12 +109,12 @@ class Migration(migrations.Migration):
                 (
                     "text",
                     models.TextField(
-                        default="Its outcome is not known: the server still waits for it, or was ended before it came."
+                        default="It is not known yet: the server still waits for an answer, or was ended before one came."
                     ),
                 ),
                 (
                     "retry",
-                    models.TextField(default="Not yet. Ask for its state first.", verbose_name="may it be sent again?"),
+                    models.TextField(default="Not yet: ask for its state first.", verbose_name="may it be tried again?"),
                 ),
             ],
             options={

@@ -1,8 +1,8 @@
-// Keeps the page current: every second the parts that change are taken from a fresh copy of it. The form is not
-// touched, and neither is a part with the focus or with text that is being selected. Without JavaScript it is a page like
-// any other.
+// Asks for the task's state when the page is opened, and keeps the page current: every second the parts that change are
+// taken from a fresh copy of it. The form is not touched, and neither is a part with the focus or with text that is being
+// selected. Without JavaScript it is a page like any other.
 
-const PARTS = ["#feed", "#trades", "#gaps", "#requests"];
+const PARTS = ["#feed", "#state", "#trades", "#gaps", "#requests"];
 
 function inUse(part) {
   const selection = getSelection();
@@ -19,7 +19,8 @@ async function refresh() {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of PARTS) {
       const old = document.querySelector(part);
-      if (!inUse(old)) old.replaceWith(page.querySelector(part));
+      const fresh = page.querySelector(part);
+      if (old && fresh && !inUse(old)) old.replaceWith(fresh);
     }
   } catch {
     feed.className = "status";
@@ -27,6 +28,30 @@ async function refresh() {
   }
 }
 
+// A request like the button's: it is recorded, and the page that is fetched then shows its outcome.
+async function askForState() {
+  const id = document.querySelector("#state")?.dataset.ask;
+  if (!id) return;
+  const asking = document.querySelector("#asking");
+  const form = document.querySelector("form:has([name=action])"); // which hides the form's own `action`
+  const wish = new FormData();
+  wish.set("csrfmiddlewaretoken", form.csrfmiddlewaretoken.value);
+  wish.set("id", id);
+  wish.set("action", "look");
+  asking.textContent = "Asking the venue for its state …";
+  try {
+    const answer = await fetch(form.getAttribute("action"), { method: "POST", body: wish });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const outcome = page.querySelector("#outcome");
+    await refresh();
+    const isRecorded = outcome && "recorded" in outcome.dataset;
+    asking.textContent = isRecorded ? "" : outcome?.firstElementChild.textContent ?? "The server did not ask for it.";
+  } catch {
+    asking.textContent = "It could not be asked for: the server was not reached.";
+  }
+}
+
+askForState();
 (async () => {
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, 1000));
