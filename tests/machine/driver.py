@@ -38,9 +38,11 @@ class Driver(Calling):
         self._at_users = 0
         self._orphans: List[UserCall] = []
 
+    name = "driver"
+
     @property
     def state(self) -> State:
-        """What subscriptions say of it."""
+        """What subscriptions say of it, as they do of its name."""
         return self.machine.link.state
 
     def do(self, decide: Callable[..., T], *arguments: Any, **named: Any) -> T:
