@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import abc
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple
 
-from dbxsdk.client import Client
+from dbxsdk.client import Client, Symbols
+from dbxsdk.errors import ConnectError
+from dbxsdk.session import Subscription
+
+if TYPE_CHECKING:
+    from dbxsdk.account.account import Account
 
 
 class RestClient(Client):
@@ -14,6 +19,18 @@ class RestClient(Client):
     _origin: Optional[str] = None
     """Of the REST side; None: it is not known."""
     _asked: Optional[Any] = None
+
+    @property
+    def _accounts(self) -> List[Account[Any, Any]]:
+        # Not made by a constructor: warnings name the line that is two calls above that of ``Client``.
+        return vars(self).setdefault("_own_accounts", [])  # type: ignore[no-any-return]
+
+    def close(self, timeout: float = 5) -> None:
+        super().close(timeout)
+        while self._accounts:
+            self._accounts.pop().close()
+
+    close.__doc__ = Client.close.__doc__
 
     @abc.abstractmethod
     def _make_rest(self, origin: str) -> Any:
@@ -34,3 +51,34 @@ class RestClient(Client):
         if self._asked is not None:
             self._asked.abort()
             self._asked.close()
+
+    def _check_live(self) -> None:
+        """Raise ``ConnectError`` for a replay, which asks no REST side."""
+        if not self._connector.live:
+            raise ConnectError("a replay answers no requests; nothing was sent")
+
+    def _begin_account(
+        self, account: Account[Any, Any], side: Any, wanted: Sequence[Tuple[str, Symbols]], timeout: Optional[float]
+    ) -> None:
+        """Subscribe the channels of ``account`` and let it begin. Its REST side ends with it. Raises what ``subscribe`` does, and
+        leaves nothing then."""
+        unwatch = self._watch_events(account._on_event)
+        subscriptions: List[Subscription] = []
+
+        def unsubscribe() -> None:
+            unwatch()
+            for each in subscriptions:
+                each.unsubscribe()
+            side.close()
+            if account in self._accounts:
+                self._accounts.remove(account)
+
+        try:
+            for channel, symbols in wanted:
+                subscriptions.append(self.subscribe(channel, symbols, callback=account._on_stream, timeout=timeout))
+        except BaseException:
+            account.close()
+            unsubscribe()
+            raise
+        self._accounts.append(account)
+        account._begin(unsubscribe, self._is_own_thread)

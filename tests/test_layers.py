@@ -318,7 +318,7 @@ def test_what_is_imported_on_demand_is_there(package: str) -> None:
 
 
 LOCKS_ELSEWHERE = {
-    "dbxsdk.bybit.private.account": "reentrant, held for moments: what a signal handler closes in the middle of is done after it",
+    "dbxsdk.account.account": "reentrant, held for moments: what a signal handler closes in the middle of is done after it",
     "dbxsdk.runtime.fork": "held while threads fork, import or put a child right; no method for signal handlers takes it",
     "dbxsdk.cryptomus.channel_union": "held by requests and subscriptions, which signal handlers may not make",
     "dbxsdk.playback.player": "reentrant; a replay is ended by the thread that runs it",

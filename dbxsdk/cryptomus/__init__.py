@@ -1,11 +1,18 @@
 """Cryptomus's exchange: the client, its channels, and the models of what they send."""
 
+from typing import TYPE_CHECKING
+
 from dbxsdk.cryptomus.client import DEPTH_SCALES_URL, MARKETS_URL, TOKEN_URL, URL, CryptomusClient
 from dbxsdk.cryptomus.models import Balance, Deal, Depth, DepthScale, LastPrice, Market, Order, Ticker, Trade
 from dbxsdk.cryptomus.protocol import BALANCES, DEALS, DEPTH, LAST_PRICES, ORDERS, TICKERS, TRADES
-from dbxsdk.runtime.lazy_import import listing
+from dbxsdk.runtime.lazy_import import on_demand
+
+if TYPE_CHECKING:
+    from dbxsdk.cryptomus.account import Account, AccountSnapshot
 
 __all__ = [
+    "Account",
+    "AccountSnapshot",
     "BALANCES",
     "Balance",
     "CryptomusClient",
@@ -29,4 +36,7 @@ __all__ = [
     "URL",
 ]
 
-__dir__ = listing(__name__)
+_HOMES = {"dbxsdk.cryptomus.account": "Account AccountSnapshot"}
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = on_demand(__name__, _HOMES)

@@ -22,6 +22,7 @@ from dbxsdk.transport.http import parse_http_url
 from dbxsdk.transport.rest import rest_origin
 
 if TYPE_CHECKING:
+    from dbxsdk.cryptomus.account import Account
     from dbxsdk.cryptomus.rest import CryptomusRest
 
 URL = "wss://api-ws.cryptomus.com/ws"
@@ -123,6 +124,33 @@ class CryptomusClient(RestClient):
         )
         super().__init__(CryptomusProtocol(), URL if url is None else url, options=options, prepare=tokens)
         self._keys = user_id, api_key
+
+    def account(self, *, reconcile_every: Optional[float] = 300.0, timeout: Optional[float] = None) -> Account:
+        """Return the account as a book: open orders and balances, kept current from the stream (``order``,
+        ``balance``), begun and after each hole renewed over REST, on a thread of its own.
+
+        Returns once the venue has acknowledged the subscriptions; ``Account.wait_ready`` waits for the first state (not in a
+        callback).
+
+        Args:
+            reconcile_every: seconds after which REST is asked again without a reason; a difference is the event ``Drift``, and
+                put right. None: never.
+            timeout: seconds to wait for the acknowledgements, in place of ``request_timeout``.
+
+        Raises:
+            TypeError, ValueError: naming the argument, before any I/O.
+            SubscribeError, RequestTimeout, ConnectError, AuthError, WrongThreadError: as ``subscribe`` does; nothing stays.
+
+        Source: "exchange": orders, orders history, balance; "exchange/websockets": order, balance.
+        """
+        every = None if reconcile_every is None else check_seconds("reconcile_every", reconcile_every)
+        side = self._new_rest()
+        self._check_live()
+        from dbxsdk.cryptomus.account import Account  # most clients never need it
+
+        made = Account(side, every, self._emit, self.name)
+        self._begin_account(made, side, [(channel, ALL) for channel in Account.channels], timeout)
+        return made
 
     _fetchable = ("trade", "order", "deal", "balance")
 

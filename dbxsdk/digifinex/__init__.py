@@ -7,9 +7,14 @@ from dbxsdk.digifinex.models import AlgoOrder, Balance, Depth, Order, Ticker, Tr
 from dbxsdk.digifinex.protocol import ALGO_ORDERS, ALL_TICKERS, BALANCES, DEPTH, ORDERS, TICKERS, TRADES
 from dbxsdk.runtime.lazy_import import on_demand
 
+if TYPE_CHECKING:
+    from dbxsdk.digifinex.account import Account, AccountSnapshot
+
 __all__ = [
     "ALGO_ORDERS",
     "ALL_TICKERS",
+    "Account",
+    "AccountSnapshot",
     "AlgoOrder",
     "BALANCES",
     "Balance",
@@ -26,5 +31,7 @@ __all__ = [
     "URL",
 ]
 
+_HOMES = {"dbxsdk.digifinex.account": "Account AccountSnapshot", "dbxsdk.digifinex.swap": ""}
+
 if not TYPE_CHECKING:  # as an attribute, without having been imported
-    __getattr__, __dir__ = on_demand(__name__, {"dbxsdk.digifinex.swap": ""}, ("swap",))
+    __getattr__, __dir__ = on_demand(__name__, _HOMES, ("swap",))

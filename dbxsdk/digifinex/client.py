@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional, Tuple
 
-from dbxsdk.arguments import check_word
+from dbxsdk.arguments import check_seconds, check_symbols, check_word
 from dbxsdk.backfill.twin import Twinned
 from dbxsdk.book.order_book import OrderBook
 from dbxsdk.book.rule import BookRule
+from dbxsdk.client import Symbols
 from dbxsdk.credentials import hidden
 from dbxsdk.digifinex.base_protocol import read_time
 from dbxsdk.digifinex.book import DigiFinexBookRule
 from dbxsdk.digifinex.protocol import DigiFinexProtocol
 from dbxsdk.options import Options
 from dbxsdk.rest_client import RestClient
+from dbxsdk.runtime.clock import monotonic
 from dbxsdk.transport.rest import rest_origin
 
 if TYPE_CHECKING:
+    from dbxsdk.digifinex.account import Account
     from dbxsdk.digifinex.rest import DigiFinexRest
 
 URL = "wss://openapi.digifinex.com/ws/v1/"
@@ -85,6 +88,56 @@ class DigiFinexClient(RestClient):
         self._origin = rest_origin(rest_url, url, ORIGINS)
         super().__init__(DigiFinexProtocol(api_key, api_secret), URL if url is None else url, options=options)
         self._keys = api_key, api_secret
+
+    def account(
+        self,
+        symbols: Symbols = (),
+        *,
+        reconcile_every: Optional[float] = 300.0,
+        timeout: Optional[float] = None,
+    ) -> Account:
+        """Return the account as a book: open orders and balances, kept current from the stream (``order``,
+        ``balance``), begun and after each hole renewed over REST, on a thread of its own.
+
+        Returns once the venue has acknowledged the subscriptions; ``Account.wait_ready`` waits for the first state (not in a
+        callback).
+
+        Args:
+            symbols: the markets that are followed, with their currencies; the venue takes no "all". None: all markets that it
+                lists, and all currencies of these and of the account, which REST is asked for first.
+            reconcile_every: seconds after which REST is asked again without a reason; a difference is the event ``Drift``, and
+                put right. None: never.
+            timeout: seconds to wait for the acknowledgements, in place of ``request_timeout``.
+
+        Raises:
+            TypeError, ValueError: naming the argument, before any I/O.
+            SubscribeError, RequestTimeout, ConnectError, AuthError, WrongThreadError: as ``subscribe`` does; nothing stays.
+            VenueError: REST refused to list the markets.
+
+        Source: order/current, order, assets, markets; "order.update", "balance.update".
+        """
+        every = None if reconcile_every is None else check_seconds("reconcile_every", reconcile_every)
+        wanted = [symbol.upper() for symbol in check_symbols(symbols)]
+        if self._keys[0] is None:
+            raise ValueError("api_key and api_secret are needed: an account is private")
+        side = self._new_rest()
+        self._check_live()
+        self._guard_blocking("account")
+        from dbxsdk.digifinex import account  # most clients never need it
+
+        made = account.Account(side, every, self._emit, self.name)
+        try:
+            currencies = account.currencies_of(wanted)
+            if not wanted:
+                seconds = self._options.request_timeout if timeout is None else check_seconds("timeout", timeout)
+                wanted, currencies = account.all_followed(side, monotonic() + seconds)
+        except BaseException:
+            made.close()
+            side.close()
+            raise
+        made._follow(wanted, currencies)
+        self._begin_account(made, side, [("order", wanted), ("balance", currencies)], timeout)
+        return made
 
     _fetchable = ("trades", "order", "balance")
 

@@ -13,21 +13,20 @@ Source: order/open-order, position, account/wallet-balance, websocket/private/or
 
 from __future__ import annotations
 
-import collections
 from decimal import Decimal
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import attrs
 
+from dbxsdk.account import state
+from dbxsdk.account.state import Difference, Listed
 from dbxsdk.bybit.private.models import OPEN, Order, Position, Wallet, WalletCoin
-
-_ENDED_KEPT = 10_000
 
 PositionKey = Tuple[str, str, int]
 
 
 @attrs.frozen(kw_only=True)
-class AccountSnapshot:
+class AccountSnapshot(state.AccountSnapshot[Order, WalletCoin]):
     """An account at one moment. A value: it never changes.
 
     Attributes:
@@ -38,53 +37,44 @@ class AccountSnapshot:
         is_stale: as it was in the account.
     """
 
-    orders: Tuple[Order, ...]
     positions: Tuple[Position, ...]
-    balances: Mapping[str, WalletCoin] = attrs.field(hash=False)
-    version: int
-    is_stale: bool
 
 
 @attrs.frozen(kw_only=True)
-class Listed:
-    """What REST said: open orders, positions that are not flat, coins, and the venue's time of these in ms."""
+class ListedPositions(Listed):
+    """What REST said, with the positions that are not flat."""
 
-    orders: Sequence[Order]
-    positions: Sequence[Position]
-    coins: Sequence[WalletCoin] = ()
-    wallet_ms: int = 0
+    positions: Sequence[Position] = ()
 
 
-Difference = Tuple[str, object, object]
-"""What differs (``"order"``, ``"position"``, ``"balance"``), what was known, and what the venue says; None: nothing."""
-
-
-class AccountState:
+class AccountState(state.AccountState[Order, WalletCoin]):
     """Orders, positions and balances as they are known. The account's lock guards it."""
 
     def __init__(self) -> None:
-        self.orders: Dict[str, Order] = {}
+        super().__init__()
         self.positions: Dict[PositionKey, Position] = {}
-        self.coins: Dict[str, WalletCoin] = {}
-        self.version = 0
-        self.wallets = 0
-        """Messages about balances so far."""
-        self._ended: "collections.OrderedDict[str, int]" = collections.OrderedDict()
         self._versions: Dict[PositionKey, Tuple[int, int]] = {}  # of flat positions, too
-        # What the stream brought since the snapshot on its way was asked for.
-        self._touched: Set[object] = set()
-        self._coin_ms: Dict[str, int] = {}
 
-    def begin(self) -> None:
-        """A snapshot is asked for now."""
-        self._touched.clear()
+    def order_id(self, order: Order) -> str:
+        return order.order_id
 
-    # -- the stream ------------------------------------------------------------------------------------
+    def order_version(self, order: Order) -> Tuple[int, bool, Decimal]:
+        return order.updated_time or 0, order.order_status not in OPEN, order.cum_exec_qty or Decimal(0)
 
-    def take_orders(self, rows: Iterable[Order]) -> None:
-        for row in rows:
-            self._touched.add(row.order_id)
-            self._order(row)
+    def is_open(self, order: Order) -> bool:
+        return order.order_status in OPEN
+
+    def ended_ms(self, order: Order) -> int:
+        return order.updated_time or 0
+
+    def coin(self, balance: WalletCoin) -> str:
+        return balance.coin
+
+    def amount(self, balance: WalletCoin) -> Any:
+        return balance.wallet_balance
+
+    def has_any(self, balance: WalletCoin) -> bool:
+        return bool(balance.wallet_balance or balance.locked or balance.borrow_amount or balance.equity)
 
     def take_positions(self, rows: Iterable[Position]) -> None:
         for row in rows:
@@ -93,34 +83,13 @@ class AccountState:
 
     def take_wallet(self, wallet: Wallet, created_ms: int) -> None:
         """Take in the coins that changed."""
-        self.wallets += 1
-        for coin in wallet.coin:
-            self._touched.add(coin.coin)
-            self._coin_ms[coin.coin] = created_ms
-            self._set(self.coins, coin.coin, coin if _has_any(coin) else None)
-
-    # -- a snapshot ------------------------------------------------------------------------------------
-
-    def missing(self, listed: Listed) -> List[Order]:
-        """Return the orders that are open here and not listed: each is to be asked for by its id."""
-        known = {order.order_id for order in listed.orders}
-        return [order for key, order in self.orders.items() if key not in known and key not in self._touched]
+        self.take_balances(wallet.coin, created_ms)
 
     def renew(self, listed: Listed, ended: Mapping[str, Optional[Order]], quiet: bool = False) -> List[Difference]:
-        """Take in a snapshot. ``ended``: the rows of the ``missing`` ones, None for those that the venue does not know;
-        ``quiet``: no message about balances came since they were asked for. Returns what differed."""
-        found: List[Difference] = []
-        for order in (*listed.orders, *(row for row in ended.values() if row is not None)):
-            before = self.orders.get(order.order_id)
-            self._order(order, listed=True)
-            after = self.orders.get(order.order_id)
-            if after != before and order.order_id not in self._touched:
-                found.append(("order", before, after))
-        for key in [key for key, row in ended.items() if row is None and key not in self._touched]:
-            found.append(("order", self.orders.get(key), None))
-            self._set(self.orders, key, None)
-        listed_keys = {_key(position) for position in listed.positions}
-        for position in listed.positions:
+        found = super().renew(listed, ended, quiet)
+        positions = listed.positions if isinstance(listed, ListedPositions) else ()
+        listed_keys = {_key(position) for position in positions}
+        for position in positions:
             held = self.positions.get(_key(position))
             self._position(position, listed=True)
             if _size(held) != _size(self.positions.get(_key(position))) and _key(position) not in self._touched:
@@ -129,63 +98,13 @@ class AccountState:
             found.append(("position", self.positions[name], None))
             self._set(self.positions, name, None)
             # Its version stays: an older row does not open it again.
-        return found + self._renew_coins({coin.coin: coin for coin in listed.coins}, listed.wallet_ms, quiet)
-
-    def _renew_coins(self, listed: Mapping[str, WalletCoin], wallet_ms: int, quiet: bool) -> List[Difference]:
-        found: List[Difference] = []
-        for name in {*self.coins, *listed}:
-            if not quiet and name in self._touched and self._coin_ms.get(name, 0) >= wallet_ms:
-                continue
-            ours, theirs = self.coins.get(name), listed.get(name)
-            theirs = theirs if theirs is not None and _has_any(theirs) else None
-            if (ours and ours.wallet_balance) != (theirs and theirs.wallet_balance):
-                if name not in self._touched:
-                    found.append(("balance", ours, theirs))
-            self._set(self.coins, name, theirs)
         return found
-
-    # -- merging ---------------------------------------------------------------------------------------
-
-    def _order(self, row: Order, listed: bool = False) -> None:
-        key, time_ms = row.order_id, row.updated_time or 0
-        if self._ended.get(key, -1) >= time_ms:
-            return
-        held = self.orders.get(key)
-        if held is not None and _version(held) > _version(row):
-            return
-        if listed and held is not None and _version(held) == _version(row):
-            if key in self._touched or _shows_no_other(row, held):
-                return
-        is_open = row.order_status in OPEN
-        if not is_open:
-            self._ended[key] = time_ms
-            while len(self._ended) > _ENDED_KEPT:
-                self._ended.popitem(last=False)
-        self._set(self.orders, key, row if is_open else None)
 
     def _position(self, row: Position, listed: bool = False) -> None:
         key, version, held = _key(row), (row.seq or -1, row.updated_time or 0), self._versions.get(_key(row), (-1, 0))
         if version > held or (version == held and not (listed and key in self._touched)):
             self._versions[key] = version
             self._set(self.positions, key, row if row.size else None)
-
-    def _set(self, table: Dict, key: object, value: object) -> None:  # type: ignore[type-arg]
-        if table.get(key) != value:
-            self.version += 1
-            if value is None:
-                del table[key]
-            else:
-                table[key] = value
-
-
-def _version(order: Order) -> Tuple[int, bool, Decimal]:
-    return order.updated_time or 0, order.order_status not in OPEN, order.cum_exec_qty or Decimal(0)
-
-
-def _shows_no_other(row: Order, held: Order) -> bool:
-    """True if all that ``row`` shows is as in ``held``."""
-    names = attrs.fields_dict(Order)
-    return all(getattr(row, name) in (None, getattr(held, name)) for name in names)
 
 
 def _key(position: Position) -> PositionKey:
@@ -194,8 +113,3 @@ def _key(position: Position) -> PositionKey:
 
 def _size(position: Optional[Position]) -> object:
     return None if position is None else (position.side, position.size)
-
-
-def _has_any(coin: WalletCoin) -> bool:
-    """False if the account has none of a coin, and owes none."""
-    return bool(coin.wallet_balance or coin.locked or coin.borrow_amount or coin.equity)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Tuple, Union
+from typing import Any, Optional, Tuple, Union
 
 from dbxsdk.arguments import check_choice, check_seconds
 from dbxsdk.backfill.twin import Twinned
@@ -10,10 +10,9 @@ from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Signer
 from dbxsdk.bybit.base_client import BybitClient, Callback
 from dbxsdk.bybit.endpoints import private_url, rest_origin
 from dbxsdk.bybit.private import models as models
-from dbxsdk.bybit.private.account import CHANNELS, Account
+from dbxsdk.bybit.private.account import Account
 from dbxsdk.bybit.private.protocol import BybitPrivateProtocol
 from dbxsdk.credentials import hidden
-from dbxsdk.errors import ConnectError
 from dbxsdk.options import Options
 from dbxsdk.session import Subscription
 
@@ -120,7 +119,6 @@ class BybitPrivateClient(BybitClient):
         super().__init__(protocol, address, options=options)
         # With credentials of its own, which remember the last signature.
         self._origin, self._credentials = origin, Credentials(api_key, api_secret, signer)
-        self._accounts: List[Account] = []
 
     _fetchable = ("order", "execution", "position", "wallet")
 
@@ -130,11 +128,6 @@ class BybitPrivateClient(BybitClient):
         from dbxsdk.bybit.twins import PRIVATE  # most clients never need them
 
         return Twinned(PRIVATE[topic](self._rest_side()), topic, "")
-
-    def close(self, timeout: float = 5) -> None:
-        super().close(timeout)
-        while self._accounts:
-            self._accounts.pop().close()
 
     def account(self, *, reconcile_every: Optional[float] = 300.0, timeout: Optional[float] = None) -> Account:
         """Return the account as a book: open orders, positions and balances, kept current from the stream (``order``,
@@ -156,29 +149,9 @@ class BybitPrivateClient(BybitClient):
         """
         every = None if reconcile_every is None else check_seconds("reconcile_every", reconcile_every)
         side = self._new_rest()
-        if not self._connector.live:
-            raise ConnectError("a replay answers no requests; nothing was sent")
+        self._check_live()
         made = Account(side, every, self._emit, self.name)
-        unwatch = self._watch_events(made._on_event)
-        subscriptions: List[Subscription] = []
-
-        def unsubscribe() -> None:
-            unwatch()
-            for each in subscriptions:
-                each.unsubscribe()
-            side.close()
-            if made in self._accounts:
-                self._accounts.remove(made)
-
-        try:
-            for channel in CHANNELS:
-                subscriptions.append(self.subscribe(channel, callback=made._on_stream, timeout=timeout))
-        except BaseException:
-            made.close()
-            unsubscribe()
-            raise
-        self._accounts.append(made)
-        made._begin(unsubscribe, self._is_own_thread)
+        self._begin_account(made, side, [(channel, ()) for channel in Account.channels], timeout)
         return made
 
     def position_stream(self, callback: Callback[Tuple[models.Position, ...]], *, raw: bool = False) -> Subscription:

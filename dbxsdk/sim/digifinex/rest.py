@@ -16,14 +16,14 @@ from dbxsdk.sim.spot_rest import Document, Params, SpotRest, number
 KEY_ERROR, SIGN_ERROR, TOO_OFTEN, UNAUTHORISED, TIMESTAMP_ERROR, FAILED = 10002, 10003, 10005, 10006, 10008, 10011
 NO_SUCH_ORDER = 20013
 
-_PUBLIC = ("/v3/time", "/v3/trades")
+_PUBLIC = ("/v3/time", "/v3/trades", "/v3/markets")
 _DAY = 24 * 3600
 _BEHIND, _AHEAD = 5, 1
 """Seconds that a timestamp may be off: what a client in use found, no page says it."""
 
 
 class DigiFinexRestSide(SpotRest):
-    """``time``, ``trades``, ``spot/assets`` and ``spot/order...``; the account has no margin."""
+    """``time``, ``markets``, ``trades``, ``spot/assets`` and ``spot/order...``; the account has no margin."""
 
     rest_prefix = "/v3/"
 
@@ -32,6 +32,7 @@ class DigiFinexRestSide(SpotRest):
         return {
             "/v3/time": lambda params: {"server_time": int(self._clock()), "code": 0},
             "/v3/trades": self._recent_trades,
+            "/v3/markets": lambda params: {"data": [{"market": each.lower()} for each in self._market.instruments], "code": 0},
             "/v3/spot/assets": self._assets,
             **{f"/v3/spot/{name}": answer for name, answer in orders.items()},
             # How an account without margin is refused is an assumption.

@@ -16,7 +16,7 @@ from dbxsdk import (
 )
 from dbxsdk.bybit import BybitPrivateClient, from_rest, rest
 from dbxsdk.bybit.private.account import Account
-from dbxsdk.bybit.private.account_state import AccountState, Listed
+from dbxsdk.bybit.private.account_state import AccountState, ListedPositions as Listed
 from dbxsdk.bybit.rest import BybitRest
 from dbxsdk.sim import BybitVenue
 from tests.recovery.accounts import agrees
@@ -185,7 +185,7 @@ class Lists(BybitRest):
 
 def looked_up(**rows: Any) -> Optional[str]:
     account = Account(Lists(**rows), None, lambda event: None, "name")
-    found = account._look_up(order("a"), 1.0)
+    found = account._look_up([order("a")], 1.0)["a"]
     return found and f"{found.order_id} {found.order_status}"
 
 
@@ -202,7 +202,7 @@ def test_a_look_up_takes_no_other_orders_row() -> None:
 @pytest.fixture
 def refused(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     """An account whose key REST refuses. It is not begun."""
-    monkeypatch.setattr("dbxsdk.bybit.private.account._LEAST_PAUSE", 0.0)
+    monkeypatch.setattr("dbxsdk.account.account._LEAST_PAUSE", 0.0)
     account = Account(Lists(AuthError("no")), None, lambda event: None, "name")
     yield account
     account.close()
