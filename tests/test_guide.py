@@ -76,10 +76,12 @@ def test_every_block_is_of_a_kind_that_is_run(name: str) -> None:
         assert kind != "text" or before == "python", "a text block says what the Python block before it prints"
 
 
-@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize("name", PAGES)
 def test_links_lead_to_what_is_there(name: str) -> None:
     for target in re.findall(r"<([^<>`]+)>`_", PAGES[name].read_text("utf-8")):
-        assert target.startswith("https://") or (GUIDE / target.partition("#")[0]).exists(), target
+        path, _, anchor = target.partition("#")
+        assert target.startswith("https://") or (GUIDE / path).exists(), target
+        assert not anchor or anchor in TREES[path[:-len(".rst")]].ids, target
 
 
 # -- Python --------------------------------------------------------------------------------------------

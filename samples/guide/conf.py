@@ -18,7 +18,6 @@ html_title = f"dbxsdk {release}"
 html_copy_source = False
 
 autodoc_member_order = "bysource"
-autodoc_default_options = {"show-inheritance": True}
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 napoleon_google_docstring = True

@@ -154,7 +154,9 @@ class Exports(FromModule):
             if not kind and getattr(dbxsdk, name, None) is each:
                 continue
             if isinstance(each, type):
-                yield f".. auto{'exception' if is_exception else 'class'}:: {module.__name__}.{name}\n   :members:\n\n"
+                word = "exception" if is_exception else "class"
+                more = "   :show-inheritance:\n" if is_exception else ""
+                yield f".. auto{word}:: {module.__name__}.{name}\n   :members:\n{more}\n"
             elif inspect.isfunction(each):
                 yield f".. autofunction:: {module.__name__}.{name}\n\n"
 
@@ -238,8 +240,8 @@ def link(app: Sphinx, document: nodes.document) -> None:
     """Lead literals that name something public to it, and links between the pages' sources to the pages."""
     for reference in list(document.findall(nodes.reference)):
         target = reference.get("refuri", "")
-        if target.endswith(".rst") and ":" not in target:
-            reference["refuri"] = f"{target[:-4]}.html"
+        if ":" not in target:
+            reference["refuri"] = re.sub(r"\.rst(?=#|$)", ".html", target)
     for literal in list(document.findall(nodes.literal)):
         name = re.sub(r"\(.*\)$", "", literal.astext())
         head, _, rest = name.partition(".")
