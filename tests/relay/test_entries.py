@@ -118,7 +118,8 @@ def test_every_client_with_topics_has_a_name(name: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("name, says", [
-    ("bybit:linaer", "did you mean 'bybit:linear'"), ("bybit:trade", "must be one of"), ("nasdaq", "must be one of"), ("", "name"),
+    ("bybit:linaer", "did you mean 'bybit:linear'"), ("bybit:trade", "must be one of"), ("nasdaq", "must be one of"),
+    ("", "name"),
 ])
 def test_names_that_cannot_be(name: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
