@@ -138,6 +138,15 @@ class Client:
         """
         return self._session.wait(check_timeout(timeout))
 
+    def _connected_by(self, connector: Connector, options: Options) -> Session:
+        """Give a client that is not open a new session, whose connections come from ``connector``."""
+        self._session = Session(self._protocol, self._address, options, prepare=self._prepare, connector=connector)
+        return self._session
+
+    @property
+    def _event_callbacks(self) -> Tuple[Callable[[Event], Any], ...]:
+        return self._session.event_callbacks
+
     def postfork(self) -> None:
         """For pre-forking servers, in the child after the fork. Done by itself wherever Python's fork hooks run, and
         at the first use of the client otherwise; calling it anyway does no harm."""
@@ -345,7 +354,7 @@ class Client:
             self._session,
             self._name(channel),
             topics,
-            _nothing,
+            lambda update: None,
             raw=check_flag("raw", raw),
             overflow=self._options.overflow,
             queue=queue,
@@ -439,7 +448,3 @@ class Client:
         if channel.venue != self._protocol.home:
             raise ValueError(f"channel {channel.name!r} is one of {channel.venue}, not of {self._protocol.home}")
         return channel.name
-
-
-def _nothing(_: Any) -> None:
-    """The callback of an iterator's subscription, which takes its updates from a queue."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, Mapping, Type, TypeVar
 
 from dbxsdk.client import Client
-from dbxsdk.options import Options
-from dbxsdk.session import Connector, Session
+from dbxsdk.session import Connector
 
 C = TypeVar("C", bound=Client)
 
@@ -17,9 +16,3 @@ def make_client(kind: Type[C], connector: Connector, arguments: Mapping[str, Any
     client._connector = connector  # before it is constructed: venues' constructors know nothing of it
     client.__init__(**arguments)  # type: ignore[misc]
     return client
-
-
-def connect_by(client: Client, connector: Connector, options: Options) -> Session:
-    """Give a client that is not open a new session, whose connections come from ``connector``. Returns it."""
-    client._session = Session(client._protocol, client._address, options, prepare=client._prepare, connector=connector)
-    return client._session

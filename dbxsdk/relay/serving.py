@@ -15,7 +15,6 @@ import attrs
 
 from dbxsdk import codec
 from dbxsdk.client import Client
-from dbxsdk.connected_elsewhere import connect_by
 from dbxsdk.errors import ClientClosed, ConnectError, DbxError, VenueError
 from dbxsdk.events import Event
 from dbxsdk.relay.entries import FORMAT
@@ -65,7 +64,7 @@ class Serving:
         self._server, self._keys, self._client, self._fixed, self._bounds = server, keys, client, topics, bounds
         self._stopping = stopping
         self._protocol = client._protocol
-        self._callbacks = client._session.event_callbacks
+        self._callbacks = client._event_callbacks
         self._log = ClientLog("dbxsdk.relay", self._protocol.venue, keys.name)
         self._token = uuid.uuid4().hex
         self._what = self._identity()
@@ -201,7 +200,7 @@ class _Term:
         self._writer = Writer(serving._server, self._keys, epoch, serving._bounds, self._log, self._ended)
         self._tap = Tap(serving._protocol, self._writer)
         options = attrs.evolve(self._client._options, dispatch="inline")
-        self._upstream = connect_by(self._client, self._tap, options)
+        self._upstream = self._client._connected_by(self._tap, options)
         self._events: List[Event] = []
         self._upstream.on_event(self._tap.happened)
         if serving._callbacks:
