@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from dbxsdk.options import Options
     from dbxsdk.playback import Replay, Replayed, ReplayProgress, replay
     from dbxsdk.recording import Recorder
-    from dbxsdk.relay import Relay
+    from dbxsdk.relay import Relay, RelayStatus
     from dbxsdk.resolution import Resolution
     from dbxsdk.session import Messages, State, Stats, Subscription
 
@@ -116,6 +116,7 @@ __all__ = [
     "RecordingFailed",
     "Refused",
     "Relay",
+    "RelayStatus",
     "Replay",
     "ReplayProgress",
     "Replayed",
@@ -169,7 +170,7 @@ _HOMES = {
     "dbxsdk.book.order_book": "OrderBook",
     "dbxsdk.book.values": "BookSnapshot BookStats",
     "dbxsdk.recording": "Recorder",
-    "dbxsdk.relay": "Relay",
+    "dbxsdk.relay": "Relay RelayStatus",
     "dbxsdk.playback": "Replay ReplayProgress Replayed replay",
     "dbxsdk.resolution": "Resolution",
     "dbxsdk.session": "Messages State Stats Subscription",

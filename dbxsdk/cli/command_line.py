@@ -20,13 +20,13 @@ from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 import dbxsdk
 from dbxsdk.cli import demo, doctor
-from dbxsdk.cli.commands import call, channels, completion, convert, ping, record, replay, sim, watch
+from dbxsdk.cli.commands import call, channels, completion, convert, ping, record, relay, replay, sim, watch
 from dbxsdk.cli.display.lines import complain
 from dbxsdk.cli.errors import Failed, NotInstalled, WrongArguments
 from dbxsdk.cli.wrapping import Parser
 from dbxsdk.errors import DbxError
 
-COMMANDS = (demo, doctor, watch, channels, call, ping, sim, record, replay, convert, completion)
+COMMANDS = (demo, doctor, watch, channels, call, ping, sim, record, replay, relay, convert, completion)
 
 BROKEN_PIPE = 128 + 13
 """As a shell reports a program that the signal ended."""

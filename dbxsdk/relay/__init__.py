@@ -1,5 +1,6 @@
 """Relays: one feed for many workers on many machines, by way of Redis Streams."""
 
 from dbxsdk.relay.relay import Relay
+from dbxsdk.relay.serving import RelayStatus
 
-__all__ = ["Relay"]
+__all__ = ["Relay", "RelayStatus"]

@@ -281,6 +281,8 @@ class RelayConnection:
         self._places.update(frames)
         self._connector.now_ns = self._frames_ns
         self.last_received = monotonic()
+        if self._wants is not None:
+            self._wants.lag_ns = wall_ns() - self._frames_ns
         self._receiver.messages([frames[place] for place in sorted(frames)] if len(frames) > 1 else list(frames.values()))
         self._receiver.tick()
 
@@ -330,6 +332,10 @@ class RelayConnection:
             return self._end("the serving client is not connected")
         elif kind == "join":
             self._join(str(body.get("topic")), body)
+        elif kind == "left":
+            followed = self._follower.topics.get(str(body.get("topic")))
+            if followed is not None and followed.settled:
+                self._rejoin(followed, "the relay has left it")
         elif kind == "no":
             self._no(str(body.get("topic")), body)
         if self._open:

@@ -72,6 +72,11 @@ class Keys:
         return self._key("wanted")
 
     @property
+    def readers(self) -> str:
+        """Who follows: a hash by worker of what each says of itself."""
+        return self._key("readers")
+
+    @property
     def calls(self) -> str:
         """A list of what workers ask the serving process: topics to join, or ``""`` for a sign of life."""
         return self._key("calls")

@@ -13,7 +13,7 @@ from dbxsdk.options import Options
 from dbxsdk.relay.connector import RelayConnector
 from dbxsdk.relay.keys import Keys, check_consumer, check_prefix, kind_of
 from dbxsdk.relay.server import check_url, load_redis
-from dbxsdk.relay.serving import Serving
+from dbxsdk.relay.serving import RelayStatus, Serving
 from dbxsdk.relay.writer import Bounds
 from dbxsdk.session import State
 
@@ -46,6 +46,7 @@ class Relay:
         self._bounds = Bounds(check_int("keep_entries", keep_entries, least=1), check_seconds("keep_seconds", keep_seconds))
         load_redis()
         self._stops: List[threading.Event] = []
+        self._serving: List[Serving] = []
         self._closed = False
 
     def __repr__(self) -> str:
@@ -77,11 +78,13 @@ class Relay:
         if self._closed:
             stop.set()
         serving = Serving(self._server, keys, client, fixed, self._bounds, stop.wait)
+        self._serving.append(serving)
         restore = _on_sigterm(stop.set)
         try:
             serving.run()
         finally:
             restore()
+            self._serving.remove(serving)
             self._stops.remove(stop)
 
     def _keys(self, client: Client) -> Keys:
@@ -130,6 +133,10 @@ class Relay:
                 raise ValueError("group: a client is durable or of a group, not both")
         connector = RelayConnector(self._server, Keys(self._prefix, name), durable, group)
         return make_client(kind, connector, {**arguments, "options": options})
+
+    def status(self) -> Tuple[RelayStatus, ...]:
+        """What each ``serve`` of this relay is doing: what to monitor. From any thread; without I/O."""
+        return tuple(serving.status() for serving in list(self._serving))
 
     def close(self) -> None:
         """End every ``serve`` of this relay; they return soon after. From any thread. Clients are closed by themselves."""

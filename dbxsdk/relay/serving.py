@@ -15,7 +15,7 @@ import attrs
 
 from dbxsdk import codec
 from dbxsdk.client import Client
-from dbxsdk.errors import ClientClosed, ConnectError, DbxError, VenueError
+from dbxsdk.errors import ClientClosed, ConnectError, DbxError, ProtocolError, VenueError
 from dbxsdk.events import Event
 from dbxsdk.relay.entries import FORMAT
 from dbxsdk.relay.keys import Keys
@@ -31,12 +31,42 @@ LEASE = 4.0
 """Seconds after which the lease of a leader that does not renew it is another's."""
 BEAT = 1.0
 """Seconds between signs of life, and between renewals of the lease."""
+LEAVE_AFTER = 12.0
+"""Seconds for which a topic must have been unwanted before it is left: longer than workers' pauses between saying what they
+want."""
 _LOOK = 0.25
 """Seconds between a standby's looks at the lease, and for which a call is waited for at most."""
 _GOODBYE = 1.5
 """Seconds that may be taken to write what is queued, at the end."""
 _MOST_TOPICS = 10_000
 _MOST_CALLS = 1_000
+
+
+@attrs.frozen
+class RelayStatus:
+    """What one ``serve`` is doing.
+
+    Attributes:
+        name: the client's: ``"bybit:linear"``.
+        leading: False while it waits for another process to end.
+        connected: True while the venue's connection is ready.
+        topics: those that are subscribed.
+        written: entries written by this leader; each is what one read of the network brought of a topic, or an event.
+        queued: entries that wait to be written; ``dropped``: those that were given up because too many waited.
+        down: why nothing can be written at present, or None.
+        readers: each worker's name (host, process, number), its topics, and the ms from the serving process to its callbacks'
+            queue at the last update, by both machines' clocks.
+    """
+
+    name: str
+    leading: bool
+    connected: bool = False
+    topics: Tuple[str, ...] = ()
+    written: int = 0
+    queued: int = 0
+    dropped: int = 0
+    down: Optional[str] = None
+    readers: Tuple[Tuple[str, int, float], ...] = ()
 
 
 @attrs.define(eq=False)
@@ -68,9 +98,8 @@ class Serving:
         self._log = ClientLog("dbxsdk.relay", self._protocol.venue, keys.name)
         self._token = uuid.uuid4().hex
         self._what = self._identity()
-        self.writer: Optional[Writer] = None
-        self.tap: Optional[Tap] = None
-        self.leading = False
+        self.readers: Tuple[Tuple[str, int, float], ...] = ()
+        self._term: Optional[_Term] = None
 
     def _identity(self) -> Dict[str, Any]:
         """What is served: two that differ in it must not have one name."""
@@ -96,7 +125,6 @@ class Serving:
                 try:
                     taken, reached = self._take_lease(link), True
                     if taken:
-                        self.leading = True
                         self._lead(link, first)
                         first = False
                     else:
@@ -106,8 +134,6 @@ class Serving:
                         raise
                     self._log.warning("the relay's server is away: %s", error)
                     link = self._reconnected(link)
-                finally:
-                    self.leading = False
         finally:
             link.close()
 
@@ -164,9 +190,22 @@ class Serving:
         term = _Term(self, link, epoch)
         try:
             term.begin()
+            self._term = term
             term.run(first)
         finally:
+            self._term = None
             term.end()
+
+    def status(self) -> RelayStatus:
+        """What it is doing. By any thread."""
+        term = self._term
+        if term is None:
+            return RelayStatus(self._keys.name, False)
+        writer = term._writer
+        return RelayStatus(
+            self._keys.name, True, term._tap.connected, term.topics, writer.written, writer.queued, writer.dropped, writer.down,
+            self.readers,
+        )
 
     def _new_epoch(self, link: Link) -> int:
         stored = link.call("GET", self._keys.epoch)
@@ -210,9 +249,10 @@ class _Term:
         self._topics: Dict[str, Served] = {}
         self._joining: Set[str] = set()
         """Topics that workers wait for."""
+        self._unwanted: Dict[str, float] = {}
+        """Since when topics are not wanted any more."""
         self._fresh = threading.Event()
         self._threads: List[threading.Thread] = []
-        serving.writer, serving.tap = self._writer, self._tap
 
     def _ended(self, error: DbxError) -> None:
         self._error = self._error or error
@@ -302,19 +342,43 @@ class _Term:
 
     def _look_at_wants(self) -> None:
         """Subscribe what is wanted, and leave what is not any more."""
+        now = int(self._link.call("TIME")[0])
+        self._look_at_readers(now)
         if self._serving._fixed is not None:
             self._ensure(self._serving._fixed)
             return
-        now = int(self._link.call("TIME")[0])
         self._link.call("ZREMRANGEBYSCORE", self._keys.wanted, "-inf", now)
         found = self._link.call("ZRANGE", self._keys.wanted, 0, _MOST_TOPICS)
         wanted = [each.decode("utf-8", "replace") for each in found]
         self._ensure(wanted)
+        wished, looked_at = set(wanted), monotonic()
         with self._lock:
-            unwanted = [name for name in self._topics if name not in set(wanted)]
-            gone = [self._topics.pop(name) for name in unwanted]
+            # Not at once: a server that has lost everything is told again by workers what they want.
+            self._unwanted = {name: self._unwanted.get(name, looked_at) for name in self._topics if name not in wished}
+            gone = [self._topics.pop(name) for name, since in self._unwanted.items() if looked_at - since >= LEAVE_AFTER]
         for each in gone:
             self._upstream.unsubscribe(each.subscription)
+            self._tap.tell({"kind": "left", "topic": each.topic.name})
+
+    def _look_at_readers(self, now: int) -> None:
+        found = self._link.call("HGETALL", self._keys.readers)
+        readers = []
+        for name, text in zip(found[::2], found[1::2]):  # noqa: B905
+            try:
+                about = codec.decode_object(text)
+                if about["until"] < now:
+                    self._link.call("HDEL", self._keys.readers, name)
+                else:
+                    readers.append((name.decode("utf-8", "replace"), int(about["topics"]), float(about["lag_ms"])))
+            except (ProtocolError, KeyError, TypeError, ValueError):
+                self._link.call("HDEL", self._keys.readers, name)
+        self._serving.readers = tuple(sorted(readers))
+
+    @property
+    def topics(self) -> Tuple[str, ...]:
+        """Those that are subscribed."""
+        with self._lock:
+            return tuple(name for name, each in self._topics.items() if each.live)
 
     def _want(self, topic: str) -> None:
         fixed = self._serving._fixed

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import collections
+import os
+import platform
 import threading
+import uuid
 from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple
 
+from dbxsdk import codec
 from dbxsdk.errors import DbxError
 from dbxsdk.relay import group
 from dbxsdk.relay.keys import Keys
 from dbxsdk.relay.server import Link, RelayDown, Server
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.waiting import Alarm
+from dbxsdk.version import __version__
 
-LIVES = 50
+LIVES = 40
 """Seconds for which something stays wanted that nobody says again."""
 _AGAIN = 10.0
 _PAUSE = 0.3
@@ -48,6 +53,9 @@ class Wants:
         self._positions: Dict[str, str] = {} if before is None else before._positions
         self._consumer = ""
         self._keep_at = 0.0
+        self.lag_ns = 0
+        """How long ago the serving process had what was delivered last."""
+        self._reader = f"{platform.node()[:40]}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._link: Optional[Link] = None
         self._thread = threading.Thread(target=self._run, name=f"dbxsdk-{keys.name}-wants", daemon=True)
         self._thread.start()
@@ -116,7 +124,7 @@ class Wants:
         if self._member is not None:
             commands += self._of_group(*self._member)
         if self._stopped:
-            return commands
+            return [*commands, ("HDEL", self._keys.readers, self._reader)]
         wanted = self._wanted
         if wanted:
             commands.append(("TIME",))
@@ -150,7 +158,12 @@ class Wants:
                 # By the server's clock, which is the same for all.
                 until = int(self._link.call("TIME")[0]) + LIVES
                 pairs = [part for name in self._wanted for part in (until, name)]
-                commands = [("ZADD", self._keys.wanted, *pairs), *(each for each in commands if each != ("TIME",))]
+                about = {"until": until, "topics": len(self._wanted), "lag_ms": self.lag_ns / 1e6, "version": __version__}
+                commands = [
+                    ("ZADD", self._keys.wanted, *pairs),
+                    ("HSET", self._keys.readers, self._reader, codec.encode(about)),
+                    *(each for each in commands if each != ("TIME",)),
+                ]
             for answer in self._link.call_all(commands):
                 if isinstance(answer, DbxError):
                     raise answer
@@ -164,7 +177,7 @@ class Wants:
                 elif command[0] == "XACK":
                     assert isinstance(command[1], bytes)
                     self._done.extend((command[1], str(each)) for each in command[3:])
-                elif command[0] == "HSET":
+                elif command[0] == "HSET" and command[1] != self._keys.readers:
                     parts = [str(each) for each in command[2:]]
                     for name, position in zip(parts[::2], parts[1::2]):  # noqa: B905
                         self._positions.setdefault(name, position)

@@ -9,6 +9,7 @@ import sys
 from typing import Any, Callable, List, Tuple
 
 from dbxsdk.book.order_book import OrderBook
+from dbxsdk.cli.commands.relay import add_prefix, make_relay
 from dbxsdk.cli.arguments import add_json, count, seconds, whole
 from dbxsdk.cli.display.lines import JsonLines, PlainLines
 from dbxsdk.cli.errors import Failed, NotInstalled, WrongArguments
@@ -47,6 +48,8 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument("channel", metavar="CHANNEL", help='one of the venue\'s: "dbxsdk channels VENUE" lists them')
     parser.add_argument("symbols", nargs="*", default=[], metavar="SYMBOL", help="optional for channels of the account")
     add_connection(parser)
+    parser.add_argument("--relay", metavar="REDIS_URL", help='read what "dbxsdk relay" writes there; - for DBXSDK_RELAY_URL')
+    add_prefix(parser)
     parser.add_argument("--count", type=count, metavar="N", help="end after so many updates")
     parser.add_argument("--seconds", type=seconds, metavar="N", help="end after so many seconds")
     parser.add_argument(
@@ -59,19 +62,25 @@ def add_arguments(parser: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     selection = Selection(arguments.venue, arguments.channel, tuple(arguments.symbols))
     VENUES[selection.word.venue].check_selection(selection)
-    venues = Venues(arguments, [selection.word])
+    if arguments.relay is not None and (arguments.local or arguments.url or arguments.testnet or arguments.demo):
+        raise WrongArguments("argument --relay: what it reads is decided where it is served, not by --local, --url or the like")
+    relay = None if arguments.relay is None else make_relay(arguments.relay, arguments.prefix)
+    venues = Venues(arguments, [] if relay is not None else [selection.word])
     inbox = Inbox()
     display = None
     try:
         with venues:
-            client = venues.client(selection.word)
+            client = venues.client(selection.word) if relay is None else relay.client(str(selection.word))
             try:
                 client.on_event(functools.partial(inbox.put, str(selection.word)))
                 books = subscribe(client, selection, inbox, as_books=not arguments.json)
                 display = make_display(f"{selection.word} {selection.channel}", arguments, books)
-                shown = follow(inbox, display, look=venues.look, count=arguments.count, seconds=arguments.seconds)
+                look = venues.look if relay is None else functools.partial(client.wait, 0)
+                shown = follow(inbox, display, look=look, count=arguments.count, seconds=arguments.seconds)
             finally:
                 inbox.close()  # before the client is: its callbacks may wait for us
+                if relay is not None:
+                    client.close()
                 if display is not None:
                     display.close()
     except KeyboardInterrupt:

@@ -51,9 +51,9 @@ def words(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], List[str]]:
 
 @pytest.mark.parametrize("line, expected", [
     ("dbxsdk ", NAMES),
-    ("dbxsdk re", ["record", "replay"]),
-    ("dbxsdk  \t re", ["record", "replay"]),
-    ("/opt/venv/bin/dbxsdk re", ["record", "replay"]),
+    ("dbxsdk re", ["record", "replay", "relay"]),
+    ("dbxsdk  \t re", ["record", "replay", "relay"]),
+    ("/opt/venv/bin/dbxsdk re", ["record", "replay", "relay"]),
     ("dbxsdk --", ["--help", "--version"]),
     ("dbxsdk watch ", VENUES),
     ("dbxsdk ping bybit:t", ["bybit:trade"]),
@@ -143,7 +143,7 @@ press "dbxsdk record a"
 
 def test_bash(in_shell):
     assert in_shell(["bash", "--norc"], BASH) == [
-        "dbxsdk re> record replay",
+        "dbxsdk re> record replay relay",
         "dbxsdk watch bybit:lot> linear ",
         "dbxsdk record a> a\\ file ",
     ]
@@ -166,6 +166,7 @@ def test_zsh(in_shell):
         "bybit\\:linear:",
         "record:record what channels send",
         "replay:play a recording",
+        "relay:serve channels to many workers by way of Redis",
     ]
 
 
