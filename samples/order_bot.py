@@ -1,7 +1,6 @@
 """A bot: its callback buys on Bybit's test network when a trade is made below a limit, a number of times at most.
 
-    python samples/order_bot.py --limit 60000 --most 3    # or: --local --limit 1000000; pip install "dbxsdk[sim]"
-"""
+    python samples/order_bot.py --limit 60000 --most 3    # or: --local --limit 1000000 (extra "sim")"""
 
 import argparse
 import contextlib
@@ -18,7 +17,6 @@ ORDER: Any = {"category": "linear", "symbol": "BTCUSDT", "side": "Buy", "orderTy
 
 class Bot:
     """Runs on the callbacks thread of the market data, where blocking requests of any client are allowed."""
-
     def __init__(self, orders: dbxsdk.BybitTradeClient, limit: Decimal, most: int) -> None:
         self.orders, self.limit, self.left = orders, limit, most
 
@@ -27,13 +25,16 @@ class Bot:
             return
         self.left -= 1  # before it is sent: an order whose answer is lost counts
         try:
-            result = self.orders.place_order(**ORDER)
-            print(f"bought: order {dbxsdk.clean(result.order_id)}, {self.left} left", flush=True)
+            bought = self.orders.place_order(**ORDER).order_id
         except dbxsdk.OutcomeUnknown as error:
-            self.left = 0  # a person has to look first
-            print(f"stopped: ask the venue for {error.order_link_id}: {error}", file=sys.stderr)
+            found = self.orders.resolve(error)  # asks, and never sends again
+            print(f"no answer for {error.order_link_id}; {found.outcome}: {found.reason}", file=sys.stderr)
+            self.left += {"executed": 0, "not_executed": 1}.get(found.outcome, -self.left)  # unknown: a person has to look
+            bought = found.order.order_id if found.order is not None and found.outcome == "executed" else ""
         except dbxsdk.DbxError as error:
-            print(f"not bought: {error}", file=sys.stderr)
+            return print(f"not bought: {error}", file=sys.stderr)
+        if bought:
+            print(f"bought: order {dbxsdk.clean(bought)}, {self.left} left", flush=True)
 
 
 parser = argparse.ArgumentParser(description="Buys when a trade is made below a limit.")
@@ -46,7 +47,6 @@ with contextlib.ExitStack() as stack, contextlib.suppress(KeyboardInterrupt):
     try:
         if arguments.local:
             from dbxsdk.sim import BybitVenue
-
             venue = stack.enter_context(BybitVenue())
             market, orders = venue.client("linear"), venue.client("trade")
         else:

@@ -17,7 +17,7 @@ FIELDS = ("id", "time", "symbol", "type", "amount", "price")
 
 
 class Writer:
-    """Writes what is newer than the file's last line: after each subscription the venue repeats its recent history."""
+    """Writes what is newer than the file's last line. What was missed, by a gap or between two runs, comes in its place."""
 
     def __init__(self, file: IO[str]) -> None:
         file.seek(0)
@@ -52,7 +52,8 @@ with contextlib.ExitStack() as stack, contextlib.suppress(KeyboardInterrupt):
             client = stack.enter_context(DigiFinexVenue()).client()
         stack.callback(client.close)
         client.on_event(lambda event: print(event, file=sys.stderr))
-        client.subscribe("trades", arguments.symbol, callback=writer)
+        since = str(writer.last_id) if writer.last_id else None
+        client.subscribe("trades", arguments.symbol, callback=writer, backfill=True, since=since)
         client.wait(arguments.seconds)
     except (dbxsdk.DbxError, ValueError, LookupError, OSError) as error:
         sys.exit(f"{type(error).__name__}: {error}")

@@ -105,7 +105,9 @@ class TradesTwin(Twin):
         newest = trades[-1][0].timestamp if trades else 0
         over = newest if date is None else max(newest, int(date) - _OVER_S)
         rows = (Row((t.timestamp, t.price, t.quantity, t.direction), (t.timestamp * 1000,), t, row) for t, row in trades)
-        return Fetched(tuple(row for row in rows if row.data.timestamp < over))
+        # The venue says its time in whole seconds: at least that, so that a span that is still open is not told too short.
+        ahead_ms = None if date is None else int(date * 1000) + 1000 - wall_ns() // 1_000_000
+        return Fetched(tuple(row for row in rows if row.data.timestamp < over), ahead_ms=ahead_ms)
 
 
 class _Account(Twin):

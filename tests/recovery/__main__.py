@@ -23,7 +23,7 @@ HOLES = 50
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.recovery", description="resolve is never wrong.")
     parser.add_argument("--orders", type=int, default=1_000, help="in all, over all venues (default: 1000)")
-    parser.add_argument("--holes", type=int, default=100, help="in a stream of trades (default: 100)")
+    parser.add_argument("--holes", type=int, default=100, help="in a stream of trades of each venue (default: 100)")
     parser.add_argument("--threads", type=int, default=32)
     parser.add_argument("--seed", type=int, default=None, help="default: a new one, which is printed")
     parser.add_argument("--venues", nargs="+", choices=list(VENUES), default=list(VENUES))
@@ -42,19 +42,19 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         print(f"\n{name}")
         show(verdict)
         wrong += len(verdict.wrong)
-    if wanted.holes:
-        print("\nholes")
-        wrong += play_holes(wanted.holes, seed)
+    for name in holes.CASES if wanted.holes else ():
+        print(f"\nholes, {name}", flush=True)
+        wrong += play_holes(wanted.holes, seed, name)
     print(f"\n{time.monotonic() - begun:.0f} s, {wrong} wrong")
     return 1 if wrong else 0
 
 
-def play_holes(count: int, seed: int) -> int:
+def play_holes(count: int, seed: int, venue: str) -> int:
     """Return how many things are wrong."""
     outcome, number = holes.Outcome(), 0
     while number < count:
         more = min(HOLES, count - number)
-        outcome.add(holes.play(more, f"{seed}.{number}"))
+        outcome.add(holes.play(more, f"{seed}.{number}", venue))
         number += more
     print(f"complete {outcome.complete}, with a span {outcome.partial}; of up to {outcome.most} trades")
     print(f"trades filled {outcome.filled}, in spans {outcome.missed}")

@@ -32,8 +32,9 @@ def test_what_is_wrong_is_found() -> None:
 # -- holes -----------------------------------------------------------------------------------------------------------------
 
 
-def test_a_few_holes() -> None:
-    outcome = holes.play(4, "1")
+@pytest.mark.parametrize("venue", holes.CASES)
+def test_a_few_holes(venue: str) -> None:
+    outcome = holes.play(4, "1", venue)
     assert not outcome.wrong and outcome.complete + outcome.partial == 4 and outcome.filled
 
 
@@ -41,7 +42,7 @@ def test_a_few_holes() -> None:
     "came, wrong",
     [
         ("abcd", ""),
-        ("abbcd", "1 trades came twice"),
+        ("abbcd", "1 trades came more often"),
         ("acbd", "1 trades came before earlier ones"),
         ("abd", "trade c of 3000000 never came"),
         ("ab|d", ""),
@@ -54,6 +55,6 @@ def test_what_holes_are_judged_by(came: str, wrong: str) -> None:
         span if name == "|" else Update("bybit", "t", "X", "update", (SimpleNamespace(trade_id=name),), 0, 0, {}) for name in came
     ]
     outcome = holes.Outcome()
-    holes.judge(outcome, seen, truth)
+    holes.judge(outcome, holes.CASES["bybit"][0], seen, list(truth.items()), 0)
     assert wrong in " ".join(outcome.wrong) if wrong else not outcome.wrong
     assert outcome.missed == ("c" not in came)

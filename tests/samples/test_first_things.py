@@ -238,8 +238,20 @@ def test_order_bot_without_an_answer(local_bybit: BybitVenue, monkeypatch: pytes
     code, out, err = run_here(
         monkeypatch, capsys, "order_bot", "--local", "--limit", "1000000", "--most", "5", "--seconds", "1"
     )
+    (order, *more) = local_bybit.orders()
+    assert code == 0 and f"no answer for {order.link_id}; executed" in err
+    assert out.startswith(f"bought: order {order.id}, 4 left\n")
+    assert len(more) == out.count("\n") - 1, "one order a line, and the one without an answer once"
+
+
+def test_order_bot_that_cannot_find_out(local_bybit: BybitVenue, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    local_bybit.drop_after_next_request(executed=True)
+    local_bybit.fail_rest(10005, "no permission")
+    code, out, err = run_here(
+        monkeypatch, capsys, "order_bot", "--local", "--limit", "1000000", "--most", "5", "--seconds", "1"
+    )
     (order,) = local_bybit.orders()
-    assert (code, out) == (0, "") and f"stopped: ask the venue for {order.link_id}: " in err
+    assert (code, out) == (0, "") and f"no answer for {order.link_id}; unknown: " in err and "no permission" in err
 
 
 @pytest.mark.parametrize(
