@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         Silent,
     )
     from dbxsdk.models import Update
+    from dbxsdk.notebook import close_all
     from dbxsdk.options import Options
     from dbxsdk.playback import Replay, Replayed, ReplayProgress, replay
     from dbxsdk.recording import Recorder
@@ -131,6 +132,7 @@ __all__ = [
     "VenueError",
     "WrongThreadError",
     "clean",
+    "close_all",
     "replay",
 ]
 
@@ -160,6 +162,7 @@ _HOMES = {
         "RecordingFailed Refused Silent"
     ),
     "dbxsdk.models": "Update",
+    "dbxsdk.notebook": "close_all",
     "dbxsdk.options": "Options",
     "dbxsdk.book.order_book": "OrderBook",
     "dbxsdk.book.values": "BookSnapshot BookStats",
@@ -170,5 +173,5 @@ _HOMES = {
 }
 
 if not TYPE_CHECKING:  # type checkers know the names from above, and no others
-    _SHOWN = ("bybit", "cryptomus", "dbot", "digifinex", "errors", "events", "recording", "sim")
+    _SHOWN = ("bybit", "cryptomus", "dbot", "digifinex", "errors", "events", "metrics", "recording", "sim")
     __getattr__, __dir__ = on_demand(__name__, _HOMES, _SHOWN)

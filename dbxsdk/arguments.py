@@ -1,6 +1,6 @@
 """Checks of what callers give, before any I/O: a ``TypeError`` or ``ValueError`` that names the argument.
 
-Each check returns the value that it was given, ``check_number`` as a ``Decimal``.
+Each check returns the value that it was given, ``check_number`` as a ``Decimal``, ``check_symbols`` as a tuple.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 from decimal import Decimal, InvalidOperation
-from typing import Any, Callable, Iterable, Optional, Sequence, TypeVar, Union, get_type_hints
+from typing import Any, Callable, Iterable, Optional, Sequence, Tuple, TypeVar, Union, get_type_hints
 
 from dbxsdk.credentials import hidden
 
@@ -146,3 +146,29 @@ def _check_range(name: str, value: Union[int, Decimal], least: Optional[int], mo
 
 def _is_word(value: str) -> bool:
     return value.isprintable() and not any(character.isspace() for character in value)
+
+
+def check_timeout(timeout: Optional[float]) -> Optional[float]:
+    """Accept seconds, 0 included, or None."""
+    return None if timeout is None else check_seconds("timeout", timeout, zero=True)
+
+
+def check_callback(callback: Any) -> Callable[[Any], Any]:
+    """Accept what can be called."""
+    if not callable(callback):
+        raise TypeError(f"callback must be callable, not {type(callback).__name__}")
+    return callback  # type: ignore[no-any-return]
+
+
+def check_symbols(symbols: Any) -> Tuple[str, ...]:
+    """Accept one symbol, an iterable of them, or ``()``. Returns a tuple."""
+    if isinstance(symbols, str):
+        symbols = (symbols,)
+    try:
+        wanted = tuple(symbols)
+    except TypeError:
+        raise TypeError(f"symbols must be a str or an iterable of str, not {type(symbols).__name__}") from None
+    if not wanted and symbols != ():
+        # A list that came out empty by accident must not mean everything.
+        raise ValueError("symbols must not be empty; leave it out where none is meant")
+    return tuple(check_word("symbols", symbol) for symbol in wanted)

@@ -6,7 +6,17 @@ import warnings
 from concurrent.futures import Future
 from typing import Any, Callable, Dict, Iterable, Literal, Mapping, NoReturn, Optional, Tuple, Type, TypeVar, Union, overload
 
-from dbxsdk.arguments import check_choice, check_flag, check_seconds, check_text, check_word
+from dbxsdk import html, notebook
+from dbxsdk.arguments import (
+    check_callback,
+    check_choice,
+    check_flag,
+    check_seconds,
+    check_symbols,
+    check_text,
+    check_timeout,
+    check_word,
+)
 from dbxsdk.backfill.twin import Since, SinceArgument, Twinned, check_twins
 from dbxsdk.book.order_book import OrderBook
 from dbxsdk.book.rule import BookRule
@@ -35,11 +45,11 @@ class Client:
     may be called from any thread. After a fork, a client starts again in the child at its next use and keeps
     its subscriptions.
 
-    An open client lives until it is closed, also when nobody holds it any more: its callbacks go on. So a notebook cell
-    that makes a client closes the one that it made before, or uses ``with``; a client dropped while it is open gives a
-    ``ResourceWarning``. When the interpreter exits all clients are closed by themselves, within 2 seconds together:
-    after the threads that are not daemons have ended, and after the ``atexit`` functions that were registered since
-    ``import dbxsdk``, which can still use them.
+    An open client lives until it is closed, also when nobody holds it any more: its callbacks go on; one that is dropped
+    while it is open gives a ``ResourceWarning``. A notebook's cell that is run again closes what its earlier runs made (see
+    ``dbxsdk.notebook``), and ``dbxsdk.close_all()`` closes every client. When the interpreter exits all clients are closed
+    automatically, within 2 seconds together: after the threads that are not daemons have ended, and after the ``atexit``
+    functions that were registered since ``import dbxsdk``, which can still use them.
     """
 
     _connector: Connector = NETWORK
@@ -66,9 +76,15 @@ class Client:
             warn_if_readable(self._address.host, stacklevel=3)
         self._prepare = prepare
         self._session = Session(protocol, self._address, self._options, prepare=prepare, connector=self._connector)
+        notebook.made(self, self._session)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name} {self._session.address.endpoint} {self.state.value}>"
+
+    def _repr_html_(self) -> str:
+        session = self._session
+        endpoint = session.address.endpoint
+        return html.client(type(self).__name__, self.name, endpoint, self.state.value, session.topics, session.stats())
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"a {type(self).__name__} cannot be pickled: make one in each process")
@@ -85,7 +101,7 @@ class Client:
             ConnectError: the first failure, saying which step it was; nothing is left running.
             AuthError: the venue refused the key or the address; final, every later call raises it again.
         """
-        self._session.open(_timeout(timeout))
+        self._session.open(check_timeout(timeout))
 
     def close(self, timeout: float = 5) -> None:
         """Ends the connection and the threads. From any thread, also from inside a callback; calling it again
@@ -124,7 +140,7 @@ class Client:
         Raises:
             DbxError: what ended the client, where it was not ``close``.
         """
-        return self._session.wait(_timeout(timeout))
+        return self._session.wait(check_timeout(timeout))
 
     def postfork(self) -> None:
         """For pre-forking servers, in the child after the fork. Done by itself wherever Python's fork hooks run, and
@@ -141,6 +157,11 @@ class Client:
         """What the client is doing."""
         return self._session.state
 
+    @property
+    def venue(self) -> str:
+        """The venue's name: ``"bybit"``, ``"digifinex"``, ``"cryptomus"`` or ``"dbot"``."""
+        return self._protocol.venue
+
     def stats(self) -> Stats:
         """Counters and ages, as one frozen value."""
         return self._session.stats()
@@ -148,7 +169,7 @@ class Client:
     def on_event(self, callback: Callable[[Event], Any]) -> None:
         """Calls ``callback(event)`` for the client's lifecycle events (see ``dbxsdk.events``), in order with the
         updates and on the same thread. Register it before ``open`` to miss none."""
-        self._session.on_event(_callable(callback))
+        self._session.on_event(check_callback(callback))
 
     # -- subscriptions -------------------------------------------------------------------------------
 
@@ -249,16 +270,16 @@ class Client:
             self._session,
             self._name(channel),
             self._topics(channel, symbols),
-            _callable(callback),
+            check_callback(callback),
             raw=check_flag("raw", raw),
             overflow=self._options.overflow if overflow is None else check_choice("overflow", overflow, OVERFLOW_POLICIES),
             max_silence=None if max_silence is None else check_seconds("max_silence", max_silence),
             on_silence=check_choice("on_silence", on_silence, ON_SILENCE),
         )
         if not check_flag("backfill", backfill) and since is None or not self._connector.live:
-            self._session.subscribe(subscription, _timeout(timeout))
+            self._session.subscribe(subscription, check_timeout(timeout))
             return subscription
-        return self._filled(subscription, backfill, since, _timeout(timeout))
+        return self._filled(subscription, backfill, since, check_timeout(timeout))
 
     def _filled(
         self, subscription: Subscription, backfill: bool, since: Optional[SinceArgument], seconds: Optional[float]
@@ -291,7 +312,7 @@ class Client:
         Raises:
             ValueError, TypeError: an argument is wrong; before any I/O.
         """
-        wanted, name = _symbols(symbols), self._name(channel)
+        wanted, name = check_symbols(symbols), self._name(channel)
         if wanted:
             names = frozenset(self._protocol.topics(name, wanted))
             self._session.unsubscribe_topics(lambda topics: [topic for topic in topics if topic in names])
@@ -334,13 +355,13 @@ class Client:
             queue=queue,
         )
         messages: Messages[Any] = Messages(self._session, subscription, queue)
-        self._session.subscribe(subscription, _timeout(timeout))
+        self._session.subscribe(subscription, check_timeout(timeout))
         return messages
 
     def _order_book(self, channel: str, name: str, symbol: str, rule: BookRule, timeout: Optional[float]) -> OrderBook:
         """A book of ``symbol`` out of the topic that ``name`` has in ``channel``, once the venue has acknowledged it."""
         topics = self._topics(channel, check_word("symbol", name))
-        seconds = _timeout(timeout)
+        seconds = check_timeout(timeout)
         feed = self._session.book_feed(channel, topics, symbol, rule)
         # Renewed: of a topic that is subscribed already the venue would not send the whole book again.
         self._session.subscribe(feed.subscription, seconds, renew=True)
@@ -359,7 +380,7 @@ class Client:
             ConnectError, ClientClosed: never sent.
             WrongThreadError: called on the reader thread.
         """
-        seconds = _timeout(timeout)
+        seconds = check_timeout(timeout)
         return self._send(self._request(method, params), seconds)
 
     def _send(self, request: Request, seconds: Optional[float]) -> Any:
@@ -384,7 +405,7 @@ class Client:
 
     def ping(self, timeout: Optional[float] = None) -> float:
         """The round trip in seconds, by the venue's own ping. Safe to retry. Raises what ``call`` raises."""
-        return self._session.ping(_timeout(timeout))
+        return self._session.ping(check_timeout(timeout))
 
     # -- arguments -----------------------------------------------------------------------------------
 
@@ -398,7 +419,7 @@ class Client:
             raise type(error)(f"params: {error}") from error
 
     def _topics(self, channel: Any, symbols: Any) -> Tuple[str, ...]:
-        name, wanted = self._name(channel), _symbols(symbols)
+        name, wanted = self._name(channel), check_symbols(symbols)
         topics = self._protocol.topics(name, wanted)
         if not isinstance(channel, Channel) or channel.documented:
             self._protocol.check_channel(name, wanted)
@@ -422,26 +443,3 @@ def make_client(kind: Type[C], connector: Connector, arguments: Mapping[str, Any
 
 def _nothing(_: Any) -> None:
     """The callback of an iterator's subscription, which takes its updates from a queue."""
-
-
-def _timeout(timeout: Optional[float]) -> Optional[float]:
-    return None if timeout is None else check_seconds("timeout", timeout, zero=True)
-
-
-def _callable(callback: Any) -> Callable[[Any], Any]:
-    if not callable(callback):
-        raise TypeError(f"callback must be callable, not {type(callback).__name__}")
-    return callback  # type: ignore[no-any-return]
-
-
-def _symbols(symbols: Any) -> Tuple[str, ...]:
-    if isinstance(symbols, str):
-        symbols = (symbols,)
-    try:
-        wanted = tuple(symbols)
-    except TypeError:
-        raise TypeError(f"symbols must be a str or an iterable of str, not {type(symbols).__name__}") from None
-    if not wanted and symbols != ():
-        # A list that came out empty by accident must not mean everything.
-        raise ValueError("symbols must not be empty; leave it out where none is meant")
-    return tuple(check_word("symbols", symbol) for symbol in wanted)

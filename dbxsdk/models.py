@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Generic, List, Optional, TypeVar
+import datetime
+from decimal import Decimal
+from typing import Any, Dict, Generic, List, Mapping, Optional, TypeVar, Union
 
 import attrs
 
 from dbxsdk import codec
+from dbxsdk.arguments import check_flag
 
 Data = TypeVar("Data", covariant=True)
 
@@ -39,21 +42,75 @@ class Update(Generic[Data]):
     received_ns: int
     raw: Any = attrs.field(repr=False)
 
-    def records(self) -> List[Dict[str, Any]]:
+    def records(self, floats: bool = False, times: bool = False) -> List[Dict[str, Any]]:
         """Return a plain dict for each model in ``data``: the model's fields after ``venue``, ``channel``, ``symbol``,
-        ``kind``, ``venue_time_ms`` and ``received_ns``. Prices stay ``Decimal``. ``csv.DictWriter`` takes them, and so does
+        ``kind``, ``venue_time_ms`` and ``received_ns``. ``csv.DictWriter`` takes them, and so does
         ``pandas.DataFrame(record for update in updates for record in update.records())``.
+
+        Trades of every venue also have ``price``, ``size``, ``side`` (``"buy"``, ``"sell"`` or None), ``time_ms`` and
+        ``trade_id`` (a text; None on Cryptomus, which has none), so that frames of several venues stack. DBot's ``tx`` has the
+        price in USD: ``usd`` divided by ``quantity``.
 
         A field of the model with the name of one of the six replaces it. Data without a model is stored under its own keys
         if it is an object, else under ``data``.
 
+        Args:
+            floats: give each ``Decimal`` as a ``float``, which may change its last digits.
+            times: give each time as a ``datetime`` in UTC under the same name: ``venue_time_ms``, ``received_ns``, and the
+                model's numbers that are named as times. Microseconds are the finest.
+
         Raises:
+            TypeError: an argument is no bool.
             UnreadableField: a field cannot be read.
         """
+        check_flag("floats", floats)
+        check_flag("times", times)
         head = {name: getattr(self, name) for name in ("venue", "channel", "symbol", "kind", "venue_time_ms", "received_ns")}
         rows = self.data if isinstance(self.data, (list, tuple)) else (self.data,)
-        plain = (_plain(row) for row in rows)
-        return [{**head, **(row if isinstance(row, dict) else {"data": row})} for row in plain]
+        found = []
+        for row in rows:
+            plain = _plain(row)
+            record = {**head, **(plain if isinstance(plain, dict) else {"data": plain}), **trade_columns(row)}
+            found.append({name: _converted(name, value, floats, times) for name, value in record.items()}
+                         if floats or times else record)
+        return found
+
+
+def trade_columns(row: Any) -> Mapping[str, Any]:
+    """Return the columns that trades of all venues have in common; none if ``row`` is no trade."""
+    common = getattr(type(row), "_trade_columns", None)
+    return {} if common is None else dict(zip(TRADE_COLUMNS, common(row)))  # noqa: B905 - each has five
+
+
+TRADE_COLUMNS = ("price", "size", "side", "time_ms", "trade_id")
+_SINCE = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+_TIMES = ("time", "timestamp", "start", "end")
+_UNITS = ((1e9, 1_000_000), (1e11, 1_000), (1e14, 1), (1e17, 0.001))
+"""From 2001 to 5138 a number says in which unit it is: the least number of seconds, ms, us and ns, and its microseconds."""
+
+
+def _converted(name: str, value: Any, floats: bool, times: bool) -> Any:
+    if isinstance(value, (int, Decimal)) and times and not isinstance(value, bool) and _is_time(name):
+        return _time(value)
+    if isinstance(value, Decimal) and floats:
+        return float(value)
+    if isinstance(value, dict):
+        return {key: _converted(str(key), each, floats, times) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_converted("", each, floats, times) for each in value)
+    return value
+
+
+def _is_time(name: str) -> bool:
+    return name in _TIMES or name.endswith(("_time", "_ms", "_ns", "_at"))
+
+
+def _time(value: Union[int, Decimal]) -> Any:
+    microseconds = next((unit for least, unit in reversed(_UNITS) if value >= least), None)
+    if microseconds is None or value >= 1e20:
+        return value  # a duration, or no time at all
+    exact = int(value) // 1000 if microseconds < 1 else int(value * int(microseconds))
+    return _SINCE + datetime.timedelta(microseconds=exact)
 
 
 class _Raw:

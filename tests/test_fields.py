@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import copy
 import pickle
 from decimal import Decimal
@@ -270,7 +271,34 @@ class TestRecords:
         assert self.update({"kind": "x", "b": 1}).records()[0]["kind"] == "x"
         assert [record["b"] for record in self.update([{"b": 1}, {"b": 2}]).records()] == [1, 2]
         assert self.update("text").records()[0]["data"] == "text"
-        assert self.update(()).records() == []
+        assert self.update(()).records() == [] == self.update(()).records(floats=True, times=True)
+
+    def test_floats_and_times(self) -> None:
+        data = {
+            "price": Decimal("1.5"), "levels": ((Decimal("2.5"), 1),),
+            "nested": {"p": Decimal("3.5"), "created_time": 1_700_000_000_123},
+            "start": 1_700_000_000_000, "time": Decimal("1700000000.123456"),
+            "at_ns": 1_700_000_000_123_456_789, "timestamp": 1_700_000_000,
+            "lock_time": 60, "end": None, "time_in_force": "GTC", "settle_time": True, "far_time": 10**25, "updated_at": 0,
+        }
+        update: Any = attrs.evolve(self.update(data), venue_time_ms=1_700_000_000_123, received_ns=1_700_000_000_123_456_789)
+        (plain,), (record,) = update.records(), update.records(floats=True, times=True)
+        assert list(plain) == list(record) and plain["price"] == Decimal("1.5") and plain["start"] == 1_700_000_000_000
+        assert (record["price"], record["levels"], record["nested"]["p"]) == (1.5, ((2.5, 1),), 3.5)
+        assert all(isinstance(each, float) for each in (record["price"], record["levels"][0][0], record["nested"]["p"]))
+        whole = datetime.datetime(2023, 11, 14, 22, 13, 20, tzinfo=datetime.timezone.utc)
+        milliseconds, microseconds = (whole.replace(microsecond=each) for each in (123_000, 123_456))
+        assert record["start"] == record["timestamp"] == whole and record["start"].tzinfo is datetime.timezone.utc
+        assert record["venue_time_ms"] == record["nested"]["created_time"] == milliseconds
+        assert record["time"] == record["at_ns"] == microseconds and isinstance(record["received_ns"], datetime.datetime)
+        same = ("lock_time", "end", "time_in_force", "settle_time", "far_time", "updated_at")
+        assert {name: record[name] for name in same} == {name: data[name] for name in same}, "no times"
+        assert update.records(times=True)[0]["price"] == Decimal("1.5") and update.records(True)[0]["start"] == plain["start"]
+
+    @pytest.mark.parametrize("wrong", [{"floats": 1}, {"times": None}])
+    def test_the_switches_of_records_are_bools(self, wrong: Any) -> None:
+        with pytest.raises(TypeError, match=next(iter(wrong))):
+            self.update(()).records(**wrong)
 
     def test_a_field_that_cannot_be_read(self) -> None:
         trades = TRADES.read([{"T": 1, "s": "BTCUSDT", "S": "Buy", "v": "2", "p": "much", "i": "a"}])

@@ -8,7 +8,8 @@ import itertools
 from decimal import Decimal
 from typing import Any, Callable, ContextManager, List, Optional, Type
 
-from dbxsdk.arguments import check_choice, check_int, check_seconds
+from dbxsdk import html
+from dbxsdk.arguments import check_callback, check_choice, check_int, check_seconds
 from dbxsdk.book.side import Level, Side
 from dbxsdk.book.state import BookState
 from dbxsdk.book.values import BookSnapshot, BookStats
@@ -56,11 +57,20 @@ class OrderBook:
         self._waiting = waiting
 
     def __repr__(self) -> str:
-        bid, ask = self._state.check_process().top
-        stale = "" if self._state.stale_reason is None else f" stale: {self._state.stale_reason}"
-        return f"<OrderBook {self.symbol} bid {bid and bid[0]} ask {ask and ask[0]}{stale}>"
+        state = self._state.check_process()
+        (bid, ask), reason = state.top, state.stale_reason
+        how = f" {'closed' if state.closed else 'stale'}: {reason}" if reason is not None else ""
+        return f"<OrderBook {' '.join((self.name, self.symbol)).strip()} bid {bid and bid[0]} ask {ask and ask[0]}{how}>"
+
+    def _repr_html_(self) -> str:
+        return html.book(self, self._state.check_process().closed)
 
     # -- reads -----------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The name of its client."""
+        return self._state.client
 
     @property
     def best_bid(self) -> Optional[Level]:
@@ -197,8 +207,7 @@ class OrderBook:
         thread. It may read the book and call every method of the client. By then the book may have moved on: changes
         that come before the callback has had its turn are reported once. With ``dispatch="inline"`` it is called after
         each, on the reader thread. One that raises is reported like every callback of the client."""
-        if not callable(callback):
-            raise TypeError(f"callback must be callable, not {type(callback).__name__}")
+        check_callback(callback)
         self._state.check_process().watch(functools.partial(callback, self))
 
     def close(self) -> None:

@@ -19,7 +19,6 @@ from dbxsdk.runtime.log import SafeLogger
 from dbxsdk.runtime.reentrancy import calls_user_code
 from dbxsdk.runtime.waiting import Bells, ring
 
-logger = SafeLogger(__name__)
 
 # As names of the module, since looking a member up takes a while in older Pythons.
 APPLY, REPLACE = Action.APPLY, Action.REPLACE
@@ -38,6 +37,9 @@ class BookState(ForkAware):
     symbol: str
     _rule: BookRule
     _resynchronise: Callable[[], None] = attrs.field(kw_only=True)
+    _log: SafeLogger = attrs.field(default=SafeLogger(__name__), kw_only=True)
+    client: str = attrs.field(default="", kw_only=True)
+    """The client's name."""
     _clock: Callable[[], float] = attrs.field(default=monotonic, kw_only=True)
     lock: threading.Lock = attrs.field(init=False)
     """Guards all below; what is one value, replaced as a whole, is read without it. Never held while user code or
@@ -237,7 +239,7 @@ class BookState(ForkAware):
                 if error is None:
                     error = raised
                 else:
-                    logger.error("%s: a callback of an order book raised", self.symbol, exc_info=raised)
+                    self._log.error("%s: a callback of an order book raised", self.symbol, exc_info=raised)
         if error is not None:
             raise error
 
@@ -353,7 +355,7 @@ class BookState(ForkAware):
         with self.lock:
             if self.closed or not self._live or not self._resync.ask(now):
                 return
-        logger.warning("%s: asking for a whole book: %s", self.symbol, self.stale_reason)
+        self._log.warning("%s: asking for a whole book: %s", self.symbol, self.stale_reason)
         self._resynchronise()
 
     def _make_stale(self, reason: str) -> None:

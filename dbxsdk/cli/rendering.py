@@ -6,7 +6,7 @@ import datetime
 import json
 import re
 from decimal import Decimal
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import attrs
 
@@ -64,12 +64,13 @@ def _escaped(found: "re.Match[str]") -> str:
     return character if character.isprintable() or character == "\n" else json.dumps(character)[1:-1]
 
 
-def rows(update: Update[Any]) -> List[Dict[str, str]]:
-    """Return the update's data as texts by field, one row an item, without absent fields."""
+def rows(update: Update[Any], text: Optional[Callable[[Any], str]] = None) -> List[Dict[str, str]]:
+    """Return the update's data as texts by field, one row an item, without absent fields. ``text`` writes a value."""
     data = _plain_data(update)
     data = data if isinstance(data, list) else [data]
     documents = (each if isinstance(each, dict) else {"data": each} for each in data)
-    return [{name: _text(value) for name, value in each.items() if value not in (None, "", {})} for each in documents]
+    write = text or _text
+    return [{name: write(value) for name, value in each.items() if value not in (None, "", {}, [])} for each in documents]
 
 
 def _text(value: Any) -> str:
@@ -78,6 +79,23 @@ def _text(value: Any) -> str:
             return f"{len(value)} levels"  # of a book: a line has no room for them
         return to_line(value)
     return value if isinstance(value, str) else to_line(value)
+
+
+_WHAT = ("symbol", "coin", "currency", "pair", "token", "id")
+_HOW_MUCH = ("wallet_balance", "balance", "equity", "size", "qty", "amount", "value", "price")
+
+
+def summary(value: Any) -> str:
+    """Write a value for a line that has little room: of nested rows what they are of and how much, nothing empty."""
+    if isinstance(value, dict):
+        what, amount = (next((each for name in names if (each := value.get(name)) not in (None, "")), None)
+                        for names in (_WHAT, _HOW_MUCH))
+        if what is not None and amount is not None:
+            return f"{_text(what)} {_text(amount)}"
+        return " ".join(f"{name} {summary(each)}" for name, each in value.items() if each not in (None, "", {}, []))
+    if isinstance(value, list) and not (value and isinstance(value[0], list)):
+        return ", ".join(summary(each) for each in value)
+    return _text(value)
 
 
 def describe(event: Any) -> str:

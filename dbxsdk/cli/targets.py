@@ -16,11 +16,14 @@ from dbxsdk.client import Client
 from dbxsdk.options import Options
 from dbxsdk.recording import Recorder
 
-VENUES_HELP = """\
+WORDS_HELP = """\
 VENUE is bybit:spot, bybit:linear (also: bybit), bybit:inverse, bybit:option, bybit:spread, bybit:event,
 bybit:misc/status, bybit:private, bybit:trade, digifinex, digifinex:swap, cryptomus, dbot:trade (also: dbot) or
 dbot:data.
+"""
 
+VENUES_HELP = f"""\
+{WORDS_HELP}
 Keys are read from the environment, where no list of processes shows them, and never printed:
 
   bybit:private, bybit:trade  BYBIT_API_KEY, BYBIT_API_SECRET

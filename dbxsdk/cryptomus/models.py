@@ -72,6 +72,9 @@ class Trade:
     timestamp: int = wire("timestamp", integer)
     direction: str = wire("direction", text)
 
+    def _trade_columns(self) -> Tuple[Any, ...]:
+        return self.price, self.quantity, self.direction, self.timestamp * 1000, None
+
 
 @attrs.frozen(kw_only=True)
 class Order:

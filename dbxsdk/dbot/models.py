@@ -183,6 +183,10 @@ class Transaction:
     quantity: Optional[Decimal] = wire("q", decimal, default=None)
     pair: Optional[str] = wire("p", text, default=None)
 
+    def _trade_columns(self) -> Tuple[Any, ...]:
+        price = self.usd / self.quantity if self.usd is not None and self.quantity else None
+        return price, self.quantity, self.type if self.type in ("buy", "sell") else None, self.time_ms, self.id
+
 
 @attrs.frozen(kw_only=True)
 class WalletTransaction(Transaction):

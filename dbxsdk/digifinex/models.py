@@ -8,7 +8,7 @@ Prices and amounts are ``Decimal`` in the symbol's own units; ``symbol`` is ``BA
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import attrs
 
@@ -33,6 +33,9 @@ class Trade(Lazy):
     price: Decimal = wire("price", decimal)
     amount: Decimal = wire("amount", decimal)
     type: str = wire("type", text)
+
+    def _trade_columns(self) -> Tuple[Any, ...]:
+        return self.price, self.amount, self.type, int(self.time * 1000), str(self.id)
 
 
 @lazy

@@ -53,6 +53,25 @@ class Run(Protocol):
 class Session(Protocol):
     """What has to be closed."""
 
+    name: str
+    client: Callable[[], Any]
+    """The client that it belongs to; None once nobody holds that any more."""
+
+    @property
+    def venue(self) -> str:
+        """The venue's name."""
+
+    @property
+    def is_open(self) -> bool:
+        """True if there are threads of it, in this process."""
+
+    @property
+    def state(self) -> Any:
+        """What the client is doing."""
+
+    def stats(self) -> Any:
+        """Counters and ages."""
+
     def begin_closing(self) -> Tuple[Optional[Run], Any]:
         """Do what waits for nothing. Returns the threads that have to end now, and the connection to be closed."""
 

@@ -64,8 +64,9 @@ class RequestFuture(Future):  # type: ignore[type-arg]
         def guarded(future: "Future[Any]") -> None:
             try:
                 fn(future)
-            except BaseException:  # noqa: B036 - also SystemExit: it would end the reader thread
+            except BaseException as error:  # noqa: B036 - also SystemExit: it would end the reader thread
                 self._log.exception("a done-callback of a request raised")
+                self._log.nobody_saw(error)
 
         super().add_done_callback(guarded)
 

@@ -63,6 +63,8 @@ class Session(ForkAware):
     ) -> None:
         """``prepare`` makes the address of each single connection out of ``address`` (see ``Prepare``)."""
         self.name = options.name or protocol.name
+        self.client: Callable[[], Any] = lambda: None
+        """The client that it belongs to; None once nobody holds that any more."""
         self.address = connector.address(address)
         self._protocol = protocol
         self._prepare = prepare
@@ -284,6 +286,18 @@ class Session(ForkAware):
         """What the client is doing."""
         state = self._machine.link.state
         return State.NEW if self._pid != os.getpid() and not state.is_over else state
+
+    @property
+    def venue(self) -> str:
+        """The venue's name."""
+        return self._protocol.venue
+
+    @property
+    def topics(self) -> Tuple[str, ...]:
+        """The venue's names of what is wanted."""
+        self._check_process()
+        with self._guard.lock:
+            return self._machine.topics.names()
 
     def stats(self) -> Stats:
         """Counters and ages."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import typing
 from typing import TYPE_CHECKING, Any, Callable, FrozenSet, Optional, Tuple
 
+from dbxsdk import html
 from dbxsdk.runtime import reentrancy
+from dbxsdk.session.state import State
 
 if TYPE_CHECKING:
     from dbxsdk.backfill.filler import Filler
@@ -14,6 +16,12 @@ if TYPE_CHECKING:
 
 class Owner(typing.Protocol):
     """What a subscription and its iterator need of the client that they belong to."""
+
+    name: str
+
+    @property
+    def state(self) -> State:
+        """What the client is doing."""
 
     def unsubscribe(self, subscription: "Subscription") -> None:
         """End it. Waits for nothing."""
@@ -86,6 +94,14 @@ class Subscription:
         """Stands before the callback: what was missed is fetched."""
 
     @property
+    def how(self) -> str:
+        """``"active"``, or why nothing comes any more."""
+        if not self.active:
+            return "ended"
+        state = self._owner.state
+        return f"ended: the client is {state.value}" if state.is_over else "active"
+
+    @property
     def has_end(self) -> bool:
         """True if somebody has to be told that nothing comes any more."""
         return self.queue is not None or self.sink is not None or self.filler is not None
@@ -100,9 +116,13 @@ class Subscription:
         return sorted({*object.__dir__(self)} - _INTERNAL)
 
     def __repr__(self) -> str:
-        return f"<Subscription {self.channel} {list(self.topics)}{'' if self.active else ' ended'}>"
+        how = self.how
+        return f"<Subscription {self._owner.name} {self.channel} {list(self.topics)}{'' if how == 'active' else ' ' + how}>"
+
+    def _repr_html_(self) -> str:
+        return html.card(f"Subscription {self._owner.name} {self.channel}", self.how, {"topics": ", ".join(self.topics)})
 
 
 _INTERNAL = {"ended_topics", "callback", "raw", "overflow", "lossy", "max_silence", "on_silence", "queue", "sink", "filler",
-             "passes", "has_end"}
+             "passes", "has_end", "how"}
 """Attributes that are the session's own, whatever their names look like."""

@@ -1,4 +1,5 @@
-"""The logs of the libraries below: no secret gets into them, and no handler of theirs ends one of our threads.
+"""The logs of the libraries below: no secret gets into them, no handler of theirs ends one of our threads, and they do not
+say again what our own log says.
 
 If the user wants it (``websocket.enableTrace``), websocket-client logs whole handshakes, headers and query included. It logs
 in the middle of ``run_forever``, and urllib3 in the middle of a request.
@@ -35,8 +36,10 @@ class Redaction(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Hide secrets. On a thread that is ``guarded``, hand the record on here."""
-        message = record.getMessage()
         ours = getattr(self._ours, "active", False)
+        if ours and record.name == "websocket" and record.levelno >= logging.INFO:
+            return False  # that it connected, or why not: the client logs both. The trace is below that, and stays
+        message = record.getMessage()
         hidden = clean(message) if ours else redacted(message)
         if hidden != message:
             record.msg, record.args = hidden, ()

@@ -77,13 +77,16 @@ first_uses = {
         "order_book": lambda: check(client.order_book("BTC_USDT").wait_ready(8)),
         "__enter__": lambda: client.__enter__(),
         "__exit__": lambda: client.__exit__(None, None, None),
+        "venue": lambda: equal(client.venue, "digifinex"),
         "__repr__": lambda: check(" new" in repr(client)),
+        "_repr_html_": lambda: check("trades.BTC_USDT" in client._repr_html_()),
     },
     "Subscription": {
         "unsubscribe": lambda: (subscription.unsubscribe(), equal(subscription.active, False)),
         "active": lambda: equal(subscription.active, True),
         "topics": lambda: equal(subscription.topics, ("trades.BTC_USDT",)),
         "__repr__": lambda: check(repr(subscription)),
+        "_repr_html_": lambda: check("active" in subscription._repr_html_()),
     },
     "Messages": {
         "__next__": lambda: equal([type(next(messages)).__name__, next(messages).symbol], ["Gap", "BTC_USDT"]),
@@ -113,7 +116,9 @@ first_uses = {
         "close": lambda: book.close(),
         "__enter__": lambda: book.__enter__(),
         "__exit__": lambda: book.__exit__(None, None, None),
+        "name": lambda: equal(book.name, "digifinex"),
         "__repr__": lambda: check("stale" in repr(book)),
+        "_repr_html_": lambda: check("stale" in book._repr_html_()),
     },
     "Recorder": {
         "stats": lambda: equal(recorder.stats().frames, 0),

@@ -21,6 +21,26 @@ from tests.waiting import Background, Recorder, eventually
 BTC = "publicTrade.BTCUSDT"
 
 
+@pytest.fixture
+def records() -> Iterator[List[logging.LogRecord]]:
+    """All that the package logs, and websocket-client on its threads."""
+    kept: List[logging.LogRecord] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            kept.append(record)
+
+    handler = Keep()
+    loggers = [(logger, logger.level) for logger in map(logging.getLogger, ("dbxsdk", "websocket"))]
+    for logger, _ in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    yield kept
+    for logger, level in loggers:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
 # -- attempts that fail ------------------------------------------------------------------------------------------------
 
 
@@ -42,7 +62,7 @@ def test_attempts_that_fail_are_no_second_disconnection() -> None:
         assert seen.of(dbxsdk.ConnectFailed)[-1].attempt == 1
 
 
-def test_the_last_attempt_says_that_there_is_no_next() -> None:
+def test_the_last_attempt_says_that_there_is_no_next(records: List[logging.LogRecord]) -> None:
     with ScriptedVenue(bybit_yes) as venue, listening(venue.bybit(max_reconnects=2)) as (client, seen):
         venue.refusals = 5
         venue.link().cut()
@@ -51,6 +71,13 @@ def test_the_last_attempt_says_that_there_is_no_next() -> None:
         assert len(seen.of(Disconnected)) == 1
         eventually(lambda: len(seen.of(dbxsdk.ConnectFailed)) == 2)
         assert [event.retry_in is None for event in seen.of(dbxsdk.ConnectFailed)] == [False, True]
+    said = [(record.levelname, record.getMessage()) for record in records]
+    starts = ["connected to", "disconnected:", "reconnect attempt 1 failed:", "reconnect attempt 2 failed:"]
+    assert [level for level, _ in said] == ["INFO", "WARNING", "WARNING", "ERROR"]
+    assert [line.startswith(f"bybit:linear: {starts[n]}") for n, (_, line) in enumerate(said)] == [True] * 4, said
+    assert "next try in" in said[2][1] and said[3][1].endswith("; not tried again")
+    # websocket-client has the same to say, and stays silent: each thing is said once.
+    assert {record.name.partition(".")[0] for record in records} == {"dbxsdk"}
 
 
 def test_a_first_attempt_that_fails_raises_and_is_told() -> None:
@@ -69,24 +96,6 @@ def test_a_first_attempt_that_fails_raises_and_is_told() -> None:
 
 
 # -- names -------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def records() -> Iterator[List[logging.LogRecord]]:
-    """All that the package logs."""
-    kept: List[logging.LogRecord] = []
-
-    class Keep(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            kept.append(record)
-
-    logger, handler = logging.getLogger("dbxsdk"), Keep()
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    yield kept
-    logger.removeHandler(handler)
-    logger.setLevel(level)
 
 
 def test_two_clients_of_one_socket_can_be_told_apart(records: List[logging.LogRecord]) -> None:
@@ -235,6 +244,18 @@ def test_where_an_event_callback_or_a_handler_sees_it_nothing_goes_there(monkeyp
         finally:
             logging.getLogger("dbxsdk").removeHandler(handler)
         assert "ZeroDivisionError" in handler.stream.getvalue() and hooked == []
+
+
+def test_an_event_callback_and_a_done_callback_that_raise_are_seen(monkeypatch: Any) -> None:
+    with ScriptedVenue(bybit_yes) as venue, unseen(monkeypatch) as hooked:
+        client = venue.bybit()
+        client.on_event(lambda event: 1 / 0)
+        with client:
+            eventually(lambda: hooked)
+        with venue.bybit() as client:
+            client.submit("echo", [1]).add_done_callback(lambda future: [][0])
+            eventually(lambda: len(hooked) == 2)
+        assert [each.exc_type for each in hooked] == [ZeroDivisionError, IndexError]
 
 
 def test_an_excepthook_that_raises_ends_nothing(monkeypatch: Any) -> None:

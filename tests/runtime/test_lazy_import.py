@@ -44,8 +44,8 @@ def test_every_public_name_is_there_and_no_other() -> None:
                                      "dbxsdk.digifinex.swap"])
 def test_dir_shows_what_a_package_exports_and_nothing_that_it_imports(package: str) -> None:
     code = (
-        f"import dbxsdk, dbxsdk.sim, dbxsdk.cli.main, {package} as it; [getattr(it, name) for name in it.__all__]; "
+        f"import dbxsdk.sim, dbxsdk.cli.main, dbxsdk.metrics, {package} as it; [getattr(it, name) for name in it.__all__]; "
         "print(*(name for name in dir(it) if name not in it.__all__ and not name.startswith('__')))"
     )
-    modules = {"dbxsdk": "bybit cryptomus dbot digifinex errors events recording sim", "dbxsdk.digifinex": "swap"}
+    modules = {"dbxsdk": "bybit cryptomus dbot digifinex errors events metrics recording sim", "dbxsdk.digifinex": "swap"}
     assert run(code) == modules.get(package, "")

@@ -284,6 +284,9 @@ def test_without_any_setting_there_are_local_venues(dashboard: Any) -> None:
             version, _ = latest.after(0, timeout=5)
             _, newest = latest.after(version + 3, timeout=5)
             assert next(states)["counts"]["received"] >= json.loads(newest)["counts"]["received"]  # it passed over some
+        scraped = client.get("/metrics")
+        assert scraped.content_type.startswith("text/plain")
+        assert 'dbxsdk_state{client="bybit:linear' in scraped.text and 'channel="publicTrade",le="+Inf"' in scraped.text
         assert client.get("/task").get_json()["enabled"] is False
         assert client.post("/task", json={"enabled": True}, headers=MARK).get_json()["kind"] == "done"
         assert client.get("/task").get_json()["enabled"] is True

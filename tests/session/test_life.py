@@ -370,7 +370,7 @@ def test_the_representation_names_the_endpoint_and_the_state() -> None:
 def test_an_iterator_and_a_subscription_name_their_topics() -> None:
     network = Network()
     with network.client() as client, client.messages("ticks", "A") as messages:
-        assert repr(messages.subscription) == f"<Subscription ticks {list(messages.subscription.topics)}>"
+        assert repr(messages.subscription) == f"<Subscription {client.name} ticks {list(messages.subscription.topics)}>"
         assert repr(messages) == f"<Messages of {messages.subscription!r}>"
 
 

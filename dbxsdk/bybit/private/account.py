@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import attrs
 
+from dbxsdk import html
 from dbxsdk.arguments import check_int, check_seconds
 from dbxsdk.bybit import rest
 from dbxsdk.bybit.private.account_state import AccountSnapshot, AccountState, Difference, Listed
@@ -187,6 +188,9 @@ class Account:
         with self._locked():
             counts = f"{len(self._state.orders)} orders, {len(self._state.positions)} positions, {len(self._state.coins)} coins"
         return f"<Account {self._name} {counts}{' stale: ' + self._stale if self._stale else ''}>"
+
+    def _repr_html_(self) -> str:
+        return html.account(f"Account {self._name}", self)
 
     # -- the stream ------------------------------------------------------------------------------------
 

@@ -122,6 +122,9 @@ class Trade(Lazy):
     mark_iv: Optional[Decimal] = wire("mIv", decimal, default=None)
     iv: Optional[Decimal] = wire("iv", decimal, default=None)
 
+    def _trade_columns(self) -> Tuple[Any, ...]:
+        return self.price, self.size, self.side.lower(), self.time_ms, self.trade_id
+
 
 @lazy
 @attrs.frozen(kw_only=True, slots=False)

@@ -40,9 +40,9 @@ you try again.
 
 
 def add_arguments(parser: Any) -> None:
-    parser.add_argument("venue", type=word, metavar="VENUE")
-    parser.add_argument("method", metavar="METHOD")
-    parser.add_argument("params", nargs="*", metavar="PARAMS")
+    parser.add_argument("venue", type=word, metavar="VENUE", help="see above")
+    parser.add_argument("method", metavar="METHOD", help="the venue's own name of the request")
+    parser.add_argument("params", nargs="*", default=[], metavar="PARAMS", help="optional: JSON, see above")
     add_connection(parser)
     add_json(parser)
     parser.set_defaults(rest="params")
@@ -61,8 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         except (TypeError, ValueError) as error:
             raise WrongArguments(str(error)) from None
         except KeyboardInterrupt:
-            print("dbxsdk call: interrupted; the request may have been carried out", file=sys.stderr, flush=True)
-            raise
+            raise KeyboardInterrupt("the request may have been carried out") from None
         except OutcomeUnknown as error:
             raise Failed(f"outcome unknown (request {error.request_id}): {error}") from None
     print(to_line(plain(result), None if arguments.json else 2), flush=True)

@@ -33,7 +33,7 @@ A ping without an answer makes the exit code 1; the others are sent nevertheless
 
 
 def add_arguments(parser: Any) -> None:
-    parser.add_argument("venue", type=word, metavar="VENUE")
+    parser.add_argument("venue", type=word, metavar="VENUE", help="see above")
     add_connection(parser)
     parser.add_argument("--count", type=count, default=5, metavar="N", help="how many (default 5)")
     parser.add_argument(

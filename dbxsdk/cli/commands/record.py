@@ -44,8 +44,8 @@ with --json, each line is one document: {{"type": "progress" (once a second), "s
 
 
 def add_arguments(parser: Any) -> None:
-    parser.add_argument("path", metavar="PATH")
-    parser.add_argument("selections", nargs="*", metavar="VENUE CHANNEL [SYMBOL ...]")
+    parser.add_argument("path", metavar="PATH", help="see above")
+    parser.add_argument("selections", nargs="*", default=[], metavar="VENUE CHANNEL [SYMBOL ...]", help="what to record")
     add_connection(parser)
     parser.add_argument("--seconds", type=seconds, metavar="N", help="end after so many seconds")
     parser.add_argument("--max-bytes", type=size, metavar="SIZE", help="begin a new file before one grows beyond 500K, 100M, 2G")

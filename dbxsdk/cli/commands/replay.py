@@ -53,8 +53,10 @@ lost while recording are reported on stderr once all else was played, with exit 
 
 
 def add_arguments(parser: Any) -> None:
-    parser.add_argument("path", metavar="PATH")
-    parser.add_argument("selections", nargs="*", metavar="VENUE CHANNEL [SYMBOL ...]")
+    parser.add_argument("path", metavar="PATH", help="see above")
+    parser.add_argument(
+        "selections", nargs="*", default=[], metavar="VENUE CHANNEL [SYMBOL ...]", help="optional: without it, all that was"
+    )
     parser.add_argument(
         "--speed", type=_speed, default=1.0, metavar="N", help="1 (default) as recorded, 10 ten times as fast, or max"
     )
@@ -83,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
         took = time.monotonic() - started
         print(f"{done.frames:,} frames of {done.seconds:.1f} s played in {took:.1f} s", file=sys.stderr, flush=True)
     if not done.complete:
-        raise Failed(_what_is_missing(done))
+        raise Failed(what_is_missing(done))
     if arguments.count:
         raise Failed(f"the recording has {shown} of {arguments.count} updates")
     return 0
@@ -153,7 +155,8 @@ def _look(playing: Replay, display: Display, progress: Progress) -> bool:
     return playing.wait(0) is not None
 
 
-def _what_is_missing(done: Replayed) -> str:
+def what_is_missing(done: Replayed) -> str:
+    """Say why what was played is not whole."""
     missing = [f"{torn.path}: the last {torn.lost_bytes} bytes cannot be read" for torn in done.torn]
     missing += [f"file {number} of recording {recording} is missing" for recording, number in done.missing]
     missing += [f"{done.lost:,} frames were lost while recording"] if done.lost else []

@@ -24,9 +24,11 @@ DESCRIPTION = f"""\
 Shows a channel's updates: on a terminal a live table, for order books a ladder; elsewhere a line for each update, for
 order books one for each change of the best prices. Channels and symbols are those of the SDK:
 
-  dbxsdk watch bybit:linear orderbook.50 BTCUSDT        dbxsdk watch digifinex trades BTC_USDT ETH_USDT
-  dbxsdk watch bybit:private order                      dbxsdk watch cryptomus depth BTC_USDT:0
-  dbxsdk watch bybit:spot tickers BTCUSDT --json        dbxsdk watch dbot tradeResults
+  dbxsdk watch bybit:linear orderbook.50 BTCUSDT
+  dbxsdk watch bybit:private wallet
+  dbxsdk watch bybit:spot tickers BTCUSDT --json
+  dbxsdk watch digifinex trades BTC_USDT ETH_USDT
+  dbxsdk watch cryptomus depth BTC_USDT:0
 
 {VENUES_HELP}"""
 
@@ -41,9 +43,9 @@ Connected, Disconnected, Gap and the other events. Prices and sizes are texts.
 
 
 def add_arguments(parser: Any) -> None:
-    parser.add_argument("venue", type=word, metavar="VENUE")
-    parser.add_argument("channel", metavar="CHANNEL")
-    parser.add_argument("symbols", nargs="*", metavar="SYMBOL")
+    parser.add_argument("venue", type=word, metavar="VENUE", help="see above")
+    parser.add_argument("channel", metavar="CHANNEL", help='one of the venue\'s: "dbxsdk channels VENUE" lists them')
+    parser.add_argument("symbols", nargs="*", default=[], metavar="SYMBOL", help="optional for channels of the account")
     add_connection(parser)
     parser.add_argument("--count", type=count, metavar="N", help="end after so many updates")
     parser.add_argument("--seconds", type=seconds, metavar="N", help="end after so many seconds")

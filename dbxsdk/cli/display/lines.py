@@ -8,6 +8,7 @@ from typing import Any, Dict, TextIO, Tuple
 from dbxsdk.cleaning import clean
 from dbxsdk.cli.inbox import BookTop
 from dbxsdk.cli.rendering import clock, describe, event_document, rows, to_line, update_document
+from dbxsdk.cli.wrapping import message
 from dbxsdk.errors import ProtocolError
 from dbxsdk.events import BadFrame
 from dbxsdk.models import Update
@@ -85,4 +86,5 @@ def _top_line(top: BookTop) -> str:
 
 def complain(command: str, error: BaseException) -> None:
     """Print the one line on stderr that says why a command ends."""
-    print(f"dbxsdk {command}: {clean(error) or type(error).__name__}", file=sys.stderr, flush=True)
+    text = f"dbxsdk {command}: {clean(error) or type(error).__name__}"
+    print(message(text, sys.stderr), file=sys.stderr, flush=True)

@@ -7,6 +7,7 @@ import time
 from typing import Any, Deque, Dict, List, Optional, Sequence, Tuple
 
 from rich import box
+from rich.cells import cell_len
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -18,7 +19,7 @@ from dbxsdk.cleaning import clean
 from dbxsdk.cli.display.ladder import WIDTH, ladder
 from dbxsdk.cli.follow import TICK
 from dbxsdk.cli.inbox import BookTop
-from dbxsdk.cli.rendering import clock, describe, rows
+from dbxsdk.cli.rendering import clock, describe, rows, summary
 from dbxsdk.errors import ProtocolError
 from dbxsdk.events import BadFrame, Connected
 from dbxsdk.models import Update
@@ -26,8 +27,10 @@ from dbxsdk.models import Update
 _EVENTS = 3
 _BETWEEN = 4
 """Blanks between two ladders."""
-_OTHER_LINES = 5
-"""Header, table head, and what is between them and the events; the cursor's own line included."""
+_OTHER_LINES = 4
+"""Table head, and what is between the header, it and the events; the cursor's own line included."""
+_APART = 3
+"""Columns between two of a table's."""
 
 _STANDING = (
     "all_ticker",
@@ -115,7 +118,7 @@ class Screen:
     def show(self, source: str, item: Any) -> bool:
         if isinstance(item, Update):
             try:
-                found = rows(item)
+                found = rows(item, summary)
             except ProtocolError as error:
                 return self.show(source, BadFrame(error))
             for row in found:
@@ -136,7 +139,7 @@ class Screen:
 
     def _keep(self, update: Update[Any], row: Row) -> None:
         row.pop("changed", None)  # which fields of a merged ticker are new: all of them are shown
-        row = {clean(name, _LONGEST): clean(value, _LONGEST) for name, value in {"symbol": update.symbol, **row}.items()}
+        row = {clean(name, _LONGEST): clean(value, _LONGEST) for name, value in {"symbol": update.symbol, **row}.items() if value}
         row["time"] = clock(update.received_ns)
         if update.channel.partition(".")[0] in _STANDING:
             self._standing[(update.channel, *(row.get(name, "") for name in _NAMES))] = row
@@ -145,11 +148,17 @@ class Screen:
 
     def _draw(self) -> None:
         self._drawn = time.monotonic()
-        events = [
-            Text(f"{source}: {describe(event)}", style="green" if isinstance(event, Connected) else "yellow", no_wrap=True)
+        events: List[RenderableType] = [
+            Text(f"{source}: {describe(event)}", style="green" if isinstance(event, Connected) else "yellow")
             for source, event in self._events
         ]
-        room = self._console.height - _OTHER_LINES - len(events)
+        header = Table.grid(padding=(0, 2), expand=True)
+        header.add_column()
+        header.add_column(justify="right")
+        status = self.status or f"{self._count:,} updates in {self._drawn - self._started:.0f} s, Ctrl-C ends it"
+        header.add_row(Text(self._title, style="bold"), Text(status, style="dim"))
+        others: List[RenderableType] = [header, *events]
+        room = self._console.height - _OTHER_LINES - sum(len(self._console.render_lines(each)) for each in others)
         parts: List[RenderableType] = []
         if self._books:
             is_all = not self._standing and not self._happened
@@ -160,11 +169,6 @@ class Screen:
             room -= below * (2 * levels + 4)
         if self._standing or self._happened or not self._books:
             parts += [self._table(max(3, room))]
-        header = Table.grid(expand=True)
-        header.add_column()
-        header.add_column(justify="right")
-        status = self.status or f"{self._count:,} updates in {self._drawn - self._started:.0f} s, Ctrl-C ends it"
-        header.add_row(Text(self._title, style="bold"), Text(status, style="dim"))
         self._live.update(Group(header, Text(""), *parts, *events), refresh=True)
 
     def _ladders(self, levels: int) -> RenderableType:
@@ -177,7 +181,7 @@ class Screen:
     def _table(self, room: int) -> RenderableType:
         found = [*self._standing.values()] or [*self._happened]
         if self._standing and len(found) == 1:
-            return _listing(found[0], room)
+            return _listing(found[0], room, self._console.width)
         found = found[:room]
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold cyan")
         names = _fitting(found, self._console.width)
@@ -188,12 +192,17 @@ class Screen:
         return table
 
 
-def _listing(row: Row, room: int) -> Table:
-    """Return one row, upright: it has room for all its fields."""
+def _listing(row: Row, room: int, width: int) -> Table:
+    """Return one row, upright: it has room for all its fields, long ones on several lines."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, show_header=False)
     table.add_column(style="bold cyan", no_wrap=True)
-    table.add_column(no_wrap=True)
-    for name in _in_order([row])[:room]:
+    table.add_column(overflow="fold")
+    names = _in_order([row])
+    wide = max(width - max(map(cell_len, names)) - _APART, 1)
+    for name in names:
+        room -= -(-cell_len(row[name]) * 5 // (wide * 4)) if cell_len(row[name]) > wide else 1  # words do not fill lines
+        if room < 0:
+            break
         table.add_row(Text(name), Text(row[name]))
     return table
 
@@ -205,11 +214,12 @@ def _in_order(found: Sequence[Row]) -> List[str]:
 
 
 def _fitting(found: Sequence[Row], width: int) -> List[str]:
-    """Return the fields for which there is room; always the first."""
+    """Return the fields for which there is room, the more important first. One that is too wide is left out, not those
+    behind it."""
     fitting: List[str] = []
     for name in _in_order(found):
-        width -= max(len(name), *(len(row.get(name, "")) for row in found)) + 2
-        if width < 0 and fitting:
-            break
-        fitting.append(name)
+        wide = max(cell_len(name), *(cell_len(row.get(name, "")) for row in found)) + (_APART if fitting else 0)
+        if wide <= width:
+            width -= wide
+            fitting.append(name)
     return fitting

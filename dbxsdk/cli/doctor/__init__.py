@@ -58,7 +58,7 @@ _SHORTEST_HIDDEN = 4
 
 
 def add_arguments(parser: Any) -> None:
-    parser.add_argument("venues", nargs="*", metavar="VENUE")
+    parser.add_argument("venues", nargs="*", default=[], metavar="VENUE", help="optional: see above")
     add_connection(parser)
     parser.add_argument(
         "--proxy", type=_proxy, metavar="URL", help='http://[user@]host:port in place of the environment\'s; "": none'

@@ -92,6 +92,9 @@ class Trade(Lazy):
         not documented. None for any other direction."""
         return "buy" if self.direction in _BOUGHT else "sell" if self.direction in _SOLD else None
 
+    def _trade_columns(self) -> Tuple[Any, ...]:
+        return self.price, self.volume, self.side, self.trade_time, self.trade_id
+
 
 @lazy
 @attrs.frozen(slots=False)

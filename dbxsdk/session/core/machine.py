@@ -111,7 +111,8 @@ class Machine(Subscribing):
         self.liveness.begin(now)
         self.renewal.begin(now)
         self.heard_at = max(self.heard_at, now)
-        self._log(logging.INFO, "connected to %s", link.endpoint)
+        again = f" again, reconnect {link.reconnects}" if link.reconnects else ""
+        self._log(logging.INFO, "connected to %s%s", link.endpoint, again)
         # Before anything that this connection brings.
         if report:
             self.report_connected()
@@ -152,9 +153,11 @@ class Machine(Subscribing):
             self._emit(Disconnected("closed" if closed else reason, code, verdict.delay, client=self.name))
         elif not closed:
             self._emit(ConnectFailed(reason, link.failed, verdict.delay, client=self.name))
+        what = "disconnected" if was_ready else f"reconnect attempt {link.failed} failed"
         if verdict.delay is not None:
-            what = "disconnected" if was_ready else "no connection"
             self._log(logging.WARNING, "%s: %s; next try in %.1f s", what, reason, verdict.delay)
+        elif self.live and not closed and link.life is not None and link.life.was_ready:  # else ``open`` raises it
+            self._log(logging.ERROR, "%s: %s; not tried again", what, reason)
         self.effects.append(Changed())
         return verdict
 

@@ -52,7 +52,9 @@ class BookFeed:
         self._notice = Notice(self._notify)
         self._notifying = False
         self._topics, self._rule = topics, rule
-        self.state = BookState(symbol, rule, resynchronise=self._resynchronise, clock=clock.monotonic)
+        self.state = BookState(
+            symbol, rule, resynchronise=self._resynchronise, clock=clock.monotonic, log=log, client=owner.name
+        )
         self.book = OrderBook(self.state, close=self._close, waiting=self._waiting)
 
     # -- the reader thread -----------------------------------------------------------------------------

@@ -364,6 +364,7 @@ class Dispatcher:
                 with self._lock:
                     self.callback_errors += 1
                 self._log.error("an event callback raised", exc_info=error)
+                self._log.nobody_saw(error)
         if isinstance(item, Gap):
             for filler in self._fillers:
                 filler.gap(item)

@@ -29,6 +29,9 @@ class Messages(Generic[T]):
     def __repr__(self) -> str:
         return f"<Messages of {self.subscription!r}>"
 
+    def _repr_html_(self) -> str:
+        return self.subscription._repr_html_().replace("Subscription", "Messages of", 1)
+
     def __iter__(self) -> "Messages[T]":
         return self
 

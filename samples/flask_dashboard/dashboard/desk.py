@@ -10,6 +10,8 @@ from typing import Callable, Optional
 import attrs
 
 from dbxsdk import BybitPublicClient, DBotTradeClient, Options
+from dbxsdk.metrics import prometheus_collector, prometheus_lag
+from prometheus_client import CollectorRegistry
 
 from dashboard.feed import Feed
 from dashboard.settings import Settings
@@ -25,6 +27,9 @@ class Desk:
         self.seats = threading.BoundedSemaphore(settings.viewers)
         self.is_serving: Callable[[], bool] = lambda: True
         """False once the server wants to end: streams to browsers must end, too (see ``gunicorn.conf.py``)."""
+        self.registry = CollectorRegistry()
+        self.registry.register(prometheus_collector())  # all clients of the process
+        self._lag = prometheus_lag(self.registry)
         self._lock = threading.Lock()  # guards the making of what follows
         self._stack = contextlib.ExitStack()
         self._feed: Optional[Feed] = None
@@ -61,7 +66,7 @@ class Desk:
                 trading = DBotTradeClient(settings.task_key, url=settings.task_url, options=options)
                 stack.callback(trading.close)
                 self._task = Task(trading, settings.task_id)
-            self._feed = Feed(client, settings.symbol, settings.stale_after)
+            self._feed = Feed(client, settings.symbol, settings.stale_after, self._lag)
             stack.callback(self._feed.close)
             self._feed.start()
             self._stack = stack.pop_all()  # nothing failed: keep what was opened

@@ -15,6 +15,7 @@ import attrs
 import dbxsdk
 from dbxsdk import BybitPublicClient, OrderBook, State, Update
 from dbxsdk.bybit import ContractTicker, Trade
+from dbxsdk.metrics import Measured
 
 from dashboard.latest import Latest
 
@@ -52,11 +53,13 @@ class Status:
 class Feed:
     """``start`` begins, on a thread of its own; ``states`` has the document of the page, in JSON; ``close`` ends."""
 
-    def __init__(self, client: BybitPublicClient, symbol: str, stale_after: float) -> None:
+    def __init__(self, client: BybitPublicClient, symbol: str, stale_after: float, measured: Measured) -> None:
+        """``measured`` wraps a callback whose lag is to be measured."""
         self.client = client
         self.symbol = symbol
         self.states: Latest[str] = Latest()
         self._stale_after = stale_after
+        self._measured = measured
         self._thread = threading.Thread(target=self._run, name="dashboard-feed", daemon=True)
         self._closing = threading.Event()
         self._changed = threading.Event()
@@ -103,7 +106,7 @@ class Feed:
         self.client.on_event(self._on_event)
         steps: Sequence[Callable[[], Any]] = (
             self._subscribe_book,
-            lambda: self.client.subscribe("publicTrade", self.symbol, callback=self._on_trades),
+            lambda: self.client.subscribe("publicTrade", self.symbol, callback=self._measured(self._on_trades)),
             lambda: self.client.subscribe("tickers", self.symbol, callback=self._on_ticker),
         )
         for step in steps:

@@ -7,6 +7,7 @@ from typing import Iterator, Tuple
 import attrs
 from flask import Blueprint, Response, abort, current_app, jsonify, render_template, request
 from flask_limiter import Limiter
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from dashboard.desk import Desk
 from dashboard.task import Task
@@ -93,6 +94,12 @@ def health() -> Tuple[Response, int]:
     response = jsonify(document)
     response.headers["Cache-Control"] = "no-store"
     return response, 200 if status.word == "live" else 503
+
+
+@pages.get("/metrics")
+def metrics() -> Response:
+    """What Prometheus scrapes. It opens no connection: before the first page there is nothing to count."""
+    return Response(generate_latest(desk().registry), content_type=CONTENT_TYPE_LATEST)
 
 
 def _task() -> Task:

@@ -118,7 +118,7 @@ def test_ctrl_c_and_progress_of_a_long_one(recording):
             pass
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
-    assert (process.returncode, err) == (130, "")
+    assert (process.returncode, err) == (130, "dbxsdk replay: interrupted\n")
     assert '"summary"' not in out
 
 

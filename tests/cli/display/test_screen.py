@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
+import re
 from decimal import Decimal
 
 import pytest
 
-from dbxsdk import Gap, Update
+from dbxsdk import Disconnected, Gap, Update
+from dbxsdk.bybit.private.channels import WALLETS
 from dbxsdk.bybit.public.channels import TRADES
 from dbxsdk.bybit.public.ticker_models import read_contract_ticker
 from dbxsdk.cli.display.ladder import WIDTH, ladder
 from dbxsdk.cli.display.screen import Screen
 
 rich_console = pytest.importorskip("rich.console")
+cell_len = pytest.importorskip("rich.cells").cell_len
 
 
 def console(width=80, height=24):
@@ -73,6 +76,58 @@ def test_one_row_is_upright(screen):
     screen.show("bybit", update("tickers", "A", ticker("A", lastPrice="2.5", markPrice="2.6")))
     text = drawn(screen, where)
     assert "last_price" in text and "mark_price" in text and text.index("2.5") < text.index("mark_price")
+
+
+WALLET = WALLETS.read([{
+    "accountType": "UNIFIED", "totalEquity": "3", "totalWalletBalance": "3", "totalMarginBalance": "", "accountIMRate": "0",
+    "coin": [{"coin": name, "equity": amount, "walletBalance": amount, "usdValue": "1"} for name, amount in (
+        ("USDT", "1000000.5"), ("BTC", "20.25"), ("VERYLONGCOINNAME", "0.00000001"))],
+}])
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 160])
+def test_a_wallet_shows_its_balances_at_any_width(width):
+    where = console(width, 30)
+    screen = Screen("bybit:private wallet", 12, console=where)
+    screen.show("bybit:private", update("wallet", "", WALLET))
+    screen.show("bybit:private", update("wallet", "", WALLET))
+    text = drawn(screen, where)
+    words = text.split()
+    screen.close()
+    for word in ("1000000.5,", "20.25,", "0.00000001", "UNIFIED"):
+        assert words.count(word) == 1, "one row, whole words"
+    assert fits(text, width)
+
+
+@pytest.mark.parametrize("width", range(40, 161, 20))
+def test_a_table_has_whole_columns_and_leaves_out_what_is_too_wide(width):
+    where = console(width)
+    screen = Screen("bybit:linear publicTrade", 12, console=where)
+    for size in ("0.5", "1" * 300):
+        row = {"T": 1, "s": "BTCUSDT", "S": "Buy", "v": size, "p": "67998.5", "i": "2290000000061234567"}
+        screen.show("bybit:linear", update("publicTrade", "BTCUSDT", TRADES.read([row])))
+        text = drawn(screen, where)
+        assert fits(text, width)
+        assert "67998.5" in text
+        assert ("0.5" in text.split()) == (width >= 60 and size == "0.5")
+        assert ("2290000000061234567" in text) == (width >= 80), "it is behind the wide one"
+    screen.close()
+
+
+def fits(text, width):
+    return "\u2026" not in text and max(map(cell_len, re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text).splitlines())) <= width
+
+
+def test_long_events_are_wrapped_and_the_screen_keeps_its_height():
+    where = console(40, 20)
+    screen = Screen("bybit:linear publicTrade", 12, console=where)
+    for number in range(40):
+        screen.show("bybit:linear", update("publicTrade", "BTCUSDT", trades(f"{60000 + number}.5")))
+        screen.show("bybit:linear", Disconnected("a reason of several words that is longer than the terminal is wide", 1006, 1.0))
+    text = drawn(screen, where)
+    screen.close()
+    assert len(text.splitlines()) <= 20 and "60039.5" in text and fits(text, 40)
+    assert text.split().count("reason") == 3
 
 
 def test_events_do_not_count(screen):
