@@ -34,7 +34,7 @@ FOREIGN = {
     *("WebsocketSpreadTrading", "DBXSDK_PROXY_PASSWORD", "LEVEL", "GRANULARITY", "NetworkError", "ExchangeError"),
     *("pandas", "csv", "manage", "time_ns", "bybitgeorgia", "com", "vip", "stream", "testnet", "openapi", "fork"),
     *("websocket", "orjson", "gevent", "__main__", "Certificates", "Scripts", "sphinx", "compinit", "bashrc", "zshrc"),
-    *("_ms", "_ns"),
+    *("_ms", "_ns", "start_http_server"),
 }
 """Names that are not ours: of other packages, systems and addresses."""
 

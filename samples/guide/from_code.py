@@ -17,6 +17,7 @@ import inspect
 import re
 import sys
 import typing
+from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import attrs
@@ -143,15 +144,20 @@ class Models(FromModule):
 
 
 class Exports(FromModule):
-    """The classes and functions, without those that ``dbxsdk`` has: of ``dbxsdk`` itself its ``events`` or ``exceptions``."""
+    """The classes and functions, without those that ``dbxsdk`` has: of ``dbxsdk`` itself its ``events``, ``exceptions``, or the
+    ``others`` that no page names."""
 
     def lines(self, module: Any) -> Iterator[str]:
         kind = self.arguments[1] if len(self.arguments) > 1 else ""
+        named = "".join(path.read_text("utf-8") for path in (Path(__file__).parent / "reference").glob("*.rst"))
         for name, each in public(module).items():
-            is_exception = isinstance(each, type) and issubclass(each, Exception)
-            if kind and not (is_exception if kind == "exceptions" else each in EVENTS):
+            is_exception, is_event = isinstance(each, type) and issubclass(each, Exception), each in EVENTS
+            if kind == "others":
+                if is_exception or is_event or re.search(rf"dbxsdk\.{name}\b", named):
+                    continue
+            elif kind and not (is_exception if kind == "exceptions" else is_event):
                 continue
-            if not kind and getattr(dbxsdk, name, None) is each:
+            elif not kind and getattr(dbxsdk, name, None) is each:
                 continue
             if isinstance(each, type):
                 word = "exception" if is_exception else "class"
