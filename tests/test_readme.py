@@ -19,7 +19,7 @@ import dbxsdk.client
 import dbxsdk.protocol
 import dbxsdk.sim
 from dbxsdk import events
-from dbxsdk.cli.command_line import COMMANDS as SUBCOMMANDS
+from dbxsdk.cli.main import COMMANDS as SUBCOMMANDS
 from dbxsdk.options import OVERFLOW_POLICIES
 from dbxsdk.sim import BybitVenue, CryptomusVenue, DBotVenue, DigiFinexVenue
 from tests import documents

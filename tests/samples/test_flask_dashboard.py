@@ -242,6 +242,14 @@ def test_the_readme_says_what_can_be_set() -> None:
     assert all(len(line) <= 100 for line in text.splitlines())
 
 
+@pytest.mark.parametrize("symbol, units", [("BTCUSDT", ("BTC", "USDT")), ("1000PEPEUSDT", ("1000PEPE", "USDT")),
+                                           ("BTCPERP", ("BTC", "USDC")), ("BTC-26DEC26", ("", "")), ("USDT", ("", ""))])
+def test_units(dashboard: Any, symbol: str, units: Any) -> None:
+    from dashboard.settings import Settings
+
+    assert Settings(symbol=symbol).units == units
+
+
 def test_an_application_alone_opens_nothing(dashboard: Any, venues: Venues) -> None:
     from dashboard.settings import Settings
 
@@ -436,6 +444,16 @@ def test_the_market_moves(page: Any) -> None:
     assert all(re.fullmatch(r"\d\d:\d\d:\d\d\s+(Buy|Sell)\s+[\d.]+\s+[\d,.]+", row) for row in rows)
     assert page.run("document.title").endswith("BTCUSDT")
     assert "NaN" not in page.until(lambda: page.run("$('#spark path').getAttribute('d')"))
+    for chart, words in (("depth", r"[\d.,]+ (bid down|offered up) to [\d,.]+"), ("spark", r"\d+\.\d \d s ago")):
+        middle = "const box = $('#%s').getBoundingClientRect(); const x = box.left + box.width - 3;" % chart
+        page.run(f"(() => {{ {middle} $('#{chart}').dispatchEvent(new PointerEvent('pointermove', {{clientX: x}})) }})()")
+        assert re.fullmatch(words, page.run(f"$('#{chart} .hover').textContent"))
+        page.screenshot(f"flask-hover-{chart}")
+        page.run(f"$('#{chart}').dispatchEvent(new PointerEvent('pointerleave'))")
+        assert page.run(f"$('#{chart} .hover').textContent") == ""
+    box, row = page.run("[$('.rows').clientHeight - $('thead').offsetHeight, $('#trades tr').getBoundingClientRect().height]")
+    assert row == 20 and box % row == 0 and box > 5 * row, "no half rows"
+    assert "Size, BTC" in page.text(".trades") and "USDT" in page.text(".price")
     page.screenshot("flask-light")
 
 
@@ -462,6 +480,7 @@ def test_a_dropped_connection_is_shown_and_its_recovery(page: Any, venues: Venue
         page.until(lambda: page.text("#word") == "Reconnecting")
         page.until(lambda: re.fullmatch(r"\d\.\d s", page.text("#age")))
         assert "The prices below are old" in page.text("#notice")
+        assert re.match(r"now – open, \d\.\d s so far", page.text("#gaps"))  # as the header has it
         assert page.run("document.body.classList.contains('old')") and served.get("/health").status_code == 503
         page.screenshot("flask-dropped")
         assert legible(page)
@@ -475,7 +494,7 @@ def test_a_dropped_connection_is_shown_and_its_recovery(page: Any, venues: Venue
     notice = page.until(lambda: re.search(r"^Recovered at \S+ after a gap of (\d\.\d) s", page.text("#notice")))
     assert 0 < float(notice[1]) < 10
     assert notice[1] in page.text("#gaps") and page.text("#reconnects") == "1"
-    assert f"gap of {notice[1]} s: trades may be missing" in page.text("#trades")
+    assert f"gap of {notice[1]} s: trades may be missing" in page.run("$('#trades').textContent")
     assert venues.market.connection_count == connections + 1
     page.screenshot("flask-recovered")
 
@@ -525,6 +544,17 @@ def test_the_button_by_keyboard(page: Any, venues: Venues) -> None:
     assert page.run("document.activeElement.id") == "switch-on"
     assert page.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     page.press(SPACE)
+    page.until(lambda: page.run("$('#confirm').open"))
+    assert page.run("document.activeElement.id") == "cancel" and "real money" in page.text("#confirm")
+    page.screenshot("flask-confirm")
+    assert legible(page)
+    page.press(ENTER)
+    page.until(lambda: not page.run("$('#confirm').open"))
+    assert not venues.enabled and page.run("document.activeElement.id") == "switch-on"
+    page.press(SPACE)
+    page.until(lambda: page.run("$('#confirm').open"))
+    page.run("$('#confirm-on').focus()")
+    page.press(ENTER)
     assert "switched on" in outcome("done") and venues.enabled
     assert page.text("#task-state") == "on" and page.run("document.activeElement.id") == "switch-on"  # it kept the focus
     assert page.run("$('#outcome').getAttribute('aria-live')") == "polite"
@@ -542,7 +572,7 @@ def test_the_button_by_keyboard(page: Any, venues: Venues) -> None:
     page.until(lambda: pressed() == "done")  # asks for its state, which may take until there is a connection again
     assert "it is off" in page.text("#outcome") and page.text("#task-state") == "off"
 
-    page.run("$('#switch-on').focus()")
+    page.run("$('#switch-off').focus()")
     page.offline(True)  # from here to the dashboard's own server
     page.press(ENTER)
     assert "Ask for its state first" in outcome("unknown")

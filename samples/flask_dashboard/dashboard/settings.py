@@ -35,6 +35,15 @@ class Settings:
     viewers: int = 12
     hosts: Tuple[str, ...] = ("127.0.0.1", "localhost")
 
+    @property
+    def units(self) -> Tuple[str, str]:
+        """What sizes and prices are counted in, by the symbol's name; empty texts where that does not tell."""
+        for quote in ("USDT", "USDC"):
+            base = self.symbol[: -len(quote)]
+            if base and self.symbol.endswith(quote):
+                return base, quote
+        return (self.symbol[:-4], "USDC") if self.symbol.endswith("PERP") and self.symbol != "PERP" else ("", "")
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
         """Raises ``ValueError`` naming the variable."""

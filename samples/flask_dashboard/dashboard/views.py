@@ -35,7 +35,8 @@ def desk() -> Desk:
 @pages.get("/")
 def index() -> Response:
     settings = desk().settings
-    page = Response(render_template("index.html", settings=settings, task=desk().task))
+    base, quote = settings.units
+    page = Response(render_template("index.html", settings=settings, task=desk().task, base=base, quote=quote))
     page.headers["Cache-Control"] = "no-store"
     return page
 

@@ -40,6 +40,37 @@ export function drawDepth(svg, bids, asks) {
   }
   svg.querySelector(".grid").replaceChildren(...grid);
   svg.querySelector(".labels").replaceChildren(...labels);
+  svg.describe = (at) => {
+    const price = middle - reach + (at / width) * 2 * reach;
+    const bid = price < middle;
+    const level = (bid ? down : up).filter((each) => (bid ? each.price >= price : each.price <= price)).at(-1);
+    const size = (level?.sum ?? 0).toLocaleString("en", { maximumFractionDigits: 3 });
+    return `${size} ${bid ? "bid down" : "offered up"} to ${price.toLocaleString("en", { maximumFractionDigits: 1 })}`;
+  };
+  svg.showHover?.();
+}
+
+/** Shows a line and words at the pointer, of what the chart has there. */
+export function hoverable(svg) {
+  let at = null;
+  svg.showHover = () => {
+    const { clientWidth: width, clientHeight: height } = svg;
+    const words = at === null ? null : svg.describe?.(at);
+    const right = at > width / 2;
+    const parts = words == null ? [] : [
+      shape("path", { d: `M${at} 0V${height}` }),
+      text(at + (right ? -6 : 6), 12, right ? "end" : "start", words),
+    ];
+    svg.querySelector(".hover").replaceChildren(...parts);
+  };
+  svg.addEventListener("pointermove", (event) => {
+    at = event.clientX - svg.getBoundingClientRect().left;
+    svg.showHover();
+  });
+  svg.addEventListener("pointerleave", () => {
+    at = null;
+    svg.showHover();
+  });
 }
 
 /** A line through prices, the newest at the right; null is a hole in it. */
@@ -59,6 +90,12 @@ export function drawSpark(svg, prices) {
     path += `${prices[index - 1] == null ? "M" : "L"}${x.toFixed(1)} ${y.toFixed(1)}${index === prices.length - 1 ? "h1" : ""}`;
   });
   svg.querySelector("path").setAttribute("d", path);
+  svg.describe = (at) => {
+    const ago = Math.round((1 - at / width) * (prices.length - 1));
+    const price = prices[prices.length - 1 - ago];
+    return price == null ? null : `${price} ${ago} s ago`;
+  };
+  svg.showHover?.();
 }
 
 function sums(levels) {

@@ -1,6 +1,6 @@
 /* The page: takes each state that the server pushes and shows it. Text of the venue's goes in as text, never as HTML. */
 
-import { drawDepth, drawSpark } from "./charts.js";
+import { drawDepth, drawSpark, hoverable } from "./charts.js";
 import { grouped, clock, seconds } from "./text.js";
 import "./task.js";
 
@@ -104,9 +104,15 @@ function showMarket() {
   drawDepth(byId("depth"), bids, asks);
   showTrades(trades);
   for (const [name, count] of Object.entries(counts)) put(name, count.toLocaleString("en"));
-  if (gaps.length) {
-    byId("gaps").replaceChildren(...gaps.map((gap) => item("li", `${clock(gap.time)} – ${seconds(gap.gap)}`)));
-  }
+  showGaps(gaps);
+}
+
+/* What the header says of the present is in this list, too: a gap that is still open comes first. */
+function showGaps(gaps) {
+  const { word, age } = state.status;
+  const open = word === "reconnecting" ? [item("li", `now – open${age === null ? "" : `, ${seconds(age)} so far`}`)] : [];
+  const closed = gaps.map((gap) => item("li", `${clock(gap.time)} – ${seconds(gap.gap)}`));
+  if (open.length || closed.length) byId("gaps").replaceChildren(...open, ...closed);
 }
 
 function showPrice(ticker, trades) {
@@ -139,7 +145,9 @@ function showTrades(trades) {
     }
     return row;
   });
+  const first = !byId("trades").rows.length;
   byId("trades").replaceChildren(...rows);
+  if (first) fitRows();
 }
 
 function item(name, text) {
@@ -148,6 +156,19 @@ function item(name, text) {
   return element;
 }
 
+/* The list of trades is as high as whole rows are. */
+function fitRows() {
+  const box = document.querySelector(".rows");
+  const row = byId("trades").rows[0];
+  box.style.flex = "";
+  if (!row || getComputedStyle(box).overflowY !== "auto") return; // on a phone the page scrolls
+  const head = box.querySelector("thead").offsetHeight;
+  const count = Math.max(1, Math.floor((box.clientHeight - head) / row.offsetHeight));
+  box.style.flex = `0 0 ${head + count * row.offsetHeight}px`;
+}
+
 listen();
+for (const id of ["depth", "spark"]) hoverable(byId(id));
+new ResizeObserver(fitRows).observe(document.querySelector(".trades"));
 setInterval(schedule, 500); // ages grow though nothing comes
 new ResizeObserver(schedule).observe(byId("depth"));

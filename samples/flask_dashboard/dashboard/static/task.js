@@ -80,7 +80,14 @@ function showFirst(outcome) {
 }
 
 if (section.contains(on)) {
-  on.addEventListener("click", () => ask("Switching on …", wish(true)));
+  // Switching on moves money, switching off stops it: only the first is asked about.
+  const dialog = document.getElementById("confirm");
+  on.addEventListener("click", () => busy || dialog.showModal());
+  document.getElementById("cancel").addEventListener("click", () => dialog.close());
+  document.getElementById("confirm-on").addEventListener("click", () => {
+    dialog.close(); // which gives the focus back to the button
+    ask("Switching on …", wish(true));
+  });
   off.addEventListener("click", () => ask("Switching off …", wish(false)));
   look.addEventListener("click", () => ask("Asking …"));
   ask("Asking the venue for the task's state …", undefined, showFirst);
