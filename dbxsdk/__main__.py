@@ -2,7 +2,7 @@
 
 import sys
 
-from dbxsdk.cli.main import main
+from dbxsdk.cli.entry import main
 
 if __name__ == "__main__":
     sys.exit(main())

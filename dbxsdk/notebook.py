@@ -76,7 +76,7 @@ def _running_cell() -> Optional[Tuple[str, int]]:
             return None
         number = shell.execution_count
         parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
-        cell = parent.get("metadata", {}).get("cellId") or shell.history_manager.input_hist_raw[number]
+        cell = parent.get("metadata", {}).get("cellId") or shell.history_manager.input_hist_raw[-1]
         return str(cell), int(number)
     except Exception as error:
         logger.debug("the cell that runs is not known: %s", error)

@@ -185,7 +185,7 @@ def extras() -> set[str]:
 
 
 def subcommands() -> set[str]:
-    from dbxsdk.cli.command_line import COMMANDS
+    from dbxsdk.cli.main import COMMANDS
 
     return {command.__name__.rpartition(".")[2] for command in COMMANDS}
 

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+from typing import Sequence
+
+INTERRUPTED = 128 + signal.SIGINT
+"""As a shell reports a program that the signal ended."""
+
 
 class WrongArguments(Exception):
     """The command line is wrong in a way that argparse cannot see: usage, the message, exit code 2."""
@@ -16,3 +23,10 @@ class NotInstalled(Exception):
 
 class Failed(Exception):
     """The work was not done, for the reason that the message says: exit code 1."""
+
+
+def interrupted(words: Sequence[str], interrupt: KeyboardInterrupt) -> int:
+    """Say in one line that a command was interrupted, and what it adds to that. Returns the exit code."""
+    name = " ".join(["dbxsdk", *(word for word in words[:1] if not word.startswith("-"))])
+    print(f"{name}: {'; '.join(['interrupted', *map(str, interrupt.args)])}", file=sys.stderr, flush=True)
+    return INTERRUPTED

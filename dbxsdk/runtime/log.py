@@ -12,10 +12,11 @@ from dbxsdk.cleaning import clean
 
 class SafeLogger(logging.LoggerAdapter):  # type: ignore[type-arg]  # Python 3.10 does not have the brackets
     """A module's logger. What a handler or filter raises goes no further, except for a ``KeyboardInterrupt`` and its like on
-    the main thread, which are meant for the program. Arguments are cleaned: they may quote a venue."""
+    the main thread, which are meant for the program. Arguments are cleaned: they may quote a venue. Records have ``client`` and
+    ``venue`` as attributes, so that a formatter may name them; empty, if it is no client's line."""
 
     def __init__(self, name: str, extra: Optional[Mapping[str, str]] = None) -> None:
-        super().__init__(logging.getLogger(name), extra or {})
+        super().__init__(logging.getLogger(name), extra or {"client": "", "venue": ""})
 
     def log(self, level: int, msg: object, *args: Any, stacklevel: int = 2, **kwargs: Any) -> None:
         """Write a line, as of the caller. All other methods come here."""

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from dbxsdk.cli.command_line import COMMANDS
-from dbxsdk.cli.main import main
+from dbxsdk.cli import entry
+from dbxsdk.cli.main import COMMANDS, main
 from dbxsdk.cli.rendering import summary
 from dbxsdk.cli.venues import ALL_WORDS
 from dbxsdk.cli.wrapping import message, wrap
@@ -121,12 +121,13 @@ def test_ctrl_c_is_one_line(monkeypatch, capsys):
 def test_ctrl_c_while_it_is_imported_is_one_line(monkeypatch, capsys):
     class Interrupts:
         def find_spec(self, name, path=None, target=None):
-            if name == "dbxsdk.cli.command_line":
+            if name == "dbxsdk.cli.main":
                 raise KeyboardInterrupt
 
-    monkeypatch.delitem(sys.modules, "dbxsdk.cli.command_line")
+    monkeypatch.delitem(sys.modules, "dbxsdk.cli.main")
     monkeypatch.setattr(sys, "meta_path", [Interrupts(), *sys.meta_path])
-    assert main(["watch"]) == 130
+    monkeypatch.setattr(sys, "argv", ["dbxsdk", "watch"])
+    assert entry.main() == 130
     assert capsys.readouterr().err == "dbxsdk watch: interrupted\n"
 
 

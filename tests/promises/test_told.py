@@ -14,6 +14,7 @@ import pytest
 import dbxsdk
 from dbxsdk import ConnectError, Connected, Disconnected, Gap, Options, Silent, State
 from dbxsdk.sim import BybitVenue
+from dbxsdk.runtime.log import ClientLog, SafeLogger
 from tests.conftest import library_threads
 from tests.promises.venues import QUICK, ScriptedVenue, bybit_yes, listening, trade
 from tests.waiting import Background, Recorder, eventually
@@ -131,6 +132,13 @@ def test_without_a_name_a_client_has_its_sockets(records: List[logging.LogRecord
     assert {record.client for record in records if record.name.startswith("dbxsdk.session")} == {
         "bybit:linear", "bybit:spot", "bybit:private", "bybit:trade",
     }
+
+
+def test_a_formatter_may_name_the_client_of_every_line(records: List[logging.LogRecord]) -> None:
+    SafeLogger("dbxsdk.bybit.rest").warning("nobody's")
+    ClientLog("dbxsdk.bybit.trade.client", "bybit", "mine").warning("%s", "a client's")
+    lines = [logging.Formatter("[%(client)s %(venue)s] %(message)s").format(record) for record in records]
+    assert lines == ["[ ] nobody's", "[mine bybit] mine: a client's"]
 
 
 def test_every_event_has_its_client() -> None:

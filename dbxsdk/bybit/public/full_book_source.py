@@ -13,9 +13,7 @@ from dbxsdk.bybit.rest import BybitRest
 from dbxsdk.errors import DbxError
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.fork import ForkAware
-from dbxsdk.runtime.log import SafeLogger
-
-logger = SafeLogger(__name__)
+from dbxsdk.runtime.log import ClientLog
 
 PATH = "/v5/market/full_orderbook"
 
@@ -34,6 +32,7 @@ class FullBookSource(ForkAware):
         self._timeout = timeout
         self._params = {"category": category, "symbol": symbol}
         self._name = f"dbxsdk-{name}-snapshot"
+        self._log = ClientLog(__name__, "bybit", name)
         self.offer: Callable[[Snapshot], None] = lambda snapshot: None
         """Takes what came, on the thread of the request."""
         self._closed = False
@@ -86,13 +85,13 @@ class FullBookSource(ForkAware):
             snapshot = read_snapshot(self._rest.public(PATH, self._params, monotonic() + self._timeout))
         except DbxError as error:
             if not self._closed:
-                logger.warning("bybit: %s: no full book of %s: %s", PATH, self._params["symbol"], error)
+                self._log.warning("%s: no full book of %s: %s", PATH, self._params["symbol"], error)
         except Exception:  # a thread must not die unheard
-            logger.exception("bybit: %s: unexpected error", PATH)
+            self._log.exception("%s: unexpected error", PATH)
         else:
             if snapshot.is_empty:
                 self._not_before = monotonic() + EMPTY_PAUSE
-                logger.info("bybit: %s has no order book now", self._params["symbol"])
+                self._log.info("%s has no order book now", self._params["symbol"])
             self.offer(snapshot)
         finally:
             turn.append(True)

@@ -35,14 +35,12 @@ from dbxsdk.credentials import hidden
 from dbxsdk.errors import ConnectError, OutcomeUnknown
 from dbxsdk.options import Options
 from dbxsdk.protocol import Request
-from dbxsdk.runtime.log import SafeLogger
+from dbxsdk.runtime.log import ClientLog
 from dbxsdk.sent_requests import SentRequest
 from dbxsdk.session import State
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-logger = SafeLogger(__name__)
 
 SPOT_BATCH_ORDERS = 10
 
@@ -359,7 +357,7 @@ class BybitTradeClient(BybitClient):
             timeout,
         )
         if not result.ok:
-            logger.warning("bybit: %s: %s", operation.name, failures(result))
+            ClientLog(__name__, self.venue, self.name).warning("%s: %s", operation.name, failures(result))
         return result
 
     def _ask(self, make: Callable[[], Request], timeout: Optional[float]) -> Any:

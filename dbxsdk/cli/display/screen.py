@@ -77,11 +77,16 @@ _FIRST = (
     "ask_price",
     "ask1_price",
     "mark_price",
+    "price_24h_pcnt",
+    "change",
     "open",
     "high",
+    "high_price_24h",
     "low",
+    "low_price_24h",
     "close",
     "volume",
+    "volume_24h",
 )
 """What people look for first; the model's other fields follow as far as there is room."""
 

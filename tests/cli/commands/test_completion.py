@@ -13,8 +13,7 @@ from typing import Callable, List
 import argcomplete
 import pytest
 
-from dbxsdk.cli.command_line import COMMANDS
-from dbxsdk.cli.main import main
+from dbxsdk.cli.main import COMMANDS, main
 from dbxsdk.cli.venues import ALL_WORDS
 from tests.cli import command
 
