@@ -120,7 +120,7 @@ class Soak:
             self.stop.wait(7)
             self.servers[number].send_signal(signal.SIGCONT)
             return
-        self.servers[number].wait(10)
+        self.servers[number].wait(60)  # the machine may be busy with other things
         self.servers[number] = self._server()
 
     def restart_redis(self) -> None:

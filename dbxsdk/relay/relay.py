@@ -15,6 +15,7 @@ from dbxsdk.relay.keys import Keys, check_consumer, check_prefix, kind_of
 from dbxsdk.relay.server import check_url, load_redis
 from dbxsdk.relay.serving import RelayStatus, Serving
 from dbxsdk.relay.writer import Bounds
+from dbxsdk.runtime.waiting import Flag
 from dbxsdk.session import State
 
 Topics = Sequence[Union[str, Tuple[Any, Symbols]]]
@@ -45,7 +46,7 @@ class Relay:
         self._prefix = check_prefix(prefix)
         self._bounds = Bounds(check_int("keep_entries", keep_entries, least=1), check_seconds("keep_seconds", keep_seconds))
         load_redis()
-        self._stops: List[threading.Event] = []
+        self._stops: List[Flag] = []
         self._serving: List[Serving] = []
         self._closed = False
 
@@ -73,7 +74,7 @@ class Relay:
         """
         keys = self._keys(client)
         fixed = None if topics is None else tuple(dict.fromkeys(_native(client, topics)))
-        stop = threading.Event()
+        stop = Flag()  # set by a signal handler
         self._stops.append(stop)
         if self._closed:
             stop.set()

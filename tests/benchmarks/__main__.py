@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks [--quick] [--json] [ROW ...]``."""
+"""``python -m tests.benchmarks [--quick] [--json] [ROW ...]``, or ``relay [--quick]``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ SCALES = {"full": FULL, "quick": QUICK, "tiny": TINY}
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["relay"]:  # which needs a redis-server, and processes of its own
+        from tests.benchmarks import relay
+
+        return relay.main(given[1:])
     known = rows(FULL)
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
