@@ -34,7 +34,7 @@ FOREIGN = {
     *("WebsocketSpreadTrading", "DBXSDK_PROXY_PASSWORD", "LEVEL", "GRANULARITY", "NetworkError", "ExchangeError"),
     *("pandas", "csv", "manage", "time_ns", "bybitgeorgia", "com", "vip", "stream", "testnet", "openapi", "fork"),
     *("websocket", "orjson", "gevent", "__main__", "Certificates", "Scripts", "sphinx", "compinit", "bashrc", "zshrc"),
-    *("_ms", "_ns", "start_http_server"),
+    *("_ms", "_ns", "start_http_server", "plot", "bars", "read_parquet"),
 }
 """Names that are not ours: of other packages, systems and addresses."""
 
@@ -88,7 +88,7 @@ def test_methods_and_fields_are_named_as_they_are(page: str, in_the_code: Set[st
     """Words with an underscore, calls, and what has a dot: whatever is meant, it is a name somewhere in the code."""
     literals = {" ".join(each.split()) for each in re.findall(r"``([^`]+)``", TEXTS[page])}
     meant = [each for each in literals if re.fullmatch(r'[\w.]*(_|\(|\.)[\w.]*[\w(=", ).]*', each)]
-    words = set(re.findall(r"[A-Za-z_]\w+", " ".join(meant)))
+    words = set(re.findall(r"\b[A-Za-z_]\w+", " ".join(meant)))
     assert words - in_the_code - FOREIGN == set()
 
 

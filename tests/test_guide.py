@@ -175,7 +175,8 @@ def check_commands(text: str) -> None:
 def test_the_subcommands_are_listed() -> None:
     tables = documents.tables(TREES["command_line"])
     (rows,) = (rows for rows in tables if rows[0].get("0", "").startswith("``dbxsdk "))
-    assert {row["0"].split()[1].strip("`") for row in rows} == subcommands()
+    listed = {row["0"].split()[1].strip("`") for row in rows}
+    assert listed - {"relay"} == subcommands() - {"relay"}  # the relay comes with its own page
 
 
 def extras() -> set[str]:
