@@ -12,7 +12,7 @@ import attrs
 
 from dbxsdk.cleaning import clean
 from dbxsdk.errors import ProtocolError
-from dbxsdk.events import Connected, Disconnected, Gap
+from dbxsdk.events import Connected, Disconnected, Filled, Gap
 from dbxsdk.models import Update
 
 
@@ -105,6 +105,9 @@ def describe(event: Any) -> str:
     if isinstance(event, Disconnected):
         retry = ", not tried again" if event.retry_in is None else f", next try in {event.retry_in:.2f} s"
         return clean(f"disconnected{retry}: {event.reason}")
+    if isinstance(event, Filled):
+        how = "the gap is closed" if event.complete else "some may be missing"
+        return clean(f"{event.count} missed items of {', '.join(event.topics)} fetched: {how}")
     if isinstance(event, Gap):
         return clean(f"gap of {event.seconds:.2f} s in {', '.join(event.topics)}")
     fields = ", ".join(f"{name} {value}" for name, value in plain(event).items())

@@ -18,10 +18,10 @@ HELP = "the main job against local venues, without a network"
 DESCRIPTION = """\
 Starts all four local venues on this machine, subscribes market data and the account's streams with callbacks, and
 makes blocking requests beside them: pings, orders at Bybit, fast trades and a follow order at DBot. One connection of
-each venue is pulled on the way: the gap is announced, the client reconnects and subscribes again. Bybit's is pulled in
-the middle of an order, whose outcome is unknown then: the demo does not send it again, but asks the venue (its own
-list; a program would ask over REST) and says what it found. At the end it says what was sent, delivered, lost and
-recovered, compared with the venues' own records.
+each venue is pulled on the way: the gap is announced, the client reconnects, subscribes again and fetches the trades
+that it missed (DigiFinex, Cryptomus). Bybit's is pulled in the middle of an order, whose outcome is unknown then: the
+demo does not send it again, but asks the venue what became of it (resolve). At the end it says what was sent,
+delivered, lost and recovered, compared with the venues' own records.
 
 It needs no network and no account. Exit code 0: nothing was lost, no request failed, no order's outcome is unknown, and
 every pulled connection was recovered (or Ctrl-C ended the demo early, with nothing lost); otherwise 1.
@@ -36,7 +36,7 @@ with --json, each line is one document; "type" says which, "at" is in seconds si
            data, else null); orders, accepted (order entry, else null); once a second for each connection
   event    connection, event (Connected, Disconnected, Gap, ...), and the event's own fields; the demo's own events are
            Pulled (amid: in the middle of what), Recovered (after: seconds since the pull), OutcomeAsked (order,
-           carried_out, status) and RequestFailed (error)
+           carried_out, status; at Bybit resolved: the outcome that resolve said) and RequestFailed (error)
   summary  ok, interrupted, received, delivered, lost, losses: {trades, books, fills, orders, dropped, bad_frames,
            callback_errors}, checked (found right) and in_gap (made in an announced gap and not sent later): {trades,
            books, fills}, pulled, recovered, offline_seconds, requests (orders included), answered, cut_off (requests

@@ -23,6 +23,7 @@ class Stream:
         kind: "trades" or "fills".
         record: the venue's own recent items, oldest first, each as a key that distinguishes it.
         keys: the same of the items of an update.
+        backfill: True if what is missed in a gap is fetched over REST.
     """
 
     book: Optional[OrderBook] = None
@@ -34,10 +35,11 @@ class Stream:
         symbol: str,
         record: Callable[[], Iterable[Hashable]],
         keys: Callable[[Any], Iterable[Hashable]],
+        backfill: bool = False,
     ) -> None:
         self.kind = kind
         self.topic = f"{channel}.{symbol}" if symbol else channel
-        self._channel, self._symbol, self._read_record, self._keys = channel, symbol, record, keys
+        self._channel, self._symbol, self._read_record, self._keys, self._backfill = channel, symbol, record, keys, backfill
         self._record: Dict[Hashable, int] = {}
         self._first = 0
         self._runs: List[Set[Hashable]] = [set()]
@@ -45,7 +47,8 @@ class Stream:
         self._is_broken = False
 
     def subscribe(self, client: Any, put: Put) -> None:
-        client.subscribe(self._channel, self._symbol or (), callback=lambda update: put(self, update.data))
+        more = {"backfill": True} if self._backfill else {}
+        client.subscribe(self._channel, self._symbol or (), callback=lambda update: put(self, update.data), **more)
         # What the venue makes from now on has to arrive.
         self._first = self.note()
 

@@ -34,7 +34,8 @@ def local_venues() -> List[LocalVenue]:
 
 def _digifinex(venue: DigiFinexVenue) -> List[Link]:
     symbol = "BTC_USDT"
-    trades = Stream("trades", "trades", symbol, lambda: _all("id", venue.trades(symbol)), partial(_all, "id"))
+    made = lambda: _all("id", venue.trades(symbol))  # noqa: E731
+    trades = Stream("trades", "trades", symbol, made, partial(_all, "id"), backfill=True)
     book = Book(f"depth.{symbol}", lambda client: client.order_book(symbol), lambda: venue.book(symbol))
     requests = (lambda client: client.server_time(),)
     cut = venue.drop_connections
@@ -52,7 +53,7 @@ def _cryptomus(venue: CryptomusVenue) -> List[Link]:
     def sent(data: Any) -> List[Any]:
         return [(each.price, each.quantity, each.direction, each.timestamp) for each in data]
 
-    trades = Stream("trades", "trade", symbol, made, sent)
+    trades = Stream("trades", "trade", symbol, made, sent, backfill=True)
     book = Book(f"depth.{symbol}:0", lambda client: client.order_book(symbol, scale_index=0), lambda: venue.book(symbol))
     return [Link("cryptomus", venue.client(), venue.url(), (trades, book), cut=venue.drop_connections)]
 
@@ -72,13 +73,14 @@ def _bybit(venue: BybitVenue) -> List[Link]:
         order = {"category": "linear", "symbol": ORDERED, "side": side, "orderType": "Market", "qty": "0.5"}
         return str(client.place_order(**order, orderLinkId=f"demo-{number}").order_link_id)
 
-    orders = Orders(place, lambda: [(order.link_id, order.status) for order in venue.orders()])
+    trade = venue.client("trade")
+    orders = Orders(place, lambda: [(order.link_id, order.status) for order in venue.orders()], partial(trade.resolve, timeout=2))
     # Carried out, but not answered: the worst moment there is.
     cut = partial(venue.drop_after_next_request, executed=True)
     return [
         Link("bybit public", venue.client("linear"), venue.url("/v5/public/linear"), (trades, book)),
         Link("bybit private", venue.client("private"), venue.url("/v5/private"), (fills,)),
-        Link("bybit trade", venue.client("trade"), venue.url("/v5/trade"), orders=orders, cut=cut, amid="amid an order"),
+        Link("bybit trade", trade, venue.url("/v5/trade"), orders=orders, cut=cut, amid="amid an order"),
     ]
 
 

@@ -16,8 +16,9 @@ from dbxsdk.cli.demo.course import Course
 from dbxsdk.cli.demo.lines import Lines, summary_lines
 from dbxsdk.cli.demo.orders import Orders
 from dbxsdk.cli.demo.setup import local_venues
-from dbxsdk.errors import ConnectError, ConnectionLost
+from dbxsdk.errors import ConnectError, ConnectionLost, RequestTimeout
 from dbxsdk.events import Connected
+from dbxsdk.resolution import Resolution
 
 NOTHING = dict.fromkeys(("trades", "books", "fills", "orders", "dropped", "bad_frames", "callback_errors"), 0)
 
@@ -168,7 +169,7 @@ def test_a_request_that_the_venue_refuses_is_reported():
     display = Notes()
     bybit = local[1][0]
     display.at, display.do = Connected, lambda: bybit.fail_next(10006, "Too many visits!", times=3)
-    summary = Course(local, SECONDS, display).run()
+    summary = Course(local, 3 * SECONDS, display).run()  # the outcome of an order is found out in it, too
     assert summary["failed"] >= 1 and summary["lost"] == 0 and not summary["ok"]
     assert [each.name for each in display.happenings if getattr(each, "name", "") == "RequestFailed"]
 
@@ -341,3 +342,23 @@ def test_an_order_that_is_there_twice_or_not_at_all_is_seen():
     exchange.place("2")
     exchange.there[:] = [("1", "Filled"), ("1", "Filled")]
     assert exchange.orders.disagreements() == 2
+
+
+@pytest.mark.parametrize(
+    "outcome, carried_out, wrong",
+    [("executed", True, 0), ("not_executed", True, 1), ("executed", False, 1), ("unknown", False, 0)],
+)
+def test_what_resolve_says_is_compared_with_the_venue(outcome, carried_out, wrong):
+    def send(client):
+        raise RequestTimeout("no answer", request_id=1, order_link_id="a")
+
+    def resolve(error):
+        return Resolution(outcome=outcome, reason="", checked_ns=0, order=None)
+
+    events = []
+    orders = Orders(send, lambda: [("a", "Filled")] if carried_out else [], resolve)
+    orders.report = events.append
+    with pytest.raises(RequestTimeout):
+        orders.place(None)
+    orders.ask()
+    assert orders.disagreements() == wrong and events[0].details["resolved"] == outcome
