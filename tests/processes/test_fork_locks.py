@@ -20,8 +20,9 @@ from tests.transport.conftest import authority, server_context  # noqa: F401
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 
 PACKAGE = pathlib.Path(dbxsdk.__file__).parent
-ELSEWHERE = {"sim", "cli", "playback"}
-"""Not for a child to go on with: servers, programs, and replays, which are of their process."""
+ELSEWHERE = {"sim", "cli", "playback", "relay"}
+"""Not for a child to go on with: servers, programs, replays and relays, which are of their process. A relay's worker makes what
+it needs with each connection: see ``tests/relay``."""
 OF_THE_CHILD = {"_after_fork", "after_fork_in_child", "end_in_child", "forget", "first_use", "_locked"}
 """What makes locks in a child only."""
 OF_ONE_THREAD = {"wait_until", "pause", "awaited"}

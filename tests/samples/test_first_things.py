@@ -24,7 +24,7 @@ LOCAL = {
     "price_alert": "--seconds 1 --above 1000",
     "place_and_cancel": "--price 20000",
     "copy_trading_hours": "--start 00:00 --end 23:59 --once",
-    "balance_watcher": "--seconds 2",
+    "balance_watcher": "--seconds 4",
     "swap_funding": "BTCUSDTPERP BTCPERP --seconds 2",
     "spread_between_venues": "--seconds 1 --every 0.25",
     "candles_from_trades": "--length 0.5 --seconds 2",
