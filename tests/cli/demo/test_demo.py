@@ -75,9 +75,7 @@ def json_lines_tell_the_whole_story(done):
             assert sorted(order[3:]) == ["Connected", "OutcomeAsked", "Recovered"]
             assert order.index("Recovered") > 3  # the venue is asked by another way, which may be quicker
         else:
-            assert ("Filled" in order) is (connection in ("digifinex", "cryptomus"))
-            # DBot's, too, may be pulled amid an order.
-            order = [each for each in order if each not in ("OutcomeAsked", "Filled")]
+            order = [each for each in order if each != "OutcomeAsked"]  # DBot's, too, may be pulled amid an order
             # As many as topics that flow again at different moments.
             order = [each for number, each in enumerate(order) if each != "Gap" or order[number - 1] != "Gap"]
             assert order[:6] == ["Connected", "Pulled", "Disconnected", "Connected", "Gap", "Recovered"]
@@ -85,7 +83,6 @@ def json_lines_tell_the_whole_story(done):
     # The order during which its connection was pulled: carried out, as the venue says, and not sent again.
     asked = next(each for each in events if each["event"] == "OutcomeAsked")
     assert asked["order"].startswith("demo-") and asked["carried_out"] and asked["status"] == "Filled"
-    assert asked["resolved"] != "not_executed"
 
     summary = told[-1]
     assert summary["ok"] and not summary["interrupted"]
@@ -134,7 +131,7 @@ def a_terminal_that_cannot_draw_gets_plain_lines():
 
 def rich_is_needed_on_a_terminal(env):
     said = in_terminal({**env, "TERM": "xterm"}, "demo", "--seconds", "1", code=1)
-    assert 'pip install "dbxsdk[demo]"' in " ".join(said.split())
+    assert 'pip install "dbxsdk[demo]"' in " ".join(said.split()) and "Traceback" not in said
 
 
 def test_ctrl_c_ends_it_with_the_summary():
