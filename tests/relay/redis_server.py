@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -17,6 +18,16 @@ from tests.waiting import eventually
 PROGRAM = shutil.which("redis-server") or shutil.which("valkey-server")
 
 
+def free_port() -> int:
+    """A port that stays the server's while it is down: below those that the system gives to clients, which while they try to
+    connect to it might get the very port, and connect to themselves."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as free:
+            free.bind(("127.0.0.1", port))
+            return port
+
+
 class RedisServer:
     """Can be ended, started again with the data that it has saved or without, and stopped as by SIGSTOP."""
 
@@ -24,9 +35,7 @@ class RedisServer:
         assert PROGRAM is not None
         self.directory = directory
         self.arguments = arguments
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self.password = ""
         self.process: Optional["subprocess.Popen[bytes]"] = None
         self.start()
