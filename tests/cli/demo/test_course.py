@@ -80,7 +80,15 @@ def test_a_good_run():
 def test_a_frame_that_cannot_be_read_is_a_loss():
     local = venues()
     cryptomus = local[2][0]
-    summary = Course(local, SECONDS, Notes(Connected, lambda: cryptomus.send_frame('{"id": 0, "meth'))).run()
+    seen = []
+
+    class Spoiling(Notes):
+        def happened(self, at, connection, event):
+            if connection == "cryptomus" and isinstance(event, Connected) and not seen:
+                seen.append(event)
+                cryptomus.send_frame('{"id": 0, "meth')
+
+    summary = Course(local, SECONDS, Spoiling()).run()
     assert summary["losses"] == {**NOTHING, "bad_frames": 1} and summary["lost"] == 1 and not summary["ok"]
     assert any("'bad_frames': 1" in line for line in summary_lines(summary))
     assert summary_lines(summary)[-1].startswith("NOT")
