@@ -384,8 +384,7 @@ def test_a_durable_worker_killed_inside_its_callback_goes_on_there(stage: Scene)
             if line == "10\n":
                 break
         numbers = [int(each) for each in seen if each.isdigit()]
-        print(seen, client.hgetall(KEYS.durable("candles")), stored)
-        assert numbers[0] <= 5 and numbers == list(range(numbers[0], 11)) and "Gap" not in seen
+        assert numbers[0] <= 5 and numbers == list(range(numbers[0], 11)) and "Gap" not in seen, (seen, stored)
     finally:
         second.kill()
         second.wait(10)
