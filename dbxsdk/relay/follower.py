@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import attrs
 
 from dbxsdk.errors import ProtocolError
-from dbxsdk.relay.entries import Entry, Id, decode, in_order, parse_id, text_id
+from dbxsdk.relay.entries import FORMAT, Entry, Id, decode, in_order, parse_id, text_id
 from dbxsdk.relay.keys import Keys
 from dbxsdk.relay.server import Link, Server, check_version
 from dbxsdk.runtime.clock import monotonic
@@ -126,7 +126,7 @@ class Follower:
             return None
         at, _, rest = value.partition(b" ")
         position = parse_id(at)
-        entry = decode(at, (b"1", rest))
+        entry = decode(at, (FORMAT, rest))
         if position is None or not entry.body:
             raise ProtocolError("not the state of a relay's topic")
         return position, entry.body[0][1], entry.wall_ns

@@ -13,7 +13,8 @@ from dbxsdk.options import Options
 from dbxsdk.relay.connector import RelayConnector
 from dbxsdk.relay.keys import Keys, check_consumer, check_prefix, kind_of
 from dbxsdk.relay.server import check_url, load_redis
-from dbxsdk.relay.serving import RelayStatus, Serving
+from dbxsdk.relay.serving import Serving
+from dbxsdk.relay.term import RelayStatus
 from dbxsdk.relay.writer import Bounds
 from dbxsdk.runtime.waiting import Flag
 from dbxsdk.session import State

@@ -163,7 +163,8 @@ def described(error: BaseException, endpoint: str) -> DbxError:
         code = code or text.partition(" ")[0]
         if code in _PASSING:
             down = RelayDown(f"{endpoint}: {_PASSING[code]}")
-            down.answered = True  # type: ignore[attr-defined]  # the connection is as good as before
+            # The connection is as good as before, but for answers that redis-py takes for its end (LOADING): it has closed it.
+            down.answered = not isinstance(error, redis.ConnectionError)  # type: ignore[attr-defined]
             return down
         return CommandRefused(f"{endpoint}: {text}", code)
     return RelayDown(f"{endpoint}: {text or name}")

@@ -1,81 +1,22 @@
-"""Serving: one process at a time holds the lease, runs the venue's client and writes; others wait to take over.
-
-One term of leadership: a new epoch, an entry of it in every stream (which shuts the old leader out), the venue's client, and
-what workers want, until the term ends: by ``stop``, by a later leader, or by what ends the client for good.
-"""
+"""Serving: one process at a time holds the lease, and leads for a term; others wait to take over."""
 
 from __future__ import annotations
 
 import hashlib
-import threading
-import uuid
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
-
-import attrs
+from typing import Any, Callable, Dict, Optional, Sequence
 
 from dbxsdk import codec
 from dbxsdk.client import Client
-from dbxsdk.errors import ClientClosed, ConnectError, DbxError, ProtocolError, VenueError
-from dbxsdk.events import Event
+from dbxsdk.errors import DbxError
 from dbxsdk.relay.entries import FORMAT
 from dbxsdk.relay.keys import Keys
+from dbxsdk.relay.lease import Lease
 from dbxsdk.relay.server import Link, RelayDown, Server, check_version
-from dbxsdk.relay.tap import RelayedTopic, Tap, subscription_of
-from dbxsdk.relay.writer import Bounds, Fenced, Writer
-from dbxsdk.runtime.clock import monotonic, wall_ns
+from dbxsdk.relay.term import LOOK, RelayStatus, Term
+from dbxsdk.relay.writer import Bounds
+from dbxsdk.runtime.clock import wall_ns
 from dbxsdk.runtime.log import ClientLog
-from dbxsdk.session import Subscription
 from dbxsdk.version import __version__
-
-LEASE = 4.0
-"""Seconds after which the lease of a leader that does not renew it is another's."""
-BEAT = 1.0
-"""Seconds between signs of life, and between renewals of the lease."""
-LEAVE_AFTER = 12.0
-"""Seconds for which a topic must have been unwanted before it is left: longer than workers' pauses between saying what they
-want."""
-_LOOK = 0.25
-"""Seconds between a standby's looks at the lease, and for which a call is waited for at most."""
-_GOODBYE = 1.5
-"""Seconds that may be taken to write what is queued, at the end."""
-_MOST_TOPICS = 10_000
-_MOST_CALLS = 1_000
-
-
-@attrs.frozen
-class RelayStatus:
-    """What one ``serve`` is doing.
-
-    Attributes:
-        name: the client's: ``"bybit:linear"``.
-        leading: False while it waits for another process to end.
-        connected: True while the venue's connection is ready.
-        topics: those that are subscribed.
-        written: entries written by this leader; each is what one read of the network brought of a topic, or an event.
-        queued: entries that wait to be written; ``dropped``: those that were given up because too many waited.
-        down: why nothing can be written at present, or None.
-        readers: each worker's name (host, process, number), its topics, and the ms from the serving process to its callbacks'
-            queue at the last update, by both machines' clocks.
-    """
-
-    name: str
-    leading: bool
-    connected: bool = False
-    topics: Tuple[str, ...] = ()
-    written: int = 0
-    queued: int = 0
-    dropped: int = 0
-    down: Optional[str] = None
-    readers: Tuple[Tuple[str, int, float], ...] = ()
-
-
-@attrs.define(eq=False)
-class Served:
-    """A topic that the venue is asked for."""
-
-    topic: RelayedTopic
-    subscription: Subscription
-    live: bool = False
 
 
 class Serving:
@@ -96,10 +37,9 @@ class Serving:
         self._protocol = client._protocol
         self._callbacks = client._event_callbacks
         self._log = ClientLog("dbxsdk.relay", self._protocol.venue, keys.name)
-        self._token = uuid.uuid4().hex
+        self._lease = Lease(keys)
         self._what = self._identity()
-        self.readers: Tuple[Tuple[str, int, float], ...] = ()
-        self._term: Optional[_Term] = None
+        self._term: Optional[Term] = None
 
     def _identity(self) -> Dict[str, Any]:
         """What is served: two that differ in it must not have one name."""
@@ -121,9 +61,9 @@ class Serving:
             patience = 0.0
             first, reached = True, False
             while not self._stopping(patience):
-                patience = _LOOK
+                patience = LOOK
                 try:
-                    taken, reached = self._take_lease(link), True
+                    taken, reached = self._lease.take(link), True
                     if taken:
                         self._lead(link, first)
                         first = False
@@ -139,28 +79,13 @@ class Serving:
 
     def _reconnected(self, link: Link) -> Link:
         """A new connection once there is one, or the old one at the end."""
-        while not self._stopping(_LOOK):
+        while not self._stopping(LOOK):
             link.close()
             try:
                 return self._server.connect()
             except RelayDown:
                 pass
         return link
-
-    def _take_lease(self, link: Link) -> bool:
-        taken = link.call("SET", self._keys.lease, self._token, "NX", "PX", int(LEASE * 1000))
-        return taken is not None or self._holds_lease(link)
-
-    def _holds_lease(self, link: Link) -> bool:
-        held: Any = link.call("GET", self._keys.lease)
-        return bool(held == self._token.encode())
-
-    def _renew_lease(self, link: Link) -> bool:
-        """False if another has it. Where it expired while nobody wanted it, it is taken again: the epoch decides."""
-        if self._holds_lease(link):
-            link.call("PEXPIRE", self._keys.lease, int(LEASE * 1000))
-            return True
-        return self._take_lease(link)
 
     def _check_others(self, link: Link) -> None:
         """Raise ``DbxError`` if something else is being served under this name."""
@@ -187,11 +112,22 @@ class Serving:
 
     def _lead(self, link: Link, first: bool) -> None:
         epoch = self._new_epoch(link)
-        term = _Term(self, link, epoch)
+        term = Term(
+            self._server,
+            self._keys,
+            self._client,
+            self._fixed,
+            self._bounds,
+            self._lease,
+            self._log,
+            self._callbacks,
+            link,
+            epoch,
+        )
         try:
             term.begin()
             self._term = term
-            term.run(first)
+            term.run(self._stopping, first)
         finally:
             self._term = None
             term.end()
@@ -201,11 +137,7 @@ class Serving:
         term = self._term
         if term is None:
             return RelayStatus(self._keys.name, False)
-        writer = term._writer
-        return RelayStatus(
-            self._keys.name, True, term._tap.connected, term.topics, writer.written, writer.queued, writer.dropped, writer.down,
-            self.readers,
-        )
+        return term.status()
 
     def _new_epoch(self, link: Link) -> int:
         stored = link.call("GET", self._keys.epoch)
@@ -218,267 +150,3 @@ class Serving:
         """The newest epoch in the streams, in case that the stored one was lost."""
         newest = link.call("XREVRANGE", self._keys.control, "+", "-", "COUNT", 1)
         return int(newest[0][0].partition(b"-")[0]) if newest else 0
-
-    def deliver(self, event: Event) -> None:
-        """Give an event to the callbacks of the client's user."""
-        for callback in self._callbacks:
-            try:
-                callback(event)
-            except Exception:
-                self._log.exception("an event callback raised")
-
-
-class _Term:
-    """One term: everything that ends with it."""
-
-    def __init__(self, serving: Serving, link: Link, epoch: int) -> None:
-        self._serving, self._link = serving, link
-        self._keys, self._log, self._client = serving._keys, serving._log, serving._client
-        self._error: Optional[DbxError] = None
-        self._over = threading.Event()
-        self._writer = Writer(serving._server, self._keys, epoch, serving._bounds, self._log, self._ended)
-        self._tap = Tap(serving._protocol, self._writer)
-        options = attrs.evolve(self._client._options, dispatch="inline")
-        self._upstream = self._client._connected_by(self._tap, options)
-        self._events: List[Event] = []
-        self._upstream.on_event(self._tap.happened)
-        if serving._callbacks:
-            self._upstream.on_event(self._events.append)
-        # Guards the two tables; the threads of the term share them.
-        self._lock = threading.Lock()
-        self._topics: Dict[str, Served] = {}
-        self._joining: Set[str] = set()
-        """Topics that workers wait for."""
-        self._unwanted: Dict[str, float] = {}
-        """Since when topics are not wanted any more."""
-        self._fresh = threading.Event()
-        self._threads: List[threading.Thread] = []
-
-    def _ended(self, error: DbxError) -> None:
-        self._error = self._error or error
-        self._over.set()
-
-    # -- the serving thread ----------------------------------------------------------------------------
-
-    def begin(self) -> None:
-        """Shut the old leader out, and begin to write."""
-        found = self._link.call("SMEMBERS", self._keys.topics)
-        topics = sorted(each.decode("utf-8", "replace") for each in found)
-        self._writer.start(self._serving._server.connect(), topics, {"version": __version__, "format": FORMAT.decode()})
-        self._log.info("serving %s", self._keys.name)
-
-    def run(self, first: bool) -> None:
-        """Serve until it is over. Raises what makes serving useless."""
-        for number, work in enumerate((lambda: self._open(first), self._subscribe)):
-            thread = threading.Thread(target=work, name=f"dbxsdk-{self._keys.name}-relay-{number}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
-        beat_at = 0.0
-        wants_at = 0.0
-        while not self._serving._stopping(0.0) and not self._over.is_set():
-            try:
-                now = monotonic()
-                if now >= beat_at:
-                    beat_at = now + BEAT
-                    if not self._serving._renew_lease(self._link):
-                        self._log.warning("another process has the lease")
-                        break
-                    self._beat()
-                if now >= wants_at:
-                    wants_at = now + BEAT
-                    self._look_at_wants()
-                self._take_calls()
-                self._admit()
-            except RelayDown as error:
-                self._log.info("the relay's server is away: %s", error)
-                self._link.close()
-                self._over.wait(_LOOK)
-                self._reconnect()
-            events, self._events[:] = list(self._events), []
-            for event in events:
-                self._serving.deliver(event)
-        ending = self._error
-        if ending is not None and not isinstance(ending, (Fenced, RelayDown)):
-            raise ending
-
-    def end(self) -> None:
-        """Hand over: nothing of it is left."""
-        self._over.set()
-        self._fresh.set()
-        self._tap.tell({"kind": "bye"})
-        self._writer.stop(_GOODBYE)
-        try:
-            if self._serving._holds_lease(self._link):
-                self._link.call("DEL", self._keys.lease)
-        except DbxError as error:
-            self._log.info("the lease was left to expire: %s", error)
-        self._upstream.close(1.0)
-        for thread in self._threads:
-            thread.join(1.0)
-
-    def _reconnect(self) -> None:
-        try:
-            fresh = self._serving._server.connect()
-        except RelayDown:
-            return
-        self._link._connection, fresh._connection = fresh._connection, self._link._connection
-
-    def _beat(self) -> None:
-        self._tap.tell({"kind": "beat", "up": self._tap.connected})
-
-    def _take_calls(self) -> None:
-        """Answer what workers ask. Waits for a moment for the first."""
-        found = self._link.call("BLPOP", self._keys.calls, str(_LOOK))
-        if found is None:
-            return
-        # The others that wait already, taken in the same step as they are read.
-        calls = {found[1], *(self._link.call("LPOP", self._keys.calls, _MOST_CALLS) or ())}
-        for call in calls:
-            topic = call.decode("utf-8", "replace")
-            if topic:
-                self._want(topic)
-        if b"" in calls:
-            self._beat()
-
-    def _look_at_wants(self) -> None:
-        """Subscribe what is wanted, and leave what is not any more."""
-        now = int(self._link.call("TIME")[0])
-        self._look_at_readers(now)
-        if self._serving._fixed is not None:
-            self._ensure(self._serving._fixed)
-            return
-        self._link.call("ZREMRANGEBYSCORE", self._keys.wanted, "-inf", now)
-        found = self._link.call("ZRANGE", self._keys.wanted, 0, _MOST_TOPICS)
-        wanted = [each.decode("utf-8", "replace") for each in found]
-        self._ensure(wanted)
-        wished, looked_at = set(wanted), monotonic()
-        with self._lock:
-            # Not at once: a server that has lost everything is told again by workers what they want.
-            self._unwanted = {name: self._unwanted.get(name, looked_at) for name in self._topics if name not in wished}
-            gone = [self._topics.pop(name) for name, since in self._unwanted.items() if looked_at - since >= LEAVE_AFTER]
-        for each in gone:
-            self._upstream.unsubscribe(each.subscription)
-            self._tap.tell({"kind": "left", "topic": each.topic.name})
-
-    def _look_at_readers(self, now: int) -> None:
-        found = self._link.call("HGETALL", self._keys.readers)
-        readers = []
-        for name, text in zip(found[::2], found[1::2]):  # noqa: B905
-            try:
-                about = codec.decode_object(text)
-                if about["until"] < now:
-                    self._link.call("HDEL", self._keys.readers, name)
-                else:
-                    readers.append((name.decode("utf-8", "replace"), int(about["topics"]), float(about["lag_ms"])))
-            except (ProtocolError, KeyError, TypeError, ValueError):
-                self._link.call("HDEL", self._keys.readers, name)
-        self._serving.readers = tuple(sorted(readers))
-
-    @property
-    def topics(self) -> Tuple[str, ...]:
-        """Those that are subscribed."""
-        with self._lock:
-            return tuple(name for name, each in self._topics.items() if each.live)
-
-    def _want(self, topic: str) -> None:
-        fixed = self._serving._fixed
-        if fixed is not None and topic not in fixed:
-            self._refuse(topic, f"the relay serves a fixed set of topics, and {topic} is not in it", None)
-            return
-        with self._lock:
-            self._joining.add(topic)
-        self._ensure((topic,))
-
-    def _ensure(self, names: Sequence[str]) -> None:
-        with self._lock:
-            fresh = [name for name in names if name not in self._topics]
-            for name in fresh:
-                book_of = self._client._book_of
-                self._topics[name] = Served(*subscription_of(self._upstream, self._tap, self._serving._protocol, name, book_of))
-        if fresh:
-            self._fresh.set()
-
-    def _admit(self) -> None:
-        """Let workers begin that wait for topics which are there."""
-        with self._lock:
-            ready = [self._topics[name] for name in self._joining if name in self._topics and self._topics[name].live]
-        for each in ready:
-            name = each.topic.name
-            if self._upstream.is_whole(name):
-                with self._lock:
-                    self._joining.discard(name)
-                self._tap.join(each.topic)
-
-    def _refuse(self, topic: str, message: str, code: Any) -> None:
-        with self._lock:
-            self._joining.discard(topic)
-        self._tap.tell({"kind": "no", "topic": topic, "message": message, "code": code if isinstance(code, (int, str)) else None})
-
-    # -- their own threads -----------------------------------------------------------------------------
-
-    def _open(self, first: bool) -> None:
-        """Connect to the venue, again and again; the first failure of all ends it, since the address may be wrong."""
-        patience = 1.0
-        while not self._over.is_set():
-            try:
-                self._upstream.open(None)
-                self._fresh.set()
-                self._upstream.wait(None)
-                self._ended(ClientClosed("the client was closed"))
-            except DbxError as error:
-                if first or self._upstream.state.is_over or not isinstance(error, ConnectError):
-                    self._ended(error)
-                    return
-                self._log.warning("the venue cannot be reached, next try in %.0f s: %s", patience, error)
-                self._over.wait(patience)
-                patience = min(2 * patience, 30.0)
-            except Exception as error:
-                self._log.exception("the venue's client could not be opened")
-                self._ended(DbxError(f"unexpected error in the relay: {error!r}"))
-
-    def _subscribe(self) -> None:
-        """Subscribe the topics that are new, together."""
-        while not self._over.is_set():
-            self._fresh.wait()
-            self._fresh.clear()
-            if self._over.is_set() or not self._upstream.state.value == "ready":
-                continue
-            with self._lock:
-                fresh = [each for each in self._topics.values() if not each.live]
-            if fresh:
-                try:
-                    self._subscribe_these(fresh)
-                except DbxError as error:
-                    self._log.warning("topics could not be subscribed: %s", error)
-                    if not self._over.wait(_LOOK):
-                        self._fresh.set()
-                except Exception as error:
-                    self._log.exception("topics could not be subscribed")
-                    self._ended(DbxError(f"unexpected error in the relay: {error!r}"))
-
-    def _subscribe_these(self, fresh: List[Served]) -> None:
-        names: Tuple[str, ...] = tuple(each.topic.name for each in fresh)
-        try:
-            missing = self._upstream.subscribe_all([each.subscription for each in fresh], self._client._options.request_timeout)
-        except (ValueError, TypeError) as error:
-            if len(fresh) > 1:
-                for each in fresh:
-                    self._subscribe_these([each])
-                return
-            missing = {names[0]: VenueError(str(error))}
-        again = False
-        for each in fresh:
-            name = each.topic.name
-            if name not in missing:
-                each.live = True
-                continue
-            refusal = missing[name]
-            with self._lock:
-                self._topics.pop(name, None)
-            if refusal is not None:
-                self._refuse(name, refusal.message, refusal.code)
-            else:
-                again = True
-        self._admit()
-        if again:
-            self._log.warning("the venue has not answered for some of %d topics", len(fresh))

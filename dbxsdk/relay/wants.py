@@ -110,6 +110,9 @@ class Wants:
             except DbxError as error:
                 self._failed(error)
                 last = True
+            except Exception as error:  # a defect of ours must not end it unnoticed
+                self._failed(DbxError(f"unexpected error in the relay: {error!r}"))
+                last = True
             if last:
                 break
         if self._link is not None:

@@ -16,18 +16,18 @@ import pytest
 
 import dbxsdk
 from dbxsdk import Disconnected, Gap
-from dbxsdk.relay import connector, serving
+from dbxsdk.relay import connector, lease, term
 from dbxsdk.sim import BybitVenue
 from tests.relay.redis_server import RedisServer
 from tests.waiting import PATIENCE, eventually
 
 TOPIC = "publicTrade.BTCUSDT"
 SHORTER = 5
-TIMES = {"serving.LEASE": serving.LEASE, "serving.BEAT": serving.BEAT, "connector.SILENCE": connector.SILENCE}
+TIMES = {"lease.LEASE": lease.LEASE, "term.BEAT": term.BEAT, "connector.SILENCE": connector.SILENCE}
 _FASTER = "; ".join(f"{name} = {seconds / SHORTER}" for name, seconds in TIMES.items())
 SERVE = f"""
 import sys, dbxsdk
-from dbxsdk.relay import connector, serving
+from dbxsdk.relay import connector, lease, term
 {_FASTER}
 dbxsdk.Relay(sys.argv[1], prefix=sys.argv[3]).serve(dbxsdk.BybitPublicClient("linear", url=sys.argv[2]))
 """
@@ -167,7 +167,7 @@ def _end(process: "subprocess.Popen[str]") -> None:
 def scene(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     for name, seconds in TIMES.items():
         module, _, constant = name.partition(".")
-        monkeypatch.setattr({"serving": serving, "connector": connector}[module], constant, seconds / SHORTER)
+        monkeypatch.setattr({"lease": lease, "term": term, "connector": connector}[module], constant, seconds / SHORTER)
     with contextlib.ExitStack() as stack, BybitVenue(rate=0) as venue:
         yield Scene(server, venue, stack)
 

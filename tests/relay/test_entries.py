@@ -24,7 +24,7 @@ from dbxsdk.relay.entries import (
     text_id,
 )
 from dbxsdk.relay.keys import Keys, kind_of
-from dbxsdk.relay.server import check_url, packed
+from dbxsdk.relay.server import RelayDown, check_url, described, packed
 
 
 def entry(number: int, read: int, kind: bytes = FRAMES, epoch: int = 1, body: Any = None) -> Entry:
@@ -96,6 +96,16 @@ def test_ids() -> None:
 
 def test_commands_are_packed_as_the_server_reads_them() -> None:
     assert packed(("SET", b"k", "é", 12)) == b"*4\r\n$3\r\nSET\r\n$1\r\nk\r\n$2\r\n\xc3\xa9\r\n$2\r\n12\r\n"
+
+
+def test_an_answer_after_which_redis_py_has_closed_the_connection_counts_as_its_end() -> None:
+    import redis
+
+    loading, full = described(redis.exceptions.BusyLoadingError("LOADING"), "here"), described(
+        redis.exceptions.OutOfMemoryError("OOM command not allowed"), "here"
+    )
+    assert isinstance(loading, RelayDown) and not loading.answered  # type: ignore[attr-defined]
+    assert isinstance(full, RelayDown) and full.answered  # type: ignore[attr-defined]
 
 
 def test_every_key_begins_with_the_prefix_and_a_stream_names_client_and_topic() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 import dbxsdk
 from dbxsdk import Connected, ConnectError, Disconnected, Gap, Options, SubscribeError
-from dbxsdk.relay import connector, serving, tap, wants, writer
+from dbxsdk.relay import connector, serving, tap, term, wants, writer
 from dbxsdk.relay.keys import Keys
 from tests.relay.redis_server import RedisServer, redis_server
 from tests.relay.scene import TIMES, TOPIC, Scene, judge, scene, trade
@@ -32,9 +32,9 @@ def saving(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 def test_the_times_add_up_to_what_is_promised() -> None:
     """A hanging process is a ``Disconnected``, and a standby leads, within 10 s."""
     assert TIMES["connector.SILENCE"] + connector.SILENCE / 5 < 10
-    assert TIMES["serving.LEASE"] + 2 * serving._LOOK + 2 < 10
-    assert wants.LIVES + serving.LEAVE_AFTER < 60 and serving.LEAVE_AFTER > wants._AGAIN + 1
-    assert TIMES["serving.BEAT"] * 3 < min(TIMES["connector.SILENCE"], TIMES["serving.LEASE"])
+    assert TIMES["lease.LEASE"] + 2 * term.LOOK + 2 < 10
+    assert wants.LIVES + term.LEAVE_AFTER < 60 and term.LEAVE_AFTER > wants._AGAIN + 1
+    assert TIMES["term.BEAT"] * 3 < min(TIMES["connector.SILENCE"], TIMES["lease.LEASE"])
 
 
 def test_a_venues_drop_is_one_gap_for_each_worker(stage: Scene) -> None:
@@ -297,7 +297,7 @@ def test_a_forked_worker_goes_on_by_itself(stage: Scene) -> None:
 
 def test_topics_that_nobody_wants_are_left(stage: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dbxsdk.relay.wants.LIVES", 1)
-    monkeypatch.setattr(serving, "LEAVE_AFTER", 0.5)
+    monkeypatch.setattr(term, "LEAVE_AFTER", 0.5)
     stage.serve()
     worker = stage.worker().subscribe()
     worker.saw(stage.send())
@@ -306,7 +306,7 @@ def test_topics_that_nobody_wants_are_left(stage: Scene, monkeypatch: pytest.Mon
 
 
 def test_a_topic_that_was_left_though_a_worker_wants_it_is_a_gap(stage: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "LEAVE_AFTER", 0.1)
+    monkeypatch.setattr(term, "LEAVE_AFTER", 0.1)
     stage.serve()
     worker = stage.worker().subscribe()
     worker.saw(stage.send())
@@ -384,8 +384,7 @@ def test_a_durable_worker_killed_inside_its_callback_goes_on_there(stage: Scene)
             if line == "10\n":
                 break
         numbers = [int(each) for each in seen if each.isdigit()]
-        print(seen, client.hgetall(KEYS.durable("candles")), stored)
-        assert numbers[0] <= 5 and numbers == list(range(numbers[0], 11)) and "Gap" not in seen
+        assert numbers[0] <= 5 and numbers == list(range(numbers[0], 11)) and "Gap" not in seen, (seen, stored)
     finally:
         second.kill()
         second.wait(10)
