@@ -281,7 +281,7 @@ class Client:
             max_silence=None if max_silence is None else check_seconds("max_silence", max_silence),
             on_silence=check_choice("on_silence", on_silence, ON_SILENCE),
         )
-        if not check_flag("backfill", backfill) and since is None or not self._connector.live:
+        if not check_flag("backfill", backfill) and since is None or not self._connector.fills():
             self._session.subscribe(subscription, check_timeout(timeout))
             return subscription
         return self._filled(subscription, backfill, since, check_timeout(timeout))

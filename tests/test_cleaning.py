@@ -67,6 +67,7 @@ def test_exceptions() -> None:
 
 def test_log_records(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="websocket")
     SafeLogger("dbxsdk.test").warning("%s and %s after %d of %.1f s", NASTY, ValueError(NASTY * 1000), 3, 1.5)
     with redaction.guarded():
         logging.getLogger("websocket").debug("header: %s", NASTY)

@@ -85,7 +85,7 @@ def found(node: ast.AST) -> Any:
         return getattr(found(node.value), node.attr)
     assert isinstance(node, ast.Name)
     for owner in (dbxsdk, *CLIENTS, dbxsdk.Subscription, dbxsdk.Update):
-        if hasattr(owner, node.id):
+        if hasattr(owner, node.id) and not inspect.ismodule(getattr(owner, node.id)):
             return getattr(owner, node.id)
     raise AssertionError(f"{node.id} is nowhere")
 

@@ -40,6 +40,10 @@ class RelayConnector(Connector):
         self.failed = False
         """True if the last connection could not reach the server."""
 
+    def fills(self) -> bool:
+        """Nothing is fetched for a worker: what it may miss is kept for a durable one."""
+        raise ValueError("backfill and since: a relayed client asks no REST side; durable= has it go on where it ended")
+
     def address(self, address: Address) -> Address:
         """The Redis server's."""
         return Address("", self.server.host, self.server.port, False)
@@ -273,8 +277,7 @@ class RelayConnection:
             self._frames = dict(entry.body)
 
     def _deliver(self) -> None:
-        frames = self._frames
-        if not frames:
+        if not (frames := self._frames):
             return
         self._frames = {}
         self._done = self._frames_at
@@ -392,8 +395,7 @@ class RelayConnection:
 
     def _kept_position(self, name: str, followed: Followed) -> Optional[Id]:
         """Where a durable reader goes on."""
-        durable = self._connector.durable
-        if durable is None or followed.state:
+        if (durable := self._connector.durable) is None or followed.state:
             return None
         return self._follower.durable_positions(durable, [name]).get(name)
 

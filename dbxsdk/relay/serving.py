@@ -45,8 +45,8 @@ class Serving:
         """What is served: two that differ in it must not have one name."""
         client, protocol = self._client, self._protocol
         url = client._address.url.partition("?")[0]
-        credentials = sorted(str(each) for each in getattr(protocol, "identity", ()))
-        account = hashlib.sha256("\n".join([self._keys.prefix, *credentials]).encode()).hexdigest()[:16] if credentials else ""
+        key = _key_of(client)
+        account = "" if not key else hashlib.sha256(f"{self._keys.prefix}\n".encode() + key.encode()).hexdigest()[:16]
         fixed = None if self._fixed is None else sorted(self._fixed)
         return {"client": protocol.client, "url": url, "account": account, "topics": fixed}
 
@@ -150,3 +150,9 @@ class Serving:
         """The newest epoch in the streams, in case that the stored one was lost."""
         newest = link.call("XREVRANGE", self._keys.control, "+", "-", "COUNT", 1)
         return int(newest[0][0].partition(b"-")[0]) if newest else 0
+
+
+def _key_of(client: Client) -> str:
+    """What tells one account from another: the key's public part, or the user's id; "" for market data."""
+    keys: Any = getattr(client, "_keys", None) or (getattr(getattr(client, "_credentials", None), "api_key", None),)
+    return next((each for each in (*keys[:1], client._address.headers.get("x-api-key")) if each), "")

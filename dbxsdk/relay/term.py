@@ -4,8 +4,9 @@ what workers want, until it ends: by ``stop``, by a later leader, or by what end
 
 from __future__ import annotations
 
+import collections
 import threading
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Set, Tuple
 
 import attrs
 
@@ -100,7 +101,7 @@ class Term:
         self._tap = Tap(self._protocol, self._writer)
         options = attrs.evolve(self._client._options, dispatch="inline")
         self._upstream = self._client._connected_by(self._tap, options)
-        self._events: List[Event] = []
+        self._events: Deque[Event] = collections.deque()
         self._upstream.on_event(self._tap.happened)
         if callbacks:
             self._upstream.on_event(self._events.append)
@@ -154,9 +155,7 @@ class Term:
                 self._link.close()
                 self._over.wait(LOOK)
                 self._reconnect()
-            events, self._events[:] = list(self._events), []
-            for event in events:
-                self._deliver(event)
+            self._deliver_events()
         ending = self._error
         if ending is not None and not isinstance(ending, (Fenced, RelayDown)):
             raise ending
@@ -174,14 +173,17 @@ class Term:
         self._upstream.close(1.0)
         for thread in self._threads:
             thread.join(1.0)
+        self._deliver_events()
 
-    def _deliver(self, event: Event) -> None:
-        """Give an event to the callbacks of the client's user."""
-        for callback in self._callbacks:
-            try:
-                callback(event)
-            except Exception:
-                self._log.exception("an event callback raised")
+    def _deliver_events(self) -> None:
+        """Give the events to the callbacks of the client's user. In single steps: the client's reader adds to them."""
+        while self._events:
+            event = self._events.popleft()
+            for callback in self._callbacks:
+                try:
+                    callback(event)
+                except Exception:
+                    self._log.exception("an event callback raised")
 
     def status(self) -> RelayStatus:
         """What it is doing. By any thread."""

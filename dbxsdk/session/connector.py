@@ -132,6 +132,11 @@ class Connector:
     clock: Clock = MACHINE
     """The times that users see."""
 
+    def fills(self) -> bool:
+        """True if what was missed can be fetched over REST. False: it is not, and nobody minds. Raises ``ValueError`` if somebody
+        would wait for it in vain."""
+        return self.live
+
     def address(self, address: Address) -> Address:
         """Where the connections of a client that was made for ``address`` go."""
         return address

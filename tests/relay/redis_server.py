@@ -9,7 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, List, Optional
 
 import redis
 
@@ -38,6 +38,7 @@ class RedisServer:
         self.port = free_port()
         self.password = ""
         self.process: Optional["subprocess.Popen[bytes]"] = None
+        self._clients: List[Any] = []
         self.start()
 
     @property
@@ -58,7 +59,16 @@ class RedisServer:
         return False
 
     def client(self, probe: bool = False) -> Any:
-        return redis.Redis(port=self.port, password=self.password or None, socket_timeout=0.2 if probe else 5)
+        client = redis.Redis(port=self.port, password=self.password or None, socket_timeout=0.2 if probe else 5)
+        if not probe:
+            self._clients.append(client)
+        return client
+
+    def close(self) -> None:
+        """End the server, and what its tests have asked it with."""
+        self.stop()
+        for client in self._clients:
+            client.close()
 
     def stop(self, kill: bool = True) -> None:
         process, self.process = self.process, None
@@ -82,4 +92,4 @@ def redis_server(directory: pathlib.Path, *arguments: str) -> Iterator[RedisServ
     try:
         yield server
     finally:
-        server.stop()
+        server.close()

@@ -16,6 +16,7 @@ import trustme
 import dbxsdk
 from dbxsdk import AuthError, ConnectError, DbxError
 from dbxsdk.relay import server as servers
+from dbxsdk.relay.keys import Keys
 from tests.relay.redis_server import RedisServer, redis_server
 from tests.relay.scene import Scene, Worker, judge
 from tests.waiting import eventually
@@ -55,6 +56,16 @@ def test_two_that_serve_different_things_under_one_name(stage: Scene) -> None:
         stage.relay.serve(stage.venue.client("linear"), [("publicTrade", ["ETHUSDT"])])
     with pytest.raises(DbxError, match="with other url under the prefix 'test'"):
         stage.relay.serve(dbxsdk.BybitPublicClient("linear", url="ws://127.0.0.1:9/other"), [("publicTrade", ["BTCUSDT"])])
+
+
+def test_two_accounts_under_one_name(stage: Scene) -> None:
+    stage.serve(client=stage.venue.client("private"))
+    redis, keys = stage.server.client(), Keys("test", "bybit:private")
+    eventually(lambda: redis.get(keys.lease) and redis.get(keys.serving))
+    other = dbxsdk.BybitPrivateClient("another-key", "and-its-secret", url=stage.venue.url("/v5/private"))
+    with pytest.raises(DbxError, match="with other account under the prefix 'test'"):
+        stage.relay.serve(other)
+    assert stage.venue.api_key.encode() not in redis.get(keys.serving)
 
 
 def test_a_worker_of_another_edition(stage: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

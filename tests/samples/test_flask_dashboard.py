@@ -249,7 +249,7 @@ def test_what_is_said_of_prices_and_of_gaps_agrees(dashboard: Any) -> None:
 
     counts = SimpleNamespace(received=1, reconnects=0, dropped=0, bad_frames=0)
     client: Any = SimpleNamespace(state=dbxsdk.State.READY, stats=lambda: counts)
-    feed: Any = Feed(client, "BTCUSDT", stale_after=60)
+    feed: Any = Feed(client, "BTCUSDT", stale_after=60, measured=lambda callback: callback)
     feed._subscribed = True
     dropped = dbxsdk.Disconnected(reason="the line was cut", code=None, retry_in=1.0)
 

@@ -48,8 +48,10 @@ _LINE_EVERY = 10.0
 
 
 def add_arguments(parser: Any) -> None:
-    parser.add_argument("redis_url", metavar="REDIS_URL")
-    parser.add_argument("selections", nargs="*", metavar="VENUE [CHANNEL SYMBOL ...]")
+    parser.add_argument("redis_url", metavar="REDIS_URL", help="the Redis server; - for DBXSDK_RELAY_URL")
+    parser.add_argument(
+        "selections", nargs="*", metavar="VENUE [CHANNEL SYMBOL ...]", help="what to serve; + begins the next VENUE"
+    )
     add_connection(parser)
     add_prefix(parser)
     parser.add_argument("--seconds", type=seconds, metavar="N", help="end after so many seconds")

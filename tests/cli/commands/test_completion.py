@@ -50,9 +50,9 @@ def words(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], List[str]]:
 
 @pytest.mark.parametrize("line, expected", [
     ("dbxsdk ", NAMES),
-    ("dbxsdk re", ["record", "replay", "relay"]),
-    ("dbxsdk  \t re", ["record", "replay", "relay"]),
-    ("/opt/venv/bin/dbxsdk re", ["record", "replay", "relay"]),
+    ("dbxsdk re", ["record", "relay", "replay"]),
+    ("dbxsdk  \t re", ["record", "relay", "replay"]),
+    ("/opt/venv/bin/dbxsdk re", ["record", "relay", "replay"]),
     ("dbxsdk --", ["--help", "--version"]),
     ("dbxsdk watch ", VENUES),
     ("dbxsdk ping bybit:t", ["bybit:trade"]),
