@@ -22,8 +22,9 @@ arguments = parser.parse_args()
 
 
 def read(relay: dbxsdk.Relay) -> None:
-    with relay.client("bybit:linear") as client:
-        client.on_event(lambda event: print(event, file=sys.stderr))  # Gap: where trades are missing
+    client = relay.client("bybit:linear")
+    client.on_event(lambda event: print(event, file=sys.stderr))  # Gap: where trades are missing
+    with client:
         client.subscribe("publicTrade", arguments.symbol, callback=lambda update: print(*update.records(), flush=True))
         client.wait(arguments.seconds)
 
