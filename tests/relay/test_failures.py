@@ -347,15 +347,18 @@ def run(code: str, *arguments: str) -> "subprocess.Popen[str]":
 
 DURABLE = """
 import os, sys, dbxsdk
+def say(what):
+    sys.stdout.write(f"{what}\\n")  # in one: print writes the line's end by itself, and two threads say something
+    sys.stdout.flush()
 def take(document):
     number = int(document["data"][0]["i"])
-    print(number, flush=True)
+    say(number)
     if number == int(sys.argv[2]):
         os.kill(os.getpid(), 9)
 client = dbxsdk.Relay(sys.argv[1], prefix="test").client("bybit:linear", durable="candles")
-client.on_event(lambda event: print(type(event).__name__, flush=True))
+client.on_event(lambda event: say(type(event).__name__))
 client.subscribe("publicTrade", "BTCUSDT", callback=take, raw=True)
-print("subscribed", flush=True)
+say("subscribed")
 client.wait()
 """
 
