@@ -155,7 +155,8 @@ class Account(ForkAware, Generic[O, B]):
 
     def on_update(self, callback: Callable[[Any], Any]) -> None:
         """Call ``callback(account)`` after a change, its becoming stale or fresh included: on the client's callbacks thread for
-        what the stream brought, on the account's own for what REST did. One that raises is logged."""
+        what the stream brought, on the account's own for what REST did. One that raises is reported like every callback of the
+        client: ``CallbackFailed``, of the topic ``account``."""
         if not callable(callback):
             raise TypeError(f"callback must be callable, not {type(callback).__name__}")
         with self._locked():
@@ -263,8 +264,8 @@ class Account(ForkAware, Generic[O, B]):
         for callback in callbacks:
             try:
                 callback(self)
-            except Exception:
-                logger.exception("%s: a callback of the account failed", self._name)
+            except Exception as error:
+                self._emit(CallbackFailed("account", error, client=self._name))
 
     # -- REST, on a thread of its own ------------------------------------------------------------------
 

@@ -243,6 +243,8 @@ class Dispatcher:
 
     def emit(self, item: Any) -> None:
         """Emit an ``Event`` or a ``Notice`` that no decision of the machine's leads to. Not with the session's lock held."""
+        if isinstance(item, CallbackFailed):  # an account's, which runs callbacks on its own thread, too
+            self._note_failed(item)
         own = threading.get_ident()
         if own == self._runner_id:
             self._deliver_item(item)  # of the update that is at work now, not of those that wait
@@ -320,12 +322,16 @@ class Dispatcher:
 
     def callback_raised(self, topic: str, error: BaseException) -> None:
         """Count, log and report a callback that raised, on the thread on which it did."""
+        failed = CallbackFailed(topic, error, client=self._name)
+        self._note_failed(failed)
+        self._deliver_item(failed)
+
+    def _note_failed(self, failed: CallbackFailed) -> None:
         with self._lock:
             self.callback_errors += 1
-        self._log.error("a callback for %s raised", topic, exc_info=error)
+        self._log.error("a callback for %s raised", failed.topic, exc_info=failed.error)
         if not self._event_callbacks:
-            self._log.nobody_saw(error)
-        self._deliver_item(CallbackFailed(topic, error, client=self._name))
+            self._log.nobody_saw(failed.error)
 
     def argument(self, subscription: Subscription, topic: str, what: Any) -> Any:
         """What an iterator gives out; None if it ended in the meantime, or if the document lacks what the model needs

@@ -239,6 +239,22 @@ def test_after_a_refused_key_the_next_hole_has_it_ask_again(refused: Account) ->
     assert refused.wait_ready(5)
 
 
+@pytest.mark.parametrize("event, then", [
+    (Gap(("order",), 1.0, 1), "updates were missed"),
+    (Disconnected("cut", None, 1.0), "disconnected: cut"),
+])
+def test_what_is_missed_while_rest_is_asked_leaves_it_stale(event: Any, then: str) -> None:
+    class Interrupting(Lists):
+        def open_orders(self, deadline: float) -> List[Any]:
+            account._on_event(event)
+            return []
+
+    account = Account(Interrupting(), None, lambda event: None, "name")
+    account._wake.clear()
+    account._renew()
+    assert account.stale_reason == then and account._wake.is_set() is isinstance(event, Gap), "and it asks again"
+
+
 # -- against the local venue ---------------------------------------------------------------------------------
 
 QUICK = Options(backoff_initial=0.01, backoff_max=0.02, request_timeout=5.0)
@@ -424,3 +440,18 @@ def test_a_balance_that_changes_while_it_is_asked_for_stays(venue: BybitVenue, m
         eventually(lambda: len(moved) == 3)
         eventually(lambda: renewed)
         assert agrees(account, venue)
+
+
+def test_a_callback_that_raises_is_counted_and_reported(caplog: pytest.LogCaptureFixture) -> None:
+    seen = Recorder()
+    with BybitVenue() as venue, venue.client("private", options=QUICK) as client:
+        client.on_event(seen)
+        with client.account() as account:
+            account.on_update(lambda account: 1 / 0)
+            account.wait_ready(5)
+            failed = seen.wait_for(CallbackFailed)
+            assert failed.topic == "account" and isinstance(failed.error, ZeroDivisionError) and failed.client == client.name
+            eventually(lambda: client.stats().callback_errors >= 1)
+            assert not account.is_stale, "it is the callback's fault, not the account's"
+    logged: Any = [record for record in caplog.records if "account raised" in record.getMessage()]
+    assert {(record.client, record.venue) for record in logged} == {(client.name, "bybit")}
