@@ -23,6 +23,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
 
 import attrs
 
+from dbxsdk.arguments import check_callback
 from dbxsdk.client import Client
 from dbxsdk.models import Update
 from dbxsdk.runtime import exit
@@ -179,8 +180,7 @@ def _values(metric: Metric, rows: Iterable[Row]) -> Iterator[Tuple[str, str, flo
 
 
 def _measured(observe: Callable[[float, str, str], None], callback: Callback) -> Callback:
-    if not callable(callback):
-        raise TypeError(f"callback must be callable, not {type(callback).__name__}")
+    check_callback(callback)
 
     @functools.wraps(callback, updated=())
     def measured(update: Update[Any]) -> Any:

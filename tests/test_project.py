@@ -45,6 +45,8 @@ def test_the_changelog_is_by_kind_and_has_this_version() -> None:
     assert kinds and set(kinds) <= set(KINDS)
     assert kinds == sorted(kinds, key=KINDS.index)
     assert documents.rendered(text)[1] == "" or len(versions) > 1  # kinds come again with each version
+    entries = [re.split(r"\n\n", each)[0].split() for each in re.split(r"^\* ", text, flags=re.MULTILINE)[1:]]
+    assert [each for each in entries if entries.count(each) > 1] == []
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)

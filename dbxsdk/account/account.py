@@ -8,7 +8,7 @@ from typing import Any, Callable, ClassVar, Dict, Generic, List, Optional, Seque
 
 from dbxsdk import html
 from dbxsdk.account.state import AccountSnapshot, AccountState, B, Difference, Listed, O
-from dbxsdk.arguments import check_int, check_seconds
+from dbxsdk.arguments import check_callback, check_int, check_seconds
 from dbxsdk.errors import AuthError, DbxError, WrongThreadError
 from dbxsdk.events import BadFrame, CallbackFailed, Disconnected, Drift, Dropped, Gap
 from dbxsdk.runtime.clock import monotonic
@@ -157,8 +157,7 @@ class Account(ForkAware, Generic[O, B]):
         """Call ``callback(account)`` after a change, its becoming stale or fresh included: on the client's callbacks thread for
         what the stream brought, on the account's own for what REST did. One that raises is reported like every callback of the
         client: ``CallbackFailed``, of the topic ``account``."""
-        if not callable(callback):
-            raise TypeError(f"callback must be callable, not {type(callback).__name__}")
+        check_callback(callback)
         with self._locked():
             self._callbacks.append(callback)
 

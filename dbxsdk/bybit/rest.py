@@ -21,6 +21,7 @@ from dbxsdk.runtime.clock import monotonic, wall_ns
 from dbxsdk.runtime.log import SafeLogger
 from dbxsdk.transport.http import HttpAnswer
 from dbxsdk.transport.http_pool import HttpPool
+from dbxsdk.transport.rest import list_of_rows
 
 logger = SafeLogger(__name__)
 
@@ -114,9 +115,7 @@ class BybitRest:
         cursors = [""]
         while True:
             result = self.result(path, {**params, "cursor": cursors[-1] or None}, deadline)
-            rows = result.get("list")
-            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-                raise ProtocolError(f"{path}: the answer has no list of rows")
+            rows = list_of_rows(path, result.get("list"))
             category = result.get("category") or params.get("category")
             found += [{"category": category, **row} for row in rows] if category else rows
             cursor = result.get("nextPageCursor") or ""

@@ -12,7 +12,7 @@ from dbxsdk.cryptomus.http import signature
 from dbxsdk.errors import ProtocolError, VenueError
 from dbxsdk.options import Options
 from dbxsdk.transport.http import HttpAnswer
-from dbxsdk.transport.rest import RestSide, query_of
+from dbxsdk.transport.rest import RestSide, list_of_rows, query_of
 from dbxsdk.transport.retry_after import http_date
 
 _USER_API = "/v2/user-api/exchange/"
@@ -67,10 +67,9 @@ class CryptomusRest(RestSide):
             raise VenueError(f"{path}: {words if isinstance(words, str) else 'refused'}", code=code, reply=document)
         if answer.status != 200:
             raise VenueError(f"{path}: HTTP {answer.status}", code=answer.status, reply=document)
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise ProtocolError(f"{path}: the answer has no list of rows")
+        found = list_of_rows(path, rows)
         self.accepted()
-        return rows
+        return found
 
 
 def seconds_of(identifier: Any, text: Any) -> int:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
+import attrs
+
 from dbxsdk.backfill.twin import Fetched, Order as Place, Row, Since, Twin
 from dbxsdk.cryptomus.channel_union import ALL
 from dbxsdk.cryptomus.models import Balance, Deal, Order, Trade
@@ -35,16 +37,17 @@ def trade_from_rest(row: Mapping[str, Any]) -> Trade:
 
 def order_from_rest(row: Mapping[str, Any]) -> Order:
     """Read a row of the open orders, or of the history."""
-    filled, ended = row.get("filledQuantity"), row.get("finishedAt") is not None or "state" in row
+    ended = row.get("finishedAt") is not None or "state" in row
     document = {
         **row,
-        "type": "finished" if ended else "updated" if filled and float(filled) else "created",
+        "type": "finished" if ended else "updated",
         "orderType": row.get("type") or "limit",  # open ones do not say it
         "clientOid": row.get("clientOrderId"),
         "createTs": seconds_of(row.get("id"), row.get("createdAt")),
         "finishTs": seconds_of_text(row["finishedAt"]) if row.get("finishedAt") is not None else None,
     }
-    return _read_order(document)
+    order = _read_order(document)
+    return order if ended or order.filled_quantity else attrs.evolve(order, type="created")
 
 
 def order_version(order: Order) -> Place:

@@ -12,7 +12,7 @@ from dbxsdk.dbot.base_protocol import refusal
 from dbxsdk.errors import ProtocolError
 from dbxsdk.options import Options
 from dbxsdk.runtime.clock import wall_ns
-from dbxsdk.transport.rest import RestSide
+from dbxsdk.transport.rest import RestSide, list_of_rows
 from dbxsdk.transport.retry_after import http_date
 
 REST_ORIGIN = "https://api-bot-v1.dbotx.com"
@@ -54,9 +54,7 @@ class DBotRest(RestSide):
             refused = refusal(document, path)
             if refused is not None:
                 raise refused
-            rows = document.get("res")
-            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-                raise ProtocolError(f"{path}: the answer has no list of rows")
+            rows = list_of_rows(path, document.get("res"))
             self.accepted()
             date = http_date(answer.headers.get("Date", ""))
             yield rows, None if date is None else date * 1000 - wall_ns() / 1_000_000

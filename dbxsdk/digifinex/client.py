@@ -103,8 +103,8 @@ class DigiFinexClient(RestClient):
         callback).
 
         Args:
-            symbols: the markets that are followed, with their currencies; the venue takes no "all". None: all markets that it
-                lists, and all currencies of these and of the account, which REST is asked for first.
+            symbols: the markets that are followed, with their currencies; the venue takes no "all". Left out: all markets
+                that it lists, and all currencies of these and of the account, which REST is asked for first.
             reconcile_every: seconds after which REST is asked again without a reason; a difference is the event ``Drift``, and
                 put right. None: never.
             timeout: seconds to wait for the acknowledgements, in place of ``request_timeout``.

@@ -16,7 +16,7 @@ from dbxsdk.credentials import SecretText
 from dbxsdk.errors import AuthError, ProtocolError, VenueError
 from dbxsdk.options import Options
 from dbxsdk.runtime.clock import wall_ns
-from dbxsdk.transport.rest import RestSide, query_of
+from dbxsdk.transport.rest import RestSide, list_of_rows, query_of
 
 TIME, TRADES = "/v3/time", "/v3/trades"
 
@@ -109,6 +109,4 @@ def rows_of(path: str, document: Mapping[str, Any]) -> List[Dict[str, Any]]:
     rows = document.get("data", document.get("list"))
     if isinstance(rows, dict):
         rows = [rows]
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ProtocolError(f"{path}: the answer has no list of rows")
-    return rows
+    return list_of_rows(path, rows)

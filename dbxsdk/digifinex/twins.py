@@ -24,6 +24,9 @@ _MOST_TRADES, _MOST_ORDERS, _MOST_IDS = 500, 100, 20
 _EARLIER_S = 60
 """How much earlier than wanted closed orders are asked for: clocks differ, and the venue says which time it goes by nowhere."""
 
+_LONGEST_S = 30 * 24 * 3600
+"""The longest span that may be asked for."""
+
 _read_trade, _read_order, _read_balance = reader(Trade), reader(Order), reader(Balance)
 
 
@@ -123,8 +126,9 @@ class OrdersTwin(Twin):
     def _closed(self, symbol: str, since: Since, deadline: float) -> List[Tuple[Order, Any]]:
         if since.from_ms is None:
             return []
-        begin = max(since.from_ms // 1000, wall_ns() // 10**9 - 30 * 24 * 3600) - _EARLIER_S
-        span = {"symbol": symbol.lower(), "start_time": begin, "end_time": wall_ns() // 10**9 + _EARLIER_S}
+        end = wall_ns() // 10**9 + _EARLIER_S
+        begin = max(since.from_ms // 1000 - _EARLIER_S, end - _LONGEST_S)
+        span = {"symbol": symbol.lower(), "start_time": begin, "end_time": end}
         return each_market(
             lambda market: [
                 (order_from_rest(row, market), row)

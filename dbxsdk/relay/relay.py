@@ -160,8 +160,8 @@ def _on_sigterm(stop: Callable[[], None]) -> Callable[[], None]:
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         return lambda: None
     signal.signal(signal.SIGTERM, lambda number, frame: stop())
-    return lambda: _restore(signal.SIG_DFL)
+    return _restore
 
 
-def _restore(handler: Any) -> None:
-    signal.signal(signal.SIGTERM, handler)
+def _restore() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

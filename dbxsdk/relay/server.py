@@ -24,6 +24,9 @@ _PORT, _SENTINEL_PORT = 6379, 26379
 class RelayDown(ConnectError):
     """The server cannot be reached, or does not take commands at present: a later attempt may succeed."""
 
+    answered = False
+    """True if the server said so itself: the connection is as good as before."""
+
 
 class CommandRefused(DbxError):
     """The server refused one command. ``code`` is the first word of its answer."""
@@ -124,7 +127,7 @@ class Link:
             return self._connection.read_response()
         except self._errors as error:
             found = described(error, self._endpoint)
-        if isinstance(found, RelayDown) and not getattr(found, "answered", False):
+        if isinstance(found, RelayDown) and not found.answered:
             raise found
         return found
 
@@ -133,6 +136,11 @@ class Link:
         sock: Any = getattr(self._connection, "_sock", None)
         with contextlib.suppress(OSError, AttributeError):
             sock.shutdown(2)  # both ways; the descriptor is closed by its own thread
+
+    def renew(self, fresh: "Link") -> None:
+        """Go on over ``fresh``'s connection."""
+        self.close()
+        self._connection = fresh._connection
 
     def close(self) -> None:
         """Close it. In a forked child this leaves the parent's connection as it is."""
@@ -164,7 +172,7 @@ def described(error: BaseException, endpoint: str) -> DbxError:
         if code in _PASSING:
             down = RelayDown(f"{endpoint}: {_PASSING[code]}")
             # The connection is as good as before, but for answers that redis-py takes for its end (LOADING): it has closed it.
-            down.answered = not isinstance(error, redis.ConnectionError)  # type: ignore[attr-defined]
+            down.answered = not isinstance(error, redis.ConnectionError)
             return down
         return CommandRefused(f"{endpoint}: {text}", code)
     return RelayDown(f"{endpoint}: {text or name}")

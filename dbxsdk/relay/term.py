@@ -22,7 +22,7 @@ from dbxsdk.relay.tap import RelayedTopic, Tap, subscription_of
 from dbxsdk.relay.writer import Bounds, Fenced, Writer
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.log import ClientLog
-from dbxsdk.session import Subscription
+from dbxsdk.session import State, Subscription
 from dbxsdk.version import __version__
 
 BEAT = 1.0
@@ -48,7 +48,8 @@ class RelayStatus:
         connected: True while the venue's connection is ready.
         topics: those that are subscribed.
         written: entries written by this leader; each is what one read of the network brought of a topic, or an event.
-        queued: entries that wait to be written; ``dropped``: those that were given up because too many waited.
+        queued: entries that wait to be written.
+        dropped: those that were dropped because too many waited.
         down: why nothing can be written at present, or None.
         readers: each worker's name (host, process, number), its topics, and the ms from the serving process to its callbacks'
             queue at the last update, by both machines' clocks.
@@ -198,7 +199,7 @@ class Term:
             fresh = self._server.connect()
         except RelayDown:
             return
-        self._link._connection, fresh._connection = fresh._connection, self._link._connection
+        self._link.renew(fresh)
 
     def _beat(self) -> None:
         self._tap.tell({"kind": "beat", "up": self._tap.connected})
@@ -228,10 +229,10 @@ class Term:
         found = self._link.call("ZRANGE", self._keys.wanted, 0, _MOST_TOPICS)
         wanted = [each.decode("utf-8", "replace") for each in found]
         self._ensure(wanted)
-        wished, looked_at = set(wanted), monotonic()
+        still_wanted, looked_at = set(wanted), monotonic()
         with self._lock:
             # Not at once: a server that has lost everything is told again by workers what they want.
-            self._unwanted = {name: self._unwanted.get(name, looked_at) for name in self._topics if name not in wished}
+            self._unwanted = {name: self._unwanted.get(name, looked_at) for name in self._topics if name not in still_wanted}
             gone = [self._topics.pop(name) for name, since in self._unwanted.items() if looked_at - since >= LEAVE_AFTER]
         for each in gone:
             self._upstream.unsubscribe(each.subscription)
@@ -318,7 +319,7 @@ class Term:
         while not self._over.is_set():
             self._fresh.wait()
             self._fresh.clear()
-            if self._over.is_set() or not self._upstream.state.value == "ready":
+            if self._over.is_set() or self._upstream.state is not State.READY:
                 continue
             with self._lock:
                 fresh = [each for each in self._topics.values() if not each.live]

@@ -23,6 +23,8 @@ LIVES = 40
 _AGAIN = 10.0
 _PAUSE = 0.3
 _MOST_CALLS = 1000
+_SAY: Tuple[object, ...] = ("TIME",)
+"""Stands for the commands that say what is wanted: they need the server's time."""
 
 
 class Wants:
@@ -46,6 +48,9 @@ class Wants:
         self._wake = Alarm()
         self._stopped = False
         self._wanted: Tuple[str, ...] = ()
+        self._said: Tuple[str, ...] = ()
+        self._say_at = 0.0
+        """What the server was told is wanted, and when it has to hear so again: not with each position that is kept."""
         if before is not None:
             self._pending, self._at_work, self._done = before._pending, before._at_work, before._done
         # Filled by any thread and emptied by this one, in single steps.
@@ -129,8 +134,8 @@ class Wants:
         if self._stopped:
             return [*commands, ("HDEL", self._keys.readers, self._reader)]
         wanted = self._wanted
-        if wanted:
-            commands.append(("TIME",))
+        if wanted and (self._calls or wanted is not self._said or monotonic() >= self._say_at):
+            commands.append(_SAY)
         calls = []
         while self._calls:
             calls.append(self._calls.pop())
@@ -157,21 +162,24 @@ class Wants:
         try:
             if self._link is None:
                 self._link = self._server.connect()
-            if ("TIME",) in commands:
+            said = self._wanted if _SAY in commands else None
+            if said is not None:
                 # By the server's clock, which is the same for all.
                 until = int(self._link.call("TIME")[0]) + LIVES
-                pairs = [part for name in self._wanted for part in (until, name)]
-                about = {"until": until, "topics": len(self._wanted), "lag_ms": self.lag_ns / 1e6, "version": __version__}
+                pairs = [part for name in said for part in (until, name)]
+                about = {"until": until, "topics": len(said), "lag_ms": self.lag_ns / 1e6, "version": __version__}
                 commands = [
                     ("ZADD", self._keys.wanted, *pairs),
                     ("HSET", self._keys.readers, self._reader, codec.encode(about)),
-                    *(each for each in commands if each != ("TIME",)),
+                    *(each for each in commands if each is not _SAY),
                 ]
             for answer in self._link.call_all(commands):
                 if isinstance(answer, DbxError):
                     raise answer
+            if said is not None:
+                self._said, self._say_at = said, monotonic() + _AGAIN
         except RelayDown as error:
-            if self._link is not None and not getattr(error, "answered", False):
+            if self._link is not None and not error.answered:
                 self._link.close()
                 self._link = None
             for command in commands:  # asked again: twice does no harm

@@ -41,7 +41,9 @@ _PAUSE = 0.2
 """Seconds between attempts while the server is away."""
 _TRIM_EVERY = 5.0
 _KEYS_LIVE = 3600
-"""Seconds after which streams that nobody writes disappear."""
+"""Seconds after which streams that nobody writes disappear, at least."""
+_MARKS = 100
+"""Marks of what was written when, at most: ``Bounds.seconds`` holds to a hundredth."""
 _WHOLE_LIVES = 60
 
 
@@ -247,7 +249,7 @@ class Writer:
                 if self.down is None:
                     self._log.warning("nothing can be written, %d entries wait: %s", len(self._queue), error)
                 self.down = str(error)
-                if not getattr(error, "answered", False) and self._link is not None:
+                if not error.answered and self._link is not None:
                     self._link.close()
                     self._link = None
             with self._changed:
@@ -343,17 +345,19 @@ class Writer:
         now = monotonic()
         self._trim_at = now + _TRIM_EVERY
         oldest: Dict[str, int] = {}
-        self._marks.append((now, dict(self._numbers)))
+        if not self._marks or now - self._marks[-1][0] >= self._bounds.seconds / _MARKS:
+            self._marks.append((now, dict(self._numbers)))
         while self._marks and self._marks[0][0] <= now - self._bounds.seconds:
             oldest = self._marks.popleft()[1]
-        commands: List[Tuple[Any, ...]] = [("EXPIRE", key, _KEYS_LIVE) for key in self._numbers]
-        commands += [("EXPIRE", self._keys.topics, _KEYS_LIVE), ("EXPIRE", self._keys.epoch, 30 * 24 * _KEYS_LIVE)]
+        live = int(max(_KEYS_LIVE, self._bounds.seconds))
+        commands: List[Tuple[Any, ...]] = [("EXPIRE", key, live) for key in self._numbers]
+        commands += [("EXPIRE", self._keys.topics, live), ("EXPIRE", self._keys.epoch, 30 * 24 * _KEYS_LIVE)]
         commands += [("XTRIM", key, "MINID", "~", f"{self.epoch}-{number}") for key, number in oldest.items()]
         if self.down is None and self._link is not None:
             try:
                 self._send(commands)
             except RelayDown as error:
                 self._log.info("streams were not trimmed: %s", error)
-                if not getattr(error, "answered", False):
+                if not error.answered:
                     self._link.close()
                     self._link = None

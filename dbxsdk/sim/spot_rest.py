@@ -20,8 +20,6 @@ Document = Dict[str, Any]
 class SpotRest(SpotVenue, RestSide):
     """The endpoints are a table of functions that make an answer's document."""
 
-    too_many_status = 429
-
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._rest_lag = 0.0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Dict, Mapping, Optional, Tuple
+from typing import Any, ClassVar, Dict, List, Mapping, Optional, Tuple
 from urllib.parse import quote, urlencode, urlsplit
 
 import attrs
 
-from dbxsdk.errors import AuthError, ConnectError, RateLimited
+from dbxsdk.errors import AuthError, ConnectError, ProtocolError, RateLimited
 from dbxsdk.options import Options
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.log import SafeLogger
@@ -89,6 +89,13 @@ class RestSide:
     def accepted(self) -> None:
         """Note that the venue carried out a request: it has no reason to refuse the next."""
         self._host.refusals = 0
+
+
+def list_of_rows(path: str, rows: Any) -> List[Dict[str, Any]]:
+    """Return ``rows`` if they are a list of objects; else raise ``ProtocolError``."""
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ProtocolError(f"{path}: the answer has no list of rows")
+    return rows
 
 
 def query_of(params: Mapping[str, Any]) -> str:

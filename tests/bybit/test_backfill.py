@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import time
-from typing import Any, Iterator, List
+from typing import Any, List
 
 import pytest
 
 from dbxsdk import Filled, Gap, Options, State, Update
 from dbxsdk.sim import BybitVenue
 from dbxsdk.sim.bybit.trade_feeds import trade_id
-from tests.waiting import PATIENCE, Recorder, drained, eventually
+from tests import holes
+from tests.holes import FAST, away
+from tests.waiting import Recorder, drained, eventually
 
-FAST = Options(backoff_initial=0.01, backoff_max=0.02, backfill_timeout=PATIENCE)
 BTC = "publicTrade.BTCUSDT"
-
-
-@contextlib.contextmanager
-def away(venue: BybitVenue, client: Any) -> Iterator[None]:
-    """The connection is lost, and does not come back meanwhile."""
-    venue.refuse_connections()
-    venue.drop_connections()
-    eventually(lambda: client.state is not State.READY)
-    try:
-        yield
-    finally:
-        venue.accept_connections()
 
 
 def moved(venue: BybitVenue, least: int, category: str = "linear") -> None:
     """The market goes on until there are so many trades more."""
-    before = len(venue.trades("BTCUSDT", category))
-    while len(venue.trades("BTCUSDT", category)) < before + least:
-        venue.step()
+    holes.moved(venue, least, "BTCUSDT", category)
 
 
 def trades(items: List[Any]) -> List[str]:
@@ -113,7 +99,7 @@ def test_a_hole_that_rest_does_not_reach_back_to_is_told() -> None:
 
 
 def test_rest_that_is_down_costs_the_span_and_nothing_else() -> None:
-    options = Options(backoff_initial=0.01, backoff_max=0.02, backfill_timeout=0.2)
+    options = Options(backoff_initial=0.01, backoff_max=0.02, backfill_timeout=0.5)
     with BybitVenue(rate=0) as venue, venue.client(options=options) as client:
         seen = Recorder()
         client.on_event(seen)

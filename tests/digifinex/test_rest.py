@@ -178,6 +178,13 @@ def test_trouble_with_margin_is_trouble(error: Exception) -> None:
         twins.open_orders(Scripted(answer), None, DEADLINE)  # type: ignore[arg-type]
 
 
+def test_closed_orders_are_asked_for_over_no_more_than_the_venue_allows() -> None:
+    scripted = Scripted(lambda path, params: [])
+    twins.OrdersTwin(scripted).fetch("A_B", Since(from_ms=0), DEADLINE)  # type: ignore[arg-type]
+    spans = [params for path, params in scripted.asked if path.endswith("/history")]
+    assert len(spans) == 2 and all(each["end_time"] - each["start_time"] == 30 * 24 * 3600 for each in spans)
+
+
 def test_a_full_page_of_closed_orders_is_asked_for_in_halves() -> None:
     made = [{**ROW, "order_id": str(at), "finished_date": at} for at in range(250)]
 
