@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple, Type, TypeVar
 
+from dbxsdk.arguments import check_seconds
 from dbxsdk.client import Client, Symbols
 from dbxsdk.errors import ConnectError
 from dbxsdk.session import Subscription
@@ -12,13 +13,15 @@ from dbxsdk.session import Subscription
 if TYPE_CHECKING:
     from dbxsdk.account.account import Account
 
+A = TypeVar("A", bound="Account[Any, Any]")
+
 
 class RestClient(Client):
     """A client of a venue with a REST side. Use a venue's own class."""
 
     _origin: Optional[str] = None
     """Of the REST side; None: it is not known."""
-    _asked: Optional[Any] = None
+    _own_rest: Optional[Any] = None
 
     @property
     def _accounts(self) -> List[Account[Any, Any]]:
@@ -44,21 +47,29 @@ class RestClient(Client):
 
     def _rest_side(self) -> Any:
         """Return the client's own REST side, which ends with it."""
-        self._asked = self._asked or self._new_rest()
-        return self._asked
+        self._own_rest = self._own_rest or self._new_rest()
+        return self._own_rest
 
     def _end_rest(self) -> None:
-        if self._asked is not None:
-            self._asked.abort()
-            self._asked.close()
+        if self._own_rest is not None:
+            self._own_rest.abort()
+            self._own_rest.close()
 
     def _check_live(self) -> None:
         """Raise ``ConnectError`` for a replay, which asks no REST side."""
         if not self._connector.live:
             raise ConnectError("a replay answers no requests; nothing was sent")
 
+    def _new_account(self, kind: Type[A], reconcile_every: Optional[float]) -> A:
+        """Make an account with a REST side of its own, to be begun. Raises ``TypeError``/``ValueError`` naming the argument, and
+        ``ConnectError`` on a replay."""
+        every = None if reconcile_every is None else check_seconds("reconcile_every", reconcile_every)
+        side = self._new_rest()
+        self._check_live()
+        return kind(side, every, self._emit, self.name)
+
     def _begin_account(
-        self, account: Account[Any, Any], side: Any, wanted: Sequence[Tuple[str, Symbols]], timeout: Optional[float]
+        self, account: Account[Any, Any], wanted: Sequence[Tuple[str, Symbols]], timeout: Optional[float]
     ) -> None:
         """Subscribe the channels of ``account`` and let it begin. Its REST side ends with it. Raises what ``subscribe`` does, and
         leaves nothing then."""
@@ -69,7 +80,7 @@ class RestClient(Client):
             unwatch()
             for each in subscriptions:
                 each.unsubscribe()
-            side.close()
+            account._side.close()
             if account in self._accounts:
                 self._accounts.remove(account)
 

@@ -42,11 +42,12 @@ class Account(ForkAware, Generic[O, B]):
 
     channels: ClassVar[Tuple[str, ...]]
     """Of the stream."""
+    new_state: ClassVar[Callable[[], Any]]
+    """Makes the venue's state, without rows."""
 
     def __init__(
         self,
         side: Any,
-        state: AccountState[O, B],
         reconcile_every: Optional[float],
         emit: Callable[[Any], None],
         name: str,
@@ -57,7 +58,7 @@ class Account(ForkAware, Generic[O, B]):
         self._every = reconcile_every
         self._emit = emit
         self._name = name
-        self._state = state
+        self._state: AccountState[O, B] = type(self).new_state()
         self._changed = threading.Condition()  # reentrant: guards the state and what follows; held for moments
         self._stale: Optional[str] = NOT_YET
         self._holes = 0

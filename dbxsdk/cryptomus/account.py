@@ -5,7 +5,7 @@ Source: doc.cryptomus.com, "exchange": orders, orders history, balance; "exchang
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import attrs
 
@@ -46,12 +46,8 @@ class Account(account.Account[Order, Balance]):
     __doc__ = account.Account.__doc__
 
     channels = ("order", "balance")
+    new_state = AccountState
     _side: CryptomusRest
-
-    def __init__(
-        self, side: CryptomusRest, reconcile_every: Optional[float], emit: Callable[[Any], None], name: str
-    ) -> None:
-        super().__init__(side, AccountState(), reconcile_every, emit, name)
 
     def _created(self, order: Order) -> int:
         return order.create_ts

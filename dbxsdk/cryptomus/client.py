@@ -143,13 +143,10 @@ class CryptomusClient(RestClient):
 
         Source: "exchange": orders, orders history, balance; "exchange/websockets": order, balance.
         """
-        every = None if reconcile_every is None else check_seconds("reconcile_every", reconcile_every)
-        side = self._new_rest()
-        self._check_live()
         from dbxsdk.cryptomus.account import Account  # most clients never need it
 
-        made = Account(side, every, self._emit, self.name)
-        self._begin_account(made, side, [(channel, ALL) for channel in Account.channels], timeout)
+        made = self._new_account(Account, reconcile_every)
+        self._begin_account(made, [(channel, ALL) for channel in Account.channels], timeout)
         return made
 
     _fetchable = ("trade", "order", "deal", "balance")

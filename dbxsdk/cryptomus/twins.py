@@ -113,7 +113,7 @@ class TradesTwin(Twin):
         return Fetched(tuple(row for row in rows if row.data.timestamp < over), ahead_ms=ahead_ms)
 
 
-class _Account(Twin):
+class _AccountTwin(Twin):
     """A channel of the account, of one symbol or of all."""
 
     def __init__(self, rest: CryptomusRest, symbol: str) -> None:
@@ -127,7 +127,7 @@ class _Account(Twin):
         return str(raw.get("symbol", symbol))
 
 
-class OrdersTwin(_Account):
+class OrdersTwin(_AccountTwin):
     """``order``: all open orders, and those that ended since the hole began."""
 
     is_state = True
@@ -162,7 +162,7 @@ class OrdersTwin(_Account):
             found[order.id] = Row(order.id, order_version(order), order, row)
 
 
-class DealsTwin(_Account):
+class DealsTwin(_AccountTwin):
     """``deal``: the fills of orders that have ended. Those of open orders are in no list: if one was filled in part, some may be
     missing, and the venue has no way to say so."""
 
@@ -188,7 +188,7 @@ class DealsTwin(_Account):
         return Fetched(rows, whole=whole, hides=filled or not whole)
 
 
-class BalancesTwin(_Account):
+class BalancesTwin(_AccountTwin):
     """``balance``: what is available. There is no version: the moment of asking stands for it."""
 
     is_state = True

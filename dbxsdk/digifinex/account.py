@@ -48,12 +48,13 @@ class Account(account.Account[Order, Balance]):
     __doc__ = account.Account.__doc__
 
     channels = ("order", "balance")
+    new_state = AccountState
     _side: DigiFinexRest
 
     def __init__(
         self, side: DigiFinexRest, reconcile_every: Optional[float], emit: Callable[[Any], None], name: str
     ) -> None:
-        super().__init__(side, AccountState(), reconcile_every, emit, name)
+        super().__init__(side, reconcile_every, emit, name)
         self._symbols: Collection[str] = ()
         self._currencies: Collection[str] = ()
 

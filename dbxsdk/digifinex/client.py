@@ -116,27 +116,24 @@ class DigiFinexClient(RestClient):
 
         Source: order/current, order, assets, markets; "order.update", "balance.update".
         """
-        every = None if reconcile_every is None else check_seconds("reconcile_every", reconcile_every)
         wanted = [symbol.upper() for symbol in check_symbols(symbols)]
         if self._keys[0] is None:
             raise ValueError("api_key and api_secret are needed: an account is private")
-        side = self._new_rest()
-        self._check_live()
         self._guard_blocking("account")
         from dbxsdk.digifinex import account  # most clients never need it
 
-        made = account.Account(side, every, self._emit, self.name)
+        made = self._new_account(account.Account, reconcile_every)
         try:
             currencies = account.currencies_of(wanted)
             if not wanted:
                 seconds = self._options.request_timeout if timeout is None else check_seconds("timeout", timeout)
-                wanted, currencies = account.all_followed(side, monotonic() + seconds)
+                wanted, currencies = account.all_followed(made._side, monotonic() + seconds)
         except BaseException:
             made.close()
-            side.close()
+            made._side.close()
             raise
         made._follow(wanted, currencies)
-        self._begin_account(made, side, [("order", wanted), ("balance", currencies)], timeout)
+        self._begin_account(made, [("order", wanted), ("balance", currencies)], timeout)
         return made
 
     _fetchable = ("trades", "order", "balance")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, NoReturn, Optional, Tuple
+from typing import Any, Callable, NoReturn, Optional
 
 from dbxsdk.errors import ConnectError
 from dbxsdk.options import Options
 from dbxsdk.playback.handoff import Ended, Feed, Marker, Moment, Received
 from dbxsdk.runtime.clock import Clock
-from dbxsdk.session import Connector, Prepare, Receiver, Subscription
+from dbxsdk.session import Connector, Prepare, Receiver, StandIn, Subscription
 from dbxsdk.transport import Address, Ending
 
 
@@ -107,23 +107,16 @@ class ReplayConnector(Connector):
         self.receiver.notice(lambda: self.feed.pass_(marker))
 
 
-class ReplayConnection:
-    """Stands in for ``transport.Connection``."""
-
-    last_sent: Optional[float] = None
-    received_message_at: Optional[float] = None
-    stuck_since: Optional[float] = None
-    secrets: Tuple[str, ...] = ()
+class ReplayConnection(StandIn):
+    """One recorded connection. Silence is judged by the recording's clock: see ``Receiver.tick``."""
 
     def __init__(self, connector: ReplayConnector, receiver: Receiver, at_once: bool) -> None:
+        super().__init__()
         self._connector = connector
         self._feed = connector.feed
         self._receiver = receiver
         self._at_once = at_once
-        self._stopped: Optional[str] = None
         self._asked = threading.Event()
-        self.last_received: Optional[float] = None
-        self.recorded: Any = None
 
     def run(self) -> Ending:
         """Bring what the recording has until the recorded connection ends."""
@@ -155,39 +148,10 @@ class ReplayConnection:
                 return self._connector.end(item, self)
 
     def offer(self, text: str, *, ping: bool = False) -> bool:
-        """Something is asked. It is granted by the reader thread: the asking one holds locks."""
+        """Grant what is asked, on the reader thread: the asking one holds locks."""
         self._asked.set()
-        self._feed.wake()
+        self.wake()
         return True
 
-    def push(self) -> bool:
-        """Nothing is ever left to be written."""
-        return True
-
-    def close(self) -> None:
-        """End ``run``, as ``abort`` does."""
-        self.abort("closed")
-
-    def abort(self, reason: str) -> None:
-        """End ``run``."""
-        self._stopped = self._stopped or reason
+    def wake(self) -> None:
         self._feed.wake()
-
-    def fail(self, code: int, reason: str) -> None:
-        """The recorded connection's end follows."""
-
-    def forget(self) -> None:
-        """In a forked child: there is nothing to be closed."""
-
-    def silent_for(self, now: float) -> float:
-        """Silence is judged by the recording's clock: see ``Receiver.tick``."""
-        return 0.0
-
-    def seen_until(self, now: float) -> float:
-        """What was played was seen."""
-        return now
-
-    @property
-    def stopped(self) -> bool:
-        """True once it has to end."""
-        return self._stopped is not None

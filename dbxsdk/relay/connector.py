@@ -15,7 +15,7 @@ from dbxsdk.relay.keys import Keys
 from dbxsdk.relay.server import RelayDown, Server
 from dbxsdk.relay.wants import Wants
 from dbxsdk.runtime.clock import Clock, monotonic, wall_ns
-from dbxsdk.session import Connector, Hole, Prepare, Receiver, Subscription
+from dbxsdk.session import Connector, Hole, Prepare, Receiver, StandIn, Subscription
 from dbxsdk.transport import Address, Ending, Message
 
 SILENCE = 5.0
@@ -80,33 +80,26 @@ class RelayConnector(Connector):
         self.follower.drop_link()
 
 
-class RelayConnection:
-    """Stands in for ``transport.Connection``: open while the serving client's connection is."""
-
-    last_sent: Optional[float] = None
-    received_message_at: Optional[float] = None
-    stuck_since: Optional[float] = None
-    secrets: Tuple[str, ...] = ()
+class RelayConnection(StandIn):
+    """Open while the serving client's connection is, which judges silence, too."""
 
     def __init__(self, connector: RelayConnector, receiver: Receiver) -> None:
+        super().__init__()
         self._connector, self._receiver = connector, receiver
         self._follower = connector.follower
-        self._stopped: Optional[str] = None
         self._stop = threading.Event()
         self._asked = False
         self._open = False
         self._error: Optional[DbxError] = None
         self._wants: Optional[Wants] = None
-        self.last_received: Optional[float] = None
-        self.recorded: Any = None
         self._frames: Dict[int, Message] = {}
         self._frames_at: Id = (0, 0)
         self._frames_ns = 0
-        self._done: Id = (0, 0)
-        self._places: Set[int] = set()
-        """Frames of the read ``_done`` that were delivered already."""
+        self._delivered_at: Id = (0, 0)
+        self._delivered: Set[int] = set()
+        """Frames of the read ``_delivered_at`` that were delivered already."""
         self._marks: Dict[str, str] = {}
-        self._done_with: List[Tuple[bytes, str]] = []
+        self._handled: List[Tuple[bytes, str]] = []
 
     # -- the reader thread -----------------------------------------------------------------------------
 
@@ -212,14 +205,14 @@ class RelayConnection:
             self._marks[followed.name] = text_id(entry.id)
         elif self._connector.group is not None:
             assert self._wants is not None
-            self._done_with.append((followed.key, text_id(entry.id)))
+            self._handled.append((followed.key, text_id(entry.id)))
             self._wants.at_work(followed.key, text_id(entry.id))
 
     def _after_callbacks(self) -> None:
         connector, durable, receiver = self._connector, self._connector.durable, self._receiver
-        if not (self._marks or self._done_with):
+        if not (self._marks or self._handled):
             return
-        marks, done, self._marks, self._done_with = self._marks, self._done_with, {}, []
+        marks, done, self._marks, self._handled = self._marks, self._handled, {}, []
 
         def returned() -> None:
             wants = connector.wants  # there may have been another connection meanwhile
@@ -266,10 +259,10 @@ class RelayConnection:
         if at != self._frames_at:
             self._deliver()
             self._frames_at, self._frames_ns = at, entry.wall_ns
-            if at != self._done:
-                self._places.clear()
-        if self._frames or self._places:
-            frames, places = self._frames, self._places
+            if at != self._delivered_at:
+                self._delivered.clear()
+        if self._frames or self._delivered:
+            frames, places = self._frames, self._delivered
             for place, message in entry.body:
                 if place not in places:
                     frames[place] = message
@@ -280,8 +273,8 @@ class RelayConnection:
         if not (frames := self._frames):
             return
         self._frames = {}
-        self._done = self._frames_at
-        self._places.update(frames)
+        self._delivered_at = self._frames_at
+        self._delivered.update(frames)
         self._connector.now_ns = self._frames_ns
         self.last_received = monotonic()
         if self._wants is not None:
@@ -416,35 +409,7 @@ class RelayConnection:
             wants.call("")  # the answer to it wakes the reader
         return True
 
-    def push(self) -> bool:
-        """Nothing is ever left to be written."""
-        return True
-
-    def close(self) -> None:
-        """End ``run``, as ``abort`` does."""
-        self.abort("closed")
-
-    def abort(self, reason: str) -> None:
-        """End ``run``."""
-        self._stopped = self._stopped or reason
-        self._stop.set()
+    def wake(self) -> None:
+        if self.stopped:
+            self._stop.set()
         self._follower.interrupt()
-
-    def fail(self, code: int, reason: str) -> None:
-        """The serving client's connection ends by itself."""
-
-    def forget(self) -> None:
-        """In a forked child: the descriptor is closed when the follower is replaced."""
-
-    def silent_for(self, now: float) -> float:
-        """Silence is judged by the serving client."""
-        return 0.0
-
-    def seen_until(self, now: float) -> float:
-        """All that came was seen."""
-        return now
-
-    @property
-    def stopped(self) -> bool:
-        """True once it has to end."""
-        return self._stopped is not None

@@ -5,6 +5,7 @@ from dbxsdk.session.core.topics import Hole
 from dbxsdk.session.delivery.book_feed import BookFeed
 from dbxsdk.session.delivery.messages import Messages
 from dbxsdk.session.session import Session
+from dbxsdk.session.stand_in import StandIn
 from dbxsdk.session.state import State, Stats
 from dbxsdk.session.subscription import Subscription
 
@@ -18,6 +19,7 @@ __all__ = [
     "Prepare",
     "Receiver",
     "Session",
+    "StandIn",
     "State",
     "Stats",
     "Subscription",

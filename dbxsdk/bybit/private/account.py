@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 import attrs
 
@@ -19,11 +19,9 @@ class Account(account.Account[Order, WalletCoin]):
     __doc__ = str(account.Account.__doc__).replace("open orders and balances", "open orders, positions and balances")
 
     channels = ("order", "position", "wallet")
+    new_state = AccountState
     _state: AccountState
     _side: BybitRest
-
-    def __init__(self, side: BybitRest, reconcile_every: Optional[float], emit: Callable[[Any], None], name: str) -> None:
-        super().__init__(side, AccountState(), reconcile_every, emit, name)
 
     def positions(self) -> List[Position]:
         """Return the positions that are not flat."""

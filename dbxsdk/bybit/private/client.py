@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Optional, Tuple, Union
 
-from dbxsdk.arguments import check_choice, check_seconds
+from dbxsdk.arguments import check_choice
 from dbxsdk.backfill.twin import Twinned
 from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Signer
 from dbxsdk.bybit.base_client import BybitClient, Callback
@@ -147,11 +147,8 @@ class BybitPrivateClient(BybitClient):
 
         Source: order/open-order, position, account/wallet-balance.
         """
-        every = None if reconcile_every is None else check_seconds("reconcile_every", reconcile_every)
-        side = self._new_rest()
-        self._check_live()
-        made = Account(side, every, self._emit, self.name)
-        self._begin_account(made, side, [(channel, ()) for channel in Account.channels], timeout)
+        made = self._new_account(Account, reconcile_every)
+        self._begin_account(made, [(channel, ()) for channel in Account.channels], timeout)
         return made
 
     def position_stream(self, callback: Callback[Tuple[models.Position, ...]], *, raw: bool = False) -> Subscription:
