@@ -110,8 +110,8 @@ def rows(scale: Scale) -> Dict[str, Row]:
     inline, thread, plain = ours(dispatch="inline"), ours(dispatch="thread"), ours(scheme="ws", dispatch="inline")
     standard, fastnet = picows(False), picows(True)
     peers = (
-        ("picows, standard loop", standard, 1.2, 0.9),
-        ("picows with aiofastnet", fastnet, 1.0, 0.9),
+        ("picows, standard loop", standard, 0.85, 0.7),
+        ("picows with aiofastnet", fastnet, 0.7, None),
         ("websocket-rs, blocking", rust(), None, None),
         ("aiohttp", Measurement(("aiohttp", *JSON), _flood("aiohttp"), plan=peers_plan), 1.5, None),
         ("WebSocketApp, no UTF-8 check", app(), 5.0, None),
@@ -135,7 +135,7 @@ def rows(scale: Scale) -> Dict[str, Row]:
             Comparison(label, thread, peer, target=target) for label, peer, _, target in peers
         ), scale.rounds),
         "typed": Row("the same, typed on the callbacks thread", (
-            Comparison("pybit's dicts", ours(typed=True, touch="update"), pybit, target=3.0),
+            Comparison("pybit's dicts", ours(typed=True, touch="update"), pybit, target=15.0),
         ), scale.rounds),
         "read": Row("wss, publicTrade, typed, price and size read, beside picows + orjson + two Decimals", tuple(
             Comparison(
@@ -157,9 +157,14 @@ def rows(scale: Scale) -> Dict[str, Row]:
             Comparison("WebSocketApp + zlib + orjson", inflated, app(depth_peer, venue="digifinex")),
         ), scale.rounds),
         "recording": Row("wss, publicTrade, raw inline, with a recorder", (
-            Comparison("without", ours(dispatch="inline", recording=True), inline, WITHIN),
+            Comparison("without", ours(dispatch="inline", recording=True), inline, WITHIN, 1.4),
             Comparison("without, 4,000/s", ours(single, dispatch="inline", recording=True), ours(single, dispatch="inline"),
                        WITHIN, figure="cpu_us", beside=None),
+        ), scale.rounds),
+        "backfill": Row("wss, publicTrade, typed, nothing read, inline, with backfill while nothing is lost", tuple(
+            Comparison("without, " + label, ours(plan, typed=True, dispatch="inline", backfill=True),
+                       ours(plan, typed=True, dispatch="inline"), WITHIN)
+            for label, plan in (("one a record", fast), ("ten a record", ten))
         ), scale.rounds),
         "stdlib": Row("wss, stdlib json on both sides, raw inline", (
             Comparison("WebSocketApp", ours(dispatch="inline", environment=STDLIB), app(json="stdlib"), target=2.5),
@@ -178,7 +183,7 @@ def rows(scale: Scale) -> Dict[str, Row]:
                 f"bare send and recv, {scheme}",
                 _requests("dbxsdk", scheme, scale.requests),
                 bare[scheme],
-                WITHIN, 1.5, "p50_us", "p99_us",
+                WITHIN, 1.25, "p50_us", "p99_us",
             )
             for scheme in bare
         ), scale.rounds),
@@ -278,7 +283,7 @@ def _import(scale: Scale) -> Row:
         Comparison("import websocket", importing("import dbxsdk", *DBXSDK), websocket, WITHIN, 1.3, beside=None),
         Comparison(
             "import websocket; ours with BybitPublicClient",
-            importing("import dbxsdk; dbxsdk.BybitPublicClient", *DBXSDK), websocket, WITHIN, beside=None,
+            importing("import dbxsdk; dbxsdk.BybitPublicClient", *DBXSDK), websocket, WITHIN, 1.5, beside=None,
         ),
     ), scale.imports)
 
@@ -287,8 +292,12 @@ def _idle(scale: Scale) -> Row:
     task = {"measure": "idle", "seconds": scale.seconds, "more": scale.clients}
     ours = Measurement(DBXSDK, {**task, "client": "dbxsdk"})
     pybit = Measurement(("pybit",), {**task, "client": "pybit"}, plan=Plan(pause=0.05))
+    plain, filling = (
+        Measurement(DBXSDK, {**task, "client": "dbxsdk", "typed": True, "backfill": flag}) for flag in (False, True)
+    )
     return Row("an idle client, subscribed over wss", (
         Comparison("pybit: wake-ups a second", ours, pybit, AT_MOST, 2.0, "wakeups", None),
         Comparison("pybit: memory of package and first client", ours, pybit, WITHIN, None, "first_kib", None),
         Comparison("pybit: memory of each further client", ours, pybit, WITHIN, None, "further_kib", None),
+        Comparison("without backfill: memory of each further client", filling, plain, WITHIN, None, "further_kib", None),
     ), scale.slow_rounds)

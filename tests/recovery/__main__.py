@@ -26,7 +26,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("--holes", type=int, default=100, help="in a stream of trades of each venue (default: 100)")
     parser.add_argument("--threads", type=int, default=32)
     parser.add_argument("--seed", type=int, default=None, help="default: a new one, which is printed")
-    parser.add_argument("--venues", nargs="+", choices=list(VENUES), default=list(VENUES))
+    every = list(dict.fromkeys((*VENUES, *holes.CASES)))
+    parser.add_argument("--venues", nargs="+", choices=every, default=every)
     wanted = parser.parse_args(arguments)
     seed = random.randrange(1_000_000) if wanted.seed is None else wanted.seed
     logging.getLogger("dbxsdk").addHandler(logging.NullHandler())
@@ -34,15 +35,16 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     print(f"seed {seed}", flush=True)
     begun = time.monotonic()
     wrong = 0
-    for name in wanted.venues:
-        verdict, left, number = Verdict(), wanted.orders // len(wanted.venues), 0
+    ordering = [name for name in wanted.venues if name in VENUES and wanted.orders]
+    for name in ordering:
+        verdict, left, number = Verdict(), wanted.orders // len(ordering), 0
         while left > 0:
             verdict.add(VENUES[name](min(ROUND, left), wanted.threads, f"{seed}.{number}"))
             left, number = left - ROUND, number + 1
         print(f"\n{name}")
         show(verdict)
         wrong += len(verdict.wrong)
-    for name in holes.CASES if wanted.holes else ():
+    for name in [name for name in wanted.venues if name in holes.CASES and wanted.holes]:
         print(f"\nholes, {name}", flush=True)
         wrong += play_holes(wanted.holes, seed, name)
     print(f"\n{time.monotonic() - begun:.0f} s, {wrong} wrong")

@@ -171,7 +171,7 @@ def _away(venue: Any, client: Any, truth: Truth, chance: random.Random) -> None:
     venue.refuse_connections()
     venue.drop_connections()
     eventually(lambda: client.state is not State.READY)
-    truth.go_on(int(10 ** chance.uniform(0, 2.7)))
+    truth.go_on(int(10 ** chance.uniform(0, 3.35)))
     venue.accept_connections()
     eventually(lambda: client.state is State.READY)
 
