@@ -1,12 +1,14 @@
 """``python -m tests.benchmarks relay [--quick]``: updates a second and added latency of a relay with 1, 4 and 16 readers.
 
 A flood (or 1,000 trades a second, each with the time of its sending) goes from the benchmarks' server through a serving process,
-a real redis-server, and readers in processes of their own. Beside it: the same by a direct client, and a plain redis-py loop that
-publishes each update by itself.
+a real redis-server, and readers in processes of their own. Beside it: the same by a direct client, a plain redis-py loop
+that publishes each update by itself, and cryptofeed's sink for Redis Streams (where cryptofeed is installed), which are given
+their updates from memory.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import pathlib
 import statistics
@@ -59,13 +61,77 @@ relay.serve(client)
 spent = os.times()
 print(json.dumps({"cpu": spent.user + spent.system - before.user - before.system}))
 """
+# Peers: each publishes from memory, without a venue's socket before it, to readers that decode what they get.
+SUBSCRIBER = """
+import json, os, redis, sys, time
+count, how = int(sys.argv[2]), sys.argv[3]
+client, seen, first, last = redis.Redis.from_url(sys.argv[1]), 0, 0.0, 0.0
+times, at = [], "0-0"
+if how == "subscribe":
+    feed = client.pubsub(ignore_subscribe_messages=True)
+    feed.subscribe("feed")
+    def updates():
+        for message in feed.listen():
+            yield json.loads(message["data"])
+else:
+    key = sys.stdin.readline().strip()
+    def updates():
+        at = "0-0"
+        while True:
+            for _, entries in client.xread({key: at}, count=1000, block=1000):
+                for at, fields in entries:
+                    yield {name.decode(): value for name, value in fields.items()}
+print("made", flush=True)
+before = os.times()
+for update in updates():
+    last = time.monotonic()
+    first = first or last
+    seen += 1
+    if "sent" in update:
+        times.append((time.monotonic_ns() - update["sent"]) / 1e6)
+    if seen == count:
+        break
+spent = os.times()
+print(json.dumps({"seen": seen, "seconds": last - first, "times": times, "gaps": 0,
+                  "cpu": spent.user + spent.system - before.user - before.system}))
+"""
 PUBLISH = """
-import redis, sys, time
-client, payload, count = redis.Redis.from_url(sys.argv[1]), b"x" * 220, int(sys.argv[2])
-begun = time.monotonic()
+import json, os, redis, sys, time
+client, count, rate = redis.Redis.from_url(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+update = {"topic": "publicTrade.BTCUSDT", "type": "snapshot", "ts": 1672304486868, "data": [{"T": 1672304486865, "s": "BTCUSDT",
+          "S": "Buy", "v": "0.001", "p": "16578.50", "L": "PlusTick", "i": "20f43950-d8dd-5b31-9112-a178eb6023af", "BT": False}]}
+sys.stdin.readline()
+begun, before = time.monotonic(), os.times()
 for number in range(count):
-    client.publish("feed", payload)
-print(count / (time.monotonic() - begun))
+    if rate:
+        time.sleep(max(begun + number / rate - time.monotonic(), 0))
+        update["sent"] = time.monotonic_ns()
+    client.publish("feed", json.dumps(update))
+spent = os.times()
+print(json.dumps({"cpu": spent.user + spent.system - before.user - before.system}))
+"""
+CRYPTOFEED = """
+import asyncio, json, os, sys
+from decimal import Decimal
+from cryptofeed.backends.redis import TradeStream
+from cryptofeed.types import Trade
+port, count = int(sys.argv[1]), int(sys.argv[2])
+async def run():
+    sink = TradeStream(port=port)
+    sink.start(asyncio.get_running_loop())
+    before = os.times()
+    for number in range(count):
+        trade = Trade("BYBIT", "BTC-USDT-PERP", "buy", Decimal("0.001"), Decimal("16578.50"), 1672304486.865, id=str(number))
+        await sink(trade, 1672304486.868)
+        if number % 20 == 19:
+            await asyncio.sleep(0)
+    await sink.queue.join()  # what is in the queue when it is stopped would be lost
+    await sink.stop()
+    await sink.worker
+    spent = os.times()
+    print(json.dumps({"cpu": spent.user + spent.system - before.user - before.system}))
+sys.stdin.readline()
+asyncio.run(run())
 """
 
 
@@ -112,6 +178,35 @@ def measure(port: int, redis: RedisServer, plan: Plan, readers: int) -> Dict[str
     return result
 
 
+def peer(redis: RedisServer, publishing: "subprocess.Popen[str]", count: int, source: str) -> Dict[str, Any]:
+    """One run of a peer with one reader: of the channel, or of a stream."""
+    with redis.client() as client:
+        client.flushall()
+    reading = start(SUBSCRIBER, redis.url, count, source if source == "subscribe" else "read")
+    if source != "subscribe":
+        assert reading.stdin is not None
+        reading.stdin.write(f"{source}\n")
+        reading.stdin.flush()
+    assert reading.stdout is not None and reading.stdout.readline() == "made\n"
+    nudge(publishing)
+    found = said(reading)
+    result = {"rate": found["seen"] / found["seconds"], "reader_us": found["cpu"] / count * 1e6, "times": sorted(found["times"])}
+    result["serving_us"] = said(publishing)["cpu"] / count * 1e6
+    for process in (reading, publishing):
+        process.communicate()
+    return result
+
+
+def told(name: str, found: Dict[str, Any], rate: int) -> None:
+    """Print a peer's line."""
+    if rate:
+        times = found["times"]
+        print(f"{name:18} at {rate:,}/s: median {times[len(times) // 2]:.3f} ms, p99 {times[len(times) * 99 // 100]:.3f} ms")
+    else:
+        cost = f"reader {found['reader_us']:.1f} us; publishing process {found['serving_us']:.1f} us of CPU an update"
+        print(f"{name:18} {found['rate']:,.0f} updates/s to one reader; {cost}")
+
+
 def main(arguments: List[str]) -> None:
     """Measure, and print a line for each run."""
     quick = "--quick" in arguments
@@ -132,8 +227,15 @@ def main(arguments: List[str]) -> None:
                 steady = measure(port, redis, Plan(frames=1_000 if quick else 5_000, rate=1_000.0, pause=1.5), readers)
                 name = "direct client" if not readers else f"relay, {readers} readers"
                 print(f"{name:18} at 1,000/s: median {steady['median_ms']:.3f} ms, p99 {steady['p99_ms']:.3f} ms", flush=True)
-            publish = start(PUBLISH, redis.url, 5_000 if quick else 50_000)
-            print(f"plain redis-py     {float(publish.communicate()[0]):,.0f} updates/s published, one by one")
+            for rate in (0, 1_000):
+                count = (5_000 if quick else 50_000) if not rate else (1_000 if quick else 5_000)
+                told("plain redis-py", peer(redis, start(PUBLISH, redis.url, count, rate), count, "subscribe"), rate)
+            if importlib.util.find_spec("cryptofeed") is None:
+                print("cryptofeed's sink is not installed (pip install cryptofeed)")
+            else:
+                count = 5_000 if quick else 50_000
+                sink = start(CRYPTOFEED, redis.port, count)
+                told("cryptofeed's sink", peer(redis, sink, count, "trades-BYBIT-BTC-USDT-PERP"), 0)
         finally:
             flooding.communicate()
             redis.stop()

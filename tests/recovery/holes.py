@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Hashable, List, Optional, Tuple
 import attrs
 
 from dbxsdk import Filled, Gap, Options, State, Update
+from dbxsdk.session.budget import budget
 from dbxsdk.sim import BybitVenue, CryptomusVenue, DigiFinexVenue
 from dbxsdk.sim.bybit.trade_feeds import trade_id
 from dbxsdk.transport import rest
@@ -168,6 +169,7 @@ def _put_into(mood: str, venue: Any, chance: random.Random, case: Case) -> Optio
 
 
 def _away(venue: Any, client: Any, truth: Truth, chance: random.Random) -> None:
+    budget._made.clear()  # attempts come faster here than any venue would have them
     venue.refuse_connections()
     venue.drop_connections()
     eventually(lambda: client.state is not State.READY)
