@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tuple
 
 from dbxsdk.errors import AuthError, ConnectError, DbxError, ProtocolError, VenueError
 from dbxsdk.options import Options
 from dbxsdk.protocol import Acknowledgement
-from dbxsdk.relay.entries import EPOCH, FRAMES, GAP, Entry, Id, follows, parse_id, text_id
+from dbxsdk.relay.delivery import Delivery, had_all
+from dbxsdk.relay.entries import EPOCH, FRAMES, GAP, UNREADABLE, Entry, Id, follows, parse_id, text_id
 from dbxsdk.relay.follower import Followed, Follower
 from dbxsdk.relay.group import GroupFollower
 from dbxsdk.relay.keys import Keys
 from dbxsdk.relay.server import RelayDown, Server
 from dbxsdk.relay.wants import Wants
 from dbxsdk.runtime.clock import Clock, monotonic, wall_ns
+from dbxsdk.runtime.log import SafeLogger
 from dbxsdk.session import Connector, Hole, Prepare, Receiver, StandIn, Subscription
-from dbxsdk.transport import Address, Ending, Message
+from dbxsdk.transport import Address, Ending
+
+logger = SafeLogger("dbxsdk.relay")
 
 SILENCE = 5.0
 """Seconds without a sign of life after which a serving process counts as gone, and for which the server may be away."""
@@ -37,6 +41,8 @@ class RelayConnector(Connector):
         self.follower = self._new_follower()
         self.wants: Optional[Wants] = None
         """The last connection's."""
+        self.kept: Dict[str, Id] = {}
+        """How far the callbacks of a durable reader have come in this process: the callbacks thread's."""
         self.failed = False
         """True if the last connection could not reach the server."""
 
@@ -51,7 +57,7 @@ class RelayConnector(Connector):
     def bind(self, receiver: Receiver, must_flow: Callable[[], bool]) -> None:
         """In a forked child, too, which begins afresh: the connection is the parent's."""
         self.follower.drop_link()
-        self.follower, self.wants = self._new_follower(), None
+        self.follower, self.wants, self.kept = self._new_follower(), None, {}
 
     def _new_follower(self) -> Follower:
         return Follower(self.server, self.keys) if self.group is None else GroupFollower(self.server, self.keys, self.group)
@@ -92,14 +98,9 @@ class RelayConnection(StandIn):
         self._open = False
         self._error: Optional[DbxError] = None
         self._wants: Optional[Wants] = None
-        self._frames: Dict[int, Message] = {}
-        self._frames_at: Id = (0, 0)
-        self._frames_ns = 0
-        self._delivered_at: Id = (0, 0)
-        self._delivered: Set[int] = set()
-        """Frames of the read ``_delivered_at`` that were delivered already."""
-        self._marks: Dict[str, str] = {}
-        self._handled: List[Tuple[bytes, str]] = []
+        self._delivery = Delivery(connector, receiver)
+        self._skew_ns: Optional[int] = None
+        """By how much this machine's clock is ahead of the serving process', by what was heard soonest."""
 
     # -- the reader thread -----------------------------------------------------------------------------
 
@@ -158,10 +159,9 @@ class RelayConnection(StandIn):
                 continue
             if ending is not None:
                 return ending
-            silent = monotonic() - follower.heard_at
-            if self._open and silent > SILENCE:
+            if self._open and follower.unheard > SILENCE:
                 follower.forget()
-                return Ending(f"nothing was heard from the serving process for {silent:.1f} s", retry_in=0.0)
+                return Ending(f"nothing was heard from the serving process for {follower.unheard:.1f} s", retry_in=0.0)
 
     def _refused(self, error: DbxError) -> None:
         self._error = error
@@ -172,115 +172,81 @@ class RelayConnection(StandIn):
         ending: Optional[Ending] = None
         gaps: List[str] = []
         gap: Optional[Entry] = None
-        for followed, entry in steps:
+        for place, (followed, entry) in enumerate(steps):
             if gap is not None and (followed is None or entry.kind != GAP or entry.body != gap.body or entry.at != gap.at):
                 self._gap(gaps, gap)
                 gaps, gap = [], None
             if self._stopped is not None:
-                return None  # where it stands is known: what was not taken is read again
+                # Where it stands is known: what was not taken is read again.
+                self._delivery.leave((each, left) for each, left in steps[place:] if each is not None)
+                return None
             if followed is None:
-                self._deliver()
+                self._delivery.flush()
                 ending = self._control(entry)
                 if ending is not None:
+                    self._delivery.leave((each, left) for each, left in steps[place + 1:] if each is not None)
                     break
-            elif followed.position is not None and (entry.claimed or self._is_new(followed, entry)):
-                self._note(followed, entry)
-                if entry.kind == GAP:
-                    self._deliver()
+            elif self._connector.group is not None and not followed.settled:
+                self._delivery.leave([(followed, entry)])  # nobody here takes it now
+            elif self._is_wanted(followed, entry):
+                self._delivery.note(followed, entry)
+                if entry.kind == GAP and entry.id > followed.joined:
+                    self._delivery.flush()
                     gaps.append(followed.name)
                     gap = entry
                 elif entry.kind == FRAMES and followed.settled:
-                    self._collect(entry)
+                    self._delivery.collect(followed, entry)
         if gap is not None:
             self._gap(gaps, gap)
-        self._deliver()
-        self._after_callbacks()
+        self._delivery.flush()
+        self._delivery.after_callbacks()
         return ending
 
-    def _note(self, followed: Followed, entry: Entry) -> None:
-        """An entry is taken in: note what has to be said of it once its callbacks have returned."""
-        if not entry.claimed:
-            followed.position, followed.wall_ns = entry.id, entry.wall_ns
-        if self._connector.durable is not None:
-            self._marks[followed.name] = text_id(entry.id)
-        elif self._connector.group is not None:
-            assert self._wants is not None
-            self._handled.append((followed.key, text_id(entry.id)))
-            self._wants.at_work(followed.key, text_id(entry.id))
-
-    def _after_callbacks(self) -> None:
-        connector, durable, receiver = self._connector, self._connector.durable, self._receiver
-        if not (self._marks or self._handled):
-            return
-        marks, done, self._marks, self._handled = self._marks, self._handled, {}, []
-
-        def returned() -> None:
-            wants = connector.wants  # there may have been another connection meanwhile
-            if receiver.closing or wants is None:
-                return  # what was queued is thrown away, and not done
-            if durable is not None:
-                wants.keep(durable, marks)
-            wants.done(done)
-
-        receiver.notice(returned)
-
-    def _is_new(self, followed: Followed, entry: Entry) -> bool:
+    def _is_wanted(self, followed: Followed, entry: Entry) -> bool:
+        """True if ``entry`` is to be taken in. What is missing before it is seen to."""
+        if entry.claimed:
+            if entry.hole_ns is not None:
+                self._tell_hole(followed, entry.hole_ns, max(entry.wall_ns or self._now_ns(), entry.hole_ns))
+            return True
         return followed.position is not None and entry.id > followed.position and self._is_next(followed, entry)
 
     def _is_next(self, followed: Followed, entry: Entry) -> bool:
-        """True if nothing is missing before ``entry``; else what is missing is seen to."""
         assert followed.position is not None
-        whole = follows(followed.position, entry)
+        whole = follows(followed.position, entry) and entry.kind != UNREADABLE
         if whole and entry.kind != EPOCH:
             return True
-        self._deliver()
-        if self._connector.group is not None or (self._connector.durable is not None and not followed.state):
-            # What comes behind it is history, and wanted.
-            if followed.settled:
-                seconds = max(entry.wall_ns - followed.wall_ns, 0) / 1e9
-                self._settle([followed.name], Hole(monotonic() - seconds, followed.wall_ns))
+        self._delivery.flush()
+        missing = f"entries are missing between {text_id(followed.position)} and {text_id(entry.id)}"
+        if entry.kind == UNREADABLE:
+            missing = f"the entry {text_id(entry.id)} of {followed.name} cannot be read: {entry.body}"
+            logger.warning("%s", missing)
+        wants_history = self._connector.group is not None or self._connector.durable is not None or entry.kind == UNREADABLE
+        if wants_history and not followed.state:
+            # What comes behind it is wanted.
+            if followed.settled and not (whole and entry.id <= followed.joined):
+                self._tell_hole(followed, followed.wall_ns, max(entry.wall_ns or self._now_ns(), followed.wall_ns))
             return True
+        followed.passed = entry.id if entry.kind == UNREADABLE else followed.passed
         if followed.settled:
-            missing = f"entries are missing between {text_id(followed.position)} and {text_id(entry.id)}"
             self._rejoin(followed, "another process serves" if whole else missing)
         return False
 
+    def _tell_hole(self, followed: Followed, since_ns: int, until_ns: int) -> None:
+        """Updates between these two times (of the serving process' clock) are missing."""
+        self._delivery.flush()
+        self._settle([followed.name], Hole(monotonic() - (until_ns - since_ns) / 1e9, since_ns))
+
+    def _now_ns(self) -> int:
+        """The serving process' clock, as far as it is known."""
+        return wall_ns() - (self._skew_ns or 0)
+
     def _rejoin(self, followed: Followed, reason: str) -> None:
-        since = self.last_received or monotonic()
+        missing = max(self._now_ns() - followed.wall_ns, 0)
         followed.position, followed.settled = None, False
-        self._receiver.interrupted((followed.name,), since, reason)
+        self._receiver.interrupted((followed.name,), Hole(monotonic() - missing / 1e9, followed.wall_ns), reason)
         self._call(followed.name)
 
-    # -- updates ---------------------------------------------------------------------------------------
-
-    def _collect(self, entry: Entry) -> None:
-        """Gather frames of one network read: one that concerns several topics is in the streams of all."""
-        at = entry.at
-        if at != self._frames_at:
-            self._deliver()
-            self._frames_at, self._frames_ns = at, entry.wall_ns
-            if at != self._delivered_at:
-                self._delivered.clear()
-        if self._frames or self._delivered:
-            frames, places = self._frames, self._delivered
-            for place, message in entry.body:
-                if place not in places:
-                    frames[place] = message
-        else:
-            self._frames = dict(entry.body)
-
-    def _deliver(self) -> None:
-        if not (frames := self._frames):
-            return
-        self._frames = {}
-        self._delivered_at = self._frames_at
-        self._delivered.update(frames)
-        self._connector.now_ns = self._frames_ns
-        self.last_received = monotonic()
-        if self._wants is not None:
-            self._wants.lag_ns = wall_ns() - self._frames_ns
-        self._receiver.messages([frames[place] for place in sorted(frames)] if len(frames) > 1 else list(frames.values()))
-        self._receiver.tick()
+    # -- holes -----------------------------------------------------------------------------------------
 
     def _gap(self, names: Sequence[str], entry: Entry) -> None:
         """The serving client has reported a gap: these topics are live again."""
@@ -304,12 +270,13 @@ class RelayConnection(StandIn):
     def _control(self, entry: Entry) -> Optional[Ending]:
         follower, body, kind = self._follower, entry.body, entry.body.get("kind")
         last, follower.control = follower.control, entry.id
-        follower.heard_at = monotonic()
+        skew_ns = wall_ns() - entry.wall_ns
+        self._skew_ns = skew_ns if self._skew_ns is None else min(self._skew_ns, skew_ns)
         assert last is not None
         if kind == "lead" or (last != (0, 0) and not follows(last, entry)):
             follower.reset()
             reason = "another process serves now" if kind == "lead" else "what happened meanwhile is missing in the relay"
-            return self._end(reason) or self._look(kind, body)
+            return self._end(reason) or self._look(kind, body, entry)
         if kind in ("lost", "bye"):
             follower.reset()
             return self._end("the relay dropped what it could not write" if kind == "lost" else "the serving process has ended")
@@ -319,15 +286,15 @@ class RelayConnection(StandIn):
             for each in follower.topics.values():
                 each.settled = False
             return self._end(str(body.get("reason")), code if isinstance(code, int) else None, retry_in)
-        return self._look(kind, body)
+        return self._look(kind, body, entry)
 
-    def _look(self, kind: Any, body: Dict[str, Any]) -> Optional[Ending]:
+    def _look(self, kind: Any, body: Dict[str, Any], entry: Entry) -> Optional[Ending]:
         if kind == "up" or (kind == "beat" and body.get("up") is True):
             self._begin()
         elif kind == "beat" and self._open:
             return self._end("the serving client is not connected")
         elif kind == "join":
-            self._join(str(body.get("topic")), body)
+            self._join(str(body.get("topic")), body, entry)
         elif kind == "left":
             followed = self._follower.topics.get(str(body.get("topic")))
             if followed is not None and followed.settled:
@@ -359,8 +326,15 @@ class RelayConnection(StandIn):
         wanted = self._receiver.wanted()
         for name in [name for name in self._follower.topics if name not in wanted]:
             del self._follower.topics[name]
+            self._delivery.read_again()
         self._wants.want(wanted)
         for name in asked:
+            followed = self._follower.topics.get(name)
+            left = followed is not None and followed.takers and not any(had_all(each, name) for each in followed.takers)
+            if followed is not None and (left or followed.missed):
+                # What was queued for those who have left is to be read once more.
+                del self._follower.topics[name]
+                self._delivery.read_again()
             self._follower.follow(name).settled = False
             self._call(name)
 
@@ -368,7 +342,7 @@ class RelayConnection(StandIn):
         assert self._wants is not None
         self._wants.call(topic)
 
-    def _join(self, name: str, body: Dict[str, Any]) -> None:
+    def _join(self, name: str, body: Dict[str, Any], entry: Entry) -> None:
         """The serving process says where readers of a topic may begin."""
         followed = self._follower.topics.get(name)
         at = parse_id(body.get("at"))
@@ -376,21 +350,42 @@ class RelayConnection(StandIn):
             return
         followed.state = body.get("state") is True and self._connector.group is None
         begun = followed.position is not None
+        followed.joined = at
         whole = self._follower.whole(name) if body.get("whole") is True else None
+        lost: Optional[int] = None
         if whole is not None and whole[0] >= at:
-            followed.position = whole[0]
+            followed.position, followed.wall_ns = whole[0], whole[2]
         elif not begun:
-            followed.position = self._kept_position(name, followed) or self._follower.begin(followed, at)
+            lost = self._begin_at(followed, at, entry.wall_ns)
+        followed.position = None if followed.position is None else max(followed.position, followed.passed)
         self._settle([name], None)
+        if lost is not None:
+            self._tell_hole(followed, lost, entry.wall_ns)
         if whole is not None and whole[0] >= at:
             self._connector.now_ns = whole[2]
             self._receiver.messages([whole[1]])
 
-    def _kept_position(self, name: str, followed: Followed) -> Optional[Id]:
-        """Where a durable reader goes on."""
-        if (durable := self._connector.durable) is None or followed.state:
-            return None
-        return self._follower.durable_positions(durable, [name]).get(name)
+    def _begin_at(self, followed: Followed, at: Id, now_ns: int) -> Optional[int]:
+        """Find where to begin. Returns since when (ns) updates are missing, if a durable reader's position was lost."""
+        durable, follower, name = self._connector.durable, self._follower, followed.name
+        lost: Optional[int] = None
+        if durable is None or followed.state:
+            followed.position = follower.begin(followed, at)
+        else:
+            followed.position = self._connector.kept.get(name)
+            stored = followed.position is not None
+            if not stored:
+                stored, followed.position = follower.kept(durable, name)
+            if followed.position is None or followed.position > at:
+                if stored:
+                    logger.warning("%s: the position of %r in %s is none: it goes on with what comes now",
+                                   self._connector.keys.name, durable, name)
+                    lost = min(follower.oldest_ns(followed) or now_ns, now_ns)
+                followed.position = at
+                assert self._wants is not None
+                self._wants.keep(durable, {name: text_id(at)})  # so that it goes on here, though nothing came
+        followed.wall_ns = now_ns if followed.position == at else follower.wall_at(followed, followed.position)
+        return lost
 
     def _no(self, name: str, body: Dict[str, Any]) -> None:
         followed = self._follower.topics.get(name)

@@ -22,9 +22,9 @@ from dbxsdk.transport import Message
 FORMAT = b"1"
 """The name of an entry's field. Another one is of a later or earlier edition of this package, and cannot be read."""
 
-FRAMES, GAP, EPOCH, CONTROL = b"f", b"g", b"e", b"c"
+FRAMES, GAP, EPOCH, CONTROL, UNREADABLE = b"f", b"g", b"e", b"c", b"?"
 """Kinds: frames; a hole in the venue's updates, as the serving client reported it; the first entry of an epoch in a topic's
-stream; what happened to the serving client."""
+stream; what happened to the serving client; what no serving process wrote, whose body says why."""
 
 _HEADER = struct.Struct("<cQQ")
 _FRAME = struct.Struct("<II")
@@ -48,6 +48,8 @@ class Entry:
     body: Any
     claimed: bool = False
     """True if another worker of the group has left it."""
+    hole_ns: Optional[int] = None
+    """Of one that was left: entries before it are missing, which nobody may have told, since then (ns)."""
 
     @property
     def at(self) -> Id:
@@ -82,6 +84,22 @@ def decode(id_: bytes, fields: Optional[Sequence[bytes]]) -> Entry:
         return Entry((int(epoch), int(number)), kind, read, wall_ns, body)
     except (struct.error, ValueError, IndexError, AssertionError) as error:
         raise ProtocolError(f"not an entry of a relay: {error!r:.100}") from None
+
+
+def decode_all(rows: Sequence[Tuple[bytes, Optional[Sequence[bytes]]]], read: int = 0) -> List[Entry]:
+    """Return the entries of a topic's stream, behind one of the network read ``read``; one that cannot be read stands for
+    itself. What was deleted meanwhile is left out."""
+    entries: List[Entry] = []
+    for id_, fields in rows:
+        if fields is None:
+            continue
+        try:
+            entry = decode(id_, fields)
+        except ProtocolError as error:
+            entry = Entry(parse_id(id_) or (0, 0), UNREADABLE, read, 0, str(error))
+        read = entry.read
+        entries.append(entry)
+    return entries
 
 
 def _frames(value: bytes) -> List[Frame]:
@@ -125,10 +143,11 @@ def in_order(streams: Sequence[Tuple[Sequence[Entry], bool]]) -> List[Entry]:
     limit = min((entries[-1].at for entries, more in streams if more and entries), default=None)
     found = [entry for entries, _ in streams for entry in entries if limit is None or entry.at <= limit]
     if sum(1 for entries, _ in streams if entries) > 1:
-        found.sort(key=_when)
+        found.sort(key=when)
     return found
 
 
-def _when(entry: Entry) -> Tuple[int, int, bool]:
+def when(entry: Entry) -> Tuple[int, int, bool]:
+    """The order in which entries of one client happened."""
     # A gap comes before the updates of its read, an epoch begins with its entry.
     return entry.id[0], entry.read, entry.kind == FRAMES

@@ -7,15 +7,16 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import attrs
 
 from dbxsdk.errors import ProtocolError
-from dbxsdk.relay.entries import FORMAT, Entry, Id, decode, in_order, parse_id, text_id
+from dbxsdk.relay.entries import FORMAT, Entry, Id, decode, decode_all, in_order, parse_id, text_id
 from dbxsdk.relay.keys import Keys
 from dbxsdk.relay.server import Link, Server, check_version
 from dbxsdk.runtime.clock import monotonic
+from dbxsdk.session import Subscription
 from dbxsdk.transport import Message
 
 BLOCK_MS = 1000
-_COUNT = 512
-"""Entries of each stream that are read at once."""
+_COUNT, _BYTES = 512, 1_000_000
+"""Entries of each stream that are read at once, at most; fewer where these have more bytes together."""
 
 
 @attrs.define(eq=False)
@@ -31,7 +32,16 @@ class Followed:
     state: bool = False
     """True if a late reader needs more than the next update."""
     wall_ns: int = 0
-    """When the last entry was written."""
+    """When the last entry was written, by the serving process' clock; and its network read."""
+    read: int = 0
+    joined: Id = (0, 0)
+    """What came before was told of when it was joined."""
+    passed: Id = (0, 0)
+    """The last entry that could not be read: nothing is read before it again."""
+    takers: Sequence[Subscription] = ()
+    """The subscriptions that got the last update."""
+    missed: bool = False
+    """True if something was taken in that no subscription got."""
 
 
 class Follower:
@@ -43,10 +53,12 @@ class Follower:
         self.control: Optional[Id] = None
         """The last entry of the control stream that was taken; None: where it stands has to be looked up."""
         self.topics: Dict[str, Followed] = {}
-        self.heard_at = monotonic()
-        """When the serving process gave its last sign of life."""
+        self.unheard = 0.0
+        """Seconds of waiting since the serving process gave its last sign of life. Time that callbacks took does not count, nor
+        does that of a process that was stopped."""
         self._control_key = keys.control.encode()
         self._checked = False
+        self._count = 64
 
     def connect(self) -> None:
         """Connect, unless there is a connection. Raises what that raises."""
@@ -63,7 +75,7 @@ class Follower:
             # The server's own error, if it is one that must not be written to, comes here, and at once.
             self.link.call("RPUSH", self.keys.calls, "")
             self.control = found or (0, 0)
-            self.heard_at = monotonic()
+            self.unheard = 0.0
 
     def drop_link(self) -> None:
         """The connection has failed; positions stay."""
@@ -107,16 +119,41 @@ class Follower:
             if each.position is not None:
                 by_key[each.key] = each
                 ids.append(text_id(each.position))
-        answer = self.link.call("XREAD", "COUNT", _COUNT, "BLOCK", block_ms, "STREAMS", *by_key, *ids)
-        if not answer:
-            return []
+        answer = self._wait(("XREAD", "COUNT", self._count, "BLOCK", block_ms, "STREAMS", *by_key, *ids))
         streams: List[Tuple[List[Entry], bool]] = []
         owners: Dict[int, Optional[Followed]] = {}
         for key, rows in answer:
-            entries = [decode(id_, fields) for id_, fields in rows if fields is not None]
-            owners.update((id(entry), by_key[key]) for entry in entries)
-            streams.append((entries, len(rows) >= _COUNT))
+            followed = by_key[key]
+            entries = self._control(rows) if followed is None else decode_all(rows, followed.read)
+            owners.update((id(entry), followed) for entry in entries)
+            streams.append((entries, len(rows) >= self._count))
+        self._fit(sum(len(part) for _, rows in answer for _, fields in rows for part in fields or ()))
         return [(owners[id(entry)], entry) for entry in in_order(streams)]
+
+    def _fit(self, size: int) -> None:
+        if size > _BYTES:
+            self._count = max(self._count * _BYTES // size, 1)
+        elif size < _BYTES // 4:
+            self._count = min(self._count * 2, _COUNT)
+
+    def _wait(self, command: Tuple[Any, ...]) -> Any:
+        """Return the answer to an ``XREAD``, and note whether the serving process was heard."""
+        assert self.link is not None
+        began = monotonic()
+        answer = self.link.call(*command) or ()
+        self.unheard += min(monotonic() - began, 2 * BLOCK_MS / 1000)
+        return answer
+
+    def _control(self, rows: Any) -> List[Entry]:
+        self.unheard = 0.0
+        # Not one by one: these are of another edition, which has to be said.
+        return [decode(id_, fields) for id_, fields in rows if fields is not None]
+
+    def wall_at(self, followed: Followed, position: Id) -> int:
+        """When the entry at ``position`` was written (ns), if it is there still; else when its epoch began, about."""
+        assert self.link is not None
+        rows = self.link.call("XRANGE", followed.key, text_id(position), text_id(position))
+        return next((entry.wall_ns for entry in decode_all(rows) if entry.wall_ns), position[0] * 1_000_000)
 
     def whole(self, topic: str) -> Optional[Tuple[Id, Message, int]]:
         """The state with which a late reader begins: position, frame and wall clock (ns); None if there is none."""
@@ -131,9 +168,14 @@ class Follower:
             raise ProtocolError("not the state of a relay's topic")
         return position, entry.body[0][1], entry.wall_ns
 
-    def durable_positions(self, consumer: str, names: Sequence[str]) -> Dict[str, Id]:
-        """The positions that a durable reader has stored."""
+    def kept(self, consumer: str, name: str) -> Tuple[bool, Optional[Id]]:
+        """Whether a durable reader has stored a position in a topic, and which; None: one that is none."""
         assert self.link is not None
-        found: Any = self.link.call("HMGET", self.keys.durable(consumer), *names)
-        positions = {name: parse_id(value) for name, value in zip(names, found) if value is not None}  # noqa: B905
-        return {name: position for name, position in positions.items() if position is not None}
+        found = self.link.call("HGET", self.keys.durable(consumer), name)
+        return found is not None, parse_id(found)
+
+    def oldest_ns(self, followed: Followed) -> int:
+        """When the oldest entry that is there was written (ns); 0 if there is none."""
+        assert self.link is not None
+        rows = self.link.call("XRANGE", followed.key, "-", "+", "COUNT", 1)
+        return next((entry.wall_ns for entry in decode_all(rows)), 0)

@@ -45,6 +45,7 @@ class Wants:
         self._pending: "collections.deque[Tuple[bytes, str]]" = collections.deque()
         self._at_work: Dict[bytes, Dict[str, None]] = {}
         self._done: "collections.deque[Tuple[bytes, str]]" = collections.deque()
+        self._left: "collections.deque[Tuple[bytes, str]]" = collections.deque()
         self._wake = Alarm()
         self._stopped = False
         self._wanted: Tuple[str, ...] = ()
@@ -52,11 +53,11 @@ class Wants:
         self._say_at = 0.0
         """What the server was told is wanted, and when it has to hear so again: not with each position that is kept."""
         if before is not None:
-            self._pending, self._at_work, self._done = before._pending, before._at_work, before._done
+            self._pending, self._at_work, self._done, self._left = before._pending, before._at_work, before._done, before._left
         # Filled by any thread and emptied by this one, in single steps.
         self._calls: Set[str] = set()
         self._positions: Dict[str, str] = {} if before is None else before._positions
-        self._consumer = ""
+        self._consumer: str = "" if before is None else before._consumer
         self._keep_at = 0.0
         self.lag_ns = 0
         """How long ago the serving process had what was delivered last."""
@@ -87,6 +88,12 @@ class Wants:
     def done(self, entries: Sequence[Tuple[bytes, str]]) -> None:
         """Acknowledge entries of a group. Never waits."""
         self._done.extend(entries)
+        if entries:
+            self._wake.set()
+
+    def give_back(self, entries: Sequence[Tuple[bytes, str]]) -> None:
+        """Leave entries of a group to whoever claims them next. Never waits."""
+        self._left.extend(entries)
         if entries:
             self._wake.set()
 
@@ -152,7 +159,13 @@ class Wants:
             key, id_ = self._done.popleft()
             done.setdefault(key, []).append(id_)
             self._at_work.get(key, {}).pop(id_, None)
+        left: Dict[bytes, List[str]] = {}
+        while self._left:
+            key, id_ = self._left.popleft()
+            left.setdefault(key, []).append(id_)
+            self._at_work.get(key, {}).pop(id_, None)
         commands: List[Tuple[object, ...]] = [("XACK", key, name, *ids) for key, ids in done.items()]
+        commands += [group.give_back_command(name, consumer, key, ids) for key, ids in left.items()]
         if monotonic() >= self._keep_at:
             self._keep_at = monotonic() + group.KEEP
             commands += group.keep_commands(name, consumer, {key: list(ids) for key, ids in self._at_work.items()})

@@ -31,6 +31,12 @@ class Receiver(typing.Protocol):
     def messages(self, messages: Sequence[Message]) -> None:
         """One read of the network brought these."""
 
+    def share(self, topic: str, messages: Sequence[Message]) -> None:
+        """The same, of which only the updates of ``topic`` are this client's."""
+
+    def takers(self, topic: str) -> Sequence[Subscription]:
+        """Return the subscriptions that get the updates of ``topic`` now; none while it is not live."""
+
     def pong(self, payload: bytes) -> None:
         """A WebSocket pong came."""
 
@@ -47,8 +53,8 @@ class Receiver(typing.Protocol):
         """Take in what was decided about topics that were asked for. ``hole``: updates of the accepted ones are missing since
         then, also of those that are live; a ``Gap`` reports it."""
 
-    def interrupted(self, topics: Sequence[str], since: float, reason: str) -> None:
-        """Updates of these topics are missing since then (monotonic seconds): they wait for ``settled`` again."""
+    def interrupted(self, topics: Sequence[str], hole: Hole, reason: str) -> None:
+        """Updates of these topics are missing: they wait for ``settled`` again."""
 
     def notice(self, call: Callable[[], None]) -> None:
         """Have ``call`` called on the callbacks thread, behind all that was received before."""

@@ -42,6 +42,8 @@ class Intake:
         self._seen: Dict[str, Topic] = {}
         """Topics for which a reader was made, or for which there is none."""
         self._inflated = 0
+        self._only: Optional[str] = None
+        """The one topic whose updates are taken; None: all are."""
         self.received = 0
         """Frames."""
 
@@ -96,6 +98,14 @@ class Intake:
             if not self._message(payload, binary, received_ns):
                 break
         self._flush(before)
+
+    def share(self, topic: str, messages: Sequence[Message]) -> None:
+        """Handle messages of which only the updates of ``topic`` are this client's."""
+        self._only = topic
+        try:
+            self.messages(messages)
+        finally:
+            self._only = None
 
     def _typed(self, topic: Topic, reader: FrameReader, payload: bytes, received_ns: int) -> bool:
         """Handle a frame of a topic that has sinks, or is watched for silence. False if that is for the long way."""
@@ -167,7 +177,8 @@ class Intake:
         served: Optional[Set[Any]] = None if len(inbound) == 1 else set()
         for item in inbound:
             if isinstance(item, Push):
-                self._push(item, received_ns, size, served)
+                if self._only is None or item.topic == self._only:
+                    self._push(item, received_ns, size, served)
             elif self._live:
                 self._dispatcher.put_staged()  # what came before it
                 self.answer(item)

@@ -16,6 +16,7 @@ from dbxsdk.session.delivery.dispatcher import Notice
 from dbxsdk.session.intake import Intake
 from dbxsdk.session.outbox import Outbox
 from dbxsdk.session.shared import Shared
+from dbxsdk.session.subscription import Subscription
 from dbxsdk.session.supervisor import Threads
 from dbxsdk.transport import Address, Ending, Message
 
@@ -37,6 +38,7 @@ class Reader:
         self._prepared = False
         self._opened_before = False
         self.messages: Callable[[Sequence[Message]], None] = intake.messages
+        self.share: Callable[[str, Sequence[Message]], None] = intake.share
         self.pong = intake.pong
 
     def run(self, threads: Threads) -> Optional[DbxError]:
@@ -168,14 +170,21 @@ class Reader:
         self._dispatcher.put_staged()  # what came before it
         self._guard.do(self._machine.settled, acknowledgement, hole, self._clock.monotonic())
 
-    def interrupted(self, topics: Sequence[str], since: float, reason: str) -> None:
-        """Updates of these topics are missing since then: they wait for ``settled`` again."""
-        self._guard.do(self._machine.interrupted, topics, since, reason)
+    def interrupted(self, topics: Sequence[str], hole: Hole, reason: str) -> None:
+        """Updates of these topics are missing: they wait for ``settled`` again."""
+        self._guard.do(self._machine.interrupted, topics, hole, reason)
+
+    def takers(self, topic: str) -> Sequence[Subscription]:
+        """Return the subscriptions that get the updates of ``topic`` now; none while it is not live."""
+        found = self._machine.topics.get(topic)
+        return found.subscriptions if found is not None and found.established else ()
 
     def notice(self, call: Callable[[], None]) -> None:
         """Have ``call`` called on the callbacks thread, behind all that was received before."""
         self._dispatcher.put_staged()
         self._dispatcher.put(Notice(call))
+        if self._dispatcher.inline:
+            self._dispatcher.deliver_waiting()
 
     def end_iterators(self) -> None:
         """Nothing more will come: let the iterators end."""

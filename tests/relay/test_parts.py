@@ -9,7 +9,8 @@ from typing import Any, List
 import pytest
 
 from dbxsdk.bybit.public.protocol import BybitPublicProtocol
-from dbxsdk.relay.connector import RelayConnection, RelayConnector
+from dbxsdk.relay.connector import RelayConnector
+from dbxsdk.relay.delivery import Delivery
 from dbxsdk.relay.entries import CONTROL, FORMAT, FRAMES, Entry, encode_document
 from dbxsdk.relay.keys import Keys
 from dbxsdk.relay.server import check_url
@@ -56,14 +57,15 @@ def test_what_is_too_old_goes_and_what_may_be_wanted_still_lives(monkeypatch: py
 def test_a_frame_of_several_topics_is_delivered_once_whenever_its_entries_come() -> None:
     had: List[Any] = []
     receiver: Any = SimpleNamespace(messages=had.append, tick=lambda: None)
-    connection = RelayConnection(RelayConnector(check_url("redis://127.0.0.1:1"), KEYS, None, None), receiver)
+    delivery = Delivery(RelayConnector(check_url("redis://127.0.0.1:1"), KEYS, None, None), receiver)
+    followed = Followed("topic", b"key")
     one, both, other = ((text, False) for text in (b"one", b"both", b"other"))
-    connection._collect(Entry((1, 1), FRAMES, 7, 0, [(0, one), (1, both)]))
-    connection._deliver()
-    connection._collect(Entry((1, 4), FRAMES, 7, 0, [(1, both), (2, other)]))  # of the other topic's stream
-    connection._deliver()
-    connection._collect(Entry((1, 2), FRAMES, 8, 0, [(1, both)]))  # the next read of the network has a first frame, too
-    connection._deliver()
+    delivery.collect(followed, Entry((1, 1), FRAMES, 7, 0, [(0, one), (1, both)]))
+    delivery.flush()
+    delivery.collect(followed, Entry((1, 4), FRAMES, 7, 0, [(1, both), (2, other)]))  # of the other topic's stream
+    delivery.flush()
+    delivery.collect(followed, Entry((1, 2), FRAMES, 8, 0, [(1, both)]))  # the next read of the network has a first frame, too
+    delivery.flush()
     assert had == [[one, both], [other], [both]]
 
 

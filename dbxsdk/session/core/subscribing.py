@@ -171,9 +171,9 @@ class Subscribing(Work):
             self.topics.interrupt(acknowledgement.accepted, hole, "updates are missing")
         self._acknowledged(acknowledgement, (), now)
 
-    def interrupted(self, names: Sequence[str], since: float, reason: str) -> None:
-        """Updates of ``names`` are missing since then: they are asked for until ``settled``."""
-        self.topics.interrupt(names, Hole(since, self.heard_ns), reason)
+    def interrupted(self, names: Sequence[str], hole: Hole, reason: str) -> None:
+        """Updates of ``names`` are missing: they are asked for until ``settled``."""
+        self.topics.interrupt(names, hole, reason)
 
     def _subscribe_unanswered(self, request: Request, now: float) -> None:
         lost = self.topics.unanswered(request.topics, self._hole(now))
