@@ -253,9 +253,8 @@ class RelayConnection:
         return False
 
     def _rejoin(self, followed: Followed, reason: str) -> None:
-        since = self.last_received or monotonic()
         followed.position, followed.settled = None, False
-        self._receiver.interrupted((followed.name,), since, reason)
+        self._receiver.interrupted((followed.name,), self.last_received or monotonic(), reason)
         self._call(followed.name)
 
     # -- updates ---------------------------------------------------------------------------------------
@@ -382,22 +381,23 @@ class RelayConnection:
         if followed is None or followed.settled or at is None or not self._open:
             return
         followed.state = body.get("state") is True and self._connector.group is None
-        begun = followed.position is not None
         whole = self._follower.whole(name) if body.get("whole") is True else None
         if whole is not None and whole[0] >= at:
             followed.position = whole[0]
-        elif not begun:
-            followed.position = self._kept_position(name, followed) or self._follower.begin(followed, at)
+        elif followed.position is None:
+            followed.position = self._kept_position(name, followed, at) or self._follower.begin(followed, at)
         self._settle([name], None)
         if whole is not None and whole[0] >= at:
             self._connector.now_ns = whole[2]
             self._receiver.messages([whole[1]])
 
-    def _kept_position(self, name: str, followed: Followed) -> Optional[Id]:
-        """Where a durable reader goes on."""
+    def _kept_position(self, name: str, followed: Followed, at: Id) -> Optional[Id]:
+        """Where a durable reader goes on. A new one begins ``at``, also if it is started again before the first update."""
         if (durable := self._connector.durable) is None or followed.state:
             return None
-        return self._follower.durable_positions(durable, [name]).get(name)
+        if (found := self._follower.durable_positions(durable, [name]).get(name)) is None:
+            self._marks.setdefault(name, text_id(at))
+        return found
 
     def _no(self, name: str, body: Dict[str, Any]) -> None:
         followed = self._follower.topics.get(name)
