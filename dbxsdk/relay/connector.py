@@ -77,7 +77,7 @@ class RelayConnector(Connector):
 
     def ended(self) -> None:
         """The client takes nothing any more."""
-        self.follower.drop_link()
+        self.follower.end()
 
 
 class RelayConnection:
@@ -125,6 +125,7 @@ class RelayConnection:
             failure = error if isinstance(error, ConnectError) else ConnectError(str(error))
             return Ending(str(error), error=failure, retry_in=_PAUSE)
         finally:
+            self._follower.left_alone()
             if self._wants is not None:
                 self._wants.stop()
 
@@ -345,9 +346,8 @@ class RelayConnection:
         return None
 
     def _end(self, reason: str, code: Optional[int] = None, retry_in: Any = None) -> Optional[Ending]:
-        if not self._open:
-            return None
-        return Ending(reason, code, retry_in=float(retry_in) if isinstance(retry_in, (int, float)) else 0.0)
+        seconds = float(retry_in) if isinstance(retry_in, (int, float)) else 0.0
+        return Ending(reason, code, retry_in=seconds) if self._open else None
 
     def _begin(self) -> None:
         if not self._open:

@@ -127,7 +127,9 @@ def test_what_cannot_be_shared_or_kept_is_refused(stage: Scene) -> None:
             stage.worker().client.subscribe("publicTrade", "BTCUSDT", callback=print, **more)
 
 
-def test_a_durable_client_that_is_closed_keeps_what_its_callbacks_have_not_had(stage: Scene) -> None:
+def test_a_durable_client_that_is_closed_keeps_what_its_callbacks_have_not_had(
+    stage: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
     stage.serve([("publicTrade", ["BTCUSDT"])])
     everyone = stage.worker().subscribe()
     first = stage.worker(durable="candles").subscribe()
@@ -142,6 +144,7 @@ def test_a_durable_client_that_is_closed_keeps_what_its_callbacks_have_not_had(s
     second.saw(6)
     begun = numbers(second)[0]
     assert begun <= 3 and numbers(second) == list(range(begun, 7)) and not second.of(Gap)
+    assert "unexpected" not in caplog.text  # its reader was in the midst of a read
 
 
 def test_a_durable_client_goes_on_where_it_began_though_nothing_came(stage: Scene) -> None:
