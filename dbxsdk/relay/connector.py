@@ -83,7 +83,7 @@ class RelayConnector(Connector):
 
     def ended(self) -> None:
         """The client takes nothing any more."""
-        self.follower.drop_link()
+        self.follower.end()
 
 
 class RelayConnection(StandIn):
@@ -119,6 +119,7 @@ class RelayConnection(StandIn):
             failure = error if isinstance(error, ConnectError) else ConnectError(str(error))
             return Ending(str(error), error=failure, retry_in=_PAUSE)
         finally:
+            self._follower.left_alone()
             if self._wants is not None:
                 self._wants.stop()
 
@@ -306,9 +307,8 @@ class RelayConnection(StandIn):
         return None
 
     def _end(self, reason: str, code: Optional[int] = None, retry_in: Any = None) -> Optional[Ending]:
-        if not self._open:
-            return None
-        return Ending(reason, code, retry_in=float(retry_in) if isinstance(retry_in, (int, float)) else 0.0)
+        seconds = float(retry_in) if isinstance(retry_in, (int, float)) else 0.0
+        return Ending(reason, code, retry_in=seconds) if self._open else None
 
     def _begin(self) -> None:
         if not self._open:
@@ -349,13 +349,12 @@ class RelayConnection(StandIn):
         if followed is None or followed.settled or at is None or not self._open:
             return
         followed.state = body.get("state") is True and self._connector.group is None
-        begun = followed.position is not None
         followed.joined = at
         whole = self._follower.whole(name) if body.get("whole") is True else None
         lost: Optional[int] = None
         if whole is not None and whole[0] >= at:
             followed.position, followed.wall_ns = whole[0], whole[2]
-        elif not begun:
+        elif followed.position is None:
             lost = self._begin_at(followed, at, entry.wall_ns)
         followed.position = None if followed.position is None else max(followed.position, followed.passed)
         self._settle([name], None)

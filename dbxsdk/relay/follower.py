@@ -59,9 +59,11 @@ class Follower:
         self._control_key = keys.control.encode()
         self._checked = False
         self._count = 64
+        self._in_use = self._ended = False
 
     def connect(self) -> None:
         """Connect, unless there is a connection. Raises what that raises."""
+        self._in_use = True
         if self.link is None:
             link = self._server.connect()
             if not self._checked:
@@ -82,6 +84,20 @@ class Follower:
         link, self.link = self.link, None
         if link is not None:
             link.close()
+
+    def left_alone(self) -> None:
+        """The reader thread has done with it, for now."""
+        self._in_use = False
+        if self._ended:
+            self.drop_link()
+
+    def end(self) -> None:
+        """Nothing will be read any more. By any thread: a reader that is at work closes the connection itself."""
+        self._ended = True
+        if self._in_use:
+            self.interrupt()
+        else:
+            self.drop_link()
 
     def forget(self) -> None:
         """Nothing that is known of the streams can be relied on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from dbxsdk.arguments import check_int, check_seconds
 from dbxsdk.client import Client, Symbols
@@ -135,6 +135,25 @@ class Relay:
                 raise ValueError("group: a client is durable or of a group, not both")
         connector = RelayConnector(self._server, Keys(self._prefix, name), durable, group)
         return make_client(kind, connector, {**arguments, "options": options})
+
+    def positions(self, name: str, durable: str) -> Dict[str, str]:
+        """Ask the Redis server how far a durable client has come: the id of the last entry that its callbacks had, by topic.
+
+        What is subscribed for the first time under a name begins with the next update, and so does, without a ``Gap``, a topic
+        whose position Redis has lost: a program that has data from before, and finds no position here, knows that it has one.
+
+        Raises:
+            AuthError, ConnectError: the Redis server refused it, or cannot be reached. A retry is safe.
+            TypeError, ValueError: naming the argument.
+        """
+        kind_of(name)
+        key = Keys(self._prefix, name).durable(check_consumer("durable", durable))
+        link = self._server.connect()
+        try:
+            found = link.call("HGETALL", key)
+        finally:
+            link.close()
+        return {topic.decode(): at.decode() for topic, at in zip(found[::2], found[1::2])}  # noqa: B905
 
     def status(self) -> Tuple[RelayStatus, ...]:
         """What each ``serve`` of this relay is doing: what to monitor. From any thread; without I/O."""

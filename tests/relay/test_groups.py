@@ -12,7 +12,7 @@ import pytest
 from dbxsdk import Gap
 from dbxsdk.relay import group
 from dbxsdk.relay.keys import Keys
-from tests.relay.scene import TOPIC, Scene
+from tests.relay.scene import TOPIC, Scene, trade
 from tests.waiting import eventually
 
 KEY = Keys("test", "bybit:linear").topic(TOPIC)
@@ -127,7 +127,9 @@ def test_what_cannot_be_shared_or_kept_is_refused(stage: Scene) -> None:
             stage.worker().client.subscribe("publicTrade", "BTCUSDT", callback=print, **more)
 
 
-def test_a_durable_client_that_is_closed_keeps_what_its_callbacks_have_not_had(stage: Scene) -> None:
+def test_a_durable_client_that_is_closed_keeps_what_its_callbacks_have_not_had(
+    stage: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
     stage.serve([("publicTrade", ["BTCUSDT"])])
     everyone = stage.worker().subscribe()
     first = stage.worker(durable="candles").subscribe()
@@ -142,3 +144,35 @@ def test_a_durable_client_that_is_closed_keeps_what_its_callbacks_have_not_had(s
     second.saw(6)
     begun = numbers(second)[0]
     assert begun <= 3 and numbers(second) == list(range(begun, 7)) and not second.of(Gap)
+    assert "unexpected" not in caplog.text  # its reader was in the midst of a read
+
+
+def test_a_durable_client_goes_on_where_it_began_though_nothing_came(stage: Scene) -> None:
+    stage.serve([("publicTrade", ["BTCUSDT"])])
+    everyone = stage.worker().subscribe()
+    assert stage.relay.positions("bybit:linear", "candles") == {}
+    first = stage.worker(durable="candles").subscribe()
+    eventually(lambda: list(stage.relay.positions("bybit:linear", "candles")) == [TOPIC])
+    first.client.close()
+    everyone.saw(stage.send())
+    second = stage.worker(durable="candles").subscribe()
+    second.saw(1)
+    assert numbers(second) == [1] and not second.of(Gap)
+    for arguments in (("nowhere", "candles"), ("bybit:linear", "a b")):
+        with pytest.raises(ValueError):
+            stage.relay.positions(*arguments)
+
+
+def test_a_durable_client_is_told_that_the_relay_had_left_its_topic(stage: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dbxsdk.relay.wants.LIVES", 1)
+    monkeypatch.setattr("dbxsdk.relay.term.LEAVE_AFTER", 0.5)
+    stage.serve()  # what is wanted, and no longer
+    first = stage.worker(durable="candles").subscribe()
+    first.saw(stage.send())
+    eventually(lambda: stage.relay.positions("bybit:linear", "candles")[TOPIC].endswith("-1"))
+    first.client.close()
+    assert stage.venue.wait_until(lambda: not stage.venue.subscriptions())
+    assert stage.venue.send_frame(trade(2)) == 1  # which the relay does not write down
+    second = stage.worker(durable="candles").subscribe()
+    eventually(lambda: stage.venue.send_frame(trade(3)) and 3 in second.items)
+    assert second.of(Gap) and isinstance(second.items[[isinstance(each, (int, Gap)) for each in second.items].index(True)], Gap)

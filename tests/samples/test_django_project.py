@@ -23,8 +23,11 @@ import attrs
 import pytest
 import requests
 
+import dbxsdk
 from dbxsdk.sim import DBotVenue, DigiFinexVenue
 from tests.conftest import library_threads
+from tests.relay import redis_server as real_redis
+from tests.relay import scene
 from tests.waiting import Background, eventually
 
 pytest_plugins = ["tests.samples.browser"]
@@ -82,7 +85,7 @@ class Program:
             return str(found[count - 1])
 
     def wait(self) -> int:
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         self._reader.join(5)
         return code
 
@@ -153,7 +156,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         with stage.start("manage.py", "migrate") as migrate:
             assert migrate.wait() == 0, migrate.written
         _add_account(stage.database)
-        for name in ("feed", "alone", "limits", "hostile"):  # tests that must not see what the pages do
+        # For tests that must not see what the pages do.
+        for name in ("feed", "here", "there", "forgotten", "alone", "limits", "hostile", "lost"):
             shutil.copy(stage.database, home / f"{name}.sqlite3")
         yield stage
     eventually(lambda: not library_threads())
@@ -182,19 +186,26 @@ class Story:
 
     stage: Stage
     market: DigiFinexVenue
+    name: str = "feed"
+    relay: str = ""
 
     @property
     def database(self) -> Path:
-        return self.stage.home / "feed.sqlite3"
+        return self.stage.home / f"{self.name}.sqlite3"
+
+    @property
+    def source(self) -> Dict[str, str]:
+        if self.relay:
+            return {"DESK_RELAY": self.relay, "DESK_RELAY_READER": self.name}
+        return {"DESK_LIVE": "1", "DESK_FEED_URL": self.market.url()}
 
     def feed(self, stop_seconds: str = "5") -> Program:
         return self.stage.start(
             "manage.py",
             "dbx_feed",
-            DESK_LIVE="1",
+            **self.source,
             DESK_SYMBOLS=" ".join(SYMBOLS),
             DESK_DATABASE=str(self.database),
-            DESK_FEED_URL=self.market.url(),
             DESK_BATCH_SECONDS="0.02",
             DESK_DATABASE_TIMEOUT="0.05",
             DESK_QUEUE_SIZE="60",
@@ -324,6 +335,83 @@ def test_a_feed_loses_nothing_without_a_trace(story: Story) -> None:
     assert story.rows("PRAGMA journal_mode") == [("wal",)]
 
 
+@contextlib.contextmanager
+def relayed(stage: Stage, directory: Path, *names: str) -> Iterator[Tuple[Any, List[Story]]]:
+    """A relay of a quiet market, and a story for each database that is fed from it."""
+    if real_redis.PROGRAM is None:
+        pytest.skip("there is no redis-server on this machine: apt-get install redis-server")
+    with real_redis.redis_server(directory) as redis, DigiFinexVenue(rate=0, symbols=SYMBOLS) as market:
+        serving = scene.Served(dbxsdk.Relay(redis.url), market.client(), [("trades", SYMBOLS)])
+        try:
+            yield redis, [Story(stage, market, name, redis.url) for name in names]
+        finally:
+            serving.stop()
+
+
+def begun(story: Story, feed: Program) -> None:
+    """The relay keeps where the feed began."""
+    feed.says("storing the trades")
+    eventually(lambda: len(dbxsdk.Relay(story.relay).positions("digifinex", story.name)) == len(SYMBOLS), 20)
+
+
+def test_feeds_on_a_relay_have_each_trade_once(stage: Stage, tmp_path: Path) -> None:
+    with relayed(stage, tmp_path, "here", "there") as (_, (here, there)):
+        market = here.market
+        with here.feed() as feed, there.feed() as other:
+            begun(here, feed)
+            begun(there, other)
+            moving = Background(market.step, 30)
+            eventually(lambda: here.ids(SYMBOLS[0]), 20)
+            os.kill(feed.process.pid, signal.SIGKILL)  # in the midst of it
+            feed.wait()
+            moving.result()
+            market.step(150)  # more than the venue repeats
+            with here.feed() as again:
+                here.current()
+                market.drop_connections()
+                market.step(10)  # in the meantime
+                for story in here, there:
+                    story.gaps(("connection", "filled"))  # by the history that the relay's client got
+                here.current()
+                there.current()
+                assert market.connections == 1 and again.stop() == 0
+            assert other.stop() == 0
+            assert "Traceback" not in other.written, other.written
+        for symbol in SYMBOLS:
+            ids = here.ids(symbol)
+            assert ids == there.ids(symbol) == [each for each in here.traded(symbol) if each >= ids[0]]
+            assert len(ids) > 150
+
+
+def test_a_relay_that_has_forgotten_a_feed_is_a_gap(stage: Stage, tmp_path: Path) -> None:
+    with relayed(stage, tmp_path, "forgotten") as (redis, (story,)):
+        with story.feed() as feed:
+            begun(story, feed)
+            story.market.step(5)
+            story.current()
+            assert feed.stop() == 0
+        story.market.step(100)
+        with story.feed() as feed:
+            story.current()
+            assert feed.stop() == 0
+        story.gaps()  # none: it went on where it was
+        before = {symbol: story.ids(symbol) for symbol in SYMBOLS}
+        assert all(ids == [each for each in story.traded(symbol) if each >= ids[0]] for symbol, ids in before.items())
+        story.market.step(5)  # of which nobody will hear
+        redis.client().delete("dbxsdk:digifinex:durable:forgotten")
+        with story.feed() as feed:
+            begun(story, feed)
+            story.market.step(5)
+            story.current()
+            story.gaps(("restart", "missing"))
+            assert feed.stop() == 0
+        for symbol, ids in before.items():
+            query = "SELECT after_trade_id FROM desk_gap WHERE symbol = ? AND reason = 'restart'"
+            assert story.rows(query, symbol) == [(ids[-1],)]
+            assert story.ids(symbol) == ids + story.traded(symbol)[-(len(story.ids(symbol)) - len(ids)):]
+            assert len(story.ids(symbol)) < len([each for each in story.traded(symbol) if each >= ids[0]])
+
+
 def _us(time: str) -> int:
     """Microseconds since 1970 of what SQLite keeps of a time."""
     return (datetime.fromisoformat(time) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
@@ -357,14 +445,17 @@ for error, outcome, status, retry in [
     if outcome == "unknown":
         assert explained(error, changes=False).retry.startswith("Yes"), found
 
-for name, value in [("DESK_LIVE", "yes"), ("DESK_QUEUE_SIZE", "1.5"), ("DESK_BATCH_SECONDS", "nan"), ("DESK_BATCH_SIZE", "0")]:
+for name, value in [
+    ("DESK_RELAY", "http://u:secret@h/0"), ("DESK_RELAY_READER", "a b"), ("DESK_LIVE", "yes"),
+    ("DESK_QUEUE_SIZE", "1.5"), ("DESK_BATCH_SECONDS", "nan"), ("DESK_BATCH_SIZE", "0"),
+]:
     try:
-        Desk.from_environment({name: value})
+        Desk.from_environment({"DESK_RELAY": "redis://:secret@h/0", name: value})
     except ValueError as error:
-        assert name in str(error)
+        assert name in str(error) and "secret" not in str(error)
     else:
         raise AssertionError(name)
-assert "secret" not in repr(Desk.from_environment({"DBOT_API_KEY": "secret"}))
+assert "secret" not in repr(Desk.from_environment({"DBOT_API_KEY": "secret", "DESK_RELAY": "redis://:secret@h/0"}))
 
 # Without any setting there is a local venue, and however many ask first, one client.
 made = []
@@ -418,6 +509,11 @@ with DigiFinexVenue() as market:
         call_command("dbx_feed")
     except CommandError as error:
         assert "SubscribeError" in str(error) and "NO_SUCH" in str(error), error
+settings.DESK = attrs.evolve(settings.DESK, relay="redis://:secret@127.0.0.1:1/0")
+try:
+    call_command("dbx_feed")
+except CommandError as error:
+    assert "redis at 127.0.0.1:1" in str(error) and "secret" not in str(error), error
 connection.close()
 connection.settings_dict["NAME"] = ":memory:"
 try:
@@ -515,6 +611,12 @@ def test_the_inbox_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     inbox.close()
     waiting.result()  # nobody waits for room that will not come
     assert inbox.take(100, 5) == ["d", "e", "f"]
+    inbox = desk.inbox.Inbox(10)
+    waiting = Background(inbox.put, "kept", 1, True)
+    assert inbox.take(100, 30) == ["kept"]  # at once, since somebody waits for it
+    assert waiting.thread.is_alive()
+    assert inbox.take(100, 0) == []  # the next batch: the one before is written
+    waiting.result()
 
 
 def test_the_readme_says_what_can_be_set() -> None:
@@ -559,6 +661,68 @@ def test_log_ins_requests_and_forms_are_bounded(stage: Stage) -> None:
     assert script.says("wrong .*") == "wrong [200, 200, 200, 200, 429, 429, 429, 429] right 429"
     assert script.says("later .*") == "later 302 sent [302, 302, 302, 429, 429] again 302"
     assert script.says("long .*") == "long 400" and asked == 3
+
+
+SETTLED = """
+import threading, uuid
+import django
+django.setup()
+import attrs
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.test import Client
+from dbxsdk.sim import DBotVenue
+from desk import clients
+from desk.models import TaskRequest
+
+def send(what, action, meanwhile, **more):
+    venue.hold_answers()
+    lost = threading.Thread(target=lambda: venue.wait_until(lambda: venue.held_answers) and meanwhile())
+    lost.start()
+    status = browser.post("/requests", {"action": action, "id": str(uuid.uuid4()), **more}).status_code
+    lost.join()
+    row = TaskRequest.objects.first()
+    print(what, status, row.outcome, row.text, row.retry, flush=True)
+
+browser = Client(HTTP_HOST="localhost")
+browser.force_login(get_user_model().objects.get(), backend="django.contrib.auth.backends.ModelBackend")
+asking = threading.Event()
+with DBotVenue(rate=0) as venue:
+    task = venue.add_follow_order(enabled=False)
+    settings.DESK = attrs.evolve(settings.DESK, live=True, task_url=venue.url(), rest_url=venue.rest_url(),
+                                 task_key=venue.api_key, task_id=task, request_timeout=2.0)
+    trading, _ = clients.trading()
+    resolve = trading.resolve
+    trading.resolve = lambda *args, **options: asking.set() or resolve(*args, **options)
+    send("carried", "on", venue.drop_connections)
+    send("closing", "off", venue.drop_connections, close_pnl_orders="on")
+    venue.release_answers()
+    with venue.client() as other:
+        other.delete_follow_orders([task])
+    trading.open()
+    asking.clear()
+    send("late", "on", lambda: asking.wait(20) and venue.release_answers())
+    venue.fail_rest(503)
+    send("silent", "on", venue.drop_connections)
+    trading.close()
+"""
+
+
+def test_an_answer_that_is_lost_is_looked_up(stage: Stage) -> None:
+    database = str(stage.home / "lost.sqlite3")
+    with stage.start("-c", SETTLED, DJANGO_SETTINGS_MODULE="project.settings", DESK_DATABASE=database) as script:
+        assert script.wait() == 0, script.written
+    assert script.says("carried .*") == (
+        "carried 302 done No answer came, but it was carried out. The venue was asked: the task is as it was to be. "
+    )
+    closing = script.says("closing .*")
+    assert closing.startswith("closing 504 unknown It was sent, but") and "does not show closePnlOrder" in closing
+    assert closing.endswith("Not yet: ask for its state first.")
+    late = script.says("late .*")
+    assert late.startswith("late 409 refused No answer came in time, and it was not carried out: the venue refused it:")
+    assert "Nothing was changed. No: it would be refused again" in late
+    silent = script.says("silent .*")
+    assert silent.startswith("silent 504 unknown It was sent, but") and "it is still not known: " in silent and "503" in silent
 
 
 # ---- the pages ---------------------------------------------------------------------------------------------

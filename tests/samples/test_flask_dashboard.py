@@ -22,6 +22,8 @@ import requests
 import dbxsdk
 from dbxsdk.sim import BybitVenue, DBotVenue
 from tests.conftest import library_threads
+from tests.relay import redis_server as real_redis
+from tests.relay import scene
 from tests.waiting import Background, eventually
 
 pytest_plugins = ["tests.samples.browser"]
@@ -96,7 +98,7 @@ class Served:
         return "".join(self._written)
 
     def get(self, path: str, **options: Any) -> requests.Response:
-        return requests.get(self.address + path, timeout=10, **options)
+        return requests.get(self.address + path, timeout=30, **options)
 
     def post(self, **options: Any) -> requests.Response:
         return requests.post(f"{self.address}/task", timeout=10, **options)
@@ -225,13 +227,26 @@ def test_each_outcome_says_whether_a_retry_is_safe(
 
 @pytest.mark.parametrize("name, value", [
     ("DASHBOARD_LIVE", "yes"), ("DASHBOARD_STALE_AFTER", "soon"), ("DASHBOARD_VIEWERS", "0"), ("DASHBOARD_VIEWERS", "1.5"),
-    ("DASHBOARD_REQUEST_TIMEOUT", "nan"),
+    ("DASHBOARD_REQUEST_TIMEOUT", "nan"), ("DASHBOARD_RELAY", "http://user:hidden-word@127.0.0.1/0"),
 ])
 def test_a_wrong_variable_is_named(dashboard: Any, name: str, value: str) -> None:
     from dashboard.settings import Settings
 
-    with pytest.raises(ValueError, match=name):
+    with pytest.raises(ValueError, match=name) as raised:
         Settings.from_environment({name: value})
+    assert "hidden-word" not in str(raised.value)
+
+
+def test_a_relay_takes_the_place_of_the_market(dashboard: Any) -> None:
+    from dashboard.settings import Settings
+
+    relay = "redis://:hidden-word@127.0.0.1/0"
+    found = Settings.from_environment({"DASHBOARD_RELAY": relay})
+    assert found.live and found.counted_at == relay and "hidden-word" not in repr(found)
+    assert [Settings(relay=url).counted_at for url in (None, "unix:///run/r.sock", "redis+sentinel://a:26379/s/0")] == [
+        "memory://", "redis+unix:///run/r.sock", "memory://"]
+    with pytest.raises(ValueError, match="DASHBOARD_FEED_URL must not be set beside DASHBOARD_RELAY"):
+        Settings.from_environment({"DASHBOARD_RELAY": relay, "DASHBOARD_FEED_URL": "ws://127.0.0.1:1"})
 
 
 @pytest.mark.parametrize("symbol, units", [
@@ -271,6 +286,12 @@ def test_what_is_said_of_prices_and_of_gaps_agrees(dashboard: Any) -> None:
     assert shown() == ("live", None, 1)
     client.state = dbxsdk.State.RECONNECTING  # before its event has come
     assert shown() == ("reconnecting", since, 1)
+    client.state = dbxsdk.State.READY
+    feed._on_event(dropped)
+    feed._on_event(dbxsdk.Gap(topics=("tickers.BTCUSDT",), seconds=2.5, last_received_ns=1))
+    assert shown() == ("reconnecting", since, 1)  # it says nothing of the trades, and theirs is to come
+    feed._on_event(dbxsdk.Gap(topics=("publicTrade.BTCUSDT",), seconds=2.5, last_received_ns=1))
+    assert shown() == ("live", None, 2)
 
 
 def test_the_readme_says_what_can_be_set() -> None:
@@ -362,7 +383,7 @@ def test_requests_are_bounded_in_bytes_depth_and_number(dashboard: Any, venues: 
 # ---- over HTTP ---------------------------------------------------------------------------------------------
 
 
-def health(server: Served, word: str) -> Dict[str, Any]:
+def health(server: Served, word: str, timeout: float = 10) -> Dict[str, Any]:
     """What the health check says, once it says this."""
     expected = 200 if word == "live" else 503
 
@@ -372,7 +393,7 @@ def health(server: Served, word: str) -> Dict[str, Any]:
         assert (answer.status_code == 200) is (document["word"] == "live")
         return (answer.status_code, document["word"]) == (expected, word) and document
 
-    return dict(eventually(look, 10))
+    return dict(eventually(look, timeout))
 
 
 def test_health(served: Served, venues: Venues) -> None:
@@ -451,6 +472,145 @@ def test_flask_run_with_the_reloader_connects_once(venues: Venues, tmp_path: Pat
         health(server, "live")
         assert server.get("/").status_code == 200
         assert venues.market.connection_count == connections + 1
+
+
+# ---- on a relay --------------------------------------------------------------------------------------------
+
+
+@attrs.define
+class Relayed:
+    """Two workers of the sample on one Redis server, and the process that serves them, which a test may end."""
+
+    redis: Any
+    market: BybitVenue
+    served: Served
+    serving: Any = None
+
+    def serve(self) -> None:
+        self.serving = scene.Served(dbxsdk.Relay(self.redis.url), self.market.client("linear"), None)
+
+    def workers(self) -> Dict[int, Iterator[Dict[str, Any]]]:
+        """A stream of states from each of the two workers, by when its feed began."""
+        found: Dict[int, Iterator[Dict[str, Any]]] = {}
+        for worker in self.pids[-2:]:
+            os.kill(worker, signal.SIGSTOP)  # the other one answers
+            try:
+                flow = states(self.served.get("/events", stream=True))
+                found[next(flow)["started"]] = flow
+            finally:
+                os.kill(worker, signal.SIGCONT)
+        return found
+
+    @property
+    def pids(self) -> List[int]:
+        """Of all workers that there were, the last one last."""
+        return list(map(int, re.findall(r"Booting worker with pid: (\d+)", self.served.written)))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[real_redis.RedisServer]:
+    if real_redis.PROGRAM is None:
+        pytest.skip("there is no redis-server on this machine: apt-get install redis-server")
+    with real_redis.redis_server(tmp_path_factory.mktemp("redis")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def relayed(venues: Venues, server: real_redis.RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relayed]:
+    redis, home = server, tmp_path_factory.mktemp("relayed")
+    with BybitVenue() as market:
+        with Served(GUNICORN, home, DASHBOARD_RELAY=redis.url, DASHBOARD_STALE_AFTER="2") as served:
+            found = Relayed(redis, market, served)
+            found.serve()
+            try:
+                health(served, "live", 60)  # two workers are started, which takes two cores a while
+                yield found
+            finally:
+                found.serving.stop()
+            assert "Traceback" not in served.written, served.written
+
+
+def test_two_workers_show_one_feed(relayed: Relayed) -> None:
+    flows = relayed.workers()
+    assert relayed.market.connections == 1 and len(relayed.market.subscriptions()) == 3
+
+    def until(met: Any) -> None:
+        for flow in flows.values():
+            assert next(state for state in flow if met(state))
+
+    until(lambda state: state["status"]["word"] == "live" and len(state["bids"]) == 50 and state["ticker"])
+    row = {"T": 1_700_000_000_000, "s": "BTCUSDT", "S": "Buy", "v": "1", "p": "1.2345", "L": "PlusTick", "i": "x", "BT": False}
+    relayed.market.send_frame({"topic": "publicTrade.BTCUSDT", "type": "snapshot", "ts": 1, "data": [row]})
+    until(lambda state: any(trade.get("price") == "1.2345" for trade in state["trades"]))
+
+    relayed.serving.stop()
+    until(lambda state: state["status"]["word"] == "reconnecting" and "has ended" in (state["status"]["reason"] or ""))
+    assert relayed.served.get("/health").status_code == 503
+    relayed.serve()
+    until(lambda state: state["status"]["word"] == "live" and len(state["gaps"]) == 1)
+
+    assert len(relayed.pids) == len(flows) == 2
+    os.kill(relayed.pids[0], signal.SIGKILL)
+    eventually(lambda: len(relayed.pids) == 3)
+    (other,) = set(relayed.workers()) - set(flows)  # a new one, and the one that goes on
+    assert other > max(flows) and relayed.market.connections == 1
+
+
+def test_the_page_says_that_the_relay_is_away(relayed: Relayed, browser: Any) -> None:
+    browser.open(f"{relayed.served.address}/")
+    browser.until(lambda: browser.text("#word") == "Live" and browser.text("#trades"))
+    assert browser.text(".source") == "Bybit linear, from a relay"
+    browser.run(WATCH)
+    relayed.serving.stop()
+    browser.until(lambda: browser.text("#word") == "Reconnecting")
+    browser.until(lambda: "the serving process has ended. Prices are old, and trades since" in browser.text("#notice"))
+    browser.screenshot("flask-relay-away")
+    relayed.serve()
+    browser.until(lambda: browser.text("#word") == "Live" and "Recovered at" in browser.text("#notice"))
+    assert browser.run("window.seen") > 2 and browser.run("window.contradictions") == []
+    relayed.redis.stop()
+    browser.until(lambda: "redis at 127.0.0.1" in browser.text("#notice"), 15)
+    relayed.redis.start()
+    browser.until(lambda: browser.text("#word") == "Live", 15)
+    browser.screenshot("flask-relay-back")
+
+
+def test_a_relay_that_refuses_the_password_is_told(dashboard: Any, server: Any) -> None:
+    from dashboard.settings import Settings
+
+    url = server.url.replace("redis://", "redis://somebody:hidden-word@")
+    app = dashboard.create_app(Settings.from_environment({"DASHBOARD_RELAY": url}))
+    client, desk = app.test_client(), app.extensions["dashboard"]
+    try:
+        answer = eventually(lambda: [found for found in [client.get("/health")] if found.get_json()["word"] == "failed"])[0]
+        assert "refused the user or the password" in answer.get_json()["reason"] and "hidden-word" not in answer.text
+    finally:
+        desk.close()
+
+
+def test_on_a_relay_all_workers_count_requests_together(dashboard: Any, venues: Venues, server: Any) -> None:
+    from dashboard.settings import Settings
+
+    variables = venues.variables(DASHBOARD_RELAY=server.url)
+    del variables["DASHBOARD_FEED_URL"]
+    desks = []
+
+    def worker() -> Any:
+        app = dashboard.create_app(Settings.from_environment(variables))
+        desks.append(app.extensions["dashboard"])
+        return app.test_client()
+
+    try:
+        one = worker()
+        eventually(lambda: [one.get("/task").status_code for _ in range(10)] == [429] * 10, 30)  # a minute's are used up
+        other = worker()
+        assert other.get("/task").status_code == 429
+        server.stop()
+        assert other.get("/task").status_code == 200  # counts for itself
+        server.start()
+    finally:
+        for desk in desks:
+            desk.close()
 
 
 # ---- in a browser ------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ parent, which only watches files, never does; a child that is replaced takes its
 from __future__ import annotations
 
 import threading
-from typing import Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from django.conf import settings
 
@@ -31,20 +31,21 @@ def trading() -> Tuple[DBotTradeClient, str]:
     with _lock:
         if _made is None:
             desk = settings.DESK
-            key, task_id, url = desk.task_key, desk.task_id, desk.task_url
+            task_id, where = desk.task_id, {"api_key": desk.task_key, "url": desk.task_url, "rest_url": desk.rest_url}
             if not desk.live:
-                key, task_id, url = _local()
+                task_id, where = _local()
             limit = desk.request_timeout
             # Somebody is waiting for the page: try again sooner than a program on its own would.
             options = Options(connect_timeout=limit, request_timeout=limit, backoff_initial=0.5, backoff_max=5)
-            _made = DBotTradeClient(key, url=url, options=options), task_id
+            _made = DBotTradeClient(**where, options=options), task_id
         return _made
 
 
-def _local() -> Tuple[str, str, str]:
-    """The key, a task and the address of a local venue, which lives as long as this process."""
+def _local() -> Tuple[str, Dict[str, Any]]:
+    """A task, and the key and the addresses of a local venue, which lives as long as this process."""
     from dbxsdk.sim import DBotVenue  # here: with the real venue the extra "sim" is not needed
 
     venue = DBotVenue(rate=1)
     venue.start()
-    return venue.api_key, venue.add_follow_order(enabled=False), venue.url()
+    where = {"api_key": venue.api_key, "url": venue.url(), "rest_url": venue.rest_url()}
+    return venue.add_follow_order(enabled=False), where

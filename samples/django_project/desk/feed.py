@@ -4,6 +4,9 @@ Two threads. The client's callbacks thread puts updates and events into a bounde
 calls ``run`` takes batches out of it and writes them. A database that is locked or away is tried again until it is back;
 meanwhile trades wait in the inbox. When that is full the client stops reading (its overflow policy ``"block"``): nothing is
 thrown away here, and should the venue cut the connection for it, that is a ``Gap`` like any other.
+
+From a relay, callbacks return only when what they got is in the database: the relay keeps how far that is, and a feed that is
+started again goes on there.
 """
 
 from __future__ import annotations
@@ -44,6 +47,7 @@ class Feed:
         self._store = store
         self._desk = desk
         self._inbox = Inbox(desk.queue_size)
+        self._is_durable = desk.relay is not None
         self._connecting = True
         self._stopped: Optional[float] = None  # monotonic
         self._left = 0  # trades that could not be written
@@ -69,6 +73,7 @@ class Feed:
                     self._client.wait(0)  # raises what ended it
                     self._write(self._desk.batch_seconds)
         finally:
+            self._client.close(timeout=0)  # first: what is not in the database yet must not count as done
             self._inbox.close()
             self._client.close()
             if self._stopped is None:
@@ -80,7 +85,7 @@ class Feed:
             raise NotWritten(f"{self._left} trades could not be written: the database is away")
 
     def _subscribe(self) -> None:
-        self._client.on_event(self._inbox.put)
+        self._client.on_event(self._happened)
         while self._stopped is None:
             try:
                 self._client.subscribe("trades", self._desk.symbols, callback=self._arrived)
@@ -97,7 +102,11 @@ class Feed:
             logger.info("storing the trades of %s", ", ".join(self._desk.symbols))
 
     def _arrived(self, update: dbxsdk.Update[Any]) -> None:
-        self._inbox.put(update, max(1, len(update.data)))
+        self._inbox.put(update, max(1, len(update.data)), until_done=self._is_durable)
+
+    def _happened(self, event: Any) -> None:
+        loses = isinstance(event, (dbxsdk.Gap, dbxsdk.Dropped, dbxsdk.BadFrame))
+        self._inbox.put(event, until_done=self._is_durable and loses)
 
     def _write(self, seconds: float) -> None:
         batch = self._inbox.take(self._desk.batch_size, seconds)

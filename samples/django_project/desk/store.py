@@ -3,12 +3,15 @@
 How a gap is found: DigiFinex sends its recent history after each subscription. While a gap of a symbol is open, the last
 trade that was stored before it is known by its id. If that trade is in the history, the history joins on to it and nothing
 is missing; if it is not, trades between it and the oldest one of the history may be.
+
+A relay hands on the history that its own subscriptions bring, and remembers how far a feed has come: only if it does not, or
+says itself that something is missing, a gap is opened, and what comes next, history or not, decides in the same way.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import Any, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Collection, Iterable, List, Optional, Sequence, Set, Tuple
 
 from django.db import transaction
 
@@ -32,17 +35,20 @@ EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 class Store:
     """Used by one thread. Everything in it may be repeated: a batch that was written already changes nothing more."""
 
-    def __init__(self, venue: str, symbols: Sequence[str]) -> None:
+    def __init__(self, venue: str, symbols: Sequence[str], resumed: Optional[Collection[str]] = None) -> None:
+        """``resumed``: the symbols whose trades a relay has kept since the last one that was written; None without a relay."""
         self._venue = venue
         self._symbols = symbols
+        self._resumed = resumed
         self._started = datetime.now(timezone.utc)
 
     def begin(self) -> None:
         """Opens a gap for each symbol of which there are trades: the time since the last one. Before the feed subscribes,
-        so that no crash can leave it out."""
+        so that no crash can leave it out. None where a relay has kept what was traded since."""
         with transaction.atomic():
             for symbol in self._symbols:
-                self._open_gap(symbol, Reason.RESTART)
+                if symbol not in (self._resumed or ()):
+                    self._open_gap(symbol, Reason.RESTART)
 
     def write(self, items: Iterable[Any], client: dbxsdk.DigiFinexClient, waiting: int) -> None:
         """One batch of updates and events, in their order, and the feed's sign of life, in one transaction: either all
@@ -60,7 +66,7 @@ class Store:
             for item in items:
                 if isinstance(item, dbxsdk.Update):
                     found, unreadable = self._rows(item)
-                    if item.kind == "snapshot":
+                    if item.kind == "snapshot" or (self._resumed is not None and found):
                         self._insert(rows)  # what came before the history is no part of it
                         self._close_gap(item, found)
                     rows += found
@@ -70,9 +76,9 @@ class Store:
                 self._insert(rows)
                 if isinstance(item, dbxsdk.Gap):
                     for topic in item.topics:
-                        self._open_gap(_symbol(topic), Reason.CONNECTION, f"down for {item.seconds:.1f} s")
+                        self._open_gap(symbol_of(topic), Reason.CONNECTION, f"down for {item.seconds:.1f} s")
                 elif isinstance(item, dbxsdk.Dropped):
-                    note(_symbol(item.topic), Reason.OVERFLOW, f"{item.count} updates were dropped")
+                    note(symbol_of(item.topic), Reason.OVERFLOW, f"{item.count} updates were dropped")
                 elif isinstance(item, dbxsdk.BadFrame):
                     for symbol in self._symbols:  # nobody can tell which one it was about
                         note(symbol, Reason.UNREADABLE, str(item.error))
@@ -171,7 +177,7 @@ class Store:
         FeedStatus.objects.update_or_create(venue=self._venue, defaults=values)
 
 
-def _symbol(topic: str) -> str:
+def symbol_of(topic: str) -> str:
     return topic.partition(".")[2]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 import attrs
+from django.conf import settings
 
 import dbxsdk
 from dbxsdk import DBotTradeClient
@@ -36,12 +37,14 @@ class Result:
 
 def carry_out(action: str, close_pnl_orders: bool) -> Result:
     """Sends the request, once, and never again by itself."""
+    client, task = clients.trading()
     try:
-        client, task = clients.trading()
         if action == Action.LOOK:
             return _look(client, task)
         enabled = action == Action.ON
         client.update_follow_order(task, enabled, close_pnl_order=close_pnl_orders and not enabled)
+    except dbxsdk.OutcomeUnknown as error:
+        return explained(error, changes=False) if action == Action.LOOK else _settled(client, error)
     except dbxsdk.DbxError as error:
         return explained(error, changes=action != Action.LOOK)
     return Result(Outcome.DONE, 200, f"The venue confirms it: the task is switched {_word(enabled)}.")
@@ -71,6 +74,21 @@ def explained(error: dbxsdk.DbxError, changes: bool) -> Result:
         return Result(Outcome.NOT_SENT, 503, f"There is no connection, so nothing was sent: {error}.", "Yes.")
     # Only the answer to a mere question may be this: it makes no sense.
     return Result(Outcome.UNKNOWN, 502, f"The answer cannot be read: {error}.", "Yes: it changes nothing.")
+
+
+def _settled(client: DBotTradeClient, unknown: dbxsdk.OutcomeUnknown) -> Result:
+    """Asks the venue, over REST, what became of a request that was not answered."""
+    told = explained(unknown, changes=True)
+    try:
+        found = client.resolve(unknown, timeout=settings.DESK.request_timeout)
+    except ValueError as error:  # DESK_TASK_URL without DESK_REST_URL
+        return attrs.evolve(told, text=f"{told.text} The venue could not be asked: {error}.")
+    if found.outcome == "executed":
+        return Result(Outcome.DONE, 200, f"No answer came, but it was carried out. The venue was asked: {found.reason}.")
+    if found.outcome == "not_executed":
+        text = f"No answer came in time, and it was not carried out: {found.reason}. Nothing was changed."
+        return Result(Outcome.REFUSED, 409, text, "No: it would be refused again, unless something changes.")
+    return attrs.evolve(told, text=f"{told.text} The venue was asked, and it is still not known: {found.reason}.")
 
 
 def _look(client: DBotTradeClient, task: str) -> Result:

@@ -6,6 +6,7 @@ import os
 from typing import Mapping, Optional, Tuple, TypeVar
 
 import attrs
+import dbxsdk
 
 N = TypeVar("N", int, float)
 
@@ -15,7 +16,11 @@ class Desk:
     """Attributes:
     live: the real venues; otherwise each process has local ones of its own, which need no network and no key.
     symbols: whose trades the feed stores.
+    relay: the Redis server of a relay that serves ``digifinex``, in place of the feed's own connection; its URL may hold a
+        password. It makes the rest ``live``.
+    reader: under which name the relay keeps what this database has; one for each database.
     feed_url, task_url: other addresses of DigiFinex and DBot, e.g. those that ``dbxsdk sim`` prints; for ``live``.
+    rest_url: another address of DBot's REST side, where ``resolve`` asks; beside ``task_url``.
     task_key, task_id: DBot's API key, and the copy trading task that the page switches; for ``live``.
     request_timeout: seconds that a request to DBot may take.
     requests: how many of them a minute it may send, all users together.
@@ -27,8 +32,11 @@ class Desk:
 
     live: bool = False
     symbols: Tuple[str, ...] = ("BTC_USDT", "ETH_USDT")
+    relay: Optional[str] = attrs.field(default=None, repr=False)
+    reader: str = "desk"
     feed_url: Optional[str] = None
     task_url: Optional[str] = None
+    rest_url: Optional[str] = None
     task_key: str = attrs.field(default="", repr=False)
     task_id: str = ""
     request_timeout: float = 5.0
@@ -43,11 +51,20 @@ class Desk:
         """Raises ``ValueError`` naming the variable."""
         default = cls()
         symbols = tuple(dict.fromkeys(environ.get("DESK_SYMBOLS", "").upper().split()))
+        relay = environ.get("DESK_RELAY") or None
+        reader = environ.get("DESK_RELAY_READER") or default.reader
+        if relay is not None:
+            _check_relay(relay, reader)
+            if environ.get("DESK_FEED_URL"):
+                raise ValueError("DESK_FEED_URL must not be set beside DESK_RELAY: the feed reads from one of them")
         return cls(
-            live=flag(environ, "DESK_LIVE"),
+            live=flag(environ, "DESK_LIVE") or relay is not None,
+            relay=relay,
+            reader=reader,
             symbols=symbols or default.symbols,
             feed_url=environ.get("DESK_FEED_URL") or None,
             task_url=environ.get("DESK_TASK_URL") or None,
+            rest_url=environ.get("DESK_REST_URL") or None,
             task_key=environ.get("DBOT_API_KEY", ""),
             task_id=environ.get("DBOT_FOLLOW_ORDER", ""),
             request_timeout=number(environ, "DESK_REQUEST_TIMEOUT", default.request_timeout),
@@ -57,6 +74,14 @@ class Desk:
             queue_size=number(environ, "DESK_QUEUE_SIZE", default.queue_size),
             stop_seconds=number(environ, "DESK_STOP_SECONDS", default.stop_seconds),
         )
+
+
+def _check_relay(url: str, reader: str) -> None:
+    """Raises ``ValueError`` without the URL: there may be a password in it."""
+    try:
+        dbxsdk.Relay(url).client("digifinex", durable=reader)  # opens nothing
+    except (ValueError, ImportError) as error:
+        raise ValueError(f"DESK_RELAY or DESK_RELAY_READER: {error}") from None
 
 
 def flag(environ: Mapping[str, str], name: str) -> bool:

@@ -27,6 +27,7 @@ def create_app(settings: Optional[Settings] = None) -> Flask:
     # A foreign page may give its own name this machine's address and would then pass for this site (DNS rebinding).
     app.config["TRUSTED_HOSTS"] = list(settings.hosts)
     app.config["MAX_CONTENT_LENGTH"] = 1024  # the longest request that it takes has some 20 bytes
+    app.config["RATELIMIT_STORAGE_URI"] = settings.counted_at
     app.extensions["dashboard"] = Desk(settings)
     limiter.init_app(app)
     app.register_blueprint(pages)

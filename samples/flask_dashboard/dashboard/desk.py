@@ -9,7 +9,7 @@ from typing import Callable, Optional
 
 import attrs
 
-from dbxsdk import BybitPublicClient, DBotTradeClient, Options
+from dbxsdk import BybitPublicClient, DBotTradeClient, Options, Relay
 from dbxsdk.metrics import prometheus_collector, prometheus_lag
 from prometheus_client import CollectorRegistry
 
@@ -60,7 +60,7 @@ class Desk:
             # Somebody is looking at the screen: try again sooner than a program on its own would.
             limit = settings.request_timeout
             options = Options(connect_timeout=limit, request_timeout=limit, backoff_initial=0.5, backoff_max=5)
-            client = BybitPublicClient("linear", url=settings.feed_url, options=options)
+            client = _market(settings, options)
             stack.callback(client.close)
             if settings.task_key and settings.task_id:
                 trading = DBotTradeClient(settings.task_key, url=settings.task_url, options=options)
@@ -71,6 +71,14 @@ class Desk:
             self._feed.start()
             self._stack = stack.pop_all()  # nothing failed: keep what was opened
             atexit.register(self.close)
+
+
+def _market(settings: Settings, options: Options) -> BybitPublicClient:
+    """The same client either way: connected to the venue, or fed by a relay that is."""
+    if settings.relay is None:
+        return BybitPublicClient("linear", url=settings.feed_url, options=options)
+    client: BybitPublicClient = Relay(settings.relay).client("bybit:linear", options=options)
+    return client
 
 
 def _local(settings: Settings, stack: contextlib.ExitStack) -> Settings:

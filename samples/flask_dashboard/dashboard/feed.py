@@ -1,4 +1,4 @@
-"""The feed: one connection to the market, and what the page shows of it, as one document ten times a second."""
+"""The feed: one client of the market, and what the page shows of it, as one document ten times a second."""
 
 from __future__ import annotations
 
@@ -205,11 +205,14 @@ class Feed:
                 if isinstance(event, dbxsdk.Disconnected):
                     self._gap_open = self._updated is not None  # what was subscribed gets a Gap; nothing else does
             elif isinstance(event, dbxsdk.Gap):
-                # In order with the data: the mark is where the trades are missing.
-                self._gap_open = False
-                gap = {"time": _now_ms(), "gap": round(event.seconds, 3)}
-                self._gaps.appendleft(gap)
-                self._trades.appendleft(gap)
+                # From a relay each topic may have one of its own. What the page says of gaps, it says of trades.
+                of_trades = f"publicTrade.{self.symbol}" in event.topics
+                if of_trades or not self._subscribed:
+                    self._gap_open = False
+                if of_trades:  # in order with the data: the mark is where they are missing
+                    gap = {"time": _now_ms(), "gap": round(event.seconds, 3)}
+                    self._gaps.appendleft(gap)
+                    self._trades.appendleft(gap)
         self._changed.set()
 
     # -- the page ----------------------------------------------------------------------------------------------

@@ -24,7 +24,8 @@ header of its own unless this server allows it, and it allows nobody: no cookie 
 OFTEN = "5 per second; 60 per minute"
 """How often the venue is asked, whoever asks: the key is one. More are told to wait (429), and nothing is sent."""
 
-limiter = Limiter(key_func=lambda: "everybody", storage_uri="memory://")  # there is one process: see README.rst
+# Where requests are counted is in the settings. A server that is away must not close the way to the venue: then here.
+limiter = Limiter(key_func=lambda: "everybody", in_memory_fallback=[OFTEN])
 
 
 def desk() -> Desk:

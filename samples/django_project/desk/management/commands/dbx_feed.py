@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 from datetime import datetime
-from typing import Any
+from typing import Any, List, Tuple
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -15,7 +15,8 @@ import dbxsdk
 
 from desk.feed import Feed, NotWritten
 from desk.models import Trade
-from desk.store import Store
+from desk.store import Store, symbol_of
+from project.environment import Desk
 
 
 class Command(BaseCommand):
@@ -24,7 +25,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         _check_tables()
         desk = settings.DESK
-        venue, url = "digifinex", desk.feed_url
+        venue, url, resumed = "digifinex", desk.feed_url, None
         with contextlib.ExitStack() as stack:
             if not desk.live:
                 from dbxsdk.sim import DigiFinexVenue  # here: with the real venue the extra "sim" is not needed
@@ -34,9 +35,12 @@ class Command(BaseCommand):
                 url = stack.enter_context(DigiFinexVenue(rate=5)).url()
             # "block": what cannot be stored yet is not read (see desk/feed.py). And back soon: the venue's history is short.
             soon = dbxsdk.Options(overflow="block", queue_size=1000, backoff_initial=0.5, backoff_max=10)
-            client = dbxsdk.DigiFinexClient(url=url, options=soon)
+            if desk.relay is None:
+                client = dbxsdk.DigiFinexClient(url=url, options=soon)
+            else:
+                client, resumed = _from_relay(desk, soon)
             stack.callback(client.close)
-            feed = Feed(client, Store(venue, desk.symbols), desk)
+            feed = Feed(client, Store(venue, desk.symbols, resumed), desk)
             for number in (signal.SIGTERM, signal.SIGINT):
                 stack.callback(signal.signal, number, signal.signal(number, feed.stop))
             try:
@@ -44,6 +48,16 @@ class Command(BaseCommand):
             except (dbxsdk.DbxError, NotWritten) as error:
                 raise CommandError(f"{type(error).__name__}: {error}") from None
         self.stdout.write("stopped; everything is written")
+
+
+def _from_relay(desk: Desk, options: dbxsdk.Options) -> Tuple[dbxsdk.DigiFinexClient, List[str]]:
+    """A client that goes on where this database's feed ended, and the symbols of which the relay knows where that was."""
+    relay = dbxsdk.Relay(desk.relay or "")
+    try:
+        topics = relay.positions("digifinex", desk.reader)
+    except dbxsdk.DbxError as error:
+        raise CommandError(f"{type(error).__name__}: {error}") from None
+    return relay.client("digifinex", durable=desk.reader, options=options), [symbol_of(topic) for topic in topics]
 
 
 def _check_tables() -> None:
