@@ -12,6 +12,7 @@ from dbxsdk.bybit.public.protocol import BybitPublicProtocol
 from dbxsdk.relay.connector import RelayConnector
 from dbxsdk.relay.delivery import Delivery
 from dbxsdk.relay.entries import CONTROL, FORMAT, FRAMES, Entry, encode_document
+from dbxsdk.relay.follower import Followed
 from dbxsdk.relay.keys import Keys
 from dbxsdk.relay.server import check_url
 from dbxsdk.relay.tap import RelayedTopic
