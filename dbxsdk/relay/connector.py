@@ -245,8 +245,8 @@ class RelayConnection:
         if self._connector.group is not None or (self._connector.durable is not None and not followed.state):
             # What comes behind it is history, and wanted.
             if followed.settled:
-                seconds = max(entry.wall_ns - followed.wall_ns, 0) / 1e9
-                self._settle([followed.name], Hole(monotonic() - seconds, followed.wall_ns))
+                seconds = max(entry.wall_ns - followed.last_ns, 0) / 1e9
+                self._settle([followed.name], Hole(monotonic() - seconds, followed.last_ns))
             return True
         if followed.settled:
             missing = f"entries are missing between {text_id(followed.position)} and {text_id(entry.id)}"

@@ -31,7 +31,12 @@ class Followed:
     state: bool = False
     """True if a late reader needs more than the next update."""
     wall_ns: int = 0
-    """When the last entry was written."""
+    """When the last entry was written; 0 if that was before this client."""
+
+    @property
+    def last_ns(self) -> int:
+        """When the last entry was written, or before: an epoch is the time at which it began, in ms."""
+        return self.wall_ns or (self.position or (0, 0))[0] * 1_000_000
 
 
 class Follower:
