@@ -175,4 +175,5 @@ def test_a_durable_client_is_told_that_the_relay_had_left_its_topic(stage: Scene
     assert stage.venue.send_frame(trade(2)) == 1  # which the relay does not write down
     second = stage.worker(durable="candles").subscribe()
     eventually(lambda: stage.venue.send_frame(trade(3)) and 3 in second.items)
+    assert all(0 < gap.seconds < 60 for gap in second.of(Gap))
     assert second.of(Gap) and isinstance(second.items[[isinstance(each, (int, Gap)) for each in second.items].index(True)], Gap)
