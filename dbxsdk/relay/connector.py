@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Set, Tuple
 
 from dbxsdk.errors import AuthError, ConnectError, DbxError, ProtocolError, VenueError
 from dbxsdk.options import Options
@@ -43,6 +43,8 @@ class RelayConnector(Connector):
         """The last connection's."""
         self.kept: Dict[str, Id] = {}
         """How far the callbacks of a durable reader have come in this process: the callbacks thread's."""
+        self.told: Set[str] = set()
+        """Topics whose holes the session tells of by itself: they were live before."""
         self.failed = False
         """True if the last connection could not reach the server."""
 
@@ -57,7 +59,7 @@ class RelayConnector(Connector):
     def bind(self, receiver: Receiver, must_flow: Callable[[], bool]) -> None:
         """In a forked child, too, which begins afresh: the connection is the parent's."""
         self.follower.drop_link()
-        self.follower, self.wants, self.kept = self._new_follower(), None, {}
+        self.follower, self.wants, self.kept, self.told = self._new_follower(), None, {}, set()
 
     def _new_follower(self) -> Follower:
         return Follower(self.server, self.keys) if self.group is None else GroupFollower(self.server, self.keys, self.group)
@@ -262,6 +264,7 @@ class RelayConnection(StandIn):
             self._settle(waiting, None)
 
     def _settle(self, names: Sequence[str], hole: Optional[Hole]) -> None:
+        self._connector.told.update(names)
         for name in names:
             self._follower.topics[name].settled = True
         self._receiver.settled(Acknowledgement(accepted=tuple(names)), hole)
@@ -325,18 +328,21 @@ class RelayConnection(StandIn):
         asked = self._receiver.asked()
         wanted = self._receiver.wanted()
         for name in [name for name in self._follower.topics if name not in wanted]:
-            del self._follower.topics[name]
-            self._delivery.read_again()
+            self._read_again(name)
         self._wants.want(wanted)
         for name in asked:
             followed = self._follower.topics.get(name)
             left = followed is not None and followed.takers and not any(had_all(each, name) for each in followed.takers)
             if followed is not None and (left or followed.missed):
                 # What was queued for those who have left is to be read once more.
-                del self._follower.topics[name]
-                self._delivery.read_again()
+                self._read_again(name)
             self._follower.follow(name).settled = False
             self._call(name)
+
+    def _read_again(self, name: str) -> None:
+        del self._follower.topics[name]
+        self._connector.told.discard(name)
+        self._delivery.read_again()
 
     def _call(self, topic: str) -> None:
         assert self._wants is not None
@@ -349,8 +355,8 @@ class RelayConnection(StandIn):
         if followed is None or followed.settled or at is None or not self._open:
             return
         followed.state = body.get("state") is True and self._connector.group is None
-        followed.joined = at
-        whole = self._follower.whole(name) if body.get("whole") is True else None
+        followed.joined = at if name in self._connector.told else (0, 0)
+        whole = self._follower.whole(name) if body.get("whole") is True and self._connector.group is None else None
         lost: Optional[int] = None
         if whole is not None and whole[0] >= at:
             followed.position, followed.wall_ns = whole[0], whole[2]

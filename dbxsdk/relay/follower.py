@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 import attrs
 
@@ -38,6 +38,8 @@ class Followed:
     """What came before was told of when it was joined."""
     passed: Id = (0, 0)
     """The last entry that could not be read: nothing is read before it again."""
+    gone: Set[Optional[Id]] = attrs.field(factory=set)
+    """Entries that a group has lost, which was told."""
     takers: Sequence[Subscription] = ()
     """The subscriptions that got the last update."""
     missed: bool = False

@@ -148,9 +148,11 @@ class GroupFollower(Follower):
             gone = [*(deleted[0] if deleted else ()), *(self._forget_deleted(followed) if None in rows else ())]
             if gone:  # one stands for all
                 entries.append(Entry(parse_id(gone[0]) or (0, 0), UNREADABLE, 0, 0, "it is there no more"))
+                followed.gone.update(parse_id(id_) for id_ in gone)
             if cursor == b"0-0":
                 break
-        known = {entry.id for entry in entries}
+        entries.sort(key=lambda entry: entry.id)
+        known = {entry.id for entry in entries} | followed.gone
         for entry in entries:
             entry.claimed = True
             # Whoever noticed that entries are missing may have died before it was told.
