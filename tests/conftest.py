@@ -12,7 +12,9 @@ import pytest
 from hypothesis import settings
 
 # An example may take long where the machine is busy with something else; what takes long for ever ends by ``timeout``.
-settings.register_profile("dbxsdk", deadline=None)
+settings.register_profile("dbxsdk", deadline=None, max_examples=50)
+# ``--hypothesis-profile long``: as often as one has the time for.
+settings.register_profile("long", deadline=None, max_examples=2000)
 settings.load_profile("dbxsdk")
 
 GRACE = 2.0
@@ -24,9 +26,10 @@ _left_by_earlier_tests: List[threading.Thread] = []
 
 
 def pytest_configure() -> None:
-    """A shell's background jobs ignore Ctrl-C, and so would the programs that tests start."""
+    """A shell's background jobs ignore Ctrl-C, and so would the programs that tests start; and see ``collection_finish``."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    gc.disable()  # of what is collected nothing goes, and looking for it takes a fifth of the collection's time
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> Optional[str]:
@@ -38,6 +41,7 @@ def pytest_collection_finish() -> None:
     """What the collected tests hold is looked at once and not in each ``gc.collect()``, which took longer than most tests."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def library_threads() -> List[threading.Thread]:

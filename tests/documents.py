@@ -3,6 +3,7 @@ that show a terminal."""
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import re
@@ -35,7 +36,9 @@ def rendered(text: str) -> Tuple[str, str]:
     return parts["whole"], said.getvalue()
 
 
+@functools.lru_cache(maxsize=None)
 def tree(text: str) -> Any:
+    """The page as docutils reads it, once for all who ask: it takes its time."""
     return publish_doctree(text, settings_overrides={**SETTINGS, "warning_stream": io.StringIO()})
 
 

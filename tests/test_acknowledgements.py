@@ -142,7 +142,7 @@ COURSE = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(socket=st.sampled_from([*SOCKETS]), course=COURSE, moods=st.lists(st.integers(0, 2)))
 def test_what_counts_as_live_is_there(socket: str, course: Any, moods: List[int]) -> None:
     make, venue_class, channel = SOCKETS[socket]

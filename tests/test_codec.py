@@ -309,7 +309,7 @@ numbers = st.from_regex(r"-?(0|[1-9][0-9]{0,24})(\.[0-9]{1,25})?([eE][+-]?[0-9]{
 
 
 @given(numbers, numbers)
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=75)
 @example("-9223372036854775809", "-9999999999999999999")
 @example("18446744073709551616", "0.99999999999999999999")
 def test_numbers_as_they_may_be_written(first: str, second: str) -> None:
@@ -324,7 +324,7 @@ tokens = st.sampled_from(
 
 
 @given(st.lists(tokens, max_size=12).map(b"".join))
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 def test_heaps_of_tokens(payload: bytes) -> None:
     assert outcome(payload) == slow_outcome(payload)
 

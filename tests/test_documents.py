@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import re
 import typing
-from typing import List, Set
+from typing import Any, List, Set
 
 import attrs
 import pytest
@@ -27,7 +28,6 @@ from tests.documents import GUIDE, ROOT
 PATHS = [ROOT / "README.rst", *(path for path in sorted(GUIDE.glob("*.rst")) if path.stem != "index")]
 TEXTS = {path.stem: path.read_text("utf-8") for path in PATHS}
 EVERYTHING = "\n".join(TEXTS.values())
-TABLES = [table for text in TEXTS.values() for table in documents.tables(documents.tree(text))]
 
 FOREIGN = {
     *("AppConfig", "DataFrame", "Decimal", "DictWriter", "WebSocket", "WebSocketApp", "WebSocketTrading"),
@@ -39,9 +39,14 @@ FOREIGN = {
 """Names that are not ours: of other packages, systems and addresses."""
 
 
+@functools.lru_cache(maxsize=None)
+def tables() -> List[Any]:
+    return [table for text in TEXTS.values() for table in documents.tables(documents.tree(text))]
+
+
 def column(head: str, *others: str) -> List[List[str]]:
     """The names in the first column of every table with these heads: one list for each."""
-    found = [[row[head].strip("`") for row in rows] for rows in TABLES if {head, *others} <= set(rows[0])]
+    found = [[row[head].strip("`") for row in rows] for rows in tables() if {head, *others} <= set(rows[0])]
     assert found
     return found
 
@@ -60,7 +65,7 @@ def test_tables_have_every_exception_event_state_and_counter() -> None:
     assert [sorted(names) for names in column("event")] == [known, known]
     assert [sorted(names) for names in column("``client.state``")] == [sorted(dbxsdk.State)]
     assert column("``client.stats()``") == [[field.name for field in attrs.fields(dbxsdk.Stats)]]
-    (policies,) = (rows for rows in TABLES if rows[0].get("0") == '``"block"``')
+    (policies,) = (rows for rows in tables() if rows[0].get("0") == '``"block"``')
     assert tuple(row["0"].strip('`"') for row in policies) == OVERFLOW_POLICIES
 
 

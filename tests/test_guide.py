@@ -33,8 +33,7 @@ from tests.documents import GUIDE, ROOT
 from tests.local_addresses import LocalVenues, local_venues
 
 PAGES = {path.stem: path for path in sorted(GUIDE.glob("*.rst"))}
-TREES = {name: documents.tree(path.read_text("utf-8")) for name, path in PAGES.items() if name != "index"}
-BLOCKS = {name: documents.blocks(tree) for name, tree in TREES.items()}
+TEXTS = {name: path.read_text("utf-8") for name, path in PAGES.items() if name != "index"}
 
 KINDS = {"python", "sh", "console", "text"}
 
@@ -45,13 +44,18 @@ OPTIONAL = {"matplotlib", "pandas", "polars", "prometheus_client", "pyarrow", "o
 """Modules that not every Python has: without them the page's Python is skipped, and says so."""
 
 
+def blocks(name: str) -> List[Tuple[str, str]]:
+    return documents.blocks(documents.tree(TEXTS[name]))
+
+
 def with_blocks(kind: str) -> List[str]:
-    return [name for name, found in BLOCKS.items() if any(each == kind for each, _ in found)]
+    """The pages that have some: read off the text, since every process that shares the tests asks for it."""
+    return [name for name, text in TEXTS.items() if f".. code-block:: {kind}\n" in text]
 
 
 def programs(name: str) -> Iterator[Tuple[str, str]]:
     """(code, expected) of each Python block, in the page's order."""
-    found = BLOCKS[name]
+    found = blocks(name)
     for number, (kind, text) in enumerate(found):
         if kind == "python":
             after = found[number + 1:number + 2]
@@ -61,7 +65,7 @@ def programs(name: str) -> Iterator[Tuple[str, str]]:
 # -- the pages -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize("name", TEXTS)
 def test_docutils_has_nothing_to_say(name: str) -> None:
     text = PAGES[name].read_text("utf-8")
     page, said = documents.rendered(text)
@@ -70,10 +74,11 @@ def test_docutils_has_nothing_to_say(name: str) -> None:
     assert [line for line in text.splitlines() if len(line) > 110] == []
 
 
-@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize("name", TEXTS)
 def test_every_block_is_of_a_kind_that_is_run(name: str) -> None:
-    kinds = [kind for kind, _ in BLOCKS[name]]
+    kinds = [kind for kind, _ in blocks(name)]
     assert set(kinds) <= KINDS, "unknown kind of block"
+    assert set(kinds) == {kind for kind in KINDS if name in with_blocks(kind)}, "a block that no test runs"
     for before, kind in zip(["", *kinds], kinds):  # noqa: B905
         assert kind != "text" or before == "python", "a text block says what the Python block before it prints"
 
@@ -83,7 +88,7 @@ def test_links_lead_to_what_is_there(name: str) -> None:
     for target in re.findall(r"<([^<>`]+)>`_", PAGES[name].read_text("utf-8")):
         path, _, anchor = target.partition("#")
         assert target.startswith("https://") or (GUIDE / path).exists(), target
-        assert not anchor or anchor in TREES[path[:-len(".rst")]].ids, target
+        assert not anchor or anchor in documents.tree(TEXTS[path[:-len(".rst")]]).ids, target
 
 
 # -- Python --------------------------------------------------------------------------------------------
@@ -155,14 +160,14 @@ def imported(name: str) -> set[str]:
 
 
 def test_console_blocks_print_what_they_say(tmp_path: Path) -> None:
-    texts = [text for found in BLOCKS.values() for kind, text in found if kind == "console"]
+    texts = [text for name in with_blocks("console") for kind, text in blocks(name) if kind == "console"]
     for command, expected, said in documents.run_sessions(texts, tmp_path):
         assert said == expected, command
 
 
 @pytest.mark.parametrize("name", with_blocks("sh"))
 def test_commands_to_copy_name_what_is_there(name: str) -> None:
-    for text in (text for kind, text in BLOCKS[name] if kind == "sh"):
+    for text in (text for kind, text in blocks(name) if kind == "sh"):
         check_commands(text)
 
 
@@ -183,7 +188,7 @@ def check_commands(text: str) -> None:
 
 
 def test_the_subcommands_are_listed() -> None:
-    tables = documents.tables(TREES["command_line"])
+    tables = documents.tables(documents.tree(TEXTS["command_line"]))
     (rows,) = (rows for rows in tables if rows[0].get("0", "").startswith("``dbxsdk "))
     listed = {row["0"].split()[1].strip("`") for row in rows}
     assert listed == subcommands()

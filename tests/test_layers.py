@@ -8,7 +8,7 @@ import functools
 import importlib
 import pathlib
 import re
-from typing import Any, Dict, Iterator, List, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Set, Tuple
 
 import pytest
 
@@ -91,7 +91,27 @@ def tops(path: pathlib.Path) -> Set[str]:
     return {module.split(".")[0] for module in imported(path)}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
+def law(paths: Sequence[pathlib.Path]) -> Callable[[Callable[[pathlib.Path], None]], Callable[[], None]]:
+    """Make one test of a law for these modules, which names each that breaks it: a test for each would be a quarter of all."""
+
+    def tested(check: Callable[[pathlib.Path], None]) -> Callable[[], None]:
+        def test() -> None:
+            assert paths, "a law for no module"
+            broken = []
+            for path in paths:
+                try:
+                    check(path)
+                except Exception as error:  # an AssertionError, or what a name that leads nowhere raises
+                    broken.append(f"{name(path)}: {type(error).__name__}: {error}")
+            assert not broken, "\n\n".join(broken)
+
+        test.__doc__ = check.__doc__
+        return test
+
+    return tested
+
+
+@law(MODULES)
 def test_imports(path: pathlib.Path) -> None:
     own = area(name(path))
     ours = {module for module in imported(path, typing_only=True) if module.split(".")[0] == "dbxsdk"}
@@ -105,7 +125,7 @@ def test_imports(path: pathlib.Path) -> None:
 NETWORKED = ("dbxsdk.transport", "dbxsdk.sim", "dbxsdk.cli.doctor")
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if not name(path).startswith(NETWORKED)], ids=name)
+@law([path for path in MODULES if not name(path).startswith(NETWORKED)])
 def test_only_the_transport_touches_the_network(path: pathlib.Path) -> None:
     forbidden = {"websocket", "socket", "ssl", "select", "selectors", "http", "urllib3", "requests", "socketserver"}
     assert tops(path) & forbidden == set()
@@ -125,7 +145,7 @@ def test_the_purest_are_found_wherever_they_are() -> None:
     assert found >= {"dbxsdk.protocol", "dbxsdk.dbot.data.protocol", "dbxsdk.bybit.public.ticker_models", "dbxsdk.book.rule"}
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if is_pure(path)], ids=name)
+@law([path for path in MODULES if is_pure(path)])
 def test_protocols_and_models_are_pure(path: pathlib.Path) -> None:
     assert (
         tops(path) & {"time", "threading", "socket", "ssl", "websocket", "random", "queue", "logging", "concurrent"}
@@ -133,7 +153,7 @@ def test_protocols_and_models_are_pure(path: pathlib.Path) -> None:
     )
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
+@law(MODULES)
 def test_no_asyncio_anywhere(path: pathlib.Path) -> None:
     assert not {
         module for module in imported(path, typing_only=True) if module.split(".")[0] in ("asyncio", "trio", "anyio")
@@ -145,13 +165,13 @@ def test_no_asyncio_anywhere(path: pathlib.Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
+@law(MODULES)
 def test_every_module_says_what_it_is_for(path: pathlib.Path) -> None:
     text = ast.get_docstring(parsed(path))
     assert text and len(text.splitlines()[0]) > 10
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if area(name(path)) not in APART], ids=name)
+@law([path for path in MODULES if area(name(path)) not in APART])
 def test_the_library_prints_nothing_and_never_sleeps_or_exits(path: pathlib.Path) -> None:
     calls: List[str] = []
     for node in nodes(path):
@@ -168,7 +188,7 @@ def test_the_library_prints_nothing_and_never_sleeps_or_exits(path: pathlib.Path
     } & set(calls)
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if area(name(path)) not in APART], ids=name)
+@law([path for path in MODULES if area(name(path)) not in APART])
 def test_every_public_function_of_the_library_has_annotations(path: pathlib.Path) -> None:
     for node in nodes(path):
         if isinstance(node, ast.FunctionDef):
@@ -182,7 +202,7 @@ def test_every_public_function_of_the_library_has_annotations(path: pathlib.Path
 # -- the house ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if finished(path)], ids=name)
+@law([path for path in MODULES if finished(path)])
 def test_no_module_is_large(path: pathlib.Path) -> None:
     assert len(path.read_text("utf-8").splitlines()) <= LARGEST
 
@@ -265,9 +285,7 @@ def names(path: pathlib.Path) -> Iterator[str]:
             yield node.arg
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in MODULES if area(name(path)) not in APART | VENUES and name(path) != "dbxsdk"], ids=name
-)
+@law([path for path in MODULES if area(name(path)) not in APART | VENUES and name(path) != "dbxsdk"])
 def test_the_core_names_no_venue(path: pathlib.Path) -> None:
     assert [each for each in (*strings(path), *names(path)) if NAMES_OF_VENUES.search(each)] == []
 
@@ -275,7 +293,7 @@ def test_the_core_names_no_venue(path: pathlib.Path) -> None:
 TOOLS_THAT_KNOW_VENUES = ("dbxsdk.cli.venues", "dbxsdk.cli.demo.setup")
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if area(name(path)) == "cli"], ids=name)
+@law([path for path in MODULES if area(name(path)) == "cli"])
 def test_the_command_line_knows_venues_in_one_place(path: pathlib.Path) -> None:
     """Elsewhere they stand in examples, which are longer texts, and make no difference."""
     if not name(path).startswith(TOOLS_THAT_KNOW_VENUES):
@@ -299,7 +317,7 @@ def resolve(dotted: str) -> Any:
     return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
+@law(MODULES)
 def test_names_in_strings_are_there(path: pathlib.Path) -> None:
     """In docstrings, too."""
     for node in nodes(path):
@@ -337,6 +355,20 @@ def test_what_makes_locks_is_known_to_hold_some() -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("threading.Lock", "threading.RLock", "threading.Condition")
     }
     assert {module for module in makers if not module.startswith(WITH_LOCKS)} == set(LOCKS_ELSEWHERE)
+
+
+def test_a_broken_law_names_each_module_that_breaks_it() -> None:
+    def check(path: pathlib.Path) -> None:
+        assert path.name != "errors.py", "no such name"
+        resolve("dbxsdk.nowhere" if path.name == "events.py" else "dbxsdk.errors")
+
+    with pytest.raises(AssertionError) as raised:
+        law([ROOT / "errors.py", ROOT / "options.py", ROOT / "events.py"])(check)()
+    said = str(raised.value)
+    assert "dbxsdk.errors: AssertionError: no such name" in said and "dbxsdk.options:" not in said
+    assert "dbxsdk.events: ModuleNotFoundError" in said
+    with pytest.raises(AssertionError):
+        law([])(check)()
 
 
 def test_the_walk_sees_what_it_should(tmp_path: pathlib.Path) -> None:

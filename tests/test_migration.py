@@ -21,11 +21,12 @@ from dbxsdk.bybit.rest_rows import CATEGORIES
 from dbxsdk.sim import BybitVenue
 from dbxsdk.sim.bybit import access
 from tests.local_addresses import LocalVenues, local_venues
-from tests.test_documents import TABLES
+from tests import documents
 from tests.waiting import Recorder, eventually
 
 unified_trading = pytest.importorskip("pybit.unified_trading")
 
+TABLES = documents.tables(documents.tree((documents.GUIDE / "migrating.rst").read_text("utf-8")))
 PYBIT = {row["pybit"]: row["here"] for rows in TABLES for row in rows if "pybit" in row}
 WEBSOCKET = {row["websocket-client"]: row["here"] for rows in TABLES for row in rows if "websocket-client" in row}
 CCXT = {row["ccxt pro"]: row["here"] for rows in TABLES for row in rows if "ccxt pro" in row}

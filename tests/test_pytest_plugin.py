@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 
-from tests.test_guide import BLOCKS
+from tests.test_guide import blocks
 
 pytest_plugins = ["pytester"]
 
@@ -52,12 +52,12 @@ def run(pytester, text, *arguments):
 
 
 def test_the_readmes_example(pytester):
-    (example,) = (text for _, text in BLOCKS["local_venues"] if "no_client_left)" in text or "no_client_left," in text)
+    (example,) = (text for _, text in blocks("local_venues") if "no_client_left)" in text or "no_client_left," in text)
     run(pytester, example).assert_outcomes(passed=2)
 
 
 def test_a_bot_that_orders_again_fails_the_readmes_example(pytester):
-    (example,) = (text for _, text in BLOCKS["local_venues"] if "no_client_left)" in text or "no_client_left," in text)
+    (example,) = (text for _, text in blocks("local_venues") if "no_client_left)" in text or "no_client_left," in text)
     order = 'self.orders.place_order(category="linear", symbol="BTCUSDT", side="Buy", orderType="Market", qty="0.01")'
     noted = "self.unknown.append(error.order_link_id)\n"
     again = example.replace(noted, f"{noted}            {order}\n")

@@ -25,7 +25,7 @@ SAMPLES = [ROOT / "samples" / "README.rst", *sorted((ROOT / "samples").glob("*/R
 
 COMMANDS = (
     'python3 -m venv .venv && .venv/bin/pip install -q ".[demo]" && .venv/bin/dbxsdk demo',
-    'python3 -m venv .venv && .venv/bin/pip install -q -e ".[test]" && .venv/bin/python -m pytest -n 2',
+    'python3 -m venv .venv && .venv/bin/pip install -q -e ".[test]" && .venv/bin/python -m pytest -n 4',
 )
 
 

@@ -342,7 +342,10 @@ def _adapter(
             """Whatever ``http.client`` is set to: it would print the headers."""
 
             def _new_conn(self) -> Any:
-                raw = super()._new_conn() if tunnel is None else tunnel()
+                try:
+                    raw = super()._new_conn() if tunnel is None else tunnel()
+                except (BrokenPipeError, ConnectionResetError) as error:  # which urllib3 takes for an answer that came early
+                    raise OSError(str(error)) from error
                 asked.watch(raw)  # a proxy may drip, too, before ``connect`` returns
                 return raw
 

@@ -319,7 +319,7 @@ def test_of_a_state_and_an_update_of_one_time_the_update_is_given_out() -> None:
 # -- any course of events ----------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(st.data())
 def test_each_item_comes_once_or_lies_in_a_span(data: st.DataObject) -> None:
     """A venue whose stream and REST say the same, with holes in the stream; REST is late, and reaches back a number of rows."""

@@ -93,7 +93,7 @@ sizes = st.sampled_from(["0", "0.000", "0e3", "-0", "1", "1.50", "7", "0.00001",
 changes = st.lists(st.lists(st.tuples(prices, sizes).map(list), max_size=30), min_size=1, max_size=12)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(changes, st.booleans())
 def test_a_side_is_what_the_obvious_one_is(script: List[Any], bids: bool) -> None:
     slow, unknown = SlowBook(), 0
@@ -136,7 +136,7 @@ def test_a_side_has_a_limit_in_levels_and_in_characters() -> None:
             Side([["1", "1"]], bids=False, most=100).apply([[price, size]])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text(max_size=6) | st.from_regex(r"[+\-]?[0-9_]{0,4}\.?[0-9_]{0,4}([eE][+\-]?[0-9]{1,4})? ?", fullmatch=True))
 def test_what_is_taken_for_a_size_is_one_when_it_is_read(text: str) -> None:
     side = Side([["1", "5"]], bids=True, most=1000)

@@ -1,4 +1,5 @@
-"""Runs the real command in a process of its own."""
+"""Runs the real command in a process of its own: a fork of one that has imported what it needs, or, with an environment or
+descriptors of its own, a new one."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pytest
+
+from tests import warm
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,9 +29,12 @@ def listen_to_ctrl_c() -> None:
 
 
 def start(*arguments: str, env: Optional["dict[str, str]"] = None, **options: Any) -> "subprocess.Popen[str]":
+    if env is None:
+        forked: "subprocess.Popen[str]" = warm.start(["-m", "dbxsdk", *arguments], env=environment(), **options)
+        return forked
     return subprocess.Popen(
         [sys.executable, "-m", "dbxsdk", *arguments],
-        env=env or environment(),
+        env=env,
         text=True,
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": listen_to_ctrl_c, **options},
     )

@@ -372,7 +372,7 @@ ALL_AFTER_A_REFUSAL = [
 """What was dropped meanwhile, and is in "all", is live again."""
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @example(reading=REPLACE, course=ALL_AFTER_A_REFUSAL, at_once=True)
 @given(reading=st.sampled_from([*READINGS, *CARELESS]), course=operations, at_once=st.booleans())
 def test_in_the_end_the_venue_has_what_is_wanted(

@@ -452,7 +452,7 @@ documents = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     payload=st.one_of(st.binary(max_size=40), st.one_of(documents, json_values).map(lambda value: json.dumps(value).encode())),
     binary=st.booleans(),
@@ -468,7 +468,7 @@ def test_receive_raises_protocol_errors_alone(payload: bytes, binary: bool) -> N
         pass
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(answers=st.lists(documents, min_size=1, max_size=6), leave=st.booleans())
 def test_acknowledge_never_raises(answers: List[Dict[str, Any]], leave: bool) -> None:
     protocol = CryptomusProtocol()

@@ -154,7 +154,7 @@ COURSE = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(socket=st.sampled_from([*SOCKETS]), reading=st.sampled_from(READINGS), course=COURSE)
 def test_what_counts_as_live_is_there(socket: str, reading: Reading, course: Any) -> None:
     subscriber = subscribed(socket, reading)

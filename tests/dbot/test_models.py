@@ -197,7 +197,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(JSON)
 def test_reading_raises_protocol_errors_alone(document: Any) -> None:
     for read in (

@@ -303,7 +303,7 @@ def test_complaint_3_a_subscription_that_is_not_acknowledged_again_is_asked_for_
     # Bybit's public sockets have no login: the venue falls silent between the handshake and the acknowledgement.
     options = {**QUICK, "request_timeout": 0.2}
     with bybit(PLAIN, "/v5/public/linear") as scene, scene.client("linear", options=options) as client:
-        client.subscribe("publicTrade.BTCUSDT", callback=scene.seen)
+        client.subscribe("publicTrade.BTCUSDT", callback=scene.seen, timeout=5)
         scene.venue.go_silent()
         scene.proxy.cut()
         scene.seen.wait_for(Connected, 3)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
-import sys
 import threading
 import time
 from typing import Any, Dict, Iterator, List, Optional, Tuple
@@ -19,6 +18,7 @@ import dbxsdk
 from dbxsdk import Disconnected, Gap
 from dbxsdk.relay import connector, lease, term
 from dbxsdk.sim import BybitVenue
+from tests import warm
 from tests.relay.redis_server import RedisServer
 from tests.waiting import PATIENCE, eventually
 
@@ -96,8 +96,7 @@ class Scene:
         return served
 
     def serve_in_process(self) -> "subprocess.Popen[str]":
-        arguments = [sys.executable, "-c", SERVE, self.server.url, self.venue.url(), self.prefix]
-        process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
+        process: "subprocess.Popen[str]" = warm.start(["-c", SERVE, self.server.url, self.venue.url(), self.prefix])
         self._stack.callback(_end, process)
         return process
 

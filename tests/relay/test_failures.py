@@ -8,7 +8,6 @@ import pathlib
 import select
 import signal
 import subprocess
-import sys
 from typing import Any, Iterator
 
 import pytest
@@ -17,6 +16,7 @@ import dbxsdk
 from dbxsdk import Connected, ConnectError, Disconnected, Gap, Options, SubscribeError
 from dbxsdk.relay import connector, serving, tap, term, wants, writer
 from dbxsdk.relay.keys import Keys
+from tests import warm
 from tests.relay.redis_server import RedisServer, redis_server
 from tests.relay.scene import TIMES, TOPIC, Scene, judge, scene, trade
 from tests.waiting import Background, eventually
@@ -343,7 +343,8 @@ def test_requests_are_refused_at_once(stage: Scene) -> None:
 
 
 def run(code: str, *arguments: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True)
+    process: "subprocess.Popen[str]" = warm.start(["-c", code, *arguments])
+    return process
 
 
 DURABLE = """

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Callable, List, Optional, Tuple
 
 import pytest
 
 from dbxsdk.sim import BybitVenue
+from tests import warm
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,8 +22,7 @@ def run(sample: str, *arguments: str, key: Optional[str] = None, secret: Optiona
         environment.pop(name, None)
         if value is not None:
             environment[name] = value
-    command: List[Any] = [sys.executable, "-W", "error", ROOT / "samples" / sample, *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+    done = warm.run([ROOT / "samples" / sample, *arguments], env=environment)
     assert "Traceback" not in done.stderr
     for hidden in (key, secret):
         assert not hidden or hidden not in done.stdout + done.stderr

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any, Callable, List, Optional, Tuple
@@ -12,6 +10,7 @@ from typing import Any, Callable, List, Optional, Tuple
 import pytest
 
 from dbxsdk.sim.dbot.venue import DBotVenue
+from tests import warm
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,8 +20,7 @@ def run(*arguments: str, key: Optional[str] = None) -> Tuple[int, str, str]:
     environment.pop("DBOT_API_KEY", None)
     if key is not None:
         environment["DBOT_API_KEY"] = key
-    command: List[Any] = [sys.executable, "-W", "error", ROOT / "samples" / "dbot_follow_order.py", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+    done = warm.run([ROOT / "samples" / "dbot_follow_order.py", *arguments], env=environment)
     return done.returncode, done.stdout, done.stderr
 
 

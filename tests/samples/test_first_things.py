@@ -8,7 +8,6 @@ import json
 import os
 import re
 import runpy
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Dict, Iterator, Tuple
@@ -17,6 +16,7 @@ import pytest
 
 import dbxsdk.sim
 from dbxsdk.sim import BybitVenue, DBotVenue, DigiFinexVenue
+from tests import warm
 
 ROOT = Path(__file__).parents[2]
 LOCAL = {
@@ -53,10 +53,7 @@ def done(folder: Path) -> Dict[str, Done]:
     running = {}
     for name, arguments in LOCAL.items():
         words = arguments.format(folder=folder).split()
-        command = [sys.executable, "-W", "error", str(ROOT / "samples" / f"{name}.py"), "--local", *words]
-        running[name] = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        running[name] = warm.start([ROOT / "samples" / f"{name}.py", "--local", *words], env=environment)
     try:
         results = {name: (*process.communicate(timeout=50), process.returncode) for name, process in running.items()}
     finally:

@@ -6,11 +6,11 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import warm
 
 ROOT = Path(__file__).parents[2]
 LINES = {
@@ -20,21 +20,13 @@ LINES = {
 each_sample = pytest.mark.parametrize("sample", sorted(LINES))
 
 
-def start(sample, *arguments):
+def start(sample, *arguments, cold=False):
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", str(ROOT / "samples" / sample), *arguments],
-        env={**os.environ, "PYTHONPATH": path},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # Whoever runs the tests in the background may ignore Ctrl-C, which children inherit.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    return warm.start([ROOT / "samples" / sample, *arguments], env={**os.environ, "PYTHONPATH": path}, cold=cold)
 
 
-def run(sample, *arguments):
-    with start(sample, *arguments) as process:
+def run(sample, *arguments, cold=False):
+    with start(sample, *arguments, cold=cold) as process:
         try:
             out, err = process.communicate(timeout=30)
         finally:
@@ -49,7 +41,7 @@ def test_every_sample_is_tested():
 
 @each_sample
 def test_prints_what_it_promises(sample):
-    code, out, err = run(sample, "--local", "--seconds", "1")
+    code, out, err = run(sample, "--local", "--seconds", "1", cold=True)
     assert code == 0, err
     lines = out.splitlines()
     assert len(lines) > 10

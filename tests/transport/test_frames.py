@@ -293,7 +293,7 @@ limits = st.sampled_from([MIB, MIB, MIB, 1000, 126, 5])
 
 
 @given(streams, limits, st.data())
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 def test_any_stream_in_any_pieces_is_read_as_by_the_slow_parser(stream: bytes, limit: int, data: Any) -> None:
     reader, fed = FrameReader(limit), b""
     events: List[Event] = []
@@ -313,7 +313,7 @@ def test_any_stream_byte_by_byte(stream: bytes, limit: int) -> None:
 
 
 @given(st.lists(st.sampled_from(BAD_TEXT) | st.binary(max_size=4) | st.text(max_size=3).map(str.encode), max_size=5))
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @example([b"\xed\xa0", b"", b"\x80"])
 @example([b"\xf0\x9f", b"\x92", b"\xa9"])
 def test_text_in_fragments_is_utf8_or_refused(pieces: List[bytes]) -> None:
@@ -528,7 +528,7 @@ def test_close_frames_without_a_code() -> None:
 
 
 @given(st.binary(max_size=123) | st.text(max_size=30).map(str.encode) | st.sampled_from(BAD_TEXT))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=75)
 def test_close_reasons_are_utf8_or_refused(reason: bytes) -> None:
     stream = in_fragments(TEXT, [reason, b""])
     try:
@@ -551,7 +551,7 @@ def test_a_bad_code_weighs_more_than_a_bad_reason() -> None:
 
 
 @given(st.sampled_from([TEXT, BINARY, PING, PONG, CLOSE]), st.binary(max_size=125))
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 def test_our_frames_are_read_by_the_slow_parser(opcode: int, payload: bytes) -> None:
     ((*_, read_back),) = slowly(encode(opcode, payload), client=True)
     assert read_back == payload

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import ssl
 import threading
 import time
@@ -168,6 +169,17 @@ def test_a_proxy_that_drips_has_one_deadline() -> None:
             http.get("http://venue.invalid/", Options(proxy=proxy), timeout=0.075)
         dripping.over.set()
         assert 0.3 <= time.monotonic() - begun < 1.5
+
+
+def test_a_proxy_that_resets_the_connection_amid_its_handshake() -> None:
+    def reset(peer: Peer) -> None:
+        peer.read(3)
+        peer.raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.raw.close()
+
+    with Server(reset) as between:
+        with pytest.raises(ConnectError, match="venue.invalid: HTTP"):
+            http.get("http://venue.invalid/", Options(proxy=f"socks5h://127.0.0.1:{between.port}"), timeout=5)
 
 
 def test_a_connection_that_waits_for_the_proxy_is_ended_at_once() -> None:

@@ -868,7 +868,7 @@ documents = st.fixed_dictionaries({}, optional={
 
 class TestWhateverComes:
     @given(document=st.one_of(documents, anything), category=st.sampled_from(CATEGORIES))
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=100, deadline=None)
     def test_only_protocol_errors(self, document: Any, category: str) -> None:
         protocol = BybitPublicProtocol(category)
         for _ in range(2):
@@ -900,7 +900,7 @@ class TestWhateverComes:
         category=st.sampled_from(CATEGORIES),
         topics=st.lists(st.sampled_from(TOPICS), unique=True),
     )
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=100, deadline=None)
     def test_acknowledge_never_raises(self, document: Any, category: str, topics: List[str]) -> None:
         protocol = BybitPublicProtocol(category)
         request = protocol.request("subscribe", topics)

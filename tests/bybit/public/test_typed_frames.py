@@ -141,7 +141,7 @@ def frames(draw: Any, topics: Sequence[str] = tuple(CHANNELS)) -> Tuple[str, byt
     return topic, joined(envelope).encode()
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(frames())
 @example(("publicTrade.ABCUSDT", text("publicTrade.ABCUSDT", [documents.TRADE] * 3)))
 @example(("publicTrade.ABCUSDT", text("publicTrade.OTHER", [documents.TRADE])))
@@ -219,7 +219,7 @@ def test_a_book_takes_a_typed_frame_as_any_other(data: Any, kind: str, update_id
     assert told[0] == told[1]
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(frames(["orderbook.50.ABCUSDT"]))
 def test_a_book_makes_the_same_of_odd_frames_both_ways(case: Tuple[str, bytes]) -> None:
     topic, payload = case

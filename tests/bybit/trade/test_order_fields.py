@@ -41,7 +41,7 @@ class Index(enum.IntEnum):
 
 
 class TestNumbers:
-    @settings(max_examples=500, deadline=None)
+    @settings(max_examples=250, deadline=None)
     @given(decimals | st.integers() | st.floats(allow_nan=False, allow_infinity=False))
     def test_any_number_is_plain_text_that_means_the_same(self, number: Any) -> None:
         text = plain_number("qty", number)

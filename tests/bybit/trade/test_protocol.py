@@ -378,7 +378,7 @@ documents = st.dictionaries(
 
 
 class TestAnything:
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=100, deadline=None)
     @given(documents)
     def test_whatever_arrives(self, document: Any) -> None:
         protocol = make()

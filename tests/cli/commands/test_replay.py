@@ -112,7 +112,7 @@ def test_count(dbx, recording):
 
 
 def test_ctrl_c_and_progress_of_a_long_one(recording):
-    words = ("replay", recording, "--speed", "0.01", "--json")
+    words = ("replay", recording, "--speed", "0.03", "--json")
     with command.start(*words) as process:
         while json.loads(process.stdout.readline())["type"] != "update":
             pass
