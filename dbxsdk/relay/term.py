@@ -16,10 +16,10 @@ from dbxsdk.errors import ClientClosed, ConnectError, DbxError, ProtocolError, V
 from dbxsdk.events import Event
 from dbxsdk.relay.entries import FORMAT
 from dbxsdk.relay.keys import Keys
-from dbxsdk.relay.lease import Lease
+from dbxsdk.relay.lease import ANSWER, Lease
 from dbxsdk.relay.server import Link, RelayDown, Server
 from dbxsdk.relay.tap import RelayedTopic, Tap, subscription_of
-from dbxsdk.relay.writer import Bounds, Fenced, Writer
+from dbxsdk.relay.writer import Bounds, Writer
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.log import ClientLog
 from dbxsdk.session import State, Subscription
@@ -123,14 +123,14 @@ class Term:
     # -- the serving thread ----------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Shut the old leader out, and begin to write."""
+        """Shut the old leader out, and begin to write. Raises ``Fenced`` if another one was quicker."""
         found = self._link.call("SMEMBERS", self._keys.topics)
         topics = sorted(each.decode("utf-8", "replace") for each in found)
-        self._writer.start(self._server.connect(), topics, {"version": __version__, "format": FORMAT.decode()})
+        self._writer.start(self._link, topics, {"version": __version__, "format": FORMAT.decode()})
         self._log.info("serving %s", self._keys.name)
 
     def run(self, stopping: Callable[[float], bool], first: bool) -> None:
-        """Serve until it is over. Raises what makes serving useless."""
+        """Serve until it is over. Raises ``Fenced``, or what makes serving useless."""
         for number, work in enumerate((lambda: self._open(first), self._subscribe)):
             thread = threading.Thread(target=work, name=f"dbxsdk-{self._keys.name}-relay-{number}", daemon=True)
             self._threads.append(thread)
@@ -155,10 +155,11 @@ class Term:
                 self._log.info("the relay's server is away: %s", error)
                 self._link.close()
                 self._over.wait(LOOK)
-                self._reconnect()
+                if not stopping(0.0):
+                    self._reconnect()
             self._deliver_events()
         ending = self._error
-        if ending is not None and not isinstance(ending, (Fenced, RelayDown)):
+        if ending is not None and not isinstance(ending, RelayDown):
             raise ending
 
     def end(self) -> None:
@@ -166,9 +167,11 @@ class Term:
         self._over.set()
         self._fresh.set()
         self._tap.tell({"kind": "bye"})
-        self._writer.stop(_GOODBYE)
+        written = self._writer.stop(_GOODBYE)
         try:
-            self._lease.drop(self._link)
+            # A server that hangs would only take time.
+            if written and not self._link.broken:
+                self._lease.drop(self._link)
         except DbxError as error:
             self._log.info("the lease was left to expire: %s", error)
         self._upstream.close(1.0)
@@ -196,7 +199,7 @@ class Term:
 
     def _reconnect(self) -> None:
         try:
-            fresh = self._server.connect()
+            fresh = self._server.connect(ANSWER)
         except RelayDown:
             return
         self._link.renew(fresh)

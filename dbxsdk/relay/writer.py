@@ -111,7 +111,11 @@ class Dropped:
 
 
 class Fenced(DbxError):
-    """A later leader has written into the streams."""
+    """A later leader has written into the streams. ``epoch`` is what it wrote by."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__("another process serves: it has written into the streams")
+        self.epoch = epoch
 
 
 class Writer:
@@ -146,14 +150,16 @@ class Writer:
     # -- any thread ----------------------------------------------------------------------------------
 
     def start(self, link: Link, topics: Sequence[str], served: Dict[str, Any]) -> None:
-        """Shut earlier leaders out, over ``link``, which is the writer's from now on; then begin to write. Raises what that
-        raises."""
+        """Shut earlier leaders out, over ``link``, which stays the caller's; then begin to write. Raises what that raises."""
         self._link = link
-        key = self._keys.control
-        document = {"kind": "lead", "previous": text_id(self._top(key)), **served}
-        self._add_first(key, encode_document(CONTROL, 0, wall_ns(), document))
-        for topic in topics:
-            self._open_topic(topic)
+        try:
+            key = self._keys.control
+            document = {"kind": "lead", "previous": text_id(self._top(key)), **served}
+            self._add_first(key, encode_document(CONTROL, 0, wall_ns(), document))
+            for topic in topics:
+                self._open_topic(topic)
+        finally:
+            self._link = None
         self._thread.start()
 
     def put(self, item: Any) -> None:
@@ -180,19 +186,20 @@ class Writer:
         """Entries that wait."""
         return len(self._queue)
 
-    def stop(self, patience: float) -> None:
-        """Write what waits, for ``patience`` seconds at most, and end."""
+    def stop(self, patience: float) -> bool:
+        """Write what waits, for ``patience`` seconds at most, and end. Return False if the server hangs."""
         with self._changed:
             self._stopping, self._deadline = True, monotonic() + patience
             self._changed.notify()
+        if self._thread.ident is None:
+            return True
+        self._thread.join(patience)
+        in_time = not self._thread.is_alive()
         link = self._link
-        if self._thread.ident is not None:
-            self._thread.join(patience)
-            if self._thread.is_alive() and link is not None:
-                link.interrupt()
-                self._thread.join(1.0)
-        elif link is not None:
-            link.close()
+        if not in_time and link is not None:
+            link.interrupt()
+            self._thread.join(1.0)
+        return in_time
 
     # -- the writer's thread -------------------------------------------------------------------------
 
@@ -272,8 +279,9 @@ class Writer:
 
     def _check_fence(self, key: str) -> None:
         """An id was refused. Raise ``Fenced`` if that was because of a later leader; else the entry is there already."""
-        if self._top(key)[0] > self.epoch:
-            raise Fenced("another process serves: it has written into the streams")
+        epoch = self._top(key)[0]
+        if epoch > self.epoch:
+            raise Fenced(epoch)
 
     def _top(self, key: str) -> Id:
         """The last id that a stream had, though it may be empty; ``(0, 0)`` if there is no such stream."""
@@ -294,7 +302,7 @@ class Writer:
         if top[0] < self.epoch:  # else the answer to an earlier attempt was lost
             self._add_first(key, encode_document(EPOCH, 0, wall_ns(), {"previous": text_id(top)}))
         elif top[0] > self.epoch:
-            raise Fenced("another process serves: it has written into the streams")
+            raise Fenced(top[0])
         self._numbers.setdefault(key, 0)
         self._topics[topic] = key
 
