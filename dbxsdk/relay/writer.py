@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import collections
 import functools
+import itertools
 import threading
-from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Set, Tuple
 
 import attrs
 
@@ -26,17 +27,24 @@ from dbxsdk.relay.entries import (
     encode_frames,
     parse_id,
     text_id,
+    times_of,
 )
 from dbxsdk.relay.keys import Keys
 from dbxsdk.relay.server import CommandRefused, Link, RelayDown, Server
 from dbxsdk.runtime.clock import monotonic, wall_ns
 from dbxsdk.runtime.log import ClientLog
 
-QUEUE_ENTRIES = 200_000
 QUEUE_BYTES = 64 * 1024 * 1024
-"""Bounds of what waits while the server is away or slow."""
+"""Bound of what waits while the server is away or slow: of the memory that it takes, so that each thing's ``size`` is about
+what Python keeps for it."""
+ENTRY_SIZE, FRAME_SIZE = 400, 200
+"""What an entry takes, its first frame included, and each frame more, beside their bytes."""
 _BATCH = 500
-"""Entries that are sent together."""
+_BATCH_BYTES = 512 * 1024
+"""Entries, and about so many bytes, that are sent together; less after the line was too slow for it."""
+_LARGE = 16 * 1024
+_ATTEMPTS = 2
+"""After so many attempts to send it alone, each as long as an answer may take, an entry that is large is a gap."""
 _PAUSE = 0.2
 """Seconds between attempts while the server is away."""
 _TRIM_EVERY = 5.0
@@ -75,7 +83,7 @@ class Hole:
     wall_ns: int
     seconds: float
     last_received_ns: int
-    size: int = 200
+    size: int = ENTRY_SIZE
 
 
 @attrs.define
@@ -85,7 +93,7 @@ class Happened:
     read: int
     wall_ns: int
     document: Dict[str, Any]
-    size: int = 200
+    size: int = ENTRY_SIZE
 
 
 @attrs.define
@@ -97,7 +105,7 @@ class Joined:
     wall_ns: int
     whole: Optional[bytes]
     state: bool
-    size: int = 200
+    size: int = ENTRY_SIZE
 
 
 @attrs.define
@@ -145,6 +153,10 @@ class Writer:
         """Topics with streams of this epoch: their keys."""
         self._marks: Deque[Tuple[float, Dict[str, int]]] = collections.deque()
         self._trim_at = monotonic() + _TRIM_EVERY
+        self._at_once = _BATCH
+        """Commands that the line has borne lately."""
+        self._alone = 0
+        """Failed attempts to send the one at hand alone."""
         self._thread = threading.Thread(target=self._run, name=f"dbxsdk-{keys.name}-relay-writer", daemon=True)
 
     # -- any thread ----------------------------------------------------------------------------------
@@ -165,7 +177,7 @@ class Writer:
     def put(self, item: Any) -> None:
         """Queue something. Never waits for the server."""
         with self._changed:
-            if len(self._queue) >= QUEUE_ENTRIES or self._bytes + item.size > QUEUE_BYTES:
+            if self._bytes + item.size > QUEUE_BYTES:
                 self._drop(item)
             self._queue.append(item)
             self._bytes += item.size
@@ -228,8 +240,12 @@ class Writer:
                 self._changed.wait(max(self._trim_at - monotonic(), 0.0))
             if not self._queue:
                 return None if self._stopping else []
-            taken = [self._queue.popleft() for _ in range(min(len(self._queue), _BATCH))]
-            self._bytes -= sum(item.size for item in taken)
+            taken: List[Any] = []
+            size = 0
+            while self._queue and len(taken) < _BATCH and size < _BATCH_BYTES:
+                taken.append(self._queue.popleft())
+                size += taken[-1].size
+            self._bytes -= size
             return taken
 
     def _write(self, items: List[Any]) -> None:
@@ -237,9 +253,39 @@ class Writer:
             for topic in (item.topic,) if isinstance(item, (Frames, Joined)) else getattr(item, "topics", ()):
                 if topic not in self._topics:
                     self._until_done(functools.partial(self._open_topic, topic))
-        commands = [command for item in items for command in self._commands(item)]
-        self._until_done(lambda: self._send(commands))
+        commands = collections.deque(command for item in items for command in self._commands(item))
+        while commands:
+            self._until_done(lambda: self._send_some(commands))
         self.written += len(items)
+
+    def _send_some(self, commands: "Deque[Tuple[Any, ...]]") -> None:
+        """Send as many of them as the line bears: after a failure singly, then twice as many each time."""
+        some = list(itertools.islice(commands, self._at_once))
+        try:
+            self._send(some)
+        except RelayDown as error:
+            if not error.answered:
+                self._alone = self._alone + 1 if len(some) == 1 else 0
+                self._at_once = 1
+                if self._alone >= _ATTEMPTS:
+                    self._shorten(commands)
+            raise
+        self._alone, self._at_once = 0, min(2 * self._at_once, _BATCH)
+        for _ in some:
+            commands.popleft()
+
+    def _shorten(self, commands: "Deque[Tuple[Any, ...]]") -> None:
+        """The line is too slow for the first of them: put a gap in its place, with the same id. A state for late readers is
+        left out: they ask again."""
+        self._alone = 0
+        name, *others, value = commands[0]
+        if name == "SET":
+            commands.popleft()
+        elif len(value) >= _LARGE:  # else it is not the line
+            self._log.warning("an entry of %d bytes could not be written in time: a gap", len(value))
+            read, at_ns = times_of(value)
+            document = {"seconds": max(wall_ns() - at_ns, 0) / 1e9, "last_received_ns": at_ns}
+            commands[0] = (name, *others, encode_document(GAP, read, at_ns, document))
 
     def _until_done(self, work: Callable[[], None]) -> None:
         """Do ``work``, again and again while the server is away. Raises what cannot be mended."""
@@ -267,13 +313,16 @@ class Writer:
     def _send(self, commands: Sequence[Tuple[Any, ...]]) -> None:
         assert self._link is not None
         down: Optional[DbxError] = None
+        refused: Set[str] = set()
         for command, answer in zip(commands, self._link.call_all(commands)):  # noqa: B905
             if isinstance(answer, CommandRefused) and "equal or smaller" in str(answer):
-                self._check_fence(command[1])
+                refused.add(command[1])
             elif isinstance(answer, RelayDown):
                 down = answer
             elif isinstance(answer, DbxError):
                 raise answer
+        for key in refused:
+            self._check_fence(key)
         if down is not None:
             raise down
 

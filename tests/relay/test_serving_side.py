@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
+import time
+import tracemalloc
+from types import SimpleNamespace
+from typing import Any, List
 
 import pytest
 
+from dbxsdk.bybit.public.protocol import BybitPublicProtocol
 from dbxsdk.relay import lease, serving, term
-from dbxsdk.relay.entries import EPOCH, FORMAT, encode_document
+from dbxsdk.relay.entries import EPOCH, FORMAT, FRAMES, decode, encode_document
 from dbxsdk.relay.keys import Keys
-from dbxsdk.relay.server import Server
+from dbxsdk.relay.server import Server, check_url
+from dbxsdk.relay.tap import Tap
 from dbxsdk.relay.term import Term
+from dbxsdk.relay.writer import Bounds, Frames, Writer
+from dbxsdk.runtime.log import ClientLog
+from tests.relay.redis_server import RedisServer
 from tests.relay.scene import TIMES, TOPIC, Scene, judge
+from tests.relay.test_servers import Cutting
 from tests.waiting import eventually
 
 KEYS = Keys("test", "bybit:linear")
@@ -92,3 +104,71 @@ def test_a_server_that_hangs_does_not_end_serving(stage: Scene, monkeypatch: pyt
     stage.server.resume()
     judge(worker.items, 1, stage.probe(worker))
     assert served.error is None
+
+
+class Narrow(Cutting):
+    """A line to the server that carries 300,000 bytes before it fails: a slow one in the time that there is."""
+
+    def _carry(self, source: socket.socket, sink: socket.socket, losing: threading.Event, outward: bool) -> None:
+        left = 300_000
+        with contextlib.suppress(OSError):
+            while left > 0 and (data := source.recv(65536)):
+                sink.sendall(data[:left])
+                left -= len(data) if outward else 0
+        for each in (source, sink):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("sizes, kinds", [([20_000] * 40, "f" * 40), ([100, 2_000_000, 100], "fgf")], ids=["parts", "gap"])
+def test_what_a_slow_line_does_not_carry_at_once_is_sent_in_parts_or_is_a_gap(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch, sizes: List[int], kinds: str
+) -> None:
+    monkeypatch.setattr("dbxsdk.relay.writer._PAUSE", 0.02)
+    slow = Narrow(server.port)
+    to, ended = check_url(f"redis://127.0.0.1:{slow.port}"), []  # type: ignore[var-annotated]
+    writer = Writer(to, KEYS, 5, Bounds(), ClientLog("test", "bybit", "x"), ended.append)
+    link = to.connect()
+    try:
+        for number, size in enumerate(sizes):
+            writer.put(Frames(TOPIC, number, 7, [(0, (b"x" * size, False))], size))
+        writer.start(link, [], {})
+        client: Any = server.client()
+        eventually(lambda: client.xlen(KEYS.topic(TOPIC)) == len(sizes) + 1, 10)
+        rows = client.xrange(KEYS.topic(TOPIC))
+        entries = [decode(id_, [part for pair in fields.items() for part in pair]) for id_, fields in rows]
+        assert [entry.id for entry in entries] == [(5, number) for number in range(len(sizes) + 1)]
+        assert b"".join(entry.kind for entry in entries[1:]).decode() == kinds and not ended
+        for entry in entries[1:]:
+            assert entry.read == entry.id[1] - 1 and (entry.kind == FRAMES or entry.body["last_received_ns"] == 7)
+    finally:
+        writer.stop(0.5)
+        link.close()
+        slow.close()
+
+
+def test_what_waits_counts_with_what_python_keeps_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """100,000 small entries are not more memory than the bound says."""
+    monkeypatch.setattr("dbxsdk.relay.writer.QUEUE_BYTES", 1_000_000)
+    writer: Any = Writer(check_url("redis://h"), KEYS, 5, Bounds(), ClientLog("test", "bybit", "x"), print)
+    tap = Tap(BybitPublicProtocol("linear"), writer)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        while not writer.dropped:
+            kept = tracemalloc.get_traced_memory()[0] - before
+            for tap.place in range(2):
+                tap.message = bytes(100), False
+                tap.stage("topic")
+            tap._flush()
+            tap._wall_ns = time.time_ns()
+        assert 500_000 < kept < 1_200_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_books_state_counts_with_its_length() -> None:
+    queued: List[Any] = []
+    tap = Tap(BybitPublicProtocol("linear"), SimpleNamespace(put=queued.append))  # type: ignore[arg-type]
+    tap.join(SimpleNamespace(name="topic", whole=lambda: bytes(100_000), has_state=True))  # type: ignore[arg-type]
+    assert queued[0].size > 100_000
