@@ -123,11 +123,11 @@ class Link:
         except self._errors as error:
             self.broken = True
             raise described(error, self._endpoint) from None
-        answers = [self._answer() for _ in commands]
+        answers = [self._answer(command) for command in commands]
         self.broken = False
         return answers
 
-    def _answer(self) -> Any:
+    def _answer(self, command: Tuple[Any, ...]) -> Any:
         try:
             return self._connection.read_response()
         except self._errors as error:
@@ -135,6 +135,8 @@ class Link:
         if isinstance(found, RelayDown) and not found.answered:
             self.broken = True
             raise found
+        if isinstance(found, CommandRefused) and found.code == "WRONGTYPE":
+            return not_ours(self._endpoint, *_keys_in(command))
         return found
 
     def interrupt(self) -> None:
@@ -152,6 +154,24 @@ class Link:
         """Close it. In a forked child this leaves the parent's connection as it is."""
         with contextlib.suppress(Exception):
             self._connection.disconnect()
+
+
+def not_ours(endpoint: str, *keys: str) -> CommandRefused:
+    """Return what to raise if ``keys``, or one of them, hold what no relay has written."""
+    names = " or ".join(map(repr, keys))
+    return CommandRefused(
+        f"{endpoint}: the key {names} holds another program's data: delete it, or give the relay another prefix", "WRONGTYPE"
+    )
+
+
+def _keys_in(command: Sequence[Any]) -> List[str]:
+    """The keys that a command names."""
+    if "STREAMS" in command:
+        rest = command[command.index("STREAMS") + 1:]
+        keys = rest[:len(rest) // 2]
+    else:
+        keys = command[2:3] if command[0] in ("XINFO", "XGROUP") else command[1:2]
+    return [key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key) for key in keys]
 
 
 def packed(command: Sequence[Any]) -> bytes:

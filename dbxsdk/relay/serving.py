@@ -7,11 +7,11 @@ from typing import Any, Callable, Dict, Optional, Sequence
 
 from dbxsdk import codec
 from dbxsdk.client import Client
-from dbxsdk.errors import DbxError
+from dbxsdk.errors import DbxError, ProtocolError
 from dbxsdk.relay.entries import FORMAT
 from dbxsdk.relay.keys import Keys
 from dbxsdk.relay.lease import ANSWER, Lease
-from dbxsdk.relay.server import Link, RelayDown, Server, check_version
+from dbxsdk.relay.server import Link, RelayDown, Server, check_version, not_ours
 from dbxsdk.relay.term import LOOK, RelayStatus, Term
 from dbxsdk.relay.writer import Bounds, Fenced
 from dbxsdk.runtime.clock import wall_ns
@@ -97,7 +97,10 @@ class Serving:
                 raise each
         if held is None or said is None:
             return
-        theirs = codec.decode_object(said)
+        try:
+            theirs = codec.decode_object(said)
+        except ProtocolError:
+            raise not_ours(self._server.endpoint, self._keys.serving) from None
         for what, ours in self._what.items():
             if theirs.get(what) != ours:
                 raise DbxError(
@@ -145,8 +148,11 @@ class Serving:
         return term.status()
 
     def _new_epoch(self, link: Link) -> int:
-        stored = link.call("GET", self._keys.epoch)
-        epoch = max(wall_ns() // 1_000_000, int(stored or 0) + 1, self._last_written(link) + 1, self._least_epoch)
+        try:
+            stored = int(link.call("GET", self._keys.epoch) or 0)
+        except ValueError:
+            raise not_ours(self._server.endpoint, self._keys.epoch) from None
+        epoch = max(wall_ns() // 1_000_000, stored + 1, self._last_written(link) + 1, self._least_epoch)
         link.call("SET", self._keys.epoch, epoch)
         link.call("SET", self._keys.serving, codec.encode({**self._what, "format": FORMAT.decode(), "version": __version__}))
         return epoch

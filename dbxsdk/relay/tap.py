@@ -16,7 +16,7 @@ from dbxsdk.errors import DbxError, ProtocolError
 from dbxsdk.events import Connected, Disconnected, Event, Gap
 from dbxsdk.options import Options
 from dbxsdk.protocol import Protocol
-from dbxsdk.relay.writer import ENTRY_SIZE, FRAME_SIZE, Frames, Happened, Hole, Joined, Writer
+from dbxsdk.relay.writer import ENTRY_SIZE, FRAME_SIZE, Frames, Happened, Hole, Joined, Left, Writer
 from dbxsdk.runtime.clock import monotonic, wall_ns
 from dbxsdk.session import AnyConnection, BookFeed, Connector, Prepare, Receiver, Subscription
 from dbxsdk.transport import Address, Connection, Message
@@ -107,6 +107,11 @@ class Tap(Connector):
         """Write something into the control stream."""
         with self.lock:
             self._writer.put(Happened(*self._next(), document))
+
+    def leave(self, topic: str) -> None:
+        """Say that ``topic`` is not served any more."""
+        with self.lock:
+            self._writer.put(Left(topic, *self._next()))
 
     def join(self, topic: "RelayedTopic") -> None:
         """Let readers of the topic begin here."""

@@ -109,6 +109,16 @@ class Joined:
 
 
 @attrs.define
+class Left:
+    """Nobody wants a topic any more: its stream is let go."""
+
+    topic: str
+    read: int
+    wall_ns: int
+    size: int = ENTRY_SIZE
+
+
+@attrs.define
 class Dropped:
     """What was queued before was dropped."""
 
@@ -135,6 +145,7 @@ class Writer:
         """``ended`` is called on the writer's thread with what makes writing useless: ``Fenced``, or a refusal for good."""
         self._server, self._keys, self._bounds, self._log, self._ended = server, keys, bounds, log, ended
         self.epoch = epoch
+        self._live = int(max(_KEYS_LIVE, bounds.seconds))
         self._changed = threading.Condition(threading.Lock())  # its lock guards the queue and what is counted of it
         self._queue: Deque[Any] = collections.deque()
         self._bytes = 0
@@ -151,6 +162,8 @@ class Writer:
         """By key of a stream: the number of its last entry."""
         self._topics: Dict[str, str] = {}
         """Topics with streams of this epoch: their keys."""
+        self._first = 0
+        """A number that no stream of this epoch which was let go has come to."""
         self._marks: Deque[Tuple[float, Dict[str, int]]] = collections.deque()
         self._trim_at = monotonic() + _TRIM_EVERY
         self._at_once = _BATCH
@@ -249,14 +262,19 @@ class Writer:
             return taken
 
     def _write(self, items: List[Any]) -> None:
+        commands: "Deque[Tuple[Any, ...]]" = collections.deque()
         for item in items:
             for topic in (item.topic,) if isinstance(item, (Frames, Joined)) else getattr(item, "topics", ()):
                 if topic not in self._topics:
+                    self._send_all(commands)  # it may have been left just before
                     self._until_done(functools.partial(self._open_topic, topic))
-        commands = collections.deque(command for item in items for command in self._commands(item))
+            commands += self._commands(item)
+        self._send_all(commands)
+        self.written += len(items)
+
+    def _send_all(self, commands: "Deque[Tuple[Any, ...]]") -> None:
         while commands:
             self._until_done(lambda: self._send_some(commands))
-        self.written += len(items)
 
     def _send_some(self, commands: "Deque[Tuple[Any, ...]]") -> None:
         """Send as many of them as the line bears: after a failure singly, then twice as many each time."""
@@ -348,17 +366,18 @@ class Writer:
         key = self._keys.topic(topic)
         self._link.call("SADD", self._keys.topics, topic)
         top = self._top(key)
-        if top[0] < self.epoch:  # else the answer to an earlier attempt was lost
-            self._add_first(key, encode_document(EPOCH, 0, wall_ns(), {"previous": text_id(top)}))
-        elif top[0] > self.epoch:
+        if top[0] > self.epoch:
             raise Fenced(top[0])
-        self._numbers.setdefault(key, 0)
+        if top != (self.epoch, self._numbers.get(key)):  # else the answer to an earlier attempt was lost
+            # Where the topic was left in this epoch its numbers go on: what came meanwhile is missing.
+            number = top[1] + 1 if top[0] == self.epoch else self._first
+            self._add_first(key, encode_document(EPOCH, 0, wall_ns(), {"previous": text_id(top)}), number)
         self._topics[topic] = key
 
-    def _add_first(self, key: str, value: bytes) -> None:
+    def _add_first(self, key: str, value: bytes, number: int = 0) -> None:
         assert self._link is not None
-        self._send([("XADD", key, "MAXLEN", "~", self._bounds.entries, f"{self.epoch}-0", FORMAT, value)])
-        self._numbers[key] = 0
+        self._numbers[key] = number
+        self._send([("XADD", key, "MAXLEN", "~", self._bounds.entries, f"{self.epoch}-{number}", FORMAT, value)])
 
     # -- what is written -----------------------------------------------------------------------------
 
@@ -371,6 +390,8 @@ class Writer:
             return self._holes(item.topics, item.read, item.wall_ns, item.seconds, item.last_received_ns)
         if isinstance(item, Joined):
             return self._joined(item)
+        if isinstance(item, Left):
+            return self._leave(item)
         assert isinstance(item, Dropped)
         seconds = max(wall_ns() - item.since_ns, 0) / 1e9
         document = {"kind": "lost", "since_ns": item.since_ns}
@@ -390,6 +411,14 @@ class Writer:
             commands.insert(0, ("SET", self._keys.whole(item.topic), value, "EX", _WHOLE_LIVES))
         return commands
 
+    def _leave(self, item: Left) -> List[Tuple[Any, ...]]:
+        commands = [self._control(item, {"kind": "left", "topic": item.topic}), ("SREM", self._keys.topics, item.topic)]
+        key = self._topics.pop(item.topic, None)
+        if key is not None:
+            self._first = max(self._first, self._numbers.pop(key) + 1)
+            commands.append(("EXPIRE", key, self._live))
+        return commands
+
     def _control(self, item: Any, document: Dict[str, Any]) -> Tuple[Any, ...]:
         return self._add(self._keys.control, encode_document(CONTROL, item.read, item.wall_ns, document))
 
@@ -406,9 +435,8 @@ class Writer:
             self._marks.append((now, dict(self._numbers)))
         while self._marks and self._marks[0][0] <= now - self._bounds.seconds:
             oldest = self._marks.popleft()[1]
-        live = int(max(_KEYS_LIVE, self._bounds.seconds))
-        commands: List[Tuple[Any, ...]] = [("EXPIRE", key, live) for key in self._numbers]
-        commands += [("EXPIRE", self._keys.topics, live), ("EXPIRE", self._keys.epoch, 30 * 24 * _KEYS_LIVE)]
+        commands: List[Tuple[Any, ...]] = [("EXPIRE", key, self._live) for key in self._numbers]
+        commands += [("EXPIRE", self._keys.topics, self._live), ("EXPIRE", self._keys.epoch, 30 * 24 * _KEYS_LIVE)]
         commands += [("XTRIM", key, "MINID", "~", f"{self.epoch}-{number}") for key, number in oldest.items()]
         if self.down is None and self._link is not None:
             try:

@@ -12,6 +12,7 @@ from typing import Any, List
 
 import pytest
 
+from dbxsdk import DbxError, SubscribeError
 from dbxsdk.bybit.public.protocol import BybitPublicProtocol
 from dbxsdk.relay import lease, serving, term
 from dbxsdk.relay.entries import EPOCH, FORMAT, FRAMES, decode, encode_document
@@ -19,7 +20,7 @@ from dbxsdk.relay.keys import Keys
 from dbxsdk.relay.server import Server, check_url
 from dbxsdk.relay.tap import Tap
 from dbxsdk.relay.term import Term
-from dbxsdk.relay.writer import Bounds, Frames, Writer
+from dbxsdk.relay.writer import Bounds, Frames, Left, Writer
 from dbxsdk.runtime.log import ClientLog
 from tests.relay.redis_server import RedisServer
 from tests.relay.scene import TIMES, TOPIC, Scene, judge
@@ -172,3 +173,88 @@ def test_a_books_state_counts_with_its_length() -> None:
     tap = Tap(BybitPublicProtocol("linear"), SimpleNamespace(put=queued.append))  # type: ignore[arg-type]
     tap.join(SimpleNamespace(name="topic", whole=lambda: bytes(100_000), has_state=True))  # type: ignore[arg-type]
     assert queued[0].size > 100_000
+
+
+@pytest.mark.parametrize("fixed", [None, [("publicTrade", ["NONESUCH", "BTCUSDT"])]], ids=["wanted", "fixed"])
+def test_a_refused_topic_is_asked_for_again_by_workers_only(
+    stage: Scene, fixed: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage.serve(fixed)
+    asked = lambda: sum("publicTrade.NONESUCH" in str(each.document) for each in stage.venue.requests)  # noqa: E731
+    worker, client = stage.worker().subscribe(), stage.server.client()
+    before = asked()
+    assert before == (0 if fixed is None else 1)
+    for more in (1, 2):
+        with pytest.raises(SubscribeError, match="NONESUCH"):
+            worker.client.subscribe("publicTrade", "NONESUCH", callback=print)
+        beats = client.xlen(KEYS.control) + 3  # after each of them it looks at what is wanted
+        eventually(lambda: client.xlen(KEYS.control) >= beats)  # noqa: B023
+        assert asked() == before + more
+    assert "the venue refuses publicTrade.NONESUCH" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["durable", "group"])
+def test_a_topic_that_was_left_is_forgotten_and_what_came_meanwhile_is_a_gap(
+    stage: Scene, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(term, "LEAVE_AFTER", 0.1)
+    client: Any = stage.server.client()
+    client.sadd(KEYS.topics, "publicTrade.OF_AN_EARLIER_LEADER")
+    stage.serve()
+    key, items = KEYS.topic(TOPIC), []
+
+    def is_kept() -> bool:
+        if kind == "group":
+            return bool(client.xpending(key, "name")["pending"] == 0)
+        return bool(client.hget(KEYS.durable("name"), TOPIC) == client.xrevrange(key, count=1)[0][0])
+
+    for _ in range(3):
+        worker = stage.worker(**{kind: "name"}).subscribe()
+        worker.saw(stage.send())
+        items += worker.items
+        eventually(is_kept)
+        worker.client.close()
+        client.delete(KEYS.wanted)
+        eventually(lambda: not client.exists(KEYS.topics))
+        assert client.ttl(key) > 3000, "what is there stays for a while"
+        stage.sent += 1  # the venue has one that nobody gets
+    assert len(judge(items, 1, stage.sent - 1)) == 2
+    ids = [id_.partition(b"-")[2] for id_, _ in client.xrange(key)]
+    assert ids == [b"%d" % number for number in range(6)], "its numbers go on"
+
+
+def test_a_stream_that_was_let_go_and_is_gone_begins_behind_what_readers_know(server: RedisServer) -> None:
+    to, client = check_url(server.url), server.client()
+    link = to.connect()
+    writer = Writer(to, KEYS, 5, Bounds(), ClientLog("test", "bybit", "x"), print)
+    try:
+        writer.start(link, [], {})
+        for read in (1, 2, 3):
+            writer.put(Frames("topic", read, 7, [(0, (b"{}", False))], 1))
+        writer.put(Left("topic", 4, 7))
+        eventually(lambda: writer.written == 4)
+        client.delete(KEYS.topic("topic"))
+        writer.put(Frames("topic", 5, 7, [(0, (b"{}", False))], 1))
+        eventually(lambda: writer.written == 5)
+        assert [id_ for id_, _ in client.xrange(KEYS.topic("topic"))] == [b"5-4", b"5-5"]
+    finally:
+        writer.stop(1.0)
+        link.close()
+
+
+@pytest.mark.parametrize("what", ["readers", "wanted", "calls", "topics", "epoch", "serving", "control", "topic"])
+def test_a_key_that_holds_another_programs_data_is_named(stage: Scene, what: str) -> None:
+    client, key = stage.server.client(), KEYS.topic(TOPIC) if what == "topic" else getattr(KEYS, what)
+    if what == "epoch":
+        client.set(key, "not a number")
+    elif what == "serving":
+        client.set(key, "not an object")
+        client.set(KEYS.lease, "another's", px=5000)
+    else:
+        client.set(key, "x")
+    served = stage.serve(None if what == "wanted" else [("publicTrade", ["BTCUSDT"])])
+    if what == "topic":
+        eventually(lambda: served.relay.status() and served.relay.status()[0].topics)
+        stage.send()
+    error = served.ended()
+    assert isinstance(error, DbxError) and repr(key) in str(error) and "another prefix" in str(error)
