@@ -71,6 +71,12 @@ def encode_document(kind: bytes, read: int, wall_ns: int, document: Dict[str, An
     return _HEADER.pack(kind, read, wall_ns) + codec.encode(document).encode()
 
 
+def times_of(value: bytes) -> Tuple[int, int]:
+    """Return the read and the wall clock (ns) of an entry's value."""
+    _, read, wall_ns = _HEADER.unpack_from(value)
+    return read, wall_ns
+
+
 def decode(id_: bytes, fields: Optional[Sequence[bytes]]) -> Entry:
     """Return an entry as the server gives it. Raises ``ProtocolError`` if this edition cannot read it."""
     try:

@@ -10,6 +10,9 @@ from dbxsdk.relay.server import Link
 
 LEASE = 4.0
 """Seconds after which the lease of a leader that does not renew it is another's."""
+ANSWER = 2.0
+"""Seconds that an answer to the serving thread may take: with later ones no lease can be kept, and ``serve`` has to end within
+five seconds even if the server hangs."""
 
 
 class Lease:

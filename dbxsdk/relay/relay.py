@@ -69,7 +69,8 @@ class Relay:
         Raises:
             AuthError: the Redis server refused the password, or a command that is needed; or the venue refused the key.
             ConnectError: the Redis server, or at the first time the venue, cannot be reached.
-            DbxError: another process serves something else under the name; or what ended the client for good.
+            DbxError: another process serves something else under the name, or a key, which is named, holds another program's
+                data; or what ended the client for good.
             KeyboardInterrupt: Ctrl-C, once all has ended.
             TypeError, ValueError: naming the argument; before any I/O.
         """

@@ -54,12 +54,12 @@ class Server:
         """What messages call it."""
         return f"redis at {self.host}:{self.port}" if self.port else f"redis at {self.host}"
 
-    def connect(self) -> "Link":
-        """Return a new connection, open and logged in.
+    def connect(self, patience: float = PATIENCE) -> "Link":
+        """Return a new connection, open and logged in. ``patience``: seconds that an answer may take, this one's included.
 
         Raises ``AuthError`` if the server refuses the user or the password, ``RelayDown`` for everything else.
         """
-        connection = self._connection()
+        connection = self._connection(patience)
         link = Link(connection, self.endpoint)
         try:
             connection.connect()
@@ -67,7 +67,7 @@ class Server:
             raise described(error, self.endpoint) from None
         return link
 
-    def _connection(self) -> Any:
+    def _connection(self, patience: float) -> Any:
         redis = load_redis()
         with importing():
             from redis.backoff import NoBackoff
@@ -75,8 +75,8 @@ class Server:
         # Without repeats of its own: whoever repeats has to know that it does.
         settings = {
             "decode_responses": False,
-            "socket_timeout": PATIENCE,
-            "socket_connect_timeout": PATIENCE,
+            "socket_timeout": patience,
+            "socket_connect_timeout": patience,
             "retry": Retry(NoBackoff(), 0),
             "protocol": 2,
         }
@@ -90,7 +90,7 @@ class Server:
             if parts.username:
                 settings["username"] = unquote(parts.username)
             finder: Any = sentinel
-            sentinels = finder.Sentinel(_hosts(parts.netloc), sentinel_kwargs={"socket_timeout": PATIENCE / 2}, **settings)
+            sentinels = finder.Sentinel(_hosts(parts.netloc), sentinel_kwargs={"socket_timeout": patience / 2}, **settings)
             pool = sentinels.master_for(service, db=int(number or 0)).connection_pool
         else:
             pool = redis.ConnectionPool.from_url(self.url, **settings)
@@ -104,6 +104,8 @@ class Link:
         self._connection = connection
         self._endpoint = endpoint
         self._errors = (load_redis().RedisError, OSError)
+        self.broken = False
+        """True while the last attempt to use it has failed."""
 
     def call(self, *command: Any) -> Any:
         """Return the answer to one command. Raises ``CommandRefused``, or what ``described`` makes of the failure."""
@@ -119,16 +121,22 @@ class Link:
         try:
             connection.send_packed_command([b"".join(map(packed, commands))], check_health=False)
         except self._errors as error:
+            self.broken = True
             raise described(error, self._endpoint) from None
-        return [self._answer() for _ in commands]
+        answers = [self._answer(command) for command in commands]
+        self.broken = False
+        return answers
 
-    def _answer(self) -> Any:
+    def _answer(self, command: Tuple[Any, ...]) -> Any:
         try:
             return self._connection.read_response()
         except self._errors as error:
             found = described(error, self._endpoint)
         if isinstance(found, RelayDown) and not found.answered:
+            self.broken = True
             raise found
+        if isinstance(found, CommandRefused) and found.code == "WRONGTYPE":
+            return not_ours(self._endpoint, *_keys_in(command))
         return found
 
     def interrupt(self) -> None:
@@ -140,12 +148,30 @@ class Link:
     def renew(self, fresh: "Link") -> None:
         """Go on over ``fresh``'s connection."""
         self.close()
-        self._connection = fresh._connection
+        self._connection, self.broken = fresh._connection, False
 
     def close(self) -> None:
         """Close it. In a forked child this leaves the parent's connection as it is."""
         with contextlib.suppress(Exception):
             self._connection.disconnect()
+
+
+def not_ours(endpoint: str, *keys: str) -> CommandRefused:
+    """Return what to raise if ``keys``, or one of them, hold what no relay has written."""
+    names = " or ".join(map(repr, keys))
+    return CommandRefused(
+        f"{endpoint}: the key {names} holds another program's data: delete it, or give the relay another prefix", "WRONGTYPE"
+    )
+
+
+def _keys_in(command: Sequence[Any]) -> List[str]:
+    """The keys that a command names."""
+    if "STREAMS" in command:
+        rest = command[command.index("STREAMS") + 1:]
+        keys = rest[:len(rest) // 2]
+    else:
+        keys = command[2:3] if command[0] in ("XINFO", "XGROUP") else command[1:2]
+    return [key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key) for key in keys]
 
 
 def packed(command: Sequence[Any]) -> bytes:

@@ -7,13 +7,13 @@ from typing import Any, Callable, Dict, Optional, Sequence
 
 from dbxsdk import codec
 from dbxsdk.client import Client
-from dbxsdk.errors import DbxError
+from dbxsdk.errors import DbxError, ProtocolError
 from dbxsdk.relay.entries import FORMAT
 from dbxsdk.relay.keys import Keys
-from dbxsdk.relay.lease import Lease
-from dbxsdk.relay.server import Link, RelayDown, Server, check_version
+from dbxsdk.relay.lease import ANSWER, Lease
+from dbxsdk.relay.server import Link, RelayDown, Server, check_version, not_ours
 from dbxsdk.relay.term import LOOK, RelayStatus, Term
-from dbxsdk.relay.writer import Bounds
+from dbxsdk.relay.writer import Bounds, Fenced
 from dbxsdk.runtime.clock import wall_ns
 from dbxsdk.runtime.log import ClientLog
 from dbxsdk.version import __version__
@@ -40,6 +40,8 @@ class Serving:
         self._lease = Lease(keys)
         self._what = self._identity()
         self._term: Optional[Term] = None
+        self._least_epoch = 0
+        """What a later leader has written by, and more: to be able to follow it."""
 
     def _identity(self) -> Dict[str, Any]:
         """What is served: two that differ in it must not have one name."""
@@ -54,7 +56,7 @@ class Serving:
 
     def run(self) -> None:
         """Wait for the lease, lead, and so on until it has to end. Raises what makes serving useless."""
-        link = self._server.connect()
+        link = self._server.connect(ANSWER)
         try:
             check_version(link, self._server.endpoint)
             self._check_others(link)
@@ -82,7 +84,7 @@ class Serving:
         while not self._stopping(LOOK):
             link.close()
             try:
-                return self._server.connect()
+                return self._server.connect(ANSWER)
             except RelayDown:
                 pass
         return link
@@ -95,7 +97,10 @@ class Serving:
                 raise each
         if held is None or said is None:
             return
-        theirs = codec.decode_object(said)
+        try:
+            theirs = codec.decode_object(said)
+        except ProtocolError:
+            raise not_ours(self._server.endpoint, self._keys.serving) from None
         for what, ours in self._what.items():
             if theirs.get(what) != ours:
                 raise DbxError(
@@ -128,6 +133,9 @@ class Serving:
             term.begin()
             self._term = term
             term.run(self._stopping, first)
+        except Fenced as error:
+            self._log.warning("%s", error)
+            self._least_epoch = error.epoch + 1
         finally:
             self._term = None
             term.end()
@@ -140,8 +148,11 @@ class Serving:
         return term.status()
 
     def _new_epoch(self, link: Link) -> int:
-        stored = link.call("GET", self._keys.epoch)
-        epoch = max(wall_ns() // 1_000_000, int(stored or 0) + 1, self._last_written(link) + 1)
+        try:
+            stored = int(link.call("GET", self._keys.epoch) or 0)
+        except ValueError:
+            raise not_ours(self._server.endpoint, self._keys.epoch) from None
+        epoch = max(wall_ns() // 1_000_000, stored + 1, self._last_written(link) + 1, self._least_epoch)
         link.call("SET", self._keys.epoch, epoch)
         link.call("SET", self._keys.serving, codec.encode({**self._what, "format": FORMAT.decode(), "version": __version__}))
         return epoch

@@ -16,7 +16,7 @@ from dbxsdk.errors import DbxError, ProtocolError
 from dbxsdk.events import Connected, Disconnected, Event, Gap
 from dbxsdk.options import Options
 from dbxsdk.protocol import Protocol
-from dbxsdk.relay.writer import Frames, Happened, Hole, Joined, Writer
+from dbxsdk.relay.writer import ENTRY_SIZE, FRAME_SIZE, Frames, Happened, Hole, Joined, Left, Writer
 from dbxsdk.runtime.clock import monotonic, wall_ns
 from dbxsdk.session import AnyConnection, BookFeed, Connector, Prepare, Receiver, Subscription
 from dbxsdk.transport import Address, Connection, Message
@@ -63,10 +63,10 @@ class Tap(Connector):
         assert message is not None
         staged = self._staged.get(topic)
         if staged is None:
-            self._staged[topic] = Frames(topic, self._read, self._wall_ns, [(place, message)], 100 + len(message[0]))
+            self._staged[topic] = Frames(topic, self._read, self._wall_ns, [(place, message)], ENTRY_SIZE + len(message[0]))
         elif staged.frames[-1][0] != place:  # it may have several updates of the topic
             staged.frames.append((place, message))
-            staged.size += 20 + len(message[0])
+            staged.size += FRAME_SIZE + len(message[0])
 
     def _flush(self) -> None:
         if self._staged:
@@ -108,10 +108,17 @@ class Tap(Connector):
         with self.lock:
             self._writer.put(Happened(*self._next(), document))
 
+    def leave(self, topic: str) -> None:
+        """Say that ``topic`` is not served any more."""
+        with self.lock:
+            self._writer.put(Left(topic, *self._next()))
+
     def join(self, topic: "RelayedTopic") -> None:
         """Let readers of the topic begin here."""
         with self.lock:
-            self._writer.put(Joined(topic.name, *self._next(), topic.whole(), topic.has_state))
+            number, now_ns = self._next()
+            whole = topic.whole()
+            self._writer.put(Joined(topic.name, number, now_ns, whole, topic.has_state, ENTRY_SIZE + len(whole or b"")))
 
 
 class _Walk(Sequence[Message]):

@@ -16,10 +16,10 @@ from dbxsdk.errors import ClientClosed, ConnectError, DbxError, ProtocolError, V
 from dbxsdk.events import Event
 from dbxsdk.relay.entries import FORMAT
 from dbxsdk.relay.keys import Keys
-from dbxsdk.relay.lease import Lease
+from dbxsdk.relay.lease import ANSWER, Lease
 from dbxsdk.relay.server import Link, RelayDown, Server
 from dbxsdk.relay.tap import RelayedTopic, Tap, subscription_of
-from dbxsdk.relay.writer import Bounds, Fenced, Writer
+from dbxsdk.relay.writer import Bounds, Writer
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.log import ClientLog
 from dbxsdk.session import State, Subscription
@@ -30,6 +30,8 @@ BEAT = 1.0
 LEAVE_AFTER = 12.0
 """Seconds for which a topic must have been unwanted before it is left: longer than workers' pauses between saying what they
 want."""
+ASK_AGAIN = 60.0
+"""Seconds after which a topic that the venue has refused is asked for again, unless a worker asks for it."""
 LOOK = 0.25
 """Seconds between a standby's looks at the lease, and for which a call is waited for at most."""
 _GOODBYE = 1.5
@@ -113,6 +115,10 @@ class Term:
         """Topics that workers wait for."""
         self._unwanted: Dict[str, float] = {}
         """Since when topics are not wanted any more."""
+        self._inherited: Set[str] = set()
+        """Topics of earlier leaders, which may not be wanted either."""
+        self._refused: Dict[str, float] = {}
+        """Topics that the venue has refused, and when they may be asked for again."""
         self._fresh = threading.Event()
         self._threads: List[threading.Thread] = []
 
@@ -123,14 +129,15 @@ class Term:
     # -- the serving thread ----------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Shut the old leader out, and begin to write."""
+        """Shut the old leader out, and begin to write. Raises ``Fenced`` if another one was quicker."""
         found = self._link.call("SMEMBERS", self._keys.topics)
         topics = sorted(each.decode("utf-8", "replace") for each in found)
-        self._writer.start(self._server.connect(), topics, {"version": __version__, "format": FORMAT.decode()})
+        self._inherited.update(topics)
+        self._writer.start(self._link, topics, {"version": __version__, "format": FORMAT.decode()})
         self._log.info("serving %s", self._keys.name)
 
     def run(self, stopping: Callable[[float], bool], first: bool) -> None:
-        """Serve until it is over. Raises what makes serving useless."""
+        """Serve until it is over. Raises ``Fenced``, or what makes serving useless."""
         for number, work in enumerate((lambda: self._open(first), self._subscribe)):
             thread = threading.Thread(target=work, name=f"dbxsdk-{self._keys.name}-relay-{number}", daemon=True)
             self._threads.append(thread)
@@ -155,10 +162,11 @@ class Term:
                 self._log.info("the relay's server is away: %s", error)
                 self._link.close()
                 self._over.wait(LOOK)
-                self._reconnect()
+                if not stopping(0.0):
+                    self._reconnect()
             self._deliver_events()
         ending = self._error
-        if ending is not None and not isinstance(ending, (Fenced, RelayDown)):
+        if ending is not None and not isinstance(ending, RelayDown):
             raise ending
 
     def end(self) -> None:
@@ -166,9 +174,11 @@ class Term:
         self._over.set()
         self._fresh.set()
         self._tap.tell({"kind": "bye"})
-        self._writer.stop(_GOODBYE)
+        written = self._writer.stop(_GOODBYE)
         try:
-            self._lease.drop(self._link)
+            # A server that hangs would only take time.
+            if written and not self._link.broken:
+                self._lease.drop(self._link)
         except DbxError as error:
             self._log.info("the lease was left to expire: %s", error)
         self._upstream.close(1.0)
@@ -196,7 +206,7 @@ class Term:
 
     def _reconnect(self) -> None:
         try:
-            fresh = self._server.connect()
+            fresh = self._server.connect(ANSWER)
         except RelayDown:
             return
         self._link.renew(fresh)
@@ -222,21 +232,28 @@ class Term:
         """Subscribe what is wanted, and leave what is not any more."""
         now = int(self._link.call("TIME")[0])
         self._look_at_readers(now)
-        if self._fixed is not None:
-            self._ensure(self._fixed)
-            return
-        self._link.call("ZREMRANGEBYSCORE", self._keys.wanted, "-inf", now)
-        found = self._link.call("ZRANGE", self._keys.wanted, 0, _MOST_TOPICS)
-        wanted = [each.decode("utf-8", "replace") for each in found]
-        self._ensure(wanted)
+        wanted = self._fixed if self._fixed is not None else self._wanted_by_workers(now)
         still_wanted, looked_at = set(wanted), monotonic()
         with self._lock:
+            self._refused = {name: until for name, until in self._refused.items() if until > looked_at}
+            asked = [name for name in wanted if name not in self._refused]
+        self._ensure(asked)
+        with self._lock:
+            known = {*self._topics, *self._inherited} - still_wanted
             # Not at once: a server that has lost everything is told again by workers what they want.
-            self._unwanted = {name: self._unwanted.get(name, looked_at) for name in self._topics if name not in still_wanted}
-            gone = [self._topics.pop(name) for name, since in self._unwanted.items() if looked_at - since >= LEAVE_AFTER]
-        for each in gone:
-            self._upstream.unsubscribe(each.subscription)
-            self._tap.tell({"kind": "left", "topic": each.topic.name})
+            self._unwanted = {name: self._unwanted.get(name, looked_at) for name in known}
+            gone = [name for name, since in self._unwanted.items() if looked_at - since >= LEAVE_AFTER]
+            left = [(name, self._topics.pop(name, None)) for name in gone]
+            self._inherited.difference_update(gone)
+        for name, served in left:
+            if served is not None:
+                self._upstream.unsubscribe(served.subscription)
+            self._tap.leave(name)
+
+    def _wanted_by_workers(self, now: int) -> Sequence[str]:
+        self._link.call("ZREMRANGEBYSCORE", self._keys.wanted, "-inf", now)
+        found = self._link.call("ZRANGE", self._keys.wanted, 0, _MOST_TOPICS)
+        return [each.decode("utf-8", "replace") for each in found]
 
     def _look_at_readers(self, now: int) -> None:
         found = self._link.call("HGETALL", self._keys.readers)
@@ -353,7 +370,10 @@ class Term:
             refusal = missing[name]
             with self._lock:
                 self._topics.pop(name, None)
+                if refusal is not None:
+                    self._refused[name] = monotonic() + ASK_AGAIN
             if refusal is not None:
+                self._log.warning("the venue refuses %s, asked for again in a minute: %s", name, refusal)
                 self._refuse(name, refusal.message, refusal.code)
             else:
                 again = True

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import collections
 import functools
+import itertools
 import threading
-from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Set, Tuple
 
 import attrs
 
@@ -26,17 +27,24 @@ from dbxsdk.relay.entries import (
     encode_frames,
     parse_id,
     text_id,
+    times_of,
 )
 from dbxsdk.relay.keys import Keys
 from dbxsdk.relay.server import CommandRefused, Link, RelayDown, Server
 from dbxsdk.runtime.clock import monotonic, wall_ns
 from dbxsdk.runtime.log import ClientLog
 
-QUEUE_ENTRIES = 200_000
 QUEUE_BYTES = 64 * 1024 * 1024
-"""Bounds of what waits while the server is away or slow."""
+"""Bound of what waits while the server is away or slow: of the memory that it takes, so that each thing's ``size`` is about
+what Python keeps for it."""
+ENTRY_SIZE, FRAME_SIZE = 400, 200
+"""What an entry takes, its first frame included, and each frame more, beside their bytes."""
 _BATCH = 500
-"""Entries that are sent together."""
+_BATCH_BYTES = 512 * 1024
+"""Entries, and about so many bytes, that are sent together; less after the line was too slow for it."""
+_LARGE = 16 * 1024
+_ATTEMPTS = 2
+"""After so many attempts to send it alone, each as long as an answer may take, an entry that is large is a gap."""
 _PAUSE = 0.2
 """Seconds between attempts while the server is away."""
 _TRIM_EVERY = 5.0
@@ -75,7 +83,7 @@ class Hole:
     wall_ns: int
     seconds: float
     last_received_ns: int
-    size: int = 200
+    size: int = ENTRY_SIZE
 
 
 @attrs.define
@@ -85,7 +93,7 @@ class Happened:
     read: int
     wall_ns: int
     document: Dict[str, Any]
-    size: int = 200
+    size: int = ENTRY_SIZE
 
 
 @attrs.define
@@ -97,7 +105,17 @@ class Joined:
     wall_ns: int
     whole: Optional[bytes]
     state: bool
-    size: int = 200
+    size: int = ENTRY_SIZE
+
+
+@attrs.define
+class Left:
+    """Nobody wants a topic any more: its stream is let go."""
+
+    topic: str
+    read: int
+    wall_ns: int
+    size: int = ENTRY_SIZE
 
 
 @attrs.define
@@ -111,7 +129,11 @@ class Dropped:
 
 
 class Fenced(DbxError):
-    """A later leader has written into the streams."""
+    """A later leader has written into the streams. ``epoch`` is what it wrote by."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__("another process serves: it has written into the streams")
+        self.epoch = epoch
 
 
 class Writer:
@@ -123,6 +145,7 @@ class Writer:
         """``ended`` is called on the writer's thread with what makes writing useless: ``Fenced``, or a refusal for good."""
         self._server, self._keys, self._bounds, self._log, self._ended = server, keys, bounds, log, ended
         self.epoch = epoch
+        self._live = int(max(_KEYS_LIVE, bounds.seconds))
         self._changed = threading.Condition(threading.Lock())  # its lock guards the queue and what is counted of it
         self._queue: Deque[Any] = collections.deque()
         self._bytes = 0
@@ -139,27 +162,35 @@ class Writer:
         """By key of a stream: the number of its last entry."""
         self._topics: Dict[str, str] = {}
         """Topics with streams of this epoch: their keys."""
+        self._first = 0
+        """A number that no stream of this epoch which was let go has come to."""
         self._marks: Deque[Tuple[float, Dict[str, int]]] = collections.deque()
         self._trim_at = monotonic() + _TRIM_EVERY
+        self._at_once = _BATCH
+        """Commands that the line has borne lately."""
+        self._alone = 0
+        """Failed attempts to send the one at hand alone."""
         self._thread = threading.Thread(target=self._run, name=f"dbxsdk-{keys.name}-relay-writer", daemon=True)
 
     # -- any thread ----------------------------------------------------------------------------------
 
     def start(self, link: Link, topics: Sequence[str], served: Dict[str, Any]) -> None:
-        """Shut earlier leaders out, over ``link``, which is the writer's from now on; then begin to write. Raises what that
-        raises."""
+        """Shut earlier leaders out, over ``link``, which stays the caller's; then begin to write. Raises what that raises."""
         self._link = link
-        key = self._keys.control
-        document = {"kind": "lead", "previous": text_id(self._top(key)), **served}
-        self._add_first(key, encode_document(CONTROL, 0, wall_ns(), document))
-        for topic in topics:
-            self._open_topic(topic)
+        try:
+            key = self._keys.control
+            document = {"kind": "lead", "previous": text_id(self._top(key)), **served}
+            self._add_first(key, encode_document(CONTROL, 0, wall_ns(), document))
+            for topic in topics:
+                self._open_topic(topic)
+        finally:
+            self._link = None
         self._thread.start()
 
     def put(self, item: Any) -> None:
         """Queue something. Never waits for the server."""
         with self._changed:
-            if len(self._queue) >= QUEUE_ENTRIES or self._bytes + item.size > QUEUE_BYTES:
+            if self._bytes + item.size > QUEUE_BYTES:
                 self._drop(item)
             self._queue.append(item)
             self._bytes += item.size
@@ -180,19 +211,20 @@ class Writer:
         """Entries that wait."""
         return len(self._queue)
 
-    def stop(self, patience: float) -> None:
-        """Write what waits, for ``patience`` seconds at most, and end."""
+    def stop(self, patience: float) -> bool:
+        """Write what waits, for ``patience`` seconds at most, and end. Return False if the server hangs."""
         with self._changed:
             self._stopping, self._deadline = True, monotonic() + patience
             self._changed.notify()
+        if self._thread.ident is None:
+            return True
+        self._thread.join(patience)
+        in_time = not self._thread.is_alive()
         link = self._link
-        if self._thread.ident is not None:
-            self._thread.join(patience)
-            if self._thread.is_alive() and link is not None:
-                link.interrupt()
-                self._thread.join(1.0)
-        elif link is not None:
-            link.close()
+        if not in_time and link is not None:
+            link.interrupt()
+            self._thread.join(1.0)
+        return in_time
 
     # -- the writer's thread -------------------------------------------------------------------------
 
@@ -221,18 +253,57 @@ class Writer:
                 self._changed.wait(max(self._trim_at - monotonic(), 0.0))
             if not self._queue:
                 return None if self._stopping else []
-            taken = [self._queue.popleft() for _ in range(min(len(self._queue), _BATCH))]
-            self._bytes -= sum(item.size for item in taken)
+            taken: List[Any] = []
+            size = 0
+            while self._queue and len(taken) < _BATCH and size < _BATCH_BYTES:
+                taken.append(self._queue.popleft())
+                size += taken[-1].size
+            self._bytes -= size
             return taken
 
     def _write(self, items: List[Any]) -> None:
+        commands: "Deque[Tuple[Any, ...]]" = collections.deque()
         for item in items:
             for topic in (item.topic,) if isinstance(item, (Frames, Joined)) else getattr(item, "topics", ()):
                 if topic not in self._topics:
+                    self._send_all(commands)  # it may have been left just before
                     self._until_done(functools.partial(self._open_topic, topic))
-        commands = [command for item in items for command in self._commands(item)]
-        self._until_done(lambda: self._send(commands))
+            commands += self._commands(item)
+        self._send_all(commands)
         self.written += len(items)
+
+    def _send_all(self, commands: "Deque[Tuple[Any, ...]]") -> None:
+        while commands:
+            self._until_done(lambda: self._send_some(commands))
+
+    def _send_some(self, commands: "Deque[Tuple[Any, ...]]") -> None:
+        """Send as many of them as the line bears: after a failure singly, then twice as many each time."""
+        some = list(itertools.islice(commands, self._at_once))
+        try:
+            self._send(some)
+        except RelayDown as error:
+            if not error.answered:
+                self._alone = self._alone + 1 if len(some) == 1 else 0
+                self._at_once = 1
+                if self._alone >= _ATTEMPTS:
+                    self._shorten(commands)
+            raise
+        self._alone, self._at_once = 0, min(2 * self._at_once, _BATCH)
+        for _ in some:
+            commands.popleft()
+
+    def _shorten(self, commands: "Deque[Tuple[Any, ...]]") -> None:
+        """The line is too slow for the first of them: put a gap in its place, with the same id. A state for late readers is
+        left out: they ask again."""
+        self._alone = 0
+        name, *others, value = commands[0]
+        if name == "SET":
+            commands.popleft()
+        elif len(value) >= _LARGE:  # else it is not the line
+            self._log.warning("an entry of %d bytes could not be written in time: a gap", len(value))
+            read, at_ns = times_of(value)
+            document = {"seconds": max(wall_ns() - at_ns, 0) / 1e9, "last_received_ns": at_ns}
+            commands[0] = (name, *others, encode_document(GAP, read, at_ns, document))
 
     def _until_done(self, work: Callable[[], None]) -> None:
         """Do ``work``, again and again while the server is away. Raises what cannot be mended."""
@@ -260,20 +331,24 @@ class Writer:
     def _send(self, commands: Sequence[Tuple[Any, ...]]) -> None:
         assert self._link is not None
         down: Optional[DbxError] = None
+        refused: Set[str] = set()
         for command, answer in zip(commands, self._link.call_all(commands)):  # noqa: B905
             if isinstance(answer, CommandRefused) and "equal or smaller" in str(answer):
-                self._check_fence(command[1])
+                refused.add(command[1])
             elif isinstance(answer, RelayDown):
                 down = answer
             elif isinstance(answer, DbxError):
                 raise answer
+        for key in refused:
+            self._check_fence(key)
         if down is not None:
             raise down
 
     def _check_fence(self, key: str) -> None:
         """An id was refused. Raise ``Fenced`` if that was because of a later leader; else the entry is there already."""
-        if self._top(key)[0] > self.epoch:
-            raise Fenced("another process serves: it has written into the streams")
+        epoch = self._top(key)[0]
+        if epoch > self.epoch:
+            raise Fenced(epoch)
 
     def _top(self, key: str) -> Id:
         """The last id that a stream had, though it may be empty; ``(0, 0)`` if there is no such stream."""
@@ -291,17 +366,18 @@ class Writer:
         key = self._keys.topic(topic)
         self._link.call("SADD", self._keys.topics, topic)
         top = self._top(key)
-        if top[0] < self.epoch:  # else the answer to an earlier attempt was lost
-            self._add_first(key, encode_document(EPOCH, 0, wall_ns(), {"previous": text_id(top)}))
-        elif top[0] > self.epoch:
-            raise Fenced("another process serves: it has written into the streams")
-        self._numbers.setdefault(key, 0)
+        if top[0] > self.epoch:
+            raise Fenced(top[0])
+        if top != (self.epoch, self._numbers.get(key)):  # else the answer to an earlier attempt was lost
+            # Where the topic was left in this epoch its numbers go on: what came meanwhile is missing.
+            number = top[1] + 1 if top[0] == self.epoch else self._first
+            self._add_first(key, encode_document(EPOCH, 0, wall_ns(), {"previous": text_id(top)}), number)
         self._topics[topic] = key
 
-    def _add_first(self, key: str, value: bytes) -> None:
+    def _add_first(self, key: str, value: bytes, number: int = 0) -> None:
         assert self._link is not None
-        self._send([("XADD", key, "MAXLEN", "~", self._bounds.entries, f"{self.epoch}-0", FORMAT, value)])
-        self._numbers[key] = 0
+        self._numbers[key] = number
+        self._send([("XADD", key, "MAXLEN", "~", self._bounds.entries, f"{self.epoch}-{number}", FORMAT, value)])
 
     # -- what is written -----------------------------------------------------------------------------
 
@@ -317,6 +393,8 @@ class Writer:
             return self._holes(item.topics, item.read, item.wall_ns, item.seconds, item.last_received_ns)
         if isinstance(item, Joined):
             return self._joined(item)
+        if isinstance(item, Left):
+            return self._leave(item)
         assert isinstance(item, Dropped)
         seconds = max(wall_ns() - item.since_ns, 0) / 1e9
         document = {"kind": "lost", "since_ns": item.since_ns}
@@ -336,6 +414,14 @@ class Writer:
             commands.insert(0, ("SET", self._keys.whole(item.topic), value, "EX", _WHOLE_LIVES))
         return commands
 
+    def _leave(self, item: Left) -> List[Tuple[Any, ...]]:
+        commands = [self._control(item, {"kind": "left", "topic": item.topic}), ("SREM", self._keys.topics, item.topic)]
+        key = self._topics.pop(item.topic, None)
+        if key is not None:
+            self._first = max(self._first, self._numbers.pop(key) + 1)
+            commands.append(("EXPIRE", key, self._live))
+        return commands
+
     def _control(self, item: Any, document: Dict[str, Any]) -> Tuple[Any, ...]:
         return self._add(self._keys.control, encode_document(CONTROL, item.read, item.wall_ns, document))
 
@@ -352,9 +438,8 @@ class Writer:
             self._marks.append((now, dict(self._numbers)))
         while self._marks and self._marks[0][0] <= now - self._bounds.seconds:
             oldest = self._marks.popleft()[1]
-        live = int(max(_KEYS_LIVE, self._bounds.seconds))
-        commands: List[Tuple[Any, ...]] = [("EXPIRE", key, live) for key in self._numbers]
-        commands += [("EXPIRE", self._keys.topics, live), ("EXPIRE", self._keys.epoch, 30 * 24 * _KEYS_LIVE)]
+        commands: List[Tuple[Any, ...]] = [("EXPIRE", key, self._live) for key in self._numbers]
+        commands += [("EXPIRE", self._keys.topics, self._live), ("EXPIRE", self._keys.epoch, 30 * 24 * _KEYS_LIVE)]
         commands += [("XTRIM", key, "MINID", "~", f"{self.epoch}-{number}") for key, number in oldest.items()]
         if self.down is None and self._link is not None:
             try:

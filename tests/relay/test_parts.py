@@ -27,8 +27,9 @@ KEYS = Keys("test", "bybit:linear")
 def test_a_writer_ends_once_a_later_leader_has_written(server: RedisServer) -> None:
     to, ended = check_url(server.url), []  # type: ignore[var-annotated]
     writer = Writer(to, KEYS, 5, Bounds(), ClientLog("test", "bybit", "bybit:linear"), ended.append)
+    link = to.connect()
     try:
-        writer.start(to.connect(), [], {})
+        writer.start(link, [], {})
         writer.put(Happened(1, 1, {"kind": "beat"}))
         eventually(lambda: writer.written == 1)
         server.client().xadd(KEYS.control, {FORMAT: encode_document(CONTROL, 0, 2, {"kind": "lead"})}, id="6-0")
@@ -38,6 +39,7 @@ def test_a_writer_ends_once_a_later_leader_has_written(server: RedisServer) -> N
         assert isinstance(ended[0], Fenced) and len(server.client().xrange(KEYS.control)) == 3
     finally:
         writer.stop(1.0)
+        link.close()
 
 
 def test_what_is_too_old_goes_and_what_may_be_wanted_still_lives(monkeypatch: pytest.MonkeyPatch) -> None:
