@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple, Type, TypeVar
 
-from dbxsdk.arguments import check_seconds
+from dbxsdk.arguments import check_seconds, check_timeout
 from dbxsdk.client import Client, Symbols
 from dbxsdk.errors import ConnectError
 from dbxsdk.session import Subscription
@@ -73,23 +74,35 @@ class RestClient(Client):
     ) -> None:
         """Subscribe the channels of ``account`` and let it begin. Its REST side ends with it. Raises what ``subscribe`` does, and
         leaves nothing then."""
+        subscriptions = [
+            Subscription(
+                self._session,
+                channel,
+                self._topics(channel, symbols),
+                account._on_stream,
+                overflow=self._options.overflow,
+                on_end=account._end,
+            )
+            for channel, symbols in wanted
+        ]
+        account._topics = frozenset(topic for each in subscriptions for topic in each.topics)
+        account._is_live = lambda: all(map(self._session.is_whole, account._topics))
         unwatch = self._watch_events(account._on_event)
-        subscriptions: List[Subscription] = []
 
         def unsubscribe() -> None:
             unwatch()
             for each in subscriptions:
                 each.unsubscribe()
             account._side.close()
-            if account in self._accounts:
+            with contextlib.suppress(ValueError):
                 self._accounts.remove(account)
 
+        self._accounts.append(account)
         try:
-            for channel, symbols in wanted:
-                subscriptions.append(self.subscribe(channel, symbols, callback=account._on_stream, timeout=timeout))
+            for each in subscriptions:
+                self._session.subscribe(each, check_timeout(timeout))
+            account._begin(unsubscribe, self._is_own_thread)
         except BaseException:
             account.close()
             unsubscribe()
             raise
-        self._accounts.append(account)
-        account._begin(unsubscribe, self._is_own_thread)

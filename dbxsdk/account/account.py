@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import abc
 import threading
-from typing import Any, Callable, ClassVar, Dict, Generic, List, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Callable, ClassVar, Collection, Dict, Generic, List, Optional, Sequence, Tuple, TypeVar
 
 from dbxsdk import html
 from dbxsdk.account.state import AccountSnapshot, AccountState, B, Difference, Listed, O
 from dbxsdk.arguments import check_callback, check_int, check_seconds
-from dbxsdk.errors import AuthError, DbxError, WrongThreadError
-from dbxsdk.events import BadFrame, CallbackFailed, Disconnected, Drift, Dropped, Gap
+from dbxsdk.errors import AuthError, ClientClosed, DbxError, WrongThreadError, fresh
+from dbxsdk.events import BadFrame, CallbackFailed, Disconnected, Drift, Dropped, Gap, Refused
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.fork import ForkAware
 from dbxsdk.runtime.log import SafeLogger
@@ -37,7 +37,8 @@ class Account(ForkAware, Generic[O, B]):
     Every method may be used by any thread, and each sees the account between two updates. What must fit together has to come
     out of one call: ``snapshot()``. Reads of a stale account give what was known last. It is stale before its first state, from
     a dropped connection on, and after a ``Gap``, until REST has been asked again, which a thread of its own does; trouble with
-    REST leaves it stale and is tried again, a refused key only after the next hole.
+    REST leaves it stale and is tried again, a refused key only after the next hole. A topic that the venue refuses when it is
+    subscribed again leaves it stale until that is live.
     """
 
     channels: ClassVar[Tuple[str, ...]]
@@ -64,7 +65,15 @@ class Account(ForkAware, Generic[O, B]):
         self._holes = 0
         self._down = False
         """True from a dropped connection until the topics are live again."""
-        self._closed = False
+        self._topics: Collection[str] = self.channels
+        """Those of the stream."""
+        self._is_live: Callable[[], bool] = lambda: True
+        """Returns True if the venue has all of them on this connection."""
+        self._refused: Dict[str, str] = {}
+        """Topics that are not subscribed any more, and what the venue said."""
+        self._closed = self._released = False
+        self._error: Optional[DbxError] = None
+        """What ended it, if nobody closed it."""
         self._callbacks: List[Callable[[Any], Any]] = []
         self._unsubscribe: Callable[[], None] = lambda: None
         self._on_client_thread: Callable[[], bool] = lambda: False
@@ -73,13 +82,29 @@ class Account(ForkAware, Generic[O, B]):
         self._follow_forks()
 
     def _begin(self, unsubscribe: Callable[[], None], on_client_thread: Callable[[], bool]) -> None:
-        """The stream is subscribed, until ``unsubscribe()``: begin. ``on_client_thread()`` is true on the client's threads."""
+        """The stream is subscribed, until ``unsubscribe()``: begin. ``on_client_thread()`` is true on the client's threads.
+        Raises what has ended the client meanwhile."""
         self._unsubscribe, self._on_client_thread = unsubscribe, on_client_thread
-        self._worker.start()
+        with self._locked():
+            if not self._closed:
+                self._worker.start()
+                return
+        raise ClientClosed(f"the account has ended: {self._stale}") if self._error is None else fresh(self._error)
+
+    def _end(self, error: Optional[DbxError], reason: str) -> None:
+        """Nothing comes any more. By any thread, whatever lock it holds; waits for nothing."""
+        with self._locked():
+            if self._closed:
+                return
+            self._closed, self._stale, self._error = True, reason, error
+            self._changed.notify_all()
+        self._wake.set()
+        self._over.set()
 
     def _after_fork(self) -> None:
         self._changed, self._wake, self._over = threading.Condition(), threading.Event(), threading.Event()
-        self._closed, self._stale = True, "the process was forked: make an account of this process's own"
+        self._closed = self._released = True
+        self._stale = "the process was forked: make an account of this process's own"
 
     def _locked(self) -> threading.Condition:
         """Return the lock. In a forked child it is a new one, and the account is over: its thread is the parent's."""
@@ -135,8 +160,8 @@ class Account(ForkAware, Generic[O, B]):
 
     def wait_ready(self, timeout: Optional[float] = None) -> bool:
         """Block until the account is not stale and return True; False after ``timeout`` seconds (None: no limit), or once it is
-        closed. Raises ``WrongThreadError`` on the threads that keep it current (that is, in any callback), ``TypeError`` or
-        ``ValueError`` naming the argument."""
+        closed. Raises what ended the client, if nobody closed it, ``WrongThreadError`` on the threads that keep it current (that
+        is, in any callback), ``TypeError`` or ``ValueError`` naming the argument."""
         return self._wait(lambda: self._stale is None, timeout)
 
     def wait_update(self, timeout: Optional[float] = None, *, after: Optional[int] = None) -> bool:
@@ -152,6 +177,8 @@ class Account(ForkAware, Generic[O, B]):
             raise WrongThreadError("this thread keeps the account current: waiting here would be for ever; use another")
         with self._locked():
             self._locked().wait_for(lambda: self._closed or predicate(), seconds)
+            if self._error is not None:
+                raise fresh(self._error)
             return predicate() and not self._closed
 
     def on_update(self, callback: Callable[[Any], Any]) -> None:
@@ -164,13 +191,11 @@ class Account(ForkAware, Generic[O, B]):
 
     def close(self) -> None:
         """End the subscriptions; the account stays as it is, and stale. From any thread. Calling it again does nothing."""
+        self._end(None, CLOSED)
         with self._locked():
-            if self._closed:
+            if self._released:
                 return
-            self._closed, self._stale = True, CLOSED
-            self._changed.notify_all()
-        self._wake.set()
-        self._over.set()
+            self._released = True
         self._side.abort()
         self._unsubscribe()
         if self._worker.ident is not None and self._worker is not threading.current_thread():
@@ -239,14 +264,20 @@ class Account(ForkAware, Generic[O, B]):
             self._become_stale(f"disconnected: {event.reason}")
         elif isinstance(event, Gap) and any(map(self._is_own, event.topics)):
             self._down = False
-            self._become_stale("updates were missed")
+            for topic in event.topics:
+                self._refused.pop(topic, None)
+            self._become_stale(next(iter(self._refused.values()), "updates were missed"))
             self._wake.set()
+        elif isinstance(event, Refused) and any(map(self._is_own, event.topics)):
+            reason = f"refused when subscribed again: {event.error}"
+            self._refused.update(dict.fromkeys(filter(self._is_own, event.topics), reason))
+            self._become_stale(reason)
         elif isinstance(event, BadFrame) or (isinstance(event, (Dropped, CallbackFailed)) and self._is_own(event.topic)):
             self._become_stale("updates were lost or could not be read")
             self._wake.set()
 
     def _is_own(self, topic: str) -> bool:
-        return topic.partition(".")[0] in self.channels
+        return topic in self._topics
 
     def _become_stale(self, reason: str) -> None:
         with self._locked():
@@ -310,15 +341,16 @@ class Account(ForkAware, Generic[O, B]):
             with self._locked():
                 if self._state.wallets == wallets:
                     break
+        is_live = self._is_live()
         with self._locked():
             if self._closed:
                 return
             before = self._state.version
             differences = self._state.renew(listed, ended, quiet=self._state.wallets == wallets)
-            if self._holes == holes and not self._down:
+            if self._holes == holes and not self._down and is_live:
                 self._stale = None
                 self._state.version += was_stale
-            elif not self._down:  # it became stale again meanwhile: once more
+            elif not self._down and is_live:  # it became stale again meanwhile: once more
                 self._wake.set()
             changed = self._state.version != before
         if not was_stale:

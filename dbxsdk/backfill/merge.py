@@ -98,7 +98,8 @@ class Merge:
     def _begin(self, before: Sequence[Came], from_ms: int, now: float) -> None:
         places = [place for each in before for place in each.places]
         live = [(each.update.received_ns // 1_000_000, each.places) for each in before if each.update.kind != "backfill"]
-        self._ahead_ms = max((self._twin.time_ms(order) - at for at, items in live for _, order in items), default=0)
+        ahead = (self._twin.time_ms(order) - at for at, items in live for _, order in items)
+        self._ahead_ms = max(ahead, default=self._ahead_ms)
         orders = [order for _, order in places]
         last = max(orders, default=None)
         since = Since(frozenset(key for key, _ in places), self._twin.time_ms(last) if last else from_ms, by_our_clock=not last)
@@ -187,7 +188,8 @@ class Merge:
         """REST could not be asked. ``final``: it is useless to try again."""
         if not self._holes:
             return []
-        self._error = error
+        if self._error is None or self.deadline is None or now < self.deadline:
+            self._error = error  # one at the end may say only that there was no time left
         self.ask_at = now + _AGAIN
         return self._conclude(now) if final else []
 
@@ -388,10 +390,11 @@ class Merge:
         rows = fetched.rows
         state = {row.key: row.order for row in rows}
         newest = max((self._twin.time_ms(row.order) for row in rows), default=None)
+        missing = () if fetched.whole else (self._begin_ms(holes[0]), self._now_ms())
         snapshot = self._make("snapshot", tuple(row.data for row in rows), newest, [row.raw for row in rows])
         # Of two of one time the stream's is the newer one: REST may have been read before it.
         newer = [kept for came in held for kept in self._picked(came, lambda key, order: order >= state.get(key, order))]
-        return [snapshot, self._make_filled(len(rows), True, (), None), *newer]
+        return [snapshot, self._make_filled(len(rows), fetched.whole, missing, None), *newer]
 
     def _make_filled(self, count: int, complete: bool, missing_ms: Sequence[int], error: Optional[DbxError]) -> Filled:
         end_ms = max(missing_ms) + self._twin.unit_ms - 1 if missing_ms else 0

@@ -47,7 +47,8 @@ class Fetched:
     """What REST said.
 
     Attributes:
-        whole: all that there is since then is among the ``rows``, since the venue pages by time, and each page was read.
+        whole: all that there is since then is among the ``rows``, since the venue pages by time, and each page was read. Of a
+            state: all that changed since then is.
         ahead_ms: by how much the venue's clock is ahead of this machine's; None: that is not known.
         hides: there may be more that REST does not show, whatever the rows look like.
     """

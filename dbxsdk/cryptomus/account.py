@@ -13,7 +13,7 @@ from dbxsdk.account import account, state
 from dbxsdk.account.state import Listed
 from dbxsdk.cryptomus import twins
 from dbxsdk.cryptomus.models import Balance, Order
-from dbxsdk.cryptomus.rest import HISTORY, CryptomusRest
+from dbxsdk.cryptomus.rest import HISTORY, ORDERS, CryptomusRest
 from dbxsdk.runtime.clock import wall_ns
 
 AccountSnapshot = state.AccountSnapshot[Order, Balance]
@@ -73,6 +73,7 @@ class Account(account.Account[Order, Balance]):
     def _look_up(self, orders: Sequence[Order], deadline: float) -> Dict[str, Optional[Order]]:
         found: Dict[str, Optional[Order]] = {}
         for order in orders:
-            rows = self._side.rows(HISTORY, {"order_id": order.id}, deadline)
-            found[order.id] = next((twins.order_from_rest(row) for row in rows if row.get("id") == order.id), None)
+            rows = [row for path in (ORDERS, HISTORY) for row in self._side.rows(path, {"order_id": order.id}, deadline)]
+            own = [twins.order_from_rest(row) for row in rows if row.get("id") == order.id]
+            found[order.id] = own[-1] if own else None  # one that ends between both questions is in both answers
         return found

@@ -6,7 +6,7 @@ Source: doc.cryptomus.com, "exchange" and "market-cap". No limit of requests is 
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 from dbxsdk.cryptomus.http import signature
 from dbxsdk.errors import ProtocolError, VenueError
@@ -22,6 +22,8 @@ BALANCES = _USER_API + "account/balance"
 TRADES = "/v1/exchange/market/trades/"
 
 _PAGE = 100
+_OVERLAP = 20
+"""Rows that are asked for once more with the next page: what ends meanwhile pulls the others forward."""
 _ULID = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -47,16 +49,29 @@ class CryptomusRest(RestSide):
         return self._rows(path, self.ask(path, query_of(params), self._headers, deadline))
 
     def pages(
-        self, path: str, params: Mapping[str, Any], most: int, deadline: float
+        self,
+        path: str,
+        params: Mapping[str, Any],
+        most: int,
+        deadline: float,
+        enough: Callable[[List[Dict[str, Any]]], bool] = lambda page: False,
     ) -> Tuple[List[Dict[str, Any]], bool]:
-        """Return the rows of up to ``most`` pages, and whether those are all. What moved to another page meanwhile is there
-        twice; a new row pushes others on, and none out."""
+        """Return the rows of up to ``most`` pages, and True if those are all; what is on two pages is there twice. ``enough``
+        says of a page that no more are wanted. Raises ``ProtocolError`` if a page does not join on to the one before: rows that
+        left the list meanwhile have pulled others out of what is asked for."""
         found: List[Dict[str, Any]] = []
+        before: FrozenSet[str] = frozenset()
         for page in range(most):
-            rows = self.rows(path, {**params, "limit": _PAGE, "offset": page * _PAGE}, deadline)
+            rows = self.rows(path, {**params, "limit": _PAGE, "offset": page * (_PAGE - _OVERLAP)}, deadline)
+            keys = frozenset(str(row.get("id")) for row in rows)
+            if before and before.isdisjoint(keys):
+                raise ProtocolError(f"{path}: the list changed while it was read")
             found += rows
             if len(rows) < _PAGE:
                 return found, True
+            if enough(rows):
+                break
+            before = keys
         return found, False
 
     def _rows(self, path: str, answer: HttpAnswer) -> List[Dict[str, Any]]:

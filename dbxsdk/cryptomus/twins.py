@@ -16,14 +16,14 @@ from dbxsdk.cryptomus.rest import BALANCES, HISTORY, ORDERS, CryptomusRest, seco
 from dbxsdk.errors import ProtocolError
 from dbxsdk.fields import reader
 from dbxsdk.models import Update
-from dbxsdk.runtime.clock import wall_ns
+from dbxsdk.runtime.clock import monotonic, wall_ns
 
 _OVER_S = 2
 """Seconds after which a second is over, and what it brought is in REST."""
 _MOST_PAGES = 20
-_RECENT_PAGES = 3
 _MOST_LOOKED_UP = 20
-_EARLIER_S = 60
+_EARLIER_S = 24 * 3600
+"""How much earlier than the hole an order may seem to have ended: clocks differ, and times have no zone."""
 
 _read_trade, _read_order, _read_deal, _read_balance = reader(Trade), reader(Order), reader(Deal), reader(Balance)
 
@@ -141,19 +141,25 @@ class OrdersTwin(_AccountTwin):
 
     def fetch(self, symbol: str, since: Since, deadline: float) -> Fetched:
         found: Dict[str, Row] = {}
+        whole = True
         for row in open_orders(self._rest, self._filter(symbol), deadline):
             self._add(found, row)
         if since.from_ms is not None:
-            begin = since.from_ms // 1000 - _EARLIER_S
-            ended, _ = self._rest.pages(HISTORY, self._filter(symbol), _RECENT_PAGES, deadline)
+            begin, half = since.from_ms // 1000 - _EARLIER_S, (monotonic() + deadline) / 2
+
+            def enough(page: List[Dict[str, Any]]) -> bool:
+                return monotonic() > half and not any(_is_recent(row, begin) for row in page)
+
+            # By what the history is sorted is not documented: only all of it has all.
+            ended, whole = self._rest.pages(HISTORY, self._filter(symbol), _MOST_PAGES, deadline, enough)
             for row in ended:
-                if row.get("id") in since.known or seconds_of_text(row.get("finishedAt")) >= begin:
+                if row.get("id") in since.known or _is_recent(row, begin):
                     self._add(found, row)
             for key in [key for key in map(str, since.known) if key not in found][:_MOST_LOOKED_UP]:
                 for row in self._rest.rows(HISTORY, {"order_id": key}, deadline):
                     if row.get("id") == key:
                         self._add(found, row)
-        return Fetched(tuple(sorted(found.values(), key=lambda row: (row.order[2], row.key))), whole=True)
+        return Fetched(tuple(sorted(found.values(), key=lambda row: (row.order[2], row.key))), whole=whole)
 
     @staticmethod
     def _add(found: Dict[str, Row], row: Dict[str, Any]) -> None:
@@ -207,6 +213,11 @@ class BalancesTwin(_AccountTwin):
             none = {"ticker": symbol, "available": 0, "held": 0}
             found = [each for each in found if each[0].currency_code == symbol] or [(balance_from_rest(none), none)]
         return Fetched(tuple(Row(balance.currency_code, (asked,), balance, row) for balance, row in found), whole=True)
+
+
+def _is_recent(row: Mapping[str, Any], begin_s: int) -> bool:
+    """True if an order may have ended since then."""
+    return row.get("finishedAt") is None or seconds_of_text(row["finishedAt"]) >= begin_s
 
 
 def open_orders(rest: CryptomusRest, params: Mapping[str, Any], deadline: float) -> List[Dict[str, Any]]:

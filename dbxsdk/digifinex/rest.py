@@ -75,6 +75,12 @@ class DigiFinexRest(RestSide):
         """Return the rows of a signed request."""
         return rows_of(path, self.private(path, params, deadline))
 
+    def ahead_ms(self, deadline: float) -> float:
+        """Return by how much the venue's clock is ahead of this machine's."""
+        if self._skew_ms is None:
+            self._measure(deadline)
+        return self._skew_ms or 0.0
+
     def _measure(self, deadline: float) -> None:
         asked = wall_ns() / 1_000_000
         seconds = self._get(TIME, "", {}, deadline).get("server_time")

@@ -118,23 +118,28 @@ class OrdersTwin(Twin):
             found[order.id] = Row(order.id, order_version(order), order, raw)
         # The open ones first: one that ends between both questions is in the second answer.
         ended = [key for key in map(str, since.known) if key not in found]
-        for order, raw in (*orders_by_id(self._rest, ended, deadline), *self._closed(symbol, since, deadline)):
+        closed, whole = self._closed(symbol, since, deadline)
+        for order, raw in (*orders_by_id(self._rest, ended, deadline), *closed):
             if order.symbol == symbol and (order.id not in found or found[order.id].order <= order_version(order)):
                 found[order.id] = Row(order.id, order_version(order), order, raw)
-        return Fetched(tuple(sorted(found.values(), key=lambda row: (row.order[2], row.key))), whole=True)
+        return Fetched(tuple(sorted(found.values(), key=lambda row: (row.order[2], row.key))), whole=whole)
 
-    def _closed(self, symbol: str, since: Since, deadline: float) -> List[Tuple[Order, Any]]:
+    def _closed(self, symbol: str, since: Since, deadline: float) -> Tuple[List[Tuple[Order, Any]], bool]:
+        """Return those that ended, and True if those are all."""
         if since.from_ms is None:
-            return []
-        end = wall_ns() // 10**9 + _EARLIER_S
-        begin = max(since.from_ms // 1000 - _EARLIER_S, end - _LONGEST_S)
-        span = {"symbol": symbol.lower(), "start_time": begin, "end_time": end}
-        return each_market(
+            return [], True
+        ahead_s = self._rest.ahead_ms(deadline) / 1000
+        end = int(wall_ns() / 10**9 + ahead_s) + _EARLIER_S
+        begin = int(since.from_ms / 1000 + (ahead_s if since.by_our_clock else 0)) - _EARLIER_S
+        span = {"symbol": symbol.lower(), "start_time": max(begin, end - _LONGEST_S), "end_time": end}
+        full: List[int] = []
+        found = each_market(
             lambda market: [
                 (order_from_rest(row, market), row)
-                for row in _split(self._rest, f"/v3/{market}/order/history", span, deadline)
+                for row in _split(self._rest, f"/v3/{market}/order/history", span, deadline, full)
             ]
         )
+        return found, not full
 
 
 class BalancesTwin(Twin):
@@ -209,15 +214,21 @@ def each_market(ask: Callable[[str], List[Tuple[Order, Any]]]) -> List[Tuple[Ord
         return found
 
 
-def _split(rest: DigiFinexRest, path: str, span: Dict[str, Any], deadline: float) -> List[Dict[str, Any]]:
-    """Return all rows of a span of time: there are no pages, so a full one is asked for in halves."""
+def _split(
+    rest: DigiFinexRest, path: str, span: Dict[str, Any], deadline: float, full: List[int]
+) -> List[Dict[str, Any]]:
+    """Return all rows of a span of time: there are no pages, so a full one is asked for in halves. A second that has more than
+    the venue shows at once goes into ``full``."""
     rows = rest.rows(path, {**span, "limit": _MOST_ORDERS}, deadline)
     begin, end = span["start_time"], span["end_time"]
-    if len(rows) < _MOST_ORDERS or end - begin < 2:
+    if len(rows) < _MOST_ORDERS:
+        return rows
+    if end - begin < 2:
+        full.append(begin)
         return rows
     half = (begin + end) // 2
     halves = ({**span, "end_time": half}, {**span, "start_time": half})
-    return [row for each in halves for row in _split(rest, path, each, deadline)]
+    return [row for each in halves for row in _split(rest, path, each, deadline, full)]
 
 
 TWINS: Mapping[str, Callable[[DigiFinexRest], Twin]] = {

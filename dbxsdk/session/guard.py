@@ -138,6 +138,8 @@ class Guard:
             subscription.sink.end(effect.error, effect.reason)
         if subscription.filler is not None:
             subscription.filler.end()
+        if subscription.on_end is not None:
+            subscription.on_end(effect.error, effect.reason)
         if subscription.queue is not None:  # whoever iterates over it must not wait for ever
             subscription.queue.discard()
             subscription.queue.drain()

@@ -6,6 +6,7 @@ import typing
 from typing import TYPE_CHECKING, Any, Callable, FrozenSet, Optional, Tuple
 
 from dbxsdk import html
+from dbxsdk.errors import DbxError
 from dbxsdk.runtime import reentrancy
 from dbxsdk.session.state import State
 
@@ -53,6 +54,7 @@ class Subscription:
         "queue",
         "sink",
         "filler",
+        "on_end",
         "passes",
         "_owner",
         "__weakref__",
@@ -71,6 +73,7 @@ class Subscription:
         on_silence: str = "tell",
         queue: Any = None,
         sink: Optional["Sink"] = None,
+        on_end: Optional[Callable[[Optional[DbxError], str], None]] = None,
     ) -> None:
         self._owner = owner
         self.channel = channel
@@ -92,6 +95,8 @@ class Subscription:
         """Takes the updates in place of the callback: an order book."""
         self.filler: Optional["Filler"] = None
         """Stands before the callback: what was missed is fetched."""
+        self.on_end = on_end
+        """Called with the error and the reason once nothing comes any more; it is short, as the methods of a ``Sink``."""
 
     @property
     def how(self) -> str:
@@ -104,7 +109,7 @@ class Subscription:
     @property
     def has_end(self) -> bool:
         """True if somebody has to be told that nothing comes any more."""
-        return self.queue is not None or self.sink is not None or self.filler is not None
+        return any(each is not None for each in (self.queue, self.sink, self.filler, self.on_end))
 
     def unsubscribe(self) -> None:
         """End it: the callback is not called again once this returned, except for a call that is running
@@ -124,5 +129,5 @@ class Subscription:
 
 
 _INTERNAL = {"ended_topics", "callback", "raw", "overflow", "lossy", "max_silence", "on_silence", "queue", "sink", "filler",
-             "passes", "has_end", "how"}
+             "on_end", "passes", "has_end", "how"}
 """Attributes that are the session's own, whatever their names look like."""

@@ -49,21 +49,22 @@ class HttpPool(ForkAware):
             session, kept = self._idle.pop(), True
         except IndexError:
             session, kept = HttpSession(self._origin, self._options), False
+        failed: Optional[ConnectError] = None
         while True:
             left = deadline - monotonic()
             if left <= 0:
                 session.close()
-                raise ConnectError(f"{self.host}: HTTP: no time left to ask")
+                raise failed or ConnectError(f"{self.host}: HTTP: no time left to ask")
             seconds = min(left, self._options.request_timeout)
             self._busy[id(session)] = session
             try:
                 if self._aborted:  # after the line above, so that one of the two threads sees what the other did
                     raise ConnectError(f"{self.host}: HTTP: closed")
                 answer = session.get(self._origin + target, timeout=seconds, total=left, headers=headers)
-            except ConnectError:
+            except ConnectError as error:
                 if not kept or self._aborted:
                     raise
-                kept = False  # the venue may have closed it meanwhile: once more, over a new one
+                kept, failed = False, error  # the venue may have closed it meanwhile: once more, over a new one
                 continue
             finally:
                 self._busy.pop(id(session), None)

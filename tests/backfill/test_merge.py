@@ -127,6 +127,24 @@ def test_a_span_that_is_open_still_ends_by_the_venues_clock() -> None:
     assert filled == Filled(("log.X",), 0, False, 2000 * 10**6, (WALL_MS + 1500 + 1000) * 10**6)
 
 
+def test_where_only_rest_brought_something_before_a_hole_the_venues_clock_is_known_from_earlier() -> None:
+    merge = new()
+    merge.begin([attrs.evolve(live(B), received_ns=500 * 10**6)], 0, 0.0)
+    merge.tick(5.0)
+    merge.begin([make("backfill", (C,), None, None)], 0, 6.0)
+    (filled,) = merge.tick(11.0)
+    assert filled == Filled(("log.X",), 0, False, 3000 * 10**6, (WALL_MS + 1500 + 1000) * 10**6)
+
+
+def test_the_reason_is_what_rest_said_and_not_that_the_time_was_up_afterwards() -> None:
+    merge, error = new(), ProtocolError("no list")
+    merge.begin([live(A)], 0, 0.0)
+    merge.failed(error, 0.2, False)
+    merge.failed(ConnectError("no time left to ask"), 5.0, False)
+    (filled,) = merge.tick(5.0)
+    assert isinstance(filled, Filled) and filled.error is error
+
+
 @pytest.mark.parametrize("final", [True, False])
 def test_rest_that_cannot_be_asked(final: bool) -> None:
     merge, error = new(), ConnectError("no")
@@ -210,13 +228,21 @@ def test_a_state_replaces_what_is_older() -> None:
     merge.begin([live(A)], 0, 0.0)
     merge.take(live(Item("x", 2000), Item("y", 2000)), 0.1)
     merge.take(live(Item("x", 4000)), 0.1)
-    given = merge.fetched(rows([Item("x", 3000), Item("y", 1000)]), 0.2)
+    given = merge.fetched(rows([Item("x", 3000), Item("y", 1000)], whole=True), 0.2)
     assert [each if isinstance(each, Filled) else (each.kind, [(item.key, item.at) for item in each.data]) for each in given] == [
         ("snapshot", [("x", 3000), ("y", 1000)]),
         Filled(("log.X",), 2, True, None, None),
         ("update", [("y", 2000)]),
         ("update", [("x", 4000)]),
     ]
+
+
+def test_a_state_of_which_rest_has_not_all_is_told_so() -> None:
+    merge = new(State())
+    merge.begin([live(A)], 0, 0.0)
+    snapshot, filled = merge.fetched(rows([B]), 0.2)
+    assert snapshot.kind == "snapshot"
+    assert filled == Filled(("log.X",), 1, False, 1000 * 10**6, (WALL_MS + 1000) * 10**6)
 
 
 def test_an_update_that_cannot_be_read_is_given_out_as_it_came() -> None:

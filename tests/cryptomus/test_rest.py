@@ -13,6 +13,7 @@ from dbxsdk.cryptomus import twins
 from dbxsdk.cryptomus.http import signature
 from dbxsdk.cryptomus.rest import BALANCES, HISTORY, ORDERS, CryptomusRest, seconds_of
 from dbxsdk.sim.cryptomus.account import ulid
+from dbxsdk.sim.cryptomus.rest import _when
 from tests.scripted_http import ORIGIN, Wires
 
 DEADLINE = 1e18
@@ -43,10 +44,24 @@ def test_the_account_is_signed_and_market_data_is_not(monkeypatch: pytest.Monkey
 
 def test_pages_end_with_one_that_is_not_full(monkeypatch: pytest.MonkeyPatch) -> None:
     full = {"result": [{"id": str(number)} for number in range(100)]}
-    asked, wires = side(monkeypatch, full, {"result": [{"id": "x"}]}, full)
+    asked, wires = side(monkeypatch, full, {"result": [{"id": "99"}, {"id": "x"}]}, full, full)
     rows, whole = asked.pages(HISTORY, {}, 5, DEADLINE)
-    assert len(rows) == 101 and whole and wires.asked[1][0] == f"{HISTORY}?limit=100&offset=100"
+    assert len(rows) == 102 and whole and wires.asked[1][0] == f"{HISTORY}?limit=100&offset=80"
     assert asked.pages(HISTORY, {}, 1, DEADLINE)[1] is False
+    assert asked.pages(HISTORY, {}, 9, DEADLINE, lambda page: len(page) == 100)[1] is False and not wires.answers
+
+
+@pytest.mark.parametrize("ended, seen", [(0, True), (1, True), (19, True), (20, False), (90, False)])
+def test_what_ends_between_two_pages_hides_nothing(ended: int, seen: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [{"id": str(number)} for number in range(150)]
+    later = made[ended:]
+    asked, _ = side(monkeypatch, {"result": made[:100]}, {"result": later[80:180]})
+    if seen:
+        rows, whole = asked.pages(ORDERS, {}, 5, DEADLINE)
+        assert whole and {row["id"] for row in rows} == {row["id"] for row in made}
+    else:
+        with pytest.raises(ProtocolError, match="changed while"):
+            asked.pages(ORDERS, {}, 5, DEADLINE)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +146,7 @@ class Scripted(CryptomusRest):
         rows = self.table[path.rpartition("/")[2]]
         return [row for row in rows if params.get("order_id") in (None, row.get("id"))]
 
-    def pages(self, path: str, params: Any, most: int, deadline: float) -> Tuple[List[Dict[str, Any]], bool]:
+    def pages(self, path: str, params: Any, most: int, deadline: float, *more: Any) -> Tuple[List[Dict[str, Any]], bool]:
         return [row for row in self.rows(path, params, deadline) if "late" not in row], self.whole
 
     def trades(self, market: str, deadline: float) -> Tuple[List[Dict[str, Any]], Optional[float]]:
@@ -147,6 +162,36 @@ def test_the_state_has_the_open_orders_those_that_just_ended_and_those_that_were
     assert [asked for asked in table.asked if "order_id" in asked[1]] == [(HISTORY, {"order_id": "known"})]
     assert twins.OrdersTwin(table, "all").fetch("", Since(), DEADLINE).rows[0].key == "open"
     assert not twins.OrdersTwin(table, "all").by_symbol and table.asked[-1][1]["market"] is None
+
+
+@pytest.mark.parametrize("hours", [-4, 0])
+def test_ended_orders_are_not_missed_for_their_times(hours: int) -> None:
+    """They have no zone, and are by the venue's clock; the hole may be known by ours."""
+    late = {**ENDED, "id": "late", "finishedAt": _when(NOW + hours * 3600)}
+    table = Scripted(orders=[], history=[late, {**late, "id": "timeless", "finishedAt": None}])
+    since = Since(from_ms=(NOW + 3600) * 1000, by_our_clock=True)
+    fetched = twins.OrdersTwin(table, "all").fetch("", since, DEADLINE)
+    assert {row.key for row in fetched.rows} == {"timeless", "late"} and fetched.whole
+
+
+def test_a_history_of_which_not_all_was_read_is_no_whole_state() -> None:
+    table = Scripted(orders=[], history=[ENDED])
+    table.pages = lambda path, *more: ([], True) if path == ORDERS else ([ENDED], False)  # type: ignore
+    assert not twins.OrdersTwin(table, "all").fetch("", Since(from_ms=NOW * 1000), DEADLINE).whole
+    assert twins.OrdersTwin(table, "all").fetch("", Since(), DEADLINE).whole, "at first only what is open is wanted"
+
+
+def test_old_pages_of_ended_orders_are_left_out_when_time_gets_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(twins, "monotonic", lambda: now[0])
+    enough: List[Any] = []
+    table = Scripted(orders=[])
+    table.pages = lambda path, params, most, deadline, *more: (enough.extend(more), ([], True))[1]  # type: ignore
+    twins.OrdersTwin(table, "all").fetch("", Since(from_ms=(NOW + 25 * 3600) * 1000), 10.0)
+    old, new = [ENDED, ENDED], [ENDED, {**ENDED, "finishedAt": None}]
+    assert not enough[0](old)
+    now[0] = 6.0
+    assert enough[0](old) and not enough[0](new)
 
 
 @pytest.mark.parametrize(

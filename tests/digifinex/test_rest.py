@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -141,13 +142,17 @@ def test_rows_are_read_into_the_streams_models() -> None:
 class Scripted:
     """A REST side whose rows are a function's."""
 
-    def __init__(self, rows: Any) -> None:
+    def __init__(self, rows: Any, ahead: float = 0.0) -> None:
         self.answer = rows
+        self.ahead = ahead
         self.asked: List[Tuple[str, Dict[str, Any]]] = []
 
     def rows(self, path: str, params: Dict[str, Any], deadline: float) -> List[Dict[str, Any]]:
         self.asked.append((path, params))
         return self.answer(path, params)  # type: ignore[no-any-return]
+
+    def ahead_ms(self, deadline: float) -> float:
+        return self.ahead
 
 
 def test_what_was_known_and_is_open_no_more_is_asked_for_by_its_id() -> None:
@@ -191,8 +196,39 @@ def test_a_full_page_of_closed_orders_is_asked_for_in_halves() -> None:
     def answer(path: str, params: Dict[str, Any]) -> List[Dict[str, Any]]:
         return [row for row in made if params["start_time"] <= row["finished_date"] <= params["end_time"]][: params["limit"]]
 
-    found = twins._split(Scripted(answer), "/", {"start_time": 0, "end_time": 300}, DEADLINE)  # type: ignore[arg-type]
-    assert {row["order_id"] for row in found} == {row["order_id"] for row in made}
+    full: List[int] = []
+    found = twins._split(Scripted(answer), "/", {"start_time": 0, "end_time": 300}, DEADLINE, full)  # type: ignore[arg-type]
+    assert {row["order_id"] for row in found} == {row["order_id"] for row in made} and not full
+
+
+def history(made: List[Dict[str, Any]]) -> Any:
+    """An answer: orders that have ended."""
+
+    def answer(path: str, params: Dict[str, Any]) -> List[Dict[str, Any]]:
+        found = [row for row in made if params.get("start_time", 10**11) <= row["finished_date"] <= params.get("end_time", 0)]
+        return found[: params.get("limit", 0)] if path == "/v3/spot/order/history" else []
+
+    return answer
+
+
+def test_a_moment_that_has_more_ended_orders_than_the_venue_shows_is_not_whole() -> None:
+    now = int(time.time())
+    made = [{**ROW, "order_id": str(number), "status": 3, "finished_date": now} for number in range(101)]
+    since = Since(from_ms=now * 1000)
+    for count, whole in ((99, True), (101, False)):
+        scripted = Scripted(history(made[:count]))
+        fetched = twins.OrdersTwin(scripted).fetch("BTC_USDT", since, DEADLINE)  # type: ignore[arg-type]
+        assert (fetched.whole, len(fetched.rows)) == (whole, min(count, 100))
+
+
+@pytest.mark.parametrize("ahead", [-300, 300])
+@pytest.mark.parametrize("by_our_clock", [True, False])
+def test_ended_orders_are_asked_for_by_the_venues_clock(ahead: int, by_our_clock: bool) -> None:
+    begin = int(time.time())
+    scripted = Scripted(history([{**ROW, "status": 2, "finished_date": begin + ahead}]), ahead * 1000.0)
+    since = Since(from_ms=(begin if by_our_clock else begin + ahead) * 1000, by_our_clock=by_our_clock)
+    fetched = twins.OrdersTwin(scripted).fetch("BTC_USDT", since, DEADLINE)  # type: ignore[arg-type]
+    assert [row.key for row in fetched.rows] == ["id"] and fetched.whole
 
 
 def test_a_currency_that_is_not_listed_is_none() -> None:

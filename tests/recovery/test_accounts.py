@@ -13,6 +13,7 @@ import dbxsdk.cryptomus.account
 import dbxsdk.digifinex.account
 from dbxsdk import BadFrame, ConnectError, CryptomusClient, DigiFinexClient, Disconnected, Drift, Dropped, Gap, Options
 from dbxsdk.account.state import Listed
+from dbxsdk.cryptomus.rest import ORDERS, CryptomusRest
 from dbxsdk.sim import CryptomusVenue, DigiFinexVenue
 from dbxsdk.transport import rest
 from tests.cryptomus.test_rest import ACTIVE, ENDED
@@ -80,9 +81,25 @@ def test_a_balance_of_rest_that_changes_nothing_keeps_what_the_stream_said() -> 
 )
 def test_what_may_have_cost_an_update_makes_it_stale(event: Any, stale: bool) -> None:
     account = dbxsdk.digifinex.Account(None, None, lambda event: None, "name")  # type: ignore[arg-type]
+    account._topics = ("order.BTC_USDT", "balance.all")
     account._stale = None
     account._on_event(event)
     assert account.is_stale is stale
+
+
+def test_an_order_that_is_open_still_is_not_taken_for_gone() -> None:
+    class Lists(CryptomusRest):
+        def __init__(self) -> None:
+            """Without connections."""
+
+        def rows(self, path: str, params: Any, deadline: float) -> List[Any]:
+            found = ([ACTIVE] if path == ORDERS else []) if params["order_id"] == ACTIVE["id"] else [ENDED]
+            return found
+
+    account = dbxsdk.cryptomus.account.Account(Lists(), None, lambda event: None, "name")
+    mine = dbxsdk.cryptomus.twins.order_from_rest(ACTIVE)
+    found = account._look_up([mine, attrs.evolve(mine, id="other")], 1.0)
+    assert found == {mine.id: mine, "other": None}
 
 
 # -- against the local venues --------------------------------------------------------------------------------
@@ -139,6 +156,25 @@ def test_trouble_with_rest_leaves_it_stale_and_a_difference_is_told(venue: Venue
             account._state.orders.clear()
         drift = events.wait_for(Drift)
         assert (drift.what, drift.ours) == ("order", None) and drift.theirs.id == venue.orders()[0]["id"]
+
+
+def test_a_topic_that_is_refused_again_leaves_it_stale_until_it_is_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rest, "_hosts", {})
+    monkeypatch.setattr("dbxsdk.account.account._LEAST_PAUSE", 0.01)
+    with DigiFinexVenue(symbols=["BTC_USDT"], rate=0) as venue, venue.client(options=QUICK) as client:
+        events = Recorder()
+        client.on_event(events)
+        account = client.account("BTC_USDT", reconcile_every=0.02)
+        assert account.wait_ready(5)
+        kept = venue._account.balances.pop("BTC")
+        venue.drop_connections()
+        events.wait_for(Gap)  # of the other topics
+        asked = len(venue.rest_requests)
+        eventually(lambda: len(venue.rest_requests) > asked + 20)
+        assert "balance.BTC" in (account.stale_reason or ""), "though REST has said all that there is"
+        venue._account.balances["BTC"] = kept
+        venue.drop_connections()
+        assert account.wait_ready(5) and agrees(account, venue)
 
 
 def test_only_what_is_named_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:

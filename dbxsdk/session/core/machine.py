@@ -261,7 +261,7 @@ class Machine(Subscribing):
 
     def _end_subscriptions(self, error: Optional[DbxError], reason: str) -> None:
         for subscription in self.topics.subscriptions():
-            if subscription.sink is not None or subscription.filler is not None:
+            if subscription.has_end and subscription.queue is None:
                 self.effects.append(End(subscription, error, reason))
 
     # -- requests ------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbxsdk import (
-    AuthError, BadFrame, CallbackFailed, ConnectError, Connected, Disconnected, Drift, Dropped, Gap, Options, WrongThreadError,
+    AuthError, BadFrame, CallbackFailed, ClientClosed, ConnectError, Connected, Disconnected, Drift, Dropped, Gap, Options,
+    Refused, WrongThreadError,
 )
 from dbxsdk.bybit import BybitPrivateClient, from_rest, rest
 from dbxsdk.bybit.private.account import Account
@@ -150,6 +151,8 @@ def test_an_equal_snapshot_changes_nothing() -> None:
         (Dropped("wallet", 3), "updates were lost or could not be read"),
         (CallbackFailed("position", ValueError()), "updates were lost or could not be read"),
         (BadFrame(ValueError()), "updates were lost or could not be read"),
+        (Refused(("execution", "wallet"), ValueError("no")), "refused when subscribed again: no"),
+        (Refused(("execution",), ValueError("no")), None),
         (Gap(("execution",), 1.0, 1), None),
         (Dropped("execution", 3), None),
         (Connected(1), None),
@@ -160,7 +163,7 @@ def test_what_may_have_cost_an_update_makes_it_stale(event: Any, reason: Optiona
     account._stale = None
     account._on_event(event)
     assert account.stale_reason == reason
-    assert account._wake.is_set() is (reason is not None and not isinstance(event, Disconnected))
+    assert account._wake.is_set() is (reason is not None and not isinstance(event, (Disconnected, Refused)))
 
 
 class Lists(BybitRest):
@@ -316,7 +319,47 @@ def test_trouble_with_rest_leaves_it_stale_and_ends(venue: BybitVenue) -> None:
         account = client.account()
         assert not account.wait_ready(0.2) and account.is_stale
         assert account.wait_ready(5) and agrees(account, venue)
-    assert account.stale_reason == "the account was closed"
+    assert account.stale_reason == "the client is closed"
+
+
+def test_what_ends_the_client_ends_the_account(venue: BybitVenue) -> None:
+    options = Options(backoff_initial=0.01, backoff_max=0.02, max_reconnects=1)
+    with venue.client("private", options=options) as client:
+        account = client.account()
+        assert account.wait_ready(5)
+        venue.refuse_connections()
+        venue.drop_connections()
+        for wait in (account.wait_update, account.wait_ready):  # the first one sees it become stale before
+            with pytest.raises(ConnectError, match="503"):
+                while wait(10):
+                    pass
+        assert "the client has ended" in (account.stale_reason or "")
+        eventually(lambda: "account" not in " ".join(each.name for each in threading.enumerate()))
+
+
+def test_a_client_that_is_closed_while_the_account_is_made_leaves_none(
+    venue: BybitVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = Account._begin
+
+    def late(self: Account, *arguments: Any) -> None:
+        client.close()
+        begin(self, *arguments)
+
+    monkeypatch.setattr(Account, "_begin", late)
+    with venue.client("private", options=QUICK) as client:
+        with pytest.raises(ClientClosed, match="the client is closed"):
+            client.account()
+        assert client._accounts == []
+    assert "account" not in " ".join(each.name for each in threading.enumerate())
+
+
+def test_an_account_whose_topic_is_unsubscribed_has_ended(venue: BybitVenue) -> None:
+    with venue.client("private", options=QUICK) as client:
+        account = client.account()
+        assert account.wait_ready(5)
+        client.unsubscribe("order")
+        assert account.stale_reason == "it was unsubscribed" and not account.wait_ready(5)
 
 
 def test_a_refused_key_and_a_slow_answer_end_with_the_client(venue: BybitVenue) -> None:
@@ -389,7 +432,8 @@ def test_a_forked_child_has_none(venue: BybitVenue, monkeypatch: pytest.MonkeyPa
         account._pid = os.getpid() + 1  # as in a child
         assert "forked" in (account.stale_reason or "") and not account.wait_ready(1)
         # The thread is here all the same, and goes on.
-        account._closed, account._wake, account._over = False, wake, over
+        account._closed = account._released = False
+        account._wake, account._over = wake, over
 
 
 @pytest.mark.parametrize(
