@@ -385,9 +385,6 @@ class Writer:
         if isinstance(item, Frames):
             return [self._add(self._topics[item.topic], encode_frames(item.read, item.wall_ns, item.frames))]
         if isinstance(item, Happened):
-            if item.document["kind"] == "left":
-                # Durable readers that come back find a number missing, as updates are.
-                self._numbers[self._topics[item.document["topic"]]] += 1
             return [self._control(item, item.document)]
         if isinstance(item, Hole):
             return self._holes(item.topics, item.read, item.wall_ns, item.seconds, item.last_received_ns)
