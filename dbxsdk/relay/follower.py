@@ -14,8 +14,11 @@ from dbxsdk.runtime.clock import monotonic
 from dbxsdk.transport import Message
 
 BLOCK_MS = 1000
-_COUNT = 512
-"""Entries of each stream that are read at once."""
+_COUNT, _BYTES = 512, 1 << 20
+"""Entries of each stream that are read at once, and bytes, as far as the last read lets guess: what callbacks have not had is
+bounded by their queue, and what is read beside that by this."""
+_FEW = 16
+"""What is read at first; more where there is more, and it is small."""
 
 
 @attrs.define(eq=False)
@@ -47,6 +50,7 @@ class Follower:
         """When the serving process gave its last sign of life."""
         self._control_key = keys.control.encode()
         self._checked = False
+        self._count = _FEW
 
     def connect(self) -> None:
         """Connect, unless there is a connection. Raises what that raises."""
@@ -107,15 +111,19 @@ class Follower:
             if each.position is not None:
                 by_key[each.key] = each
                 ids.append(text_id(each.position))
-        answer = self.link.call("XREAD", "COUNT", _COUNT, "BLOCK", block_ms, "STREAMS", *by_key, *ids)
+        answer = self.link.call("XREAD", "COUNT", self._count, "BLOCK", block_ms, "STREAMS", *by_key, *ids)
         if not answer:
             return []
         streams: List[Tuple[List[Entry], bool]] = []
         owners: Dict[int, Optional[Followed]] = {}
+        largest = 0
         for key, rows in answer:
             entries = [decode(id_, fields) for id_, fields in rows if fields is not None]
             owners.update((id(entry), by_key[key]) for entry in entries)
-            streams.append((entries, len(rows) >= _COUNT))
+            streams.append((entries, len(rows) >= self._count))
+            largest = max(largest, len(rows[-1][1][1]) if rows[-1][1] else 0)
+        more = 2 if any(more for _, more in streams) else 1
+        self._count = max(1, min(more * self._count, _COUNT, _BYTES // (largest + 1)))
         return [(owners[id(entry)], entry) for entry in in_order(streams)]
 
     def whole(self, topic: str) -> Optional[Tuple[Id, Message, int]]:
