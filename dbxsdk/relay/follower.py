@@ -60,7 +60,7 @@ class Follower:
         does that of a process that was stopped."""
         self._control_key = keys.control.encode()
         self._checked = False
-        self._count = 64
+        self._count = 16  # at first: nothing is known of their size
         self._in_use = self._ended = False
 
     def connect(self) -> None:

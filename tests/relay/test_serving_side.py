@@ -15,7 +15,8 @@ import pytest
 from dbxsdk import DbxError, SubscribeError
 from dbxsdk.bybit.public.protocol import BybitPublicProtocol
 from dbxsdk.relay import lease, serving, term
-from dbxsdk.relay.entries import EPOCH, FORMAT, FRAMES, decode, encode_document
+from dbxsdk.relay.entries import EPOCH, FORMAT, FRAMES, decode, encode_document, encode_frames
+from dbxsdk.relay.follower import Follower
 from dbxsdk.relay.keys import Keys
 from dbxsdk.relay.server import Server, check_url
 from dbxsdk.relay.tap import Tap
@@ -258,3 +259,23 @@ def test_a_key_that_holds_another_programs_data_is_named(stage: Scene, what: str
         stage.send()
     error = served.ended()
     assert isinstance(error, DbxError) and repr(key) in str(error) and "another prefix" in str(error)
+
+
+def test_what_is_read_at_once_is_bounded_in_bytes(server: RedisServer) -> None:
+    """A worker that is behind reads large entries by the megabyte, and small ones by hundreds."""
+    client, follower = server.client(), Follower(check_url(server.url), KEYS)
+    follower.connect()
+    try:
+        follower.follow(TOPIC).position = position = (5, 0)
+        for number in range(1, 2001):
+            frames = encode_frames(number, 7, [(0, (bytes(200_000 if number <= 40 else 100), False))])
+            client.xadd(KEYS.topic(TOPIC), {FORMAT: frames}, id=f"5-{number}")
+        counts = []
+        while position != (5, 2000):
+            steps = follower.read()
+            assert [entry.id[1] for _, entry in steps] == list(range(position[1] + 1, position[1] + 1 + len(steps)))
+            counts.append(len(steps))
+            follower.topics[TOPIC].position = position = steps[-1][1].id
+        assert counts[0] == 16 and max(counts[1:5]) == 5 and max(counts) == 512 and len(counts) < 25, counts
+    finally:
+        follower.drop_link()
