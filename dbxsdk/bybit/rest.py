@@ -119,7 +119,7 @@ class BybitRest:
             category = result.get("category") or params.get("category")
             found += [{"category": category, **row} for row in rows] if category else rows
             cursor = result.get("nextPageCursor") or ""
-            if not rows or not cursor:
+            if not cursor or not rows and cursor in cursors:  # a page without rows need not be the last one
                 return found
             if not isinstance(cursor, str) or cursor in cursors or len(cursors) >= _MOST_PAGES:
                 raise ProtocolError(f"{path}: the answer's pages do not end")

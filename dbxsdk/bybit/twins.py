@@ -49,6 +49,8 @@ class TradesTwin(Twin):
         limit = 60 if self._category == "spot" else 1000
         result = self._rest.public(RECENT_TRADES, {"category": self._category, **named, "limit": limit}, deadline)
         trades = [(from_rest("publicTrade", row), row) for row in _rows(RECENT_TRADES, result)]
+        if self._category != "option" and any(trade.symbol != symbol for trade, _ in trades):
+            raise ProtocolError(f"{RECENT_TRADES}: the answer has trades of another symbol than {symbol}")
         # Newest first; of one moment the order of the rows is the best there is.
         rows = (Row(trade.trade_id, (trade.time_ms, trade.sequence or 0), trade, row) for trade, row in trades[::-1])
         return Fetched(tuple(rows), ahead_ms=self._rest.ahead_ms)

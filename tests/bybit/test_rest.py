@@ -9,10 +9,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from dbxsdk import AuthError, ConnectError, Options, ProtocolError, RateLimited, VenueError
+from dbxsdk.backfill.twin import Since
 from dbxsdk.bybit import rest
 from dbxsdk.bybit.auth import Credentials
 from dbxsdk.bybit.endpoints import rest_origin
 from dbxsdk.bybit.rest import OPEN_ORDERS, TIME, BybitRest
+from dbxsdk.bybit.twins import TradesTwin
 from dbxsdk.transport import http_pool
 from dbxsdk.transport.http import HttpAnswer
 from tests.bybit.clocks import Clocks
@@ -144,6 +146,26 @@ def test_pages_are_read_to_the_end(make: Make) -> None:
 def test_a_page_without_rows_is_unreadable(make: Make, rows: Any) -> None:
     with pytest.raises(ProtocolError, match="rows"):
         make(accepted({"list": rows}))[0].rows(OPEN_ORDERS, {}, LATE)
+
+
+def test_an_empty_page_is_the_last_one_only_if_nothing_new_follows_it(make: Make) -> None:
+    pages = [{"list": [{"a": 1}], "nextPageCursor": "x"}, {"list": [], "nextPageCursor": "y"}, {"list": [{"a": 2}]}]
+    side, wires = make(*map(accepted, pages))
+    assert side.rows(OPEN_ORDERS, {}, LATE) == [{"a": 1}, {"a": 2}] and wires.answers == []
+    side, wires = make(accepted(pages[0]), accepted({"list": [], "nextPageCursor": "x"}))
+    assert side.rows(OPEN_ORDERS, {}, LATE) == [{"a": 1}] and wires.answers == []
+
+
+@pytest.mark.parametrize("category, readable", [("linear", False), ("spot", False), ("option", True)])
+def test_trades_of_another_symbol_are_nobodys(make: Make, category: str, readable: bool) -> None:
+    row = {"execId": "1", "symbol": "BTC-31DEC27-90000-C", "price": "1", "size": "1", "side": "Buy", "time": str(NOW)}
+    side, _ = make(accepted({"list": [row]}), known=False)
+    twin = TradesTwin(side, category)
+    if readable:  # its topics name the base coin
+        assert [each.key for each in twin.fetch("BTC", Since(), LATE).rows] == ["1"]
+    else:
+        with pytest.raises(ProtocolError, match="another symbol than BTCUSDT"):
+            twin.fetch("BTCUSDT", Since(), LATE)
 
 
 def test_pages_that_go_in_circles_end(make: Make) -> None:
