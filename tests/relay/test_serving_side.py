@@ -276,6 +276,6 @@ def test_what_is_read_at_once_is_bounded_in_bytes(server: RedisServer) -> None:
             assert [entry.id[1] for _, entry in steps] == list(range(position[1] + 1, position[1] + 1 + len(steps)))
             counts.append(len(steps))
             follower.topics[TOPIC].position = position = steps[-1][1].id
-        assert counts[0] == 16 and max(counts[1:5]) == 5 and max(counts) == 512 and len(counts) < 25, counts
+        assert counts[0] == 16 and max(counts[1:5]) <= 5 and max(counts) == 512 and len(counts) < 25, counts
     finally:
         follower.drop_link()
