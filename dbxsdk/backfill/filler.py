@@ -94,12 +94,13 @@ class Filler:
 
     def take_with_history(self, update: Update[Any]) -> None:
         """Do the same for a stream that begins with history, and may repeat it."""
-        before = self._recent[update.symbol]
-        if update.kind != "snapshot" or not before or any(merge.is_holding for merge in self._merges.values()):
+        before, merge = self._recent[update.symbol], self._merges.get(update.symbol)
+        if update.kind != "snapshot" or not before or merge is None or merge.is_holding:
             self.take(update)
-        elif update.symbol in self._merges:
-            merge = self._merges[update.symbol]
-            self._out(update.symbol, self._decided(merge, merge.repeated, tuple(before), update))
+            return
+        self._out(update.symbol, self._decided(merge, merge.repeated, tuple(before), update, monotonic()))
+        if merge.is_holding:
+            self._work()
 
     def _known(self, group: str) -> Tuple[Update[Any], ...]:
         """Return what came last."""

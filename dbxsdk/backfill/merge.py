@@ -55,8 +55,8 @@ class Merge:
         self.held_bytes = 0
         self._rows: Optional[Fetched] = None
         """All that REST has said since it began to hold."""
-        self._torn: Tuple[int, ...] = ()
-        """Between two of REST's answers: since when, and until when (ms), items may be in neither."""
+        self._torn: Tuple[Order, ...] = ()
+        """Between two of REST's answers: the places between which items may be in neither."""
         self._error: Optional[DbxError] = None
         self._filled: Dict[Hashable, None] = {}
         """What was given out of REST and may come from the stream still, the newest last."""
@@ -155,11 +155,16 @@ class Merge:
             self.ask_at = now
         return []
 
-    def repeated(self, before: Sequence[Update[Any]], update: Update[Any]) -> List[Given]:
-        """Return what is new in a history that the stream repeats while nothing was missed."""
-        last = max((order for each in before for _, order in self._placed(each).places), default=())
+    def repeated(self, before: Sequence[Update[Any]], update: Update[Any], now: float) -> List[Given]:
+        """Return what is new in a history that the stream repeats while nothing was missed. If it does not join on to ``before``,
+        it came too late for its hole: then that is open still, and is filled as any other."""
+        places = [place for each in before for place in self._placed(each).places]
+        known, last = {key for key, _ in places}, max((order for _, order in places), default=())
         rows = sorted(self._twin.history(update), key=lambda row: row.order)
-        return [self._backfilled(row) for row in rows if row.order > last]
+        if places and rows and rows[0].order > last and known.isdisjoint(row.key for row in rows):
+            return [*self.begin(before, 0, now), *self.take(update, now)]
+        # REST may have brought the last one, with another time.
+        return [self._backfilled(row) for row in rows if row.order > last and row.key not in known]
 
     def full(self, now: float) -> List[Given]:
         """There is no room for more."""
@@ -263,13 +268,14 @@ class Merge:
             rows = {**{row.key: row for row in before.rows}, **rows}
         return attrs.evolve(fetched, rows=tuple(rows.values()))
 
-    def _ends(self, rows: Sequence[Row]) -> Tuple[int, int]:
+    @staticmethod
+    def _ends(rows: Sequence[Row]) -> Tuple[Order, Order]:
         orders = [row.order for row in rows]
-        return self._twin.time_ms(min(orders)), self._twin.time_ms(max(orders))
+        return min(orders), max(orders)
 
     def _conclude(self, now: float) -> List[Given]:
         """Give out all that there is, in its order."""
-        holes, fetched, torn = self._holes, self._rows, self._torn
+        holes, fetched, torn = self._holes, self._rows, [self._twin.time_ms(order) for order in self._torn]
         given: List[Given] = []
         if self._twin.is_state:
             given = self._state(holes, fetched)

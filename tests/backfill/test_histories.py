@@ -91,8 +91,20 @@ def test_since_is_answered_by_the_history_if_it_reaches() -> None:
 
 def test_a_history_that_is_repeated_gives_what_is_new() -> None:
     merge = new(Historical())
-    assert keys(merge.repeated([live(A), live(B)], history(A, B, C))) == ["+c"]
-    assert merge.repeated([live(A), live(B)], history(A, B)) == []
+    assert keys(merge.repeated([live(A), live(B)], history(A, B, C), 0.0)) == ["+c"]
+    assert merge.repeated([live(A), live(B)], history(A, B), 0.0) == []
+
+
+def test_a_history_that_comes_too_late_for_its_hole_shows_that_it_is_open_still() -> None:
+    merge = new(Historical())
+    merge.begin([live(A)], 0, 0.0)
+    assert keys(merge.tick(5.0))[0].complete is False
+    assert merge.repeated([live(A)], history(D, E), 6.0) == [] and merge.is_holding and merge.ask_at == 6.0
+    assert merge.take(live(F), 6.1) == []
+    assert keys(merge.fetched(rows([A, B, C, D, E]), 6.2)) == ["+b", "+c", "+d", "+e", done(4), "f"]
+    merge = new(Historical())
+    assert merge.repeated([live(A)], history(D, E), 7.0) == []
+    assert keys(merge.tick(12.0)) == ["+d", "+e", Filled(("log.X",), 2, False, 1000 * 10**6, 4000 * 10**6)]
 
 
 class Ordered(Log):
@@ -109,6 +121,29 @@ class Ordered(Log):
 
 def cut(*items: Item) -> Fetched:
     return Fetched(tuple(Row(item.key, (item.seq, item.at // 1000 * 1000), item, None) for item in items))
+
+
+class OrderedHistorical(Ordered, Historical):
+    def history(self, update: Update[Any]) -> Tuple[Row, ...]:
+        return tuple(Row(item.key, (item.seq, item.at), item, None) for item in update.data)
+
+
+def test_what_rest_brought_with_a_cut_time_is_not_new_in_a_history() -> None:
+    merge = new(OrderedHistorical())
+    brought, exact, later = Item("a", 1000, 1), Item("a", 1700, 1), Item("b", 1800, 2)
+    assert keys(merge.repeated([make("backfill", (brought,), None, None)], history(exact, later), 0.0)) == ["+b"]
+
+
+def test_two_answers_with_cut_times_are_not_taken_for_joined() -> None:
+    times = {"a": 500, "b": 1200, "c": 1300, "d": 1400, "e": 2500}
+    a, b, c, d, e = (Item(name, at, number) for number, (name, at) in enumerate(times.items()))
+    merge = new(Ordered())
+    merge.begin([live(a)], 0, 0.0)
+    merge.fetched(Fetched(tuple(Row(item.key, (item.seq, item.at), item, None) for item in (a, b))), 0.1)
+    merge.take(live(e), 0.2)
+    merge.fetched(cut(d), 0.3)
+    filled = keys(merge.fetched(cut(d, e), 0.4))[-2]
+    assert not filled.complete and filled.missing_from_ns <= c.at * 10**6 <= filled.missing_until_ns
 
 
 def test_places_do_not_need_times_and_times_may_be_cut() -> None:
@@ -259,3 +294,18 @@ def test_a_repeated_history_reaches_the_callback_cut() -> None:
     assert [(each.kind, [item.key for item in each.data]) for each in given_] == [
         ("snapshot", ["a", "b"]), ("update", ["c"]), ("backfill", ["d"]),
     ]
+
+
+def test_a_late_history_of_one_topic_is_cut_while_another_one_holds() -> None:
+    given_: List[Any] = []
+    filler = Filler(
+        Historical(), {"X": "log.X", "Y": "log.Y"}, "venue", "log", seconds=5.0, room=100, room_bytes=10**6,
+        post=lambda call: None, callback=given_.append, give=lambda topic, update: given_.append(update),
+        tell=given_.append, log=ClientLog("dbxsdk.test", "venue", "client"), name="client",
+    )
+    filler.take_with_history(history(A, B))
+    filler.gap(Gap(("log.Y",), 1.0, 0))
+    filler.take_with_history(history(A, B, C))
+    assert [(each.kind, [item.key for item in each.data]) for each in given_] == [("snapshot", ["a", "b"]), ("backfill", ["c"])]
+    filler.end()
+    filler.join()
