@@ -15,10 +15,8 @@ import os
 import threading
 import weakref
 from concurrent.futures import Future
-from typing import Any, Callable, ContextManager, Dict, Mapping, Optional, Sequence, Tuple, Type
+from typing import TYPE_CHECKING, Any, Callable, ContextManager, Dict, Mapping, Optional, Sequence, Tuple, Type
 
-from dbxsdk.backfill.filler import Filler
-from dbxsdk.backfill.twin import Twin
 from dbxsdk.book.rule import BookRule
 from dbxsdk.errors import DbxError, VenueError
 from dbxsdk.events import Event
@@ -48,6 +46,10 @@ from dbxsdk.session.subscription import Subscription
 from dbxsdk.session.supervisor import Threads
 from dbxsdk.session.updates import Updates
 from dbxsdk.transport import Address
+
+if TYPE_CHECKING:
+    from dbxsdk.backfill.filler import Filler
+    from dbxsdk.backfill.twin import Twin
 
 
 class Session(ForkAware):
@@ -229,6 +231,8 @@ class Session(ForkAware):
     ) -> Filler:
         """Have a subscription that is not subscribed yet fetch what was before it, and, if ``always``, what it misses later.
         ``topics`` by symbol."""
+        from dbxsdk.backfill.filler import Filler  # most clients never need it
+
         dispatcher, options, callback = self._dispatcher, self._options, subscription.callback
 
         def give(topic: str, update: Update[Any]) -> None:

@@ -6,14 +6,16 @@ Source: https://bybit-exchange.github.io/docs/v5/market/full-ob.
 from __future__ import annotations
 
 import threading
-from typing import Callable, List, Optional
+from typing import TYPE_CHECKING, Callable, List, Optional
 
 from dbxsdk.bybit.public.full_book import Snapshot, read_snapshot
-from dbxsdk.bybit.rest import BybitRest
 from dbxsdk.errors import DbxError
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.fork import ForkAware
 from dbxsdk.runtime.log import ClientLog
+
+if TYPE_CHECKING:
+    from dbxsdk.bybit.rest import BybitRest
 
 PATH = "/v5/market/full_orderbook"
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import collections
 import threading
-from typing import Any, Callable, Deque, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Deque, List, Optional, Tuple
 
-from dbxsdk.backfill.filler import Filler
 from dbxsdk.errors import ProtocolError, UnreadableField
 from dbxsdk.events import BadFrame, CallbackFailed, Event, Gap
 from dbxsdk.models import Update
@@ -17,6 +16,8 @@ from dbxsdk.runtime.reentrancy import calls_user_code
 from dbxsdk.session.delivery.queue import MustFlow, Room, UpdateQueue
 from dbxsdk.session.subscription import Subscription
 
+if TYPE_CHECKING:
+    from dbxsdk.backfill.filler import Filler
 
 _BAD = "__dbxsdk_bad__"
 """Marks an update of which a field turned out to be unreadable, and was reported."""
