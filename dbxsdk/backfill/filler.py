@@ -94,8 +94,11 @@ class Filler:
 
     def take_with_history(self, update: Update[Any]) -> None:
         """Do the same for a stream that begins with history, and may repeat it."""
+        if update.kind != "snapshot":
+            self.take(update)
+            return
         before, merge = self._recent[update.symbol], self._merges.get(update.symbol)
-        if update.kind != "snapshot" or not before or merge is None or merge.is_holding:
+        if not before or merge is None or merge.is_holding:
             self.take(update)
             return
         self._out(update.symbol, self._decided(merge, merge.repeated, tuple(before), update, monotonic()))

@@ -150,6 +150,7 @@ def play(holes: int, seed: str, venue_name: str = "bybit") -> Outcome:
         eventually(lambda: last in _keys(case, seen[-20:]))
         drained(client)
     judge(outcome, case, seen, list(truth.trades.values()), begun)
+    outcome.wrong = [f"{case.name}, {holes} holes, seed {seed!r}: {each}" for each in outcome.wrong]
     return outcome
 
 
