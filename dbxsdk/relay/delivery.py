@@ -5,23 +5,33 @@ Nothing counts as done that no callback had: what was queued for a subscription 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, Iterable, List, Sequence, Set, Tuple
+import typing
+from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from dbxsdk.relay.entries import Entry, Id, text_id
-from dbxsdk.relay.follower import Followed
+from dbxsdk.relay.follower import Followed, Follower
 from dbxsdk.relay.group import GroupFollower
+from dbxsdk.relay.wants import Wants
 from dbxsdk.runtime.clock import monotonic, wall_ns
 from dbxsdk.session import Receiver, Subscription
 from dbxsdk.transport import Message
 
-if TYPE_CHECKING:
-    from dbxsdk.relay.connector import RelayConnector
+
+class Reading(typing.Protocol):
+    """The connector, as a delivery sees it."""
+
+    durable: Optional[str]
+    group: Optional[str]
+    follower: Follower
+    wants: Optional[Wants]
+    kept: Dict[str, Id]
+    now_ns: Optional[int]
 
 
 class Delivery:
     """One connection's. The reader thread's own."""
 
-    def __init__(self, connector: "RelayConnector", receiver: Receiver) -> None:
+    def __init__(self, connector: Reading, receiver: Receiver) -> None:
         self._connector, self._receiver = connector, receiver
         self._shares = connector.group is not None
         self._frames: Dict[int, Message] = {}

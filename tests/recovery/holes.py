@@ -10,7 +10,6 @@ from typing import Any, Callable, Dict, Hashable, List, Optional, Tuple
 import attrs
 
 from dbxsdk import Filled, Gap, Options, State, Update
-from dbxsdk.session.budget import budget
 from dbxsdk.sim import BybitVenue, CryptomusVenue, DigiFinexVenue
 from dbxsdk.sim.bybit.trade_feeds import trade_id
 from dbxsdk.transport import rest
@@ -110,7 +109,7 @@ def play(holes: int, seed: str, venue_name: str = "bybit") -> Outcome:
     """Drop the connection so often, with REST in every mood, and compare."""
     chance = random.Random(seed)
     case = chance.choice(CASES[venue_name])
-    options = Options(backoff_initial=0.005, backoff_max=0.01, backfill_timeout=TIMEOUT)
+    options = Options(backoff_initial=0.04, backoff_max=0.08, backfill_timeout=TIMEOUT)
     seen: List[Any] = []
     rest._hosts.clear()
     with case.open(chance.randrange(1000)) as venue, venue.client(*case.client, options=options) as client:
@@ -170,7 +169,6 @@ def _put_into(mood: str, venue: Any, chance: random.Random, case: Case) -> Optio
 
 
 def _away(venue: Any, client: Any, truth: Truth, chance: random.Random) -> None:
-    budget._made.clear()  # attempts come faster here than any venue would have them
     venue.refuse_connections()
     venue.drop_connections()
     eventually(lambda: client.state is not State.READY)
