@@ -8,6 +8,7 @@ thread of a process that has done nothing else, and the interpreter ends as it a
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import importlib
@@ -177,12 +178,14 @@ def _parent(pid: int) -> socket.socket:
             stdout=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for its children, by their number
         )
-    _kept.append(process)
+    atexit.register(_end, pid, ours, process)
     return ours
 
 
-_kept: List[Any] = []
-"""It is no zombie that a test would be warned of."""
+def _end(pid: int, line: socket.socket, process: Any) -> None:
+    line.close()
+    if os.getpid() == pid:
+        process.wait(5)
 
 
 def _serve(line: socket.socket) -> Optional[Dict[str, Any]]:
