@@ -135,14 +135,16 @@ class OrdersTwin(Twin):
     def fetch(self, symbol: str, since: Since, deadline: float) -> Fetched:
         found: Dict[str, Row] = {}
         now_ms = self._rest.server_ms(deadline)
-        begin = None if since.from_ms is None else max(_begin_ms(self._rest, since, _OVERLAP_MS), now_ms - _REACH_MS)
+        reach = now_ms - _REACH_MS
+        begin = None if since.from_ms is None else max(_begin_ms(self._rest, since, _OVERLAP_MS), reach)
         for row in self._all(begin, deadline):
             item = from_rest("order", row)
             new = Row(item.order_id, (item.updated_time or 0,), item, row)
             # One that was closed meanwhile is in both lists.
             if item.order_id not in found or found[item.order_id].order <= new.order:
                 found[item.order_id] = new
-        return Fetched(tuple(sorted(found.values(), key=lambda row: row.order)), whole=True)
+        whole = begin is None or begin > reach
+        return Fetched(tuple(sorted(found.values(), key=lambda row: row.order)), whole=whole)
 
     def _all(self, begin: Optional[int], deadline: float) -> Iterator[Mapping[str, Any]]:
         # The open ones first: one that is closed between both questions is in the second answer, if that does not lag.

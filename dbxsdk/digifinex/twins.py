@@ -139,7 +139,7 @@ class OrdersTwin(Twin):
                 for row in _split(self._rest, f"/v3/{market}/order/history", span, deadline, full)
             ]
         )
-        return found, not full
+        return found, not full and begin >= end - _LONGEST_S
 
 
 class BalancesTwin(Twin):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime
 import time
+from types import SimpleNamespace
 from typing import Any, List
 
 import pytest
 
 from dbxsdk import Filled, Gap, Options, State, Update
+from dbxsdk.backfill.twin import Since
+from dbxsdk.bybit import twins
 from dbxsdk.sim import BybitVenue
 from dbxsdk.sim.bybit.trade_feeds import trade_id
 from tests import holes
@@ -188,3 +191,14 @@ def test_wrong_arguments(wrong: Any, message: str) -> None:
         BybitPrivateClient("k", "s").subscribe("wallet", callback=print, since=1)
     with pytest.raises(ValueError, match="rest_url"):
         BybitPublicClient("linear", url="ws://127.0.0.1:1").subscribe(BTC, callback=print, backfill=True)
+
+
+@pytest.mark.parametrize("twin", [twins.OrdersTwin, twins.ExecutionsTwin])
+@pytest.mark.parametrize("days, whole", [(6, True), (8, False)])
+def test_what_lies_too_far_back_is_not_whole(twin: Any, days: int, whole: bool) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    rest: Any = SimpleNamespace(
+        server_ms=lambda deadline: now_ms, ahead_ms=0, open_orders=lambda deadline: [], rows=lambda *asked: []
+    )
+    fetched = twin(rest).fetch("", Since(from_ms=now_ms - days * 24 * 3600 * 1000), 0.0)
+    assert fetched.whole is whole and fetched.rows == ()

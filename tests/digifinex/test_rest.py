@@ -166,7 +166,7 @@ def test_what_was_known_and_is_open_no_more_is_asked_for_by_its_id() -> None:
         return [{**ROW, "order_id": "meanwhile", "status": 3, "finished_date": NOW}]
 
     scripted = Scripted(answer)
-    since = Since(frozenset(("open", "ended")), NOW * 1000)
+    since = Since(frozenset(("open", "ended")), int(time.time() * 1000))
     fetched = twins.OrdersTwin(scripted).fetch("BTC_USDT", since, DEADLINE)  # type: ignore[arg-type]
     assert {row.key for row in fetched.rows} == {"open", "ended", "meanwhile"} and fetched.whole
     assert ("/v3/spot/order", {"order_id": "ended"}) in scripted.asked
@@ -185,7 +185,8 @@ def test_trouble_with_margin_is_trouble(error: Exception) -> None:
 
 def test_closed_orders_are_asked_for_over_no_more_than_the_venue_allows() -> None:
     scripted = Scripted(lambda path, params: [])
-    twins.OrdersTwin(scripted).fetch("A_B", Since(from_ms=0), DEADLINE)  # type: ignore[arg-type]
+    fetched = twins.OrdersTwin(scripted).fetch("A_B", Since(from_ms=0), DEADLINE)  # type: ignore[arg-type]
+    assert not fetched.whole, "what ended before is not among them"
     spans = [params for path, params in scripted.asked if path.endswith("/history")]
     assert len(spans) == 2 and all(each["end_time"] - each["start_time"] == 30 * 24 * 3600 for each in spans)
 
