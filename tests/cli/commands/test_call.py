@@ -35,7 +35,7 @@ def test_the_venue_says_no(dbx):
 def test_no_answer_is_an_unknown_outcome(dbx):
     with DigiFinexVenue() as venue:
         venue.delay(5)
-        done = dbx("call", "digifinex", "server.time", "--timeout", "0.1", "--url", venue.url())
+        done = dbx("call", "digifinex", "server.time", "--timeout", "0.8", "--url", venue.url())
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith("dbxsdk call: outcome unknown (request 1): no answer to server.time in time; it may have been")
     assert done.err.count("\n") == 1
