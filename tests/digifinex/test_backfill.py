@@ -69,7 +69,9 @@ def test_a_restarted_program_begins_behind_what_it_had(venue: DigiFinexVenue) ->
             seen = Recorder()
             client.on_event(seen)
             subscription = client.subscribe("trades", BTC, callback=seen, since=since)
-            assert seen.wait_for(Filled).complete and (len(venue.rest_requests) > before) is asks
+            assert seen.wait_for(Filled).complete
+            # REST may be asked beside a history that reaches back: whichever comes first.
+            assert len(venue.rest_requests) > before or not asks
             drained(client)
             subscription.unsubscribe()
             client.ping()
