@@ -120,6 +120,12 @@ class RelayConnection(StandIn):
             self._follower.forget()
             failure = error if isinstance(error, ConnectError) else ConnectError(str(error))
             return Ending(str(error), error=failure, retry_in=_PAUSE)
+        except Exception as error:  # nonsense in the streams, or a defect of ours: neither may end the client
+            logger.exception("%s: the relay cannot be followed", self._connector.keys.name)
+            self._connector.failed = True
+            self._follower.drop_link()
+            self._follower.forget()
+            return Ending(str(error), error=ConnectError(f"the relay cannot be followed: {error!r:.200}"), retry_in=_PAUSE)
         finally:
             self._follower.left_alone()
             if self._wants is not None:
@@ -203,6 +209,8 @@ class RelayConnection(StandIn):
             self._gap(gaps, gap)
         self._delivery.flush()
         self._delivery.after_callbacks()
+        if ending is None and self._delivery.last:
+            self.last_received = max(self.last_received or 0.0, self._delivery.last)
         return ending
 
     def _is_wanted(self, followed: Followed, entry: Entry) -> bool:
@@ -328,18 +336,19 @@ class RelayConnection(StandIn):
         asked = self._receiver.asked()
         wanted = self._receiver.wanted()
         for name in [name for name in self._follower.topics if name not in wanted]:
-            self._read_again(name)
+            self._begin_afresh(name)
         self._wants.want(wanted)
         for name in asked:
             followed = self._follower.topics.get(name)
             left = followed is not None and followed.takers and not any(had_all(each, name) for each in followed.takers)
             if followed is not None and (left or followed.missed):
                 # What was queued for those who have left is to be read once more.
-                self._read_again(name)
+                self._begin_afresh(name)
             self._follower.follow(name).settled = False
             self._call(name)
 
-    def _read_again(self, name: str) -> None:
+    def _begin_afresh(self, name: str) -> None:
+        """Forget where this client stands in a topic: those who want it next begin where the callbacks have come to."""
         del self._follower.topics[name]
         self._connector.told.discard(name)
         self._delivery.read_again()

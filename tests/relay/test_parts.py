@@ -9,7 +9,7 @@ from typing import Any, List
 import pytest
 
 from dbxsdk.bybit.public.protocol import BybitPublicProtocol
-from dbxsdk.relay.connector import RelayConnector
+from dbxsdk.relay.connector import RelayConnection, RelayConnector
 from dbxsdk.relay.delivery import Delivery
 from dbxsdk.relay.entries import CONTROL, FORMAT, FRAMES, Entry, encode_document
 from dbxsdk.relay.follower import Followed
@@ -17,6 +17,7 @@ from dbxsdk.relay.keys import Keys
 from dbxsdk.relay.server import check_url
 from dbxsdk.relay.tap import RelayedTopic
 from dbxsdk.relay.writer import Bounds, Fenced, Happened, Writer
+from dbxsdk.runtime.clock import monotonic, wall_ns
 from dbxsdk.runtime.log import ClientLog
 from tests.relay.redis_server import RedisServer
 from tests.waiting import eventually
@@ -82,3 +83,24 @@ def test_a_book_that_cannot_be_trusted_is_nothing_to_begin_with(is_stale: bool) 
     assert topic.whole() is None, "nothing has come"
     topic.note()
     assert topic.whole() == (None if is_stale else b'{"u":1,"b":[["1","2"]],"a":[]}')
+
+
+def test_what_was_delivered_was_received() -> None:
+    receiver: Any = SimpleNamespace(messages=lambda messages: None, tick=lambda: None)
+    connection = RelayConnection(RelayConnector(check_url("redis://127.0.0.1:1"), KEYS, None, None), receiver)
+    followed = Followed("topic", b"key", position=(1, 0), settled=True)
+    assert connection.last_received is None
+    began = monotonic()
+    connection._take([(followed, Entry((1, 1), FRAMES, 7, 0, [(0, (b"{}", False))]))])
+    assert connection.last_received is not None and connection.last_received >= began
+
+
+def test_a_hole_begins_with_the_last_entry_of_its_topic_whatever_was_heard_since() -> None:
+    holes: List[Any] = []
+    receiver: Any = SimpleNamespace(interrupted=lambda names, hole, reason: holes.append(hole))
+    connection: Any = RelayConnection(RelayConnector(check_url("redis://127.0.0.1:1"), KEYS, None, None), receiver)
+    connection._wants, connection.last_received, now_ns = SimpleNamespace(call=print), monotonic(), wall_ns()
+    followed = Followed("topic", b"key", position=(1, 0), settled=True, wall_ns=now_ns - 4 * 10**9)
+    connection._take([(followed, Entry((1, 5), FRAMES, 7, now_ns - 10**9, []))])
+    hole, = holes
+    assert hole.last_received_ns == followed.wall_ns and 4 <= monotonic() - hole.since < 5
