@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Set, Tuple
 
+import attrs
+
 from dbxsdk.errors import AuthError, ConnectError, DbxError, ProtocolError, VenueError
 from dbxsdk.options import Options
 from dbxsdk.protocol import Acknowledgement
@@ -43,6 +45,8 @@ class RelayConnector(Connector):
         """The last connection's."""
         self.kept: Dict[str, Id] = {}
         """How far the callbacks of a durable reader have come in this process: the callbacks thread's."""
+        self.behind = False
+        """True if something has to be read again that no callback had: see ``Followed.behind``."""
         self.told: Set[str] = set()
         """Topics whose holes the session tells of by itself: they were live before."""
         self.failed = False
@@ -154,8 +158,12 @@ class RelayConnection(StandIn):
                 if self._asked and self._open:
                     self._asked = False
                     self._ask()
+                if self._connector.behind:
+                    self._go_back()
                 ending = self._take(follower.read())
                 away_since = None
+                if self._open:
+                    self._receiver.tick()
             except RelayDown:
                 if self._stopped is not None:
                     return Ending(self._stopped)
@@ -353,6 +361,16 @@ class RelayConnection(StandIn):
         self._connector.told.discard(name)
         self._delivery.read_again()
 
+    def _go_back(self) -> None:
+        """Read again what was queued for a subscription that has ended: another one, or a later one, has not had it."""
+        self._connector.behind = False
+        for name, followed in list(self._follower.topics.items()):
+            kept = self._connector.kept.get(name)
+            if followed.behind and not followed.state and followed.position is not None and kept is not None:
+                # Another object: what is under way still, behind what was not done, does not count either.
+                self._follower.topics[name] = attrs.evolve(followed, position=kept, behind=False)
+                self._delivery.read_again()
+
     def _call(self, topic: str) -> None:
         assert self._wants is not None
         self._wants.call(topic)
@@ -398,6 +416,8 @@ class RelayConnection(StandIn):
                 followed.position = at
                 assert self._wants is not None
                 self._wants.keep(durable, {name: text_id(at)})  # so that it goes on here, though nothing came
+            self._connector.kept[name] = followed.position
+        assert followed.position is not None
         followed.wall_ns = now_ns if followed.position == at else follower.wall_at(followed, followed.position)
         return lost
 

@@ -25,6 +25,7 @@ class Reading(typing.Protocol):
     follower: Follower
     wants: Optional[Wants]
     kept: Dict[str, Id]
+    behind: bool
     now_ns: Optional[int]
 
 
@@ -95,7 +96,6 @@ class Delivery:
         self.last = monotonic()
         if self._connector.wants is not None:
             self._connector.wants.lag_ns = wall_ns() - written_ns
-        self._receiver.tick()
 
     def read_again(self) -> None:
         """Entries that were delivered come once more, and are to be delivered."""
@@ -130,7 +130,9 @@ class Delivery:
         connector, wants = self._connector, self._connector.wants  # there may have been another connection meanwhile
         assert wants is not None
         if connector.durable is not None:
-            positions = {followed.name: id_ for followed, id_ in done}
+            for followed, _ in not_done:
+                followed.behind = connector.behind = True
+            positions = {followed.name: id_ for followed, id_ in done if not followed.behind}
             connector.kept.update(positions)
             wants.keep(connector.durable, {name: text_id(id_) for name, id_ in positions.items()})
         elif isinstance(connector.follower, GroupFollower):

@@ -44,6 +44,8 @@ class Followed:
     """The subscriptions that got the last update."""
     missed: bool = False
     """True if something was taken in that no subscription got."""
+    behind: bool = False
+    """True if something was taken in whose subscription ended before its callback: the callbacks thread says so."""
 
 
 class Follower:

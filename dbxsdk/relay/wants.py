@@ -13,7 +13,7 @@ from dbxsdk import codec
 from dbxsdk.errors import DbxError
 from dbxsdk.relay import group
 from dbxsdk.relay.keys import Keys
-from dbxsdk.relay.server import Link, RelayDown, Server
+from dbxsdk.relay.server import CommandRefused, Link, RelayDown, Server
 from dbxsdk.runtime.clock import monotonic
 from dbxsdk.runtime.waiting import Alarm
 from dbxsdk.version import __version__
@@ -186,8 +186,10 @@ class Wants:
                     ("HSET", self._keys.readers, self._reader, codec.encode(about)),
                     *(each for each in commands if each is not _SAY),
                 ]
-            for answer in self._link.call_all(commands):
-                if isinstance(answer, DbxError):
+            for command, answer in zip(commands, self._link.call_all(commands)):  # noqa: B905
+                if isinstance(answer, CommandRefused) and answer.code == "NOGROUP" and isinstance(command[1], bytes):
+                    self._at_work.pop(command[1], None)  # the stream is gone, and with it all that anybody was at work on
+                elif isinstance(answer, DbxError):
                     raise answer
             if said is not None:
                 self._said, self._say_at = said, monotonic() + _AGAIN

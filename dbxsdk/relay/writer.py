@@ -299,7 +299,7 @@ class Writer:
         name, *others, value = commands[0]
         if name == "SET":
             commands.popleft()
-        elif len(value) >= _LARGE:  # else it is not the line
+        elif isinstance(value, bytes) and len(value) >= _LARGE:  # else it is not the line
             self._log.warning("an entry of %d bytes could not be written in time: a gap", len(value))
             read, at_ns = times_of(value)
             document = {"seconds": max(wall_ns() - at_ns, 0) / 1e9, "last_received_ns": at_ns}

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 import dbxsdk
-from dbxsdk import Connected, Disconnected, Gap, Options
+from dbxsdk import Connected, Disconnected, Gap, Options, Silent
 from dbxsdk.relay import connector, group
 from dbxsdk.relay.entries import CONTROL, FORMAT, decode_all, encode_document, encode_frames
 from dbxsdk.relay.keys import Keys
@@ -83,6 +83,24 @@ def test_what_waits_for_a_callback_that_is_unsubscribed_is_the_next_ones(stage: 
     assert set(numbers(worker)) | set(numbers(again)) == {1, 2, 3, 4, 5} and not again.of(Gap)
     if how == "group":
         eventually(lambda: pending(stage) == 0)
+
+
+def test_what_waits_for_a_handler_that_is_replaced_is_the_new_ones(stage: Scene) -> None:
+    stage.serve(FIXED)
+    everyone, worker, had = stage.worker().subscribe(), stage.worker(durable="orders"), []  # type: ignore[var-annotated]
+    old = worker.client.subscribe("publicTrade", "BTCUSDT", callback=worker.take, raw=True)
+    worker.saw(stage.send())
+    worker.hold.clear()
+    singly(stage, everyone, 4)
+    eventually(lambda: worker.client.stats().queued >= 3)
+    take = lambda document: had.append(int(document["data"][0]["i"]))  # noqa: E731
+    worker.client.subscribe("publicTrade", "BTCUSDT", callback=take, raw=True)
+    old.unsubscribe()
+    worker.hold.set()
+    everyone.saw(stage.send())
+    eventually(lambda: set(numbers(worker)) | set(had) == set(range(1, 7)))
+    eventually(lambda: kept(stage) == stage.server.client().xinfo_stream(KEY)["last-generated-id"].decode())
+    assert not worker.of(Gap)
 
 
 @BOTH
@@ -296,3 +314,29 @@ def test_nonsense_in_the_control_stream_is_a_disconnection_at_most(stage: Scene,
         client.xadd(KEYS.control, {FORMAT: value}, id=f"{epoch}-{int(number) + 1}")
     stage.probe(worker)
     assert worker.client.state is dbxsdk.State.READY
+
+
+def test_a_stream_that_goes_while_a_callback_is_at_work_costs_one_connection(stage: Scene) -> None:
+    stage.serve(FIXED)
+    worker, everyone = stage.worker(group="orders").subscribe(), stage.worker().subscribe()
+    worker.saw(stage.send())
+    worker.hold.clear()
+    singly(stage, everyone, 2)
+    eventually(lambda: pending(stage) == 2)
+    stage.server.client().delete(KEY)
+    everyone.saw(stage.send())  # and the group is gone with it
+    worker.saw(Disconnected)
+    eventually(lambda: len(worker.of(Connected)) == 2)
+    threading.Event().wait(5 * group.KEEP)  # it goes on saying what it is at work on
+    assert len(worker.of(Disconnected)) == 1
+    worker.hold.set()
+    stage.probe(worker)
+    assert worker.of(Gap)
+
+
+def test_a_relayed_topic_that_is_silent_is_told(stage: Scene) -> None:
+    stage.serve(FIXED)
+    worker = stage.worker()
+    worker.client.subscribe("publicTrade", "BTCUSDT", callback=worker.take, raw=True, max_silence=0.2)
+    worker.saw(stage.send())
+    assert worker.saw(Silent).topic == TOPIC

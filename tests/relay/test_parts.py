@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, List
@@ -11,7 +12,7 @@ import pytest
 from dbxsdk.bybit.public.protocol import BybitPublicProtocol
 from dbxsdk.relay.connector import RelayConnection, RelayConnector
 from dbxsdk.relay.delivery import Delivery
-from dbxsdk.relay.entries import CONTROL, FORMAT, FRAMES, Entry, encode_document
+from dbxsdk.relay.entries import CONTROL, FORMAT, FRAMES, GAP, Entry, decode, encode_document, encode_frames
 from dbxsdk.relay.follower import Followed
 from dbxsdk.relay.keys import Keys
 from dbxsdk.relay.server import check_url
@@ -104,3 +105,17 @@ def test_a_hole_begins_with_the_last_entry_of_its_topic_whatever_was_heard_since
     connection._take([(followed, Entry((1, 5), FRAMES, 7, now_ns - 10**9, []))])
     hole, = holes
     assert hole.last_received_ns == followed.wall_ns and 4 <= monotonic() - hole.since < 5
+
+
+def test_only_what_is_large_and_has_been_written_is_given_up_for_a_slow_line() -> None:
+    writer: Any = Writer(check_url("redis://h"), KEYS, 5, Bounds(), ClientLog("test", "bybit", "x"), print)
+    large = encode_frames(7, 1, [(0, (bytes(20_000), False))])
+    others = [("EXPIRE", "key", 3600), ("SREM", "key", "topic" * 10_000), ("XADD", "key", "5-1", FORMAT, large[:100])]
+    commands = deque([*others, ("XADD", "key", "5-2", FORMAT, large), ("SET", "key", large, "EX", 60)])
+    for each in others:
+        writer._shorten(commands)
+        assert commands.popleft() == each
+    writer._shorten(commands)
+    assert decode(b"5-2", commands.popleft()[-2:]).kind == GAP
+    writer._shorten(commands)
+    assert not commands, "a state is left out"
