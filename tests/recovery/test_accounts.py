@@ -211,3 +211,11 @@ def test_arguments(call: Callable[[Any], Any], error: Any, name: str) -> None:
         DigiFinexClient().account()
     with pytest.raises(ValueError, match="rest_url"):
         DigiFinexClient("key-of-tests", "secret-of-tests", url="ws://127.0.0.1:1").account()
+
+
+def test_an_account_that_loses_one_of_its_topics_has_ended() -> None:
+    with DigiFinexVenue(rate=0) as venue, venue.client() as client:
+        account = client.account(["BTC_USDT", "ETH_USDT"])
+        assert account.wait_ready(5)
+        client.unsubscribe("order", "BTC_USDT")
+        assert account.stale_reason == "it was unsubscribed" and not account.wait_ready(5)

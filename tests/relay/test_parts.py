@@ -12,7 +12,7 @@ import pytest
 from dbxsdk.bybit.public.protocol import BybitPublicProtocol
 from dbxsdk.relay.connector import RelayConnection, RelayConnector
 from dbxsdk.relay.delivery import Delivery
-from dbxsdk.relay.entries import CONTROL, FORMAT, FRAMES, GAP, Entry, decode, encode_document, encode_frames
+from dbxsdk.relay.entries import CONTROL, FORMAT, FRAMES, GAP, UNREADABLE, Entry, decode, encode_document, encode_frames
 from dbxsdk.relay.follower import Followed
 from dbxsdk.relay.keys import Keys
 from dbxsdk.relay.server import check_url
@@ -119,3 +119,15 @@ def test_only_what_is_large_and_has_been_written_is_given_up_for_a_slow_line() -
     assert decode(b"5-2", commands.popleft()[-2:]).kind == GAP
     writer._shorten(commands)
     assert not commands, "a state is left out"
+
+
+def test_a_state_with_an_entry_that_cannot_be_read_goes_on_behind_it() -> None:
+    receiver: Any = SimpleNamespace(interrupted=lambda *_: None, settled=lambda *_: None)
+    connection: Any = RelayConnection(RelayConnector(check_url("redis://127.0.0.1:1"), KEYS, None, None), receiver)
+    connection._wants, connection._open = SimpleNamespace(call=print), True
+    followed = connection._follower.follow("topic")
+    followed.position, followed.settled, followed.state = (1, 3), True, True
+    connection._take([(followed, Entry((1, 4), UNREADABLE, 7, 0, "why"))])
+    assert followed.position is None
+    connection._join("topic", {"at": "1-3", "state": True}, Entry((1, 9), CONTROL, 8, wall_ns(), {}))
+    assert followed.position == (1, 4) and followed.settled

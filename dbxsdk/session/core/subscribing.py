@@ -218,8 +218,8 @@ class Subscribing(Work):
         subscription.ended_topics |= ended
         subscription.topics = tuple(name for name in subscription.topics if name not in ended)
         subscription.active = bool(subscription.topics)
-        # While the table has it still: see ``Topics.rebuild``.
-        if not subscription.active and subscription.has_end:
+        # While the table has it still: see ``Topics.rebuild``. To an account the loss of one topic is the end.
+        if subscription.on_end is not None or (not subscription.active and subscription.has_end):
             self.effects.append(End(subscription, None, "it was unsubscribed"))
         self.topics.remove(names, subscription)
 
