@@ -19,7 +19,7 @@ from dbxsdk.backfill.twin import Fetched, Order, Row, Since, Twin
 from dbxsdk.codec import encode
 from dbxsdk.errors import DbxError
 from dbxsdk.events import Filled
-from dbxsdk.models import PAYLOAD, Update
+from dbxsdk.models import Update
 
 Given = Union[Update[Any], Filled]
 _AGAIN = 0.25
@@ -424,5 +424,5 @@ class Merge:
 
 
 def _bytes_of(update: Update[Any]) -> int:
-    payload = vars(update).get(PAYLOAD)
+    payload = getattr(update, "_payload", None)
     return len(encode(update.raw) if payload is None else payload)

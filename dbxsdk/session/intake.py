@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import InvalidStateError
-from typing import Dict, Any, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Set, Tuple
 
 from dbxsdk import codec
 from dbxsdk.errors import ProtocolError
 from dbxsdk.events import LateReply
+from dbxsdk.models import Update
 from dbxsdk.protocol import Inbound, Push, Reply, Request, TooLong
 from dbxsdk.schema import FrameReader
 from dbxsdk.session.core.requests import Entry, Role, link_ids, outcome
@@ -19,6 +20,8 @@ from dbxsdk.transport import INVALID_PAYLOAD, TOO_BIG, Message
 _UNKNOWN_TOPICS_REPORTED = 100
 _READERS = 4096
 """Topics with readers of their own, at most."""
+_NO_HEAD = b"\xff"
+"""How no text begins."""
 _INFLATED_AT_ONCE = 256 * 1024
 """Bytes of inflated text that are staged before the queues decide: one read may bring a thousand times its size."""
 
@@ -37,7 +40,7 @@ class Intake:
         self._name = shared.name
         self._live = shared.connector.live
         self._unknown_topics: Set[str] = set()
-        self._frame_readers: Dict[bytes, Tuple[Topic, FrameReader]] = {}
+        self._frame_readers: Dict[bytes, Tuple[Topic, FrameReader, Callable[[bytes, int, Any], Update[Any]]]] = {}
         """By topic, for those of which nobody wants more than models."""
         self._seen: Dict[str, Topic] = {}
         """Topics for which a reader was made, or for which there is none."""
@@ -64,25 +67,32 @@ class Intake:
         machine.heard_at, machine.heard_ns = clock.monotonic(), received_ns
         if dispatcher.inline:
             dispatcher.deliver_waiting()
-        raw, key, take = machine.topics.raw, self._protocol.topic_key, dispatcher.take
-        short = key is not None and bool(raw)
+        raw, key, take, deliver = machine.topics.raw, self._protocol.topic_key, dispatcher.take, dispatcher.deliver
+        short, inline = key is not None and bool(raw), dispatcher.inline
         frame_readers, begin = self._frame_readers, len(self._protocol.topic_prefix)
+        found, head = None, _NO_HEAD
         for payload, binary in messages:
             if frame_readers and not binary:
-                # The typed way: one decoder for the whole frame.
-                found = frame_readers.get(payload[begin:payload.find(b'"', begin)])
+                # The typed way: one decoder for the whole frame. Mostly it is the topic of the frame before.
+                if not payload.startswith(head):
+                    end = payload.find(b'"', begin) + 1
+                    found = frame_readers.get(payload[begin:end - 1])
+                    head = payload[:end] if found is not None else _NO_HEAD
                 # Looked at once: another thread may change it meanwhile, and the update would be nobody's.
                 takers = () if found is None else found[0].typed
                 if found is not None and takers:
-                    wanted, reader = found
                     try:
-                        update = reader.update(payload, received_ns, None)
+                        update = found[2](payload, received_ns, None)
                     except Exception:  # noqa: S110 - the long way has the last word
                         pass
                     else:
-                        take(takers, wanted.name, update, len(payload))
+                        subscription = takers[0]
+                        if inline and subscription.queue is None and len(takers) == 1:
+                            deliver(dispatcher.queue, subscription, found[0].name, update)
+                        else:
+                            take(takers, found[0].name, update, len(payload))
                         continue
-                elif found is not None and self._typed(*found, payload, received_ns):
+                elif found is not None and self._typed(found[0], found[1], payload, received_ns):
                     continue
             # The short way, for topics of which nobody wants more than the document. Everything else takes the other.
             if short and not binary:
@@ -315,7 +325,7 @@ class Intake:
             self._log.info("%s has no typed reader: %r", topic.name, error)
             return
         if reader is not None:
-            self._frame_readers[topic.name.encode()] = topic, reader
+            self._frame_readers[topic.name.encode()] = topic, reader, reader.update
 
     def _unknown_topic(self, topic: str) -> None:
         if not self._live:

@@ -17,7 +17,7 @@ from typing import Any, Callable, Optional, Tuple, Type, TypeVar
 import attrs
 
 from dbxsdk.errors import ProtocolError
-from dbxsdk.fields import WIRE, Lazy, boolean, decimal, integer, lazy, levels, reader, text, wire
+from dbxsdk.fields import WIRE, Lazy, Priced, boolean, decimal, integer, lazy, levels, reader, text, wire
 
 T = TypeVar("T")
 
@@ -88,7 +88,7 @@ class RpiOrderBookUpdate(Lazy):
 
 @lazy
 @attrs.frozen(kw_only=True, slots=False)
-class Trade(Lazy):
+class Trade(Priced):
     """One trade of ``publicTrade.{symbol}``; on options the topic is ``publicTrade.{base coin}``. A frame has up to
     1,024 of them, oldest first.
 

@@ -5,7 +5,7 @@ Source: https://bybit-exchange.github.io/docs/v5/ws/connect and the pages of the
 
 from __future__ import annotations
 
-from typing import Any, Collection, Dict, FrozenSet, List, Optional, Sequence, Tuple
+from typing import Any, Collection, Dict, FrozenSet, List, Literal, Optional, Sequence, Tuple
 
 from dbxsdk.arguments import check_choice
 from dbxsdk.bybit.base_protocol import TopicProtocol
@@ -120,22 +120,22 @@ class BybitPublicProtocol(TopicProtocol):
         inner = None if found.merges or found.whole is (key is None) else shape(read)
         if inner is None:
             return None
-        fields = [
-            ("topic", "topic", str, True),
-            ("kind", "type", Optional[str], False),
+        fields: List[Tuple[str, str, Any, bool]] = [
+            ("topic", "topic", Literal[topic], True),
             ("venue_time_ms", "ts", Optional[int], False),
             ("payload", "data", inner.type, True),
         ]
-
-        def complete(frame: Any) -> None:
-            if frame.kind not in _KINDS:
-                raise ProtocolError("neither snapshot nor delta")
-            setattr(frame.payload, field, frame.beside)
-
         if key is not None:
             fields.append(("beside", key, Any, False))
+        if found.stateful:
+            # Of a frame that has another kind, or none, the long way decides what it is.
+            fields.append(("kind", "type", Literal[_KINDS], True))
+
+        def complete(frame: Any) -> None:
+            setattr(frame.payload, field, frame.beside)
+
         return frame_reader(
-            struct("Frame", fields), inner.build, topic, prepare=key and complete, kinds=_KINDS if found.stateful else (),
+            struct("Frame", fields), inner.build, prepare=key and complete, has_kind=found.stateful,
             venue=self.venue, channel=found.channel, symbol=found.symbol,
         )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, Deque, List, Optional, Tuple
 
 from dbxsdk.errors import ProtocolError, UnreadableField
 from dbxsdk.events import BadFrame, CallbackFailed, Event, Gap
-from dbxsdk.models import Update
+from dbxsdk.models import Draft, Update
 from dbxsdk.options import Options
 from dbxsdk.protocol import Push
 from dbxsdk.runtime.log import ClientLog
@@ -18,9 +18,6 @@ from dbxsdk.session.subscription import Subscription
 
 if TYPE_CHECKING:
     from dbxsdk.backfill.filler import Filler
-
-_BAD = "__dbxsdk_bad__"
-"""Marks an update of which a field turned out to be unreadable, and was reported."""
 
 
 class Notice:
@@ -274,8 +271,9 @@ class Dispatcher:
         get, deliver = queue.get, self.deliver
         while True:
             item = get()
-            if isinstance(item, tuple):
-                deliver(queue, item[0], item[1], item[2])
+            if type(item) is tuple:
+                subscription, topic, what, _, _ = item
+                deliver(queue, subscription, topic, what)
             elif item is None:
                 return
             else:
@@ -315,8 +313,8 @@ class Dispatcher:
                 self._unreadable(what, error)
                 return
             if type(what) is Update and _is_of(what, error.model):
-                if _BAD not in vars(what):  # several callbacks may want it: it is one bad frame
-                    vars(what)[_BAD] = True
+                if not getattr(what, "_told", False):  # several callbacks may want it: it is one bad frame
+                    object.__setattr__(what, "_told", True)
                     self.bad_frame(error)
                 return
         self.callback_raised(topic, error)
@@ -348,17 +346,13 @@ class Dispatcher:
         if push.update is not None or push.bad:
             return push.update
         try:
-            update = push.update = Update(
-                self._venue,
-                push.channel,
-                push.symbol,
-                push.kind,
-                push.read(push.payload),
-                push.venue_time_ms,
-                push.received_ns,
-                push.document,
-            )
-            return update
+            made: Any = Draft()
+            made.venue, made.channel, made.symbol, made.kind = self._venue, push.channel, push.symbol, push.kind
+            made.data = push.read(push.payload)
+            made.venue_time_ms, made.received_ns, made.raw = push.venue_time_ms, push.received_ns, push.document
+            made.__class__ = Update
+            push.update = made
+            return push.update
         except ProtocolError as error:
             self._unreadable(push, error)
         except Exception as error:

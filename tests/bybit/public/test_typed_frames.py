@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import weakref
 from decimal import Decimal
 from typing import Any, Dict, List, Sequence, Tuple
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from dbxsdk import schema
 from dbxsdk.bybit.public.book import BybitBookRule
+from dbxsdk.bybit.public.models import Trade
 from dbxsdk.bybit.public.protocol import BybitPublicProtocol
 from dbxsdk.errors import ProtocolError, UnreadableField
 from dbxsdk.events import BadFrame
@@ -173,7 +175,7 @@ def test_a_price_and_a_size_are_read_together_and_stay_apart(first: str, wire: A
     try:
         update = READERS["publicTrade.ABCUSDT"](payload, 7)
     except Exception:
-        assert wire in (True, ".", "1.2.3")
+        assert wire not in ("1.5", "1E5", "\u0661", "1" * 999)
     for which in (update, long_way(payload)):
         try:
             getattr(which.data[0], first)
@@ -184,8 +186,38 @@ def test_a_price_and_a_size_are_read_together_and_stay_apart(first: str, wire: A
 
 def test_what_nobody_looks_at_takes_no_room() -> None:
     update = READERS["publicTrade.ABCUSDT"](text("publicTrade.ABCUSDT", [documents.TRADE]), 7)
-    assert not vars(update.data[0]) and "raw" not in vars(update)
-    assert update.data[0].price == Decimal("10.10") and set(vars(update.data[0])) == {"price", "size"}
+    assert update.data[0].price == Decimal("10.10") and not vars(update.data[0]) and not hasattr(update, "__dict__")
+    assert update.data[0].trade_id == documents.TRADE["i"] and set(vars(update.data[0])) == {"trade_id"}
+    slot = vars(Update)["raw"]._slot
+    with pytest.raises(AttributeError):
+        slot.__get__(update)
+    assert update.raw is update.raw is slot.__get__(update)
+
+
+def test_a_trade_is_the_same_however_it_came_to_be() -> None:
+    payload = text("publicTrade.ABCUSDT", [documents.TRADE])
+    typed, plain = READERS["publicTrade.ABCUSDT"](payload, 7).data[0], long_way(payload).data[0]
+    made = Trade(**{field.name: getattr(plain, field.name) for field in attrs.fields(Trade)})
+    assert made.price is made.price == typed.price and "price" in vars(made)
+    each = [typed, plain, made, attrs.evolve(made), attrs.evolve(typed), *(copy.copy(one) for one in (typed, plain, made))]
+    each += [pickle.loads(pickle.dumps(one)) for one in each]
+    assert all(type(one) is Trade and one == typed and hash(one) == hash(typed) and repr(one) == repr(typed) for one in each)
+    assert attrs.evolve(typed, price=Decimal(3)).price == 3 != typed.price
+    for one in each:
+        with pytest.raises(AttributeError, match="'Trade' object has no attribute 'pirce'"):
+            one.pirce
+        with pytest.raises(attrs.exceptions.FrozenInstanceError):
+            one.price = Decimal(1)
+
+
+def test_an_update_is_frozen_and_the_same_however_it_came_to_be() -> None:
+    payload = text("publicTrade.ABCUSDT", [documents.TRADE])
+    typed, plain = READERS["publicTrade.ABCUSDT"](payload, 7), long_way(payload)
+    each = [typed, plain, attrs.evolve(typed), copy.copy(typed), pickle.loads(pickle.dumps(typed)), weakref.ref(typed)()]
+    assert all(type(one) is Update and one == typed and one.raw == plain.raw and repr(one) == repr(typed) for one in each)
+    for one in each:
+        with pytest.raises(attrs.exceptions.FrozenInstanceError):
+            one.raw = 1
 
 
 def test_a_text_that_is_no_utf_8_is_left_to_the_long_way() -> None:
@@ -294,8 +326,8 @@ def test_a_client_takes_the_typed_way_and_reports_what_cannot_be_read(monkeypatc
         assert [update.raw["data"][0]["p"] for update in second.items[19:]] == ["1.5", "NaN", "abc", "2.5"]
         eventually(lambda: len(seen.of(BadFrame)) == 2)
         assert client.stats().bad_frames == 2 and client.stats().callback_errors == 0
-        # The first one finds out how, and a price that is no number goes the long way.
-        assert len([payload for payload in long[before:] if b"publicTrade" in payload]) == 2
+        # The first one finds out how, and a price that is no number, or no usual one, goes the long way.
+        assert len([payload for payload in long[before:] if b"publicTrade" in payload]) == 3
         # Somebody who wants documents, too, is no case for it; nor is nobody.
         raw = client.subscribe("publicTrade", "ABCUSDT", callback=(documented := Recorder()), raw=True)
         venue.link().send(trade("3.5", 23))
