@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 from decimal import Decimal, InvalidOperation
-from typing import Any, Callable, Dict, Tuple, Type, TypeVar
+from typing import Any, Callable, ClassVar, Dict, Tuple, Type, TypeVar
 
 import attrs
 
@@ -166,23 +166,23 @@ class Priced(Lazy):
 
     __slots__ = PRICED
 
+    _readers: ClassVar[Dict[str, _LazyField]] = {}
+
 
 def _look(self: Priced, name: str) -> Any:
     """Read ``price`` or ``size`` where it was not decoded, or made by the constructor."""
-    field = _PRICED.get((type(self), name))
+    field = type(self)._readers.get(name)
     if field is None:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
     values = self.__dict__
-    if name in values:
-        value = values[name]  # the constructor's, for pickle to find it there
-    else:
+    value = values.get(name, _LAZY)  # the constructor's stays there, for pickle to find it
+    if value is _LAZY:
         value = field.__get__(self)
-        del values[name]
+        values.pop(name, None)  # unless another thread was quicker
     object.__setattr__(self, name, value)
     return value
 
 
-_PRICED: Dict[Tuple[type, str], _LazyField] = {}
 Priced.__getattr__ = _look  # type: ignore[attr-defined]  # type checkers would take any name for an attribute's
 
 
@@ -196,7 +196,7 @@ def lazy(model: Type[T]) -> Type[T]:
         if WIRE in field.metadata:
             reader = _LazyField(model.__name__, field)
             if issubclass(model, Priced) and field.name in PRICED:
-                _PRICED[model, field.name] = reader
+                model._readers = {**model._readers, field.name: reader}
             else:
                 setattr(model, field.name, reader)
     setattr(model, _LAZY, True)

@@ -203,6 +203,8 @@ def test_a_trade_is_the_same_however_it_came_to_be() -> None:
     each += [pickle.loads(pickle.dumps(one)) for one in each]
     assert all(type(one) is Trade and one == typed and hash(one) == hash(typed) and repr(one) == repr(typed) for one in each)
     assert attrs.evolve(typed, price=Decimal(3)).price == 3 != typed.price
+    inherited = type("Own", (Trade,), {})(**{field.name: getattr(plain, field.name) for field in attrs.fields(Trade)})
+    assert inherited.price == typed.price
     for one in each:
         with pytest.raises(AttributeError, match="'Trade' object has no attribute 'pirce'"):
             one.pirce
