@@ -84,6 +84,7 @@ def test_thirty_large_frames_make_a_small_log(caplog: pytest.LogCaptureFixture) 
     with BybitVenue(rate=0) as venue, venue.client("linear") as client:
         client.on_event(seen)
         client.open()
+        eventually(lambda: venue.connections == 1)
         for _ in range(30):
             venue.send_frame(frame)
         seen.wait_for(BadFrame, 30)
