@@ -95,7 +95,7 @@ def test_documented_frames_take_the_typed_way(topic: str) -> None:
     assert reader is not None and told(reader.update(payload, 7, reader.read(payload))) == told(long_way(payload))
     for wrong in (payload.replace(b"USDT", b"USDX"), payload.replace(b"{", b'{"x":"\xc3\xa9",', 1)):
         for read in (reader.read, lambda payload: reader.update(payload, 7, None)):
-            with pytest.raises(ValueError):
+            with pytest.raises((ValueError, schema.msgspec.MsgspecError)):  # no ValueError in early versions
                 read(wrong)
 
 
