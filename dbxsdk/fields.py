@@ -81,7 +81,8 @@ def _typed_levels(rows: Any) -> Tuple[Tuple[Decimal, Decimal], ...]:
     try:
         written = "".join(texts)
         # Digits and points alone, and few of them: what is a number at all is one that ``decimal`` takes.
-        if not written.strip("0123456789.") and (len(written) < _MOST_PLACES or max(map(len, texts)) < _MOST_PLACES):
+        digits = written.replace(".", "")
+        if digits.isdecimal() and digits.isascii() and (len(written) < _MOST_PLACES or max(map(len, texts)) < _MOST_PLACES):
             return tuple(zip(map(_price, texts[::2]), map(Decimal, texts[1::2])))  # noqa: B905  # its strict is of Python 3.10
     except (TypeError, InvalidOperation):
         pass  # JSON numbers, or no numbers
