@@ -126,7 +126,7 @@ class Draft(_Beside):
     """An update that is being made: a class that is not frozen takes its values in a third of the time. When it has them,
     its ``__class__`` is set to ``Update``."""
 
-    __slots__ = ("venue", "channel", "symbol", "kind", "data", "venue_time_ms", "received_ns", "raw")
+    __slots__ = tuple(field.name for field in attrs.fields(Update))
 
 
 class _Raw:

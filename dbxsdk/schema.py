@@ -117,9 +117,7 @@ def frame_reader(
 ) -> FrameReader:
     """Return the reader of the frames of one topic: of the type ``type_``, which has fields ``venue_time_ms`` and ``payload``,
     and takes no other topic's. ``build(payload)`` returns the update's data, once ``prepare(frame)`` was called. Its kind is
-    the frame's field ``kind`` if it ``has_kind``, else ``"update"``.
-
-    The constructor of a frozen class takes three times as long as a ``Draft``."""
+    the frame's field ``kind`` if it ``has_kind``, else ``"update"``."""
     decode = msgspec.json.Decoder(type_).decode
 
     def read(payload: bytes) -> Any:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import InvalidStateError
-from typing import Any, Callable, Dict, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Optional, Sequence, Set, Tuple
 
 from dbxsdk import codec
 from dbxsdk.errors import ProtocolError
 from dbxsdk.events import LateReply
-from dbxsdk.models import Update
 from dbxsdk.protocol import Inbound, Push, Reply, Request, TooLong
 from dbxsdk.schema import FrameReader
 from dbxsdk.session.core.requests import Entry, Role, link_ids, outcome
@@ -40,7 +39,7 @@ class Intake:
         self._name = shared.name
         self._live = shared.connector.live
         self._unknown_topics: Set[str] = set()
-        self._frame_readers: Dict[bytes, Tuple[Topic, FrameReader, Callable[[bytes, int, Any], Update[Any]]]] = {}
+        self._frame_readers: Dict[bytes, Tuple[Topic, FrameReader]] = {}
         """By topic, for those of which nobody wants more than models."""
         self._seen: Dict[str, Topic] = {}
         """Topics for which a reader was made, or for which there is none."""
@@ -82,17 +81,17 @@ class Intake:
                 takers = () if found is None else found[0].typed
                 if found is not None and takers:
                     try:
-                        update = found[2](payload, received_ns, None)
+                        update = found[1].update(payload, received_ns, None)
                     except Exception:  # noqa: S110 - the long way has the last word
                         pass
                     else:
                         subscription = takers[0]
-                        if inline and subscription.queue is None and len(takers) == 1:
+                        if inline and subscription.queue is None and len(takers) == 1:  # ``take``, without the call
                             deliver(dispatcher.queue, subscription, found[0].name, update)
                         else:
                             take(takers, found[0].name, update, len(payload))
                         continue
-                elif found is not None and self._typed(found[0], found[1], payload, received_ns):
+                elif found is not None and self._typed(*found, payload, received_ns):
                     continue
             # The short way, for topics of which nobody wants more than the document. Everything else takes the other.
             if short and not binary:
@@ -325,7 +324,7 @@ class Intake:
             self._log.info("%s has no typed reader: %r", topic.name, error)
             return
         if reader is not None:
-            self._frame_readers[topic.name.encode()] = topic, reader, reader.update
+            self._frame_readers[topic.name.encode()] = topic, reader
 
     def _unknown_topic(self, topic: str) -> None:
         if not self._live:
