@@ -212,6 +212,26 @@ def test_a_trade_is_the_same_however_it_came_to_be() -> None:
             one.price = Decimal(1)
 
 
+def test_two_threads_may_look_at_a_price_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    trade, reader = long_way(text("publicTrade.ABCUSDT", [documents.TRADE])).data[0], Trade._readers["price"]
+
+    class Together:
+        def __get__(self, instance: Any, owner: Any = None) -> Any:
+            value = reader.__get__(instance)
+            vars(instance).clear()  # as the other thread leaves it
+            return value
+
+    monkeypatch.setattr(Trade, "_readers", {"price": Together()})
+    assert trade.price == trade.price == Decimal("10.10")
+
+
+def test_an_iterator_beside_inline_callbacks_gets_typed_updates() -> None:
+    with ScriptedVenue(bybit_yes) as venue, venue.bybit(dispatch="inline") as client:
+        updates = client.messages("publicTrade", "ABCUSDT")
+        venue.link().send(*(trade("1.5", number) for number in range(5)))
+        assert [next(updates).data[0].sequence for _ in range(5)] == list(range(5))
+
+
 def test_an_update_is_frozen_and_the_same_however_it_came_to_be() -> None:
     payload = text("publicTrade.ABCUSDT", [documents.TRADE])
     typed, plain = READERS["publicTrade.ABCUSDT"](payload, 7), long_way(payload)
