@@ -18,12 +18,9 @@ class _Beside:
     """What an update has beside its fields. A base of its own: an object's class can be exchanged for one that differs in
     nothing but what it adds to the same base, and adds the same slots."""
 
+    # _payload: the bytes of its frame, of which ``raw`` is decoded when somebody looks at it; not set where that was given.
+    # _told: True once a field was found to be unreadable, which was told; not set before.
     __slots__ = ("_payload", "_told", "__weakref__")
-
-    _payload: bytes
-    """The bytes of its frame, of which ``raw`` is decoded when somebody looks at it. Not set where ``raw`` is."""
-    _told: bool
-    """True once a field was found to be unreadable, which was told. Not set before."""
 
 
 @attrs.frozen(weakref_slot=False)
@@ -50,6 +47,14 @@ class Update(_Beside, Generic[Data]):
     venue_time_ms: Optional[int]
     received_ns: int
     raw: Any = attrs.field(repr=False)
+
+    def __getstate__(self) -> Dict[str, Any]:
+        """For pickle and copy. attrs' own would leave out what a subclass has in a ``__dict__``."""
+        return {**{field.name: getattr(self, field.name) for field in attrs.fields(type(self))}, **getattr(self, "__dict__", {})}
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
 
     def records(self, floats: bool = False, times: bool = False) -> List[Dict[str, Any]]:
         """Return a plain dict for each model in ``data``: the model's fields after ``venue``, ``channel``, ``symbol``,

@@ -432,7 +432,7 @@ def test_a_reader_held_by_its_queue_is_not_a_silent_venue_and_sees_that_one_dies
 
 
 def test_a_venue_that_vanished_while_the_reader_was_held_is_noticed_afterwards(venue: BybitVenue, blocking: Blocking) -> None:
-    with client_of(venue, blocking, heartbeat_interval=0.03, silence_timeout=0.15) as client:
+    with client_of(venue, blocking, heartbeat_interval=0.1, silence_timeout=0.6) as client:
         client.subscribe(TOPICS[0], callback=blocking.seen, raw=True)
         flood(venue, range(2 * SIZE), TOPICS[:1])
         assert blocking.inside.wait(5.0)

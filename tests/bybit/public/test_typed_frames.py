@@ -212,6 +212,33 @@ def test_a_trade_is_the_same_however_it_came_to_be() -> None:
             one.price = Decimal(1)
 
 
+@attrs.frozen(slots=False)
+class InDict(Update[Any]):
+    more: int = 0
+
+
+@attrs.frozen
+class InSlot(Update[Any]):
+    more: int = 0
+
+
+class Plain(Update[Any]):
+    pass
+
+
+@pytest.mark.parametrize("kind", [InDict, InSlot, Plain])
+def test_a_subclass_of_update_is_copied_whole(kind: Any) -> None:
+    typed = READERS["publicTrade.ABCUSDT"](text("publicTrade.ABCUSDT", [documents.TRADE]), 7)
+    values = {field.name: getattr(typed, field.name) for field in attrs.fields(Update)}
+    if kind is Plain:
+        made = kind(**values)
+        object.__setattr__(made, "more", 5)
+    else:
+        made = kind(**values, more=5)
+    each = [copy.copy(made), copy.deepcopy(made), *(pickle.loads(pickle.dumps(made, number)) for number in range(6))]
+    assert all(type(one) is kind and one == made and one.more == 5 and one.raw == made.raw for one in each)
+
+
 def test_two_threads_may_look_at_a_price_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     trade, reader = long_way(text("publicTrade.ABCUSDT", [documents.TRADE])).data[0], Trade._readers["price"]
 
