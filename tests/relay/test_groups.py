@@ -169,7 +169,7 @@ def test_a_durable_client_is_told_that_the_relay_had_left_its_topic(stage: Scene
     stage.serve()  # what is wanted, and no longer
     first = stage.worker(durable="candles").subscribe()
     first.saw(stage.send())
-    eventually(lambda: stage.relay.positions("bybit:linear", "candles")[TOPIC].endswith("-1"))
+    eventually(lambda: stage.relay.positions("bybit:linear", "candles").get(TOPIC, "").endswith("-1"))
     first.client.close()
     assert stage.venue.wait_until(lambda: not stage.venue.subscriptions())
     assert stage.venue.send_frame(trade(2)) == 1  # which the relay does not write down
