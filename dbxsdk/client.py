@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import threading
 import warnings
-from concurrent.futures import Future
-from typing import Any, Callable, Dict, Iterable, Literal, Mapping, NoReturn, Optional, Tuple, Type, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Literal, Mapping, NoReturn, Optional, Tuple, Type, TypeVar
+from typing import Union, overload
 
-from dbxsdk import html, notebook
+from dbxsdk import notebook
 from dbxsdk.arguments import check_callback, check_choice, check_flag, check_seconds, check_symbols, check_text, check_timeout
 from dbxsdk.arguments import check_word
-from dbxsdk.backfill.twin import Since, SinceArgument, Twinned, check_twins
-from dbxsdk.book.order_book import OrderBook
-from dbxsdk.book.rule import BookRule
-from dbxsdk.channel import Channel
-from dbxsdk.events import Event
-from dbxsdk.models import Data, Update
-from dbxsdk.options import OVERFLOW_POLICIES, Options
-from dbxsdk.protocol import Protocol, Request
 from dbxsdk.runtime import reentrancy
-from dbxsdk.session import NETWORK, Connector, Messages, Prepare, Session, State, Stats, Subscription
-from dbxsdk.transport import parse_url
-from dbxsdk.transport.connect import warn_if_readable
+from dbxsdk.runtime.lazy_import import Later
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from dbxsdk import channel as channels, html, options as settings, session as sessions, transport
+    from dbxsdk.backfill import twin as twins
+    from dbxsdk.backfill.twin import SinceArgument, Twinned
+    from dbxsdk.book.order_book import OrderBook
+    from dbxsdk.book.rule import BookRule
+    from dbxsdk.channel import Channel
+    from dbxsdk.events import Event
+    from dbxsdk.models import Data, Update
+    from dbxsdk.options import Options
+    from dbxsdk.protocol import Protocol, Request
+    from dbxsdk.session import Connector, Messages, Prepare, Session, State, Stats, Subscription
+else:  # most of the package, which a program that has the class alone does without
+    channels, html, settings = Later("dbxsdk.channel"), Later("dbxsdk.html"), Later("dbxsdk.options")
+    sessions, transport, twins = Later("dbxsdk.session"), Later("dbxsdk.transport"), Later("dbxsdk.backfill.twin")
 
 C = TypeVar("C", bound="Client")
 
 Symbols = Union[str, Iterable[str]]
-AnyChannel = Union[Channel[Any], str]
+AnyChannel = Union["Channel[Any]", str]
 
 ON_SILENCE = ("tell", "resubscribe", "reconnect")
 
@@ -45,7 +53,7 @@ class Client:
     functions that were registered since ``import dbxsdk``, which can still use them.
     """
 
-    _connector: Connector = NETWORK
+    _connector: Connector
 
     _relayed: Mapping[str, Mapping[str, Any]] = {}
     """The names under which a relay knows such clients, each with the arguments that make it beside keys."""
@@ -60,18 +68,19 @@ class Client:
         prepare: Optional[Prepare] = None,
     ) -> None:
         # ``headers`` go into the handshake; ``prepare`` makes the address of each connection (``session.Prepare``).
-        if options is not None and not isinstance(options, Options):
+        if options is not None and not isinstance(options, settings.Options):
             raise TypeError(f"options must be an Options, not {type(options).__name__}")
-        self._options = options or Options()
+        self._options = options or settings.Options()
         self._protocol = protocol
         interval, longest = self._options.heartbeat_interval, protocol.longest_heartbeat_interval
         if interval is not None and longest is not None and interval > longest:
             raise ValueError(f"options: heartbeat_interval must be at most {longest:g} s for {protocol.venue}, not {interval:g}")
-        self._address = parse_url("url", url, headers or {})
+        self._address = transport.parse_url("url", url, headers or {})
         if (headers or prepare) and not self._address.secure:  # a key, or a token
-            warn_if_readable(self._address.host, stacklevel=3)
+            transport.warn_if_readable(self._address.host, stacklevel=3)
         self._prepare = prepare
-        self._session = Session(protocol, self._address, self._options, prepare=prepare, connector=self._connector)
+        self._connector = getattr(self, "_connector", sessions.NETWORK)
+        self._session = sessions.Session(protocol, self._address, self._options, prepare=prepare, connector=self._connector)
         notebook.made(self, self._session)
 
     def __repr__(self) -> str:
@@ -140,7 +149,9 @@ class Client:
 
     def _connected_by(self, connector: Connector, options: Options) -> Session:
         """Give a client that is not open a new session, whose connections come from ``connector``."""
-        self._session = Session(self._protocol, self._address, options, prepare=self._prepare, connector=connector)
+        self._session = sessions.Session(
+            self._protocol, self._address, options, prepare=self._prepare, connector=connector
+        )
         return self._session
 
     @property
@@ -271,35 +282,23 @@ class Client:
             ConnectError: no connection in time.
             WrongThreadError: called on the reader thread (``dispatch="inline"``).
         """
-        subscription = Subscription(
+        policies = settings.OVERFLOW_POLICIES
+        subscription = sessions.Subscription(
             self._session,
             self._name(channel),
             self._topics(channel, symbols),
             check_callback(callback),
             raw=check_flag("raw", raw),
-            overflow=self._options.overflow if overflow is None else check_choice("overflow", overflow, OVERFLOW_POLICIES),
+            overflow=self._options.overflow if overflow is None else check_choice("overflow", overflow, policies),
             max_silence=None if max_silence is None else check_seconds("max_silence", max_silence),
             on_silence=check_choice("on_silence", on_silence, ON_SILENCE),
         )
         if not check_flag("backfill", backfill) and since is None or not self._connector.fills():
             self._session.subscribe(subscription, check_timeout(timeout))
             return subscription
-        return self._filled(subscription, backfill, since, check_timeout(timeout))
-
-    def _filled(
-        self, subscription: Subscription, backfill: bool, since: Optional[SinceArgument], seconds: Optional[float]
-    ) -> Subscription:
-        """Subscribe what fetches over REST what it misses."""
-        if subscription.raw:
-            raise ValueError("raw must be False with backfill or since: rows of REST are no frames of the stream")
-        first, topics, begin = check_twins(subscription.topics, self._twin, self._fetchable, since)
-        filler = self._session.fill(subscription, first.twin, first.channel, topics, always=backfill)
-        starts = begin is not None or first.twin.is_state
-        if starts:
-            filler.hold(begin or Since())
-        self._session.subscribe(subscription, seconds)
-        if starts:
-            filler.start()
+        twins.subscribe_filled(
+            self._session, subscription, self._twin, self._fetchable, backfill, since, check_timeout(timeout)
+        )
         return subscription
 
     _fetchable: Tuple[str, ...] = ()
@@ -350,7 +349,7 @@ class Client:
         """
         topics = self._topics(channel, symbols)
         queue = self._session.new_iterator_queue()
-        subscription = Subscription(
+        subscription = sessions.Subscription(
             self._session,
             self._name(channel),
             topics,
@@ -359,7 +358,7 @@ class Client:
             overflow=self._options.overflow,
             queue=queue,
         )
-        messages: Messages[Any] = Messages(self._session, subscription, queue)
+        messages: Messages[Any] = sessions.Messages(self._session, subscription, queue)
         self._session.subscribe(subscription, check_timeout(timeout))
         return messages
 
@@ -438,12 +437,12 @@ class Client:
     def _topics(self, channel: Any, symbols: Any) -> Tuple[str, ...]:
         name, wanted = self._name(channel), check_symbols(symbols)
         topics = self._protocol.topics(name, wanted)
-        if not isinstance(channel, Channel) or channel.documented:
+        if not isinstance(channel, channels.Channel) or channel.documented:
             self._protocol.check_channel(name, wanted)
         return topics
 
     def _name(self, channel: Any) -> str:
-        if not isinstance(channel, Channel):
+        if not isinstance(channel, channels.Channel):
             return check_text("channel", channel)
         if channel.venue != self._protocol.home:
             raise ValueError(f"channel {channel.name!r} is one of {channel.venue}, not of {self._protocol.home}")

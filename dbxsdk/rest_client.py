@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple, Type, Ty
 from dbxsdk.arguments import check_seconds, check_timeout
 from dbxsdk.client import Client, Symbols
 from dbxsdk.errors import ConnectError
-from dbxsdk.session import Subscription
+from dbxsdk.runtime.lazy_import import Later
 
 if TYPE_CHECKING:
+    from dbxsdk import session as sessions
     from dbxsdk.account.account import Account
+else:
+    sessions = Later("dbxsdk.session")
 
 A = TypeVar("A", bound="Account[Any, Any]")
 
@@ -75,7 +78,7 @@ class RestClient(Client):
         """Subscribe the channels of ``account`` and let it begin. Its REST side ends with it. Raises what ``subscribe`` does, and
         leaves nothing then."""
         subscriptions = [
-            Subscription(
+            sessions.Subscription(
                 self._session,
                 channel,
                 self._topics(channel, symbols),

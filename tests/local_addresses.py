@@ -11,6 +11,7 @@ import pytest
 
 import dbxsdk
 import dbxsdk.client
+import dbxsdk.transport
 from dbxsdk.bybit.endpoints import MAINNET, TESTNET
 from dbxsdk.bybit.private import client as bybit_private
 from dbxsdk.bybit.public import client as bybit_public
@@ -18,6 +19,7 @@ from dbxsdk.bybit.trade import client as bybit_trade
 from dbxsdk.dbot import TRADE_URL
 from dbxsdk.dbot.trade import client as dbot_trade
 from dbxsdk.digifinex import client as digifinex
+from dbxsdk.transport import rest
 from dbxsdk.sim import BybitVenue, DBotVenue, DigiFinexVenue
 from tests.waiting import eventually
 
@@ -48,7 +50,7 @@ def local_venues(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalVenues]:
         keys = {"BYBIT_API_KEY": bybit.api_key, "BYBIT_API_SECRET": bybit.api_secret, "DBOT_API_KEY": dbot.api_key}
         for name, key in {**keys, "DBOT_FOLLOW_ORDER": dbot.add_follow_order()}.items():
             monkeypatch.setenv(name, key)
-        parse_url, wait, init = dbxsdk.client.parse_url, dbxsdk.client.Client.wait, dbxsdk.client.Client.__init__
+        parse_url, wait, init = dbxsdk.transport.parse_url, dbxsdk.client.Client.wait, dbxsdk.client.Client.__init__
 
         def parse(name: str, url: str, *more: Any) -> Any:
             address, query, rest = url.partition("?")
@@ -66,8 +68,8 @@ def local_venues(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalVenues]:
             init(client, *arguments, options=attrs.evolve(options, backoff_initial=options.backoff_initial / 50), **more)
 
         monkeypatch.setattr(dbxsdk.client.Client, "__init__", reconnecting_at_once)
-        monkeypatch.setattr(dbxsdk.client, "parse_url", parse)
-        for module, venue in ((bybit_trade, bybit), (bybit_private, bybit), (bybit_public, bybit), (digifinex, local_digifinex)):
+        monkeypatch.setattr(dbxsdk.transport, "parse_url", parse)
+        for module, venue in ((bybit_trade, bybit), (bybit_private, bybit), (bybit_public, bybit), (rest, local_digifinex)):
             monkeypatch.setattr(module, "rest_origin", lambda *_, venue=venue, **__: venue.rest_url())
         monkeypatch.setattr(dbot_trade, "REST_ORIGIN", dbot.rest_url())
         monkeypatch.setattr(dbxsdk.client.Client, "wait", wait_briefly)

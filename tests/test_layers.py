@@ -8,6 +8,8 @@ import functools
 import importlib
 import pathlib
 import re
+import subprocess
+import sys
 from typing import Any, Callable, Dict, Iterator, List, Sequence, Set, Tuple
 
 import pytest
@@ -151,6 +153,15 @@ def test_protocols_and_models_are_pure(path: pathlib.Path) -> None:
         tops(path) & {"time", "threading", "socket", "ssl", "websocket", "random", "queue", "logging", "concurrent"}
         == set()
     )
+
+
+@law([path for path in MODULES if name(path) != "dbxsdk.runtime.lazy_import"])
+def test_what_is_imported_later_is_known_to_type_checkers(path: pathlib.Path) -> None:
+    """And by this to the laws above."""
+    calls = [node for node in nodes(path) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Later"]
+    later = [resolve(call.args[0].value).__name__ for call in calls if isinstance(call.args[0], ast.Constant)]
+    assert len(later) == len(calls), "a module is named by a text"
+    assert {*later} <= imported(path, typing_only=True) - imported(path)
 
 
 @law(MODULES)
@@ -382,9 +393,6 @@ def test_the_walk_sees_what_it_should(tmp_path: pathlib.Path) -> None:
 
 
 def test_importing_starts_no_thread_and_touches_no_logger() -> None:
-    import subprocess
-    import sys
-
     code = (
         "import threading, logging, sys; before = threading.active_count(); import dbxsdk; "
         "assert threading.active_count() == before; "
@@ -395,3 +403,13 @@ def test_importing_starts_no_thread_and_touches_no_logger() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
     assert run.returncode == 0, run.stderr
+
+
+LIGHT = ("BybitPublicClient", "BybitPrivateClient", "CryptomusClient", "DBotDataClient", "DigiFinexClient", "DigiFinexSwapClient")
+
+
+@pytest.mark.parametrize("client", LIGHT)
+def test_a_clients_class_is_there_without_what_a_client_needs(client: str) -> None:
+    code = f"import sys, dbxsdk; dbxsdk.{client}; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert not {"websocket", "requests", "dbxsdk.session", "dbxsdk.transport", "dbxsdk.book"} & {*run.stdout.split()}

@@ -145,6 +145,28 @@ def check_since(since: Any, now_ms: int) -> Since:
     return Since(from_ms=since)
 
 
+def subscribe_filled(
+    session: Any,
+    subscription: Any,
+    twin_of: Callable[[str], Optional[Twinned]],
+    fetchable: Sequence[str],
+    backfill: bool,
+    since: Any,
+    seconds: Optional[float],
+) -> None:
+    """Have ``session`` subscribe what fetches over REST what it misses. Raises what ``check_twins`` does, before any I/O."""
+    if subscription.raw:
+        raise ValueError("raw must be False with backfill or since: rows of REST are no frames of the stream")
+    first, topics, begin = check_twins(subscription.topics, twin_of, fetchable, since)
+    filler = session.fill(subscription, first.twin, first.channel, topics, always=backfill)
+    starts = begin is not None or first.twin.is_state
+    if starts:
+        filler.hold(begin or Since())
+    session.subscribe(subscription, seconds)
+    if starts:
+        filler.start()
+
+
 def check_twins(
     topics: Sequence[str], twin_of: Callable[[str], Optional[Twinned]], fetchable: Sequence[str], since: Any
 ) -> Tuple[Twinned, Dict[str, str], Optional[Since]]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, TypeVar, Union
 
-from dbxsdk.models import Update
 from dbxsdk.rest_client import RestClient
-from dbxsdk.session import State
+from dbxsdk.runtime.lazy_import import Later
 
 if TYPE_CHECKING:
+    from dbxsdk import session as sessions
     from dbxsdk.bybit.auth import Credentials
     from dbxsdk.bybit.rest import BybitRest
+    from dbxsdk.models import Update
+else:
+    sessions = Later("dbxsdk.session")
 
 Data = TypeVar("Data")
 
-Callback = Union[Callable[[Update[Data]], Any], Callable[[Dict[str, Any]], Any]]
+Callback = Union[Callable[["Update[Data]"], Any], Callable[[Dict[str, Any]], Any]]
 """The callback of a ``..._stream`` method: gets an ``Update``, or with ``raw=True`` the decoded frame."""
 
 
@@ -30,7 +33,7 @@ class BybitClient(RestClient):
 
     def is_connected(self) -> bool:
         """Return True if the connection is open and ready now."""
-        return self.state is State.READY
+        return self.state is sessions.State.READY
 
     def exit(self) -> None:
         """Do the same as ``close()``."""

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 from urllib.parse import urlsplit, urlunsplit
 
 from dbxsdk.arguments import check_flag
-from dbxsdk.transport import parse_url
-from dbxsdk.transport.connect import warn_if_readable
-from dbxsdk.transport.http import parse_origin
+from dbxsdk.runtime.lazy_import import Later
+
+if TYPE_CHECKING:
+    from dbxsdk import transport
+    from dbxsdk.transport import http
+else:
+    transport, http = Later("dbxsdk.transport"), Later("dbxsdk.transport.http")
 
 MAINNET = "stream.bybit.com"
 TESTNET = "stream-testnet.bybit.com"
 DEMO = "stream-demo.bybit.com"
 """Paper trading with keys made in the demo mode of the mainnet: it has the private socket only."""
+
+SOCKETS = ("spot", "linear", "inverse", "option", "spread", "event", "misc/status")
+"""The public sockets, by the ends of their paths."""
 
 _STREAM_HOST = re.compile(r"stream((?:-testnet|-demo)?\.(?:bybit\.[a-z]{2,3}|bytick\.com|bybitgeorgia\.ge|manepa\.jp))")
 """The venue's regions: their REST hosts have the same names, with ``api``."""
@@ -50,9 +57,9 @@ def rest_origin(
     Raises ``TypeError``/``ValueError`` naming the argument.
     """
     if rest_url is not None:
-        origin = parse_origin("rest_url", rest_url)
+        origin = http.parse_origin("rest_url", rest_url)
         if has_key and origin.startswith("http://"):
-            warn_if_readable(urlsplit(origin).hostname or "", stacklevel=3)
+            transport.warn_if_readable(urlsplit(origin).hostname or "", stacklevel=3)
         return origin
     if url is not None and not isinstance(url, str):
         return None  # it is refused where it is used
@@ -74,7 +81,7 @@ def _active_time(value: Any) -> str:
 
 
 def _with_active_time(url: str, value: str) -> str:
-    parse_url("url", url)
+    transport.parse_url("url", url)
     parts = urlsplit(url)
     # Not parsed and written again, which might change the rest of the query.
     others = [pair for pair in parts.query.split("&") if pair and pair.partition("=")[0] != _ACTIVE_TIME]

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from dbxsdk.cryptomus.client import DEPTH_SCALES_URL, MARKETS_URL, TOKEN_URL, URL, CryptomusClient
-from dbxsdk.cryptomus.models import Balance, Deal, Depth, DepthScale, LastPrice, Market, Order, Ticker, Trade
-from dbxsdk.cryptomus.protocol import BALANCES, DEALS, DEPTH, LAST_PRICES, ORDERS, TICKERS, TRADES
 from dbxsdk.runtime.lazy_import import on_demand
 
 if TYPE_CHECKING:
     from dbxsdk.cryptomus.account import Account, AccountSnapshot
+    from dbxsdk.cryptomus.client import DEPTH_SCALES_URL, MARKETS_URL, TOKEN_URL, URL, CryptomusClient
+    from dbxsdk.cryptomus.models import Balance, Deal, Depth, DepthScale, LastPrice, Market, Order, Ticker, Trade
+    from dbxsdk.cryptomus.protocol import BALANCES, DEALS, DEPTH, LAST_PRICES, ORDERS, TICKERS, TRADES
 
 __all__ = [
     "Account",
@@ -36,7 +36,12 @@ __all__ = [
     "URL",
 ]
 
-_HOMES = {"dbxsdk.cryptomus.account": "Account AccountSnapshot"}
+_HOMES = {
+    "dbxsdk.cryptomus.account": "Account AccountSnapshot",
+    "dbxsdk.cryptomus.client": "DEPTH_SCALES_URL MARKETS_URL TOKEN_URL URL CryptomusClient",
+    "dbxsdk.cryptomus.models": "Balance Deal Depth DepthScale LastPrice Market Order Ticker Trade",
+    "dbxsdk.cryptomus.protocol": "BALANCES DEALS DEPTH LAST_PRICES ORDERS TICKERS TRADES",
+}
 
 if not TYPE_CHECKING:
     __getattr__, __dir__ = on_demand(__name__, _HOMES)

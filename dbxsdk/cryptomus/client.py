@@ -6,24 +6,28 @@ from typing import TYPE_CHECKING, Any, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
 from dbxsdk.arguments import check_credential, check_seconds, check_word
-from dbxsdk.backfill.twin import Twinned
-from dbxsdk.book.order_book import OrderBook
-from dbxsdk.book.rule import BookRule
 from dbxsdk.credentials import hidden
-from dbxsdk.cryptomus import http
-from dbxsdk.cryptomus.book import CryptomusBookRule, check_scale_index
-from dbxsdk.cryptomus.channel_union import ALL
-from dbxsdk.cryptomus.models import DepthScale, Market, read_depth_scales, read_markets
-from dbxsdk.cryptomus.protocol import CryptomusProtocol
-from dbxsdk.options import Options
 from dbxsdk.rest_client import RestClient
-from dbxsdk.transport.connect import warn_if_readable
-from dbxsdk.transport.http import parse_http_url
-from dbxsdk.transport.rest import rest_origin
+from dbxsdk.runtime.lazy_import import Later
 
 if TYPE_CHECKING:
+    from dbxsdk import options as settings, transport
+    from dbxsdk.backfill import twin as backfill
+    from dbxsdk.book.order_book import OrderBook
+    from dbxsdk.book.rule import BookRule
+    from dbxsdk.cryptomus import account as accounts, book, channel_union, http, models, protocol, rest as own_rest, twins
     from dbxsdk.cryptomus.account import Account
+    from dbxsdk.cryptomus.models import DepthScale, Market
     from dbxsdk.cryptomus.rest import CryptomusRest
+    from dbxsdk.options import Options
+    from dbxsdk.transport import http as transport_http, rest
+else:
+    settings, transport, backfill = Later("dbxsdk.options"), Later("dbxsdk.transport"), Later("dbxsdk.backfill.twin")
+    transport_http, rest = Later("dbxsdk.transport.http"), Later("dbxsdk.transport.rest")
+    accounts, twins, own_rest = Later("dbxsdk.cryptomus.account"), Later("dbxsdk.cryptomus.twins"), Later("dbxsdk.cryptomus.rest")
+    book, channel_union = Later("dbxsdk.cryptomus.book"), Later("dbxsdk.cryptomus.channel_union")
+    http, models = Later("dbxsdk.cryptomus.http"), Later("dbxsdk.cryptomus.models")
+    protocol = Later("dbxsdk.cryptomus.protocol")
 
 URL = "wss://api-ws.cryptomus.com/ws"
 TOKEN_URL = "https://api.cryptomus.com/v2/user-api/exchange/account/web-socket/token"
@@ -109,20 +113,22 @@ class CryptomusClient(RestClient):
         options: Optional[Options] = None,
     ) -> None:
         user_id, api_key = hidden(user_id), hidden(api_key)
-        self._origin = rest_origin(rest_url, url, ORIGINS)
+        self._origin = rest.rest_origin(rest_url, url, ORIGINS)
         tokens = http.TokenSource(
-            parse_http_url("token_url", TOKEN_URL if token_url is None else token_url),
-            options or Options(),
+            transport_http.parse_http_url("token_url", TOKEN_URL if token_url is None else token_url),
+            options or settings.Options(),
             check_credential("user_id", user_id),
             check_credential("api_key", api_key),
         )
         if not tokens.url.startswith("https"):
-            warn_if_readable(urlsplit(tokens.url).hostname or "", stacklevel=2)
-        self._markets_url = parse_http_url("markets_url", MARKETS_URL if markets_url is None else markets_url)
-        self._depth_scales_url = parse_http_url(
+            transport.warn_if_readable(urlsplit(tokens.url).hostname or "", stacklevel=2)
+        self._markets_url = transport_http.parse_http_url(
+            "markets_url", MARKETS_URL if markets_url is None else markets_url
+        )
+        self._depth_scales_url = transport_http.parse_http_url(
             "depth_scales_url", DEPTH_SCALES_URL if depth_scales_url is None else depth_scales_url
         )
-        super().__init__(CryptomusProtocol(), URL if url is None else url, options=options, prepare=tokens)
+        super().__init__(protocol.CryptomusProtocol(), URL if url is None else url, options=options, prepare=tokens)
         self._keys = user_id, api_key
 
     def account(self, *, reconcile_every: Optional[float] = 300.0, timeout: Optional[float] = None) -> Account:
@@ -143,31 +149,25 @@ class CryptomusClient(RestClient):
 
         Source: "exchange": orders, orders history, balance; "exchange/websockets": order, balance.
         """
-        from dbxsdk.cryptomus.account import Account  # most clients never need it
-
-        made = self._new_account(Account, reconcile_every)
-        self._begin_account(made, [(channel, ALL) for channel in Account.channels], timeout)
+        made = self._new_account(accounts.Account, reconcile_every)
+        self._begin_account(made, [(channel, channel_union.ALL) for channel in accounts.Account.channels], timeout)
         return made
 
     _fetchable = ("trade", "order", "deal", "balance")
 
-    def _twin(self, topic: str) -> Optional[Twinned]:
+    def _twin(self, topic: str) -> Optional[backfill.Twinned]:
         channel, _, symbol = topic.partition(".")
         if channel not in self._fetchable:
             return None
-        from dbxsdk.cryptomus.twins import TWINS  # most clients never need them
-
-        return Twinned(TWINS[channel](self._rest_side(), symbol), channel, symbol)
+        return backfill.Twinned(twins.TWINS[channel](self._rest_side(), symbol), channel, symbol)
 
     def _make_rest(self, origin: str) -> CryptomusRest:
-        from dbxsdk.cryptomus.rest import CryptomusRest
-
-        return CryptomusRest(*self._keys, origin, self._options)
+        return own_rest.CryptomusRest(*self._keys, origin, self._options)
 
     def _book_of(self, topic: str) -> Optional[Tuple[str, BookRule]]:
         channel, _, name = topic.partition(".")
         market, _, index = name.rpartition(":")
-        return (market, CryptomusBookRule(int(index))) if channel == "depth" and index.isdecimal() else None
+        return (market, book.CryptomusBookRule(int(index))) if channel == "depth" and index.isdecimal() else None
 
     def order_book(self, symbol: str, *, scale_index: int = 0, timeout: Optional[float] = None) -> OrderBook:
         """Subscribe ``depth`` of one market at one price step and keep a book of it; see ``OrderBook``.
@@ -188,10 +188,11 @@ class CryptomusClient(RestClient):
         Source: "exchange/websockets", depth.
         """
         market = check_word("symbol", symbol).upper()
-        if ":" in market or market == ALL.upper():
+        if ":" in market or market == channel_union.ALL.upper():
             raise ValueError(f"symbol must be one market without a scale index, not {symbol!r}")
-        check_scale_index(scale_index)
-        return self._order_book("depth", f"{market}:{scale_index}", market, CryptomusBookRule(scale_index), timeout)
+        book.check_scale_index(scale_index)
+        rule = book.CryptomusBookRule(scale_index)
+        return self._order_book("depth", f"{market}:{scale_index}", market, rule, timeout)
 
     def markets(self, timeout: Optional[float] = None) -> Tuple[Market, ...]:
         """Return all markets, over HTTPS: needs no connection and no key, and opens no connection. Safe to retry.
@@ -206,7 +207,7 @@ class CryptomusClient(RestClient):
 
         Source: "exchange/websockets", market list.
         """
-        return read_markets(self._fetch(self._markets_url, timeout))
+        return models.read_markets(self._fetch(self._markets_url, timeout))
 
     def depth_scales(self, symbol: str, timeout: Optional[float] = None) -> Tuple[DepthScale, ...]:
         """Return the price steps of the book of ``symbol``; the channel ``depth`` takes their ``index``.
@@ -216,7 +217,7 @@ class CryptomusClient(RestClient):
         Source: "exchange/websockets", symbol depth scales.
         """
         params = {"symbol": check_word("symbol", symbol).upper()}
-        return read_depth_scales(self._fetch(self._depth_scales_url, timeout, params))
+        return models.read_depth_scales(self._fetch(self._depth_scales_url, timeout, params))
 
     def _fetch(self, url: str, timeout: Optional[float], params: Optional[Mapping[str, str]] = None) -> Any:
         seconds = self._options.request_timeout if timeout is None else check_seconds("timeout", timeout)

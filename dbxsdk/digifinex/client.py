@@ -5,22 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Optional, Tuple
 
 from dbxsdk.arguments import check_seconds, check_symbols, check_word
-from dbxsdk.backfill.twin import Twinned
-from dbxsdk.book.order_book import OrderBook
-from dbxsdk.book.rule import BookRule
 from dbxsdk.client import Symbols
 from dbxsdk.credentials import hidden
-from dbxsdk.digifinex.base_protocol import read_time
-from dbxsdk.digifinex.book import DigiFinexBookRule
-from dbxsdk.digifinex.protocol import DigiFinexProtocol
-from dbxsdk.options import Options
 from dbxsdk.rest_client import RestClient
 from dbxsdk.runtime.clock import monotonic
-from dbxsdk.transport.rest import rest_origin
+from dbxsdk.runtime.lazy_import import Later
 
 if TYPE_CHECKING:
+    from dbxsdk.backfill import twin as backfill
+    from dbxsdk.book.order_book import OrderBook
+    from dbxsdk.book.rule import BookRule
+    from dbxsdk.digifinex import account as accounts, base_protocol, book, protocol, rest as own_rest, twins
     from dbxsdk.digifinex.account import Account
     from dbxsdk.digifinex.rest import DigiFinexRest
+    from dbxsdk.options import Options
+    from dbxsdk.transport import rest
+else:
+    backfill, rest = Later("dbxsdk.backfill.twin"), Later("dbxsdk.transport.rest")
+    accounts, twins, own_rest = Later("dbxsdk.digifinex.account"), Later("dbxsdk.digifinex.twins"), Later("dbxsdk.digifinex.rest")
+    base_protocol, protocol = Later("dbxsdk.digifinex.base_protocol"), Later("dbxsdk.digifinex.protocol")
+    book = Later("dbxsdk.digifinex.book")
 
 URL = "wss://openapi.digifinex.com/ws/v1/"
 """The documented address."""
@@ -85,8 +89,8 @@ class DigiFinexClient(RestClient):
         options: Optional[Options] = None,
     ) -> None:
         api_key, api_secret = hidden(api_key), hidden(api_secret)
-        self._origin = rest_origin(rest_url, url, ORIGINS)
-        super().__init__(DigiFinexProtocol(api_key, api_secret), URL if url is None else url, options=options)
+        self._origin = rest.rest_origin(rest_url, url, ORIGINS)
+        super().__init__(protocol.DigiFinexProtocol(api_key, api_secret), URL if url is None else url, options=options)
         self._keys = api_key, api_secret
 
     def account(
@@ -120,14 +124,12 @@ class DigiFinexClient(RestClient):
         if self._keys[0] is None:
             raise ValueError("api_key and api_secret are needed: an account is private")
         self._guard_blocking("account")
-        from dbxsdk.digifinex import account  # most clients never need it
-
-        made = self._new_account(account.Account, reconcile_every)
+        made = self._new_account(accounts.Account, reconcile_every)
         try:
-            currencies = account.currencies_of(wanted)
+            currencies = accounts.currencies_of(wanted)
             if not wanted:
                 seconds = self._options.request_timeout if timeout is None else check_seconds("timeout", timeout)
-                wanted, currencies = account.all_followed(made._side, monotonic() + seconds)
+                wanted, currencies = accounts.all_followed(made._side, monotonic() + seconds)
         except BaseException:
             made.close()
             made._side.close()
@@ -138,22 +140,18 @@ class DigiFinexClient(RestClient):
 
     _fetchable = ("trades", "order", "balance")
 
-    def _twin(self, topic: str) -> Optional[Twinned]:
+    def _twin(self, topic: str) -> Optional[backfill.Twinned]:
         channel, _, symbol = topic.partition(".")
         if channel not in self._fetchable:
             return None
-        from dbxsdk.digifinex.twins import TWINS  # most clients never need them
-
-        return Twinned(TWINS[channel](self._rest_side()), channel, symbol)
+        return backfill.Twinned(twins.TWINS[channel](self._rest_side()), channel, symbol)
 
     def _make_rest(self, origin: str) -> DigiFinexRest:
-        from dbxsdk.digifinex.rest import DigiFinexRest
-
-        return DigiFinexRest(*self._keys, origin, self._options)
+        return own_rest.DigiFinexRest(*self._keys, origin, self._options)
 
     def _book_of(self, topic: str) -> Optional[Tuple[str, BookRule]]:
         channel, _, symbol = topic.partition(".")
-        return (symbol, DigiFinexBookRule()) if channel == "depth" else None
+        return (symbol, book.DigiFinexBookRule()) if channel == "depth" else None
 
     def order_book(self, symbol: str, *, timeout: Optional[float] = None) -> OrderBook:
         """Subscribe ``depth`` of one symbol and keep a book of it, with all levels that the venue sends; see ``OrderBook``.
@@ -170,8 +168,8 @@ class DigiFinexClient(RestClient):
         Source: the venue's spot WebSocket pages, "depth.update".
         """
         symbol = check_word("symbol", symbol).upper()
-        return self._order_book("depth", symbol, symbol, DigiFinexBookRule(), timeout)
+        return self._order_book("depth", symbol, symbol, book.DigiFinexBookRule(), timeout)
 
     def server_time(self, timeout: Optional[float] = None) -> int:
         """Return the venue's time in seconds since 1970 (``server.time``). Safe to retry. Raises what ``call`` raises."""
-        return read_time(self.call("server.time", timeout=timeout))
+        return base_protocol.read_time(self.call("server.time", timeout=timeout))

@@ -15,6 +15,22 @@ def exported(name: str) -> Any:
     return getattr(package, name, None) if name in package.__all__ else None
 
 
+class Later:
+    """A module that is imported when something of it is wanted: a program has its clients' classes before it has made one."""
+
+    __slots__ = ("_name", "_module")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._module: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._module is None:
+            with importing():
+                self._module = importlib.import_module(self._name)
+        return getattr(self._module, name)
+
+
 def listing(package: str, modules: Iterable[str] = ()) -> Callable[[], List[str]]:
     """Return the ``__dir__`` of ``package``: what it exports, and ``modules`` of it, but not what it imports."""
 

@@ -285,6 +285,10 @@ def _import(scale: Scale) -> Row:
             "import websocket; ours with BybitPublicClient",
             importing("import dbxsdk; dbxsdk.BybitPublicClient", *DBXSDK), websocket, WITHIN, 1.5, beside=None,
         ),
+        Comparison(
+            "import websocket; ours with a client made",
+            importing("import dbxsdk; dbxsdk.BybitPublicClient('linear')", *DBXSDK), websocket, WITHIN, None, beside=None,
+        ),
     ), scale.imports)
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Optional, Tuple, Union
 
 from dbxsdk.arguments import check_choice
-from dbxsdk.backfill.twin import Twinned
 from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Signer
 from dbxsdk.bybit.base_client import BybitClient, Callback
 from dbxsdk.bybit.endpoints import private_url, rest_origin
-from dbxsdk.bybit.private import models as models
-from dbxsdk.bybit.private.account import Account
-from dbxsdk.bybit.private.protocol import BybitPrivateProtocol
 from dbxsdk.credentials import hidden
-from dbxsdk.options import Options
-from dbxsdk.session import Subscription
+from dbxsdk.runtime.lazy_import import Later
+
+if TYPE_CHECKING:
+    from dbxsdk.backfill import twin as backfill
+    from dbxsdk.bybit import twins
+    from dbxsdk.bybit.private import account as accounts, models, protocol as protocols
+    from dbxsdk.bybit.private.account import Account
+    from dbxsdk.options import Options
+    from dbxsdk.session import Subscription
+else:
+    backfill, twins = Later("dbxsdk.backfill.twin"), Later("dbxsdk.bybit.twins")
+    accounts, protocols = Later("dbxsdk.bybit.private.account"), Later("dbxsdk.bybit.private.protocol")
 
 
 class BybitPrivateClient(BybitClient):
@@ -113,7 +119,7 @@ class BybitPrivateClient(BybitClient):
         auth_window: float = AUTH_WINDOW,
     ) -> None:
         api_key, api_secret = hidden(api_key), hidden(api_secret)
-        protocol = BybitPrivateProtocol(Credentials(api_key, api_secret, signer), auth_window)
+        protocol = protocols.BybitPrivateProtocol(Credentials(api_key, api_secret, signer), auth_window)
         origin = rest_origin(rest_url, testnet=testnet, demo=demo, url=url)
         address = private_url("/v5/private", testnet=testnet, demo=demo, url=url, max_active_time=max_active_time)
         super().__init__(protocol, address, options=options)
@@ -122,12 +128,10 @@ class BybitPrivateClient(BybitClient):
 
     _fetchable = ("order", "execution", "position", "wallet")
 
-    def _twin(self, topic: str) -> Optional[Twinned]:
+    def _twin(self, topic: str) -> Optional[backfill.Twinned]:
         if topic not in self._fetchable:
             return None
-        from dbxsdk.bybit.twins import PRIVATE  # most clients never need them
-
-        return Twinned(PRIVATE[topic](self._rest_side()), topic, "")
+        return backfill.Twinned(twins.PRIVATE[topic](self._rest_side()), topic, "")
 
     def account(self, *, reconcile_every: Optional[float] = 300.0, timeout: Optional[float] = None) -> Account:
         """Return the account as a book: open orders, positions and balances, kept current from the stream (``order``,
@@ -147,8 +151,8 @@ class BybitPrivateClient(BybitClient):
 
         Source: order/open-order, position, account/wallet-balance.
         """
-        made = self._new_account(Account, reconcile_every)
-        self._begin_account(made, [(channel, ()) for channel in Account.channels], timeout)
+        made = self._new_account(accounts.Account, reconcile_every)
+        self._begin_account(made, [(channel, ()) for channel in accounts.Account.channels], timeout)
         return made
 
     def position_stream(self, callback: Callback[Tuple[models.Position, ...]], *, raw: bool = False) -> Subscription:

@@ -7,6 +7,7 @@ from typing import Any, Callable, Mapping, Optional, Sequence, Tuple, Union
 import attrs
 
 from dbxsdk.arguments import check_word
+from dbxsdk.bybit.endpoints import SOCKETS
 from dbxsdk.bybit.public import event_models, models, ticker_models
 from dbxsdk.bybit.public.models import with_envelope
 from dbxsdk.channel import Channel
@@ -137,7 +138,7 @@ CHANNELS: Mapping[str, Mapping[str, PublicChannel[Any]]] = {
 }
 """The channels of each public socket, which its path is named after."""
 
-SOCKETS = tuple(CHANNELS)
+assert tuple(CHANNELS) == SOCKETS
 
 # Topics that a socket sends though its pages do not list them, and those of mirrors.
 _ANYWHERE = {name: channel for socket in ("option", "linear", "misc/status") for name, channel in CHANNELS[socket].items()}

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import warnings
 import weakref
-from typing import Any, Literal, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Literal, Optional, Tuple, Union
 
 from dbxsdk.arguments import check_flag, check_word
-from dbxsdk.backfill.twin import Twin, Twinned
-from dbxsdk.book.order_book import OrderBook
-from dbxsdk.book.rule import BookRule
 from dbxsdk.bybit.base_client import BybitClient, Callback
-from dbxsdk.bybit.endpoints import MAINNET, TESTNET, rest_origin
-from dbxsdk.bybit.public import models
-from dbxsdk.bybit.public.book import BybitBookRule, check_depth
-from dbxsdk.bybit.public.channels import SOCKETS, Ticker, kline, orderbook, part, route
-from dbxsdk.bybit.public.full_book import FullBookRule
-from dbxsdk.bybit.public.full_book_source import FullBookSource
-from dbxsdk.bybit.public.protocol import BybitPublicProtocol
+from dbxsdk.bybit.endpoints import MAINNET, SOCKETS, TESTNET, rest_origin
 from dbxsdk.client import Symbols
-from dbxsdk.options import Options
-from dbxsdk.session import Subscription
+from dbxsdk.runtime.lazy_import import Later
+
+if TYPE_CHECKING:
+    from dbxsdk.backfill import twin as backfill
+    from dbxsdk.book.order_book import OrderBook
+    from dbxsdk.book.rule import BookRule
+    from dbxsdk.bybit import twins
+    from dbxsdk.bybit.public import book, channels, full_book, full_book_source, models, protocol as protocols
+    from dbxsdk.bybit.public.channels import Ticker
+    from dbxsdk.options import Options
+    from dbxsdk.session import Subscription
+else:
+    backfill, twins = Later("dbxsdk.backfill.twin"), Later("dbxsdk.bybit.twins")
+    book, channels = Later("dbxsdk.bybit.public.book"), Later("dbxsdk.bybit.public.channels")
+    full_book, full_book_source = Later("dbxsdk.bybit.public.full_book"), Later("dbxsdk.bybit.public.full_book_source")
+    protocols = Later("dbxsdk.bybit.public.protocol")
 
 
 class BybitPublicClient(BybitClient):
@@ -69,7 +74,7 @@ class BybitPublicClient(BybitClient):
         rest_url: Optional[str] = None,
         options: Optional[Options] = None,
     ) -> None:
-        protocol = BybitPublicProtocol(category)
+        protocol = protocols.BybitPublicProtocol(category)
         check_flag("testnet", testnet)
         origin = rest_origin(rest_url, testnet=testnet, url=url, has_key=False)
         if url is None:
@@ -78,27 +83,25 @@ class BybitPublicClient(BybitClient):
         self.category = category
         self._origin = origin
         self._fetchable = ("publicTrade",) if category == "option" else ("publicTrade", "kline")
-        self._sources: "weakref.WeakSet[FullBookSource]" = weakref.WeakSet()
+        self._sources: "weakref.WeakSet[full_book_source.FullBookSource]" = weakref.WeakSet()
 
     _relayed = {f"bybit:{category}": {"category": category} for category in SOCKETS}
 
     def _book_of(self, topic: str) -> Optional[Tuple[str, BookRule]]:
-        found = route(self.category, topic)
+        found = channels.route(self.category, topic)
         kind, _, depth = ("", "", "") if found is None else found.channel.partition(".")
         if found is None or kind != "orderbook" or not depth.isdecimal():
             return None
-        return found.symbol, BybitBookRule(int(depth))
+        return found.symbol, book.BybitBookRule(int(depth))
 
-    def _twin(self, topic: str) -> Optional[Twinned]:
-        found = route(self.category, topic)
+    def _twin(self, topic: str) -> Optional[backfill.Twinned]:
+        found = channels.route(self.category, topic)
         kind, _, interval = ("", "", "") if found is None else found.channel.partition(".")
         if found is None or kind not in self._fetchable:
             return None
-        from dbxsdk.bybit.twins import CandlesTwin, TradesTwin  # most clients never need them
-
         rest = self._rest_side()
-        twin: Twin = CandlesTwin(rest, self.category, interval) if interval else TradesTwin(rest, self.category)
-        return Twinned(twin, found.channel, found.symbol)
+        twin = twins.CandlesTwin(rest, self.category, interval) if interval else twins.TradesTwin(rest, self.category)
+        return backfill.Twinned(twin, found.channel, found.symbol)
 
     def close(self, timeout: float = 5) -> None:
         super().close(timeout)
@@ -131,16 +134,17 @@ class BybitPublicClient(BybitClient):
         """
         if depth == "full":
             return self._full_book(symbol, timeout)
-        check_depth(self.category, depth)
-        return self._order_book(f"orderbook.{depth}", symbol, symbol, BybitBookRule(depth), timeout)
+        book.check_depth(self.category, depth)
+        return self._order_book(f"orderbook.{depth}", symbol, symbol, book.BybitBookRule(depth), timeout)
 
     def _full_book(self, symbol: str, timeout: Optional[float]) -> OrderBook:
         if self.category not in ("spot", "linear", "inverse"):
             raise ValueError(f"depth 'full' is not for {self.category}")
         # A connection of its own, which ends with the book; the venue's limits are the address's all the same.
         rest = self._new_rest() if self._connector.live else None
-        source = FullBookSource(rest, self.category, check_word("symbol", symbol), self._options.request_timeout, self.name)
-        rule = FullBookRule(source.fetch, source.end)
+        name = check_word("symbol", symbol)
+        source = full_book_source.FullBookSource(rest, self.category, name, self._options.request_timeout, self.name)
+        rule = full_book.FullBookRule(source.fetch, source.end)
         source.offer = rule.offer
         self._sources.add(source)
         return self._order_book("orderbook.full", symbol, symbol, rule, timeout)
@@ -155,7 +159,7 @@ class BybitPublicClient(BybitClient):
 
         Source: websocket/public/orderbook.
         """
-        return self.subscribe(orderbook(depth).name, _names("symbol", symbol), callback=callback, raw=raw)
+        return self.subscribe(channels.orderbook(depth).name, _names("symbol", symbol), callback=callback, raw=raw)
 
     def rpi_orderbook_stream(
         self, symbol: Symbols, callback: Callback[models.RpiOrderBookUpdate], *, raw: bool = False
@@ -192,7 +196,7 @@ class BybitPublicClient(BybitClient):
 
         Source: websocket/public/kline.
         """
-        return self.subscribe(kline(interval).name, _names("symbol", symbol), callback=callback, raw=raw)
+        return self.subscribe(channels.kline(interval).name, _names("symbol", symbol), callback=callback, raw=raw)
 
     def all_liquidation_stream(
         self, symbol: Symbols, callback: Callback[Tuple[models.Liquidation, ...]], *, raw: bool = False
@@ -251,7 +255,8 @@ class BybitPublicClient(BybitClient):
     ) -> Subscription:
         """Deprecated: Bybit retired leveraged tokens, and ``kline_lt`` with them. ``Update.data`` is plain."""
         _warn_retired("lt_kline_stream", "kline_lt")
-        return self.subscribe(f"kline_lt.{part('interval', interval)}", _names("symbol", symbol), callback=callback, raw=raw)
+        channel = f"kline_lt.{channels.part('interval', interval)}"
+        return self.subscribe(channel, _names("symbol", symbol), callback=callback, raw=raw)
 
     def lt_ticker_stream(self, symbol: Symbols, callback: Callback[Any], *, raw: bool = False) -> Subscription:
         """Deprecated: Bybit retired leveraged tokens, and ``tickers_lt`` with them. ``Update.data`` is plain."""

@@ -10,7 +10,8 @@ from typing import Any, Collection, Dict, FrozenSet, List, Literal, Optional, Se
 from dbxsdk.arguments import check_choice
 from dbxsdk.bybit.base_protocol import TopicProtocol
 from dbxsdk.bybit.envelope import contents, refusal, request_id, whole_number, words
-from dbxsdk.bybit.public.channels import LONGEST_TOPIC, SOCKETS, Route, check_channel, plain, route
+from dbxsdk.bybit.endpoints import SOCKETS
+from dbxsdk.bybit.public.channels import LONGEST_TOPIC, Route, check_channel, plain, route
 from dbxsdk.bybit.public.ticker_merge import Tickers
 from dbxsdk.errors import ProtocolError
 from dbxsdk.protocol import Acknowledgement, Push, Reply, Request

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
+from dbxsdk.bybit.endpoints import SOCKETS
 from dbxsdk.bybit.envelope import pong_time_ms
 from dbxsdk.bybit.private.channels import CHANNELS as PRIVATE_CHANNELS
 from dbxsdk.bybit.private.channels import channel_of
 from dbxsdk.bybit.public.book import DEPTHS, check_depth
-from dbxsdk.bybit.public.channels import CHANNELS, RETIRED, SOCKETS, Route, route
+from dbxsdk.bybit.public.channels import CHANNELS, RETIRED, Route, route
 from dbxsdk.cli.errors import WrongArguments
 from dbxsdk.cli.venues.tools import Moment, VenueTools
 from dbxsdk.cli.words import Topic, Selection

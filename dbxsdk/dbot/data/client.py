@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from dbxsdk.arguments import check_credential
 from dbxsdk.client import Client
 from dbxsdk.credentials import hidden
-from dbxsdk.dbot.data.protocol import DBotDataProtocol
-from dbxsdk.options import Options
+from dbxsdk.runtime.lazy_import import Later
+
+if TYPE_CHECKING:
+    from dbxsdk.dbot.data import protocol
+    from dbxsdk.options import Options
+else:
+    protocol = Later("dbxsdk.dbot.data.protocol")
 
 DATA_URL = "wss://api-data-v1.dbotx.com/data/ws/"
 """The documented address."""
@@ -67,7 +72,7 @@ class DBotDataClient(Client):
     def __init__(self, api_key: str, *, url: Optional[str] = None, options: Optional[Options] = None) -> None:
         api_key = hidden(api_key)
         super().__init__(
-            DBotDataProtocol(),
+            protocol.DBotDataProtocol(),
             DATA_URL if url is None else url,
             options=options,
             headers={"x-api-key": check_credential("api_key", api_key)},

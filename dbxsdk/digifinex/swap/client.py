@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Optional, Tuple
+from typing import TYPE_CHECKING, Optional, Tuple
 
 from dbxsdk.arguments import check_word
-from dbxsdk.book.order_book import OrderBook
-from dbxsdk.book.rule import BookRule
 from dbxsdk.client import Client
 from dbxsdk.credentials import hidden
-from dbxsdk.digifinex.base_protocol import read_time
-from dbxsdk.digifinex.swap.book import SwapBookRule
-from dbxsdk.digifinex.swap.channels import check_level
-from dbxsdk.digifinex.swap.protocol import DigiFinexSwapProtocol
-from dbxsdk.options import Options
+from dbxsdk.runtime.lazy_import import Later
+
+if TYPE_CHECKING:
+    from dbxsdk.book.order_book import OrderBook
+    from dbxsdk.book.rule import BookRule
+    from dbxsdk.digifinex import base_protocol
+    from dbxsdk.digifinex.swap import book, channels, protocol
+    from dbxsdk.options import Options
+else:
+    base_protocol, protocol = Later("dbxsdk.digifinex.base_protocol"), Later("dbxsdk.digifinex.swap.protocol")
+    book, channels = Later("dbxsdk.digifinex.swap.book"), Later("dbxsdk.digifinex.swap.channels")
 
 URL = "wss://openapi.digifinex.com/swap_ws/v2/"
 """The documented address, of linear and of inverse contracts."""
@@ -80,12 +84,12 @@ class DigiFinexSwapClient(Client):
         options: Optional[Options] = None,
     ) -> None:
         api_key, api_secret = hidden(api_key), hidden(api_secret)
-        super().__init__(DigiFinexSwapProtocol(api_key, api_secret), URL if url is None else url, options=options)
+        super().__init__(protocol.DigiFinexSwapProtocol(api_key, api_secret), URL if url is None else url, options=options)
 
     def _book_of(self, topic: str) -> Optional[Tuple[str, BookRule]]:
         channel, _, rest = topic.partition(".")
         level, _, symbol = rest.partition(".")
-        return (symbol, SwapBookRule(int(level))) if channel == "depth" and level.isdecimal() else None
+        return (symbol, book.SwapBookRule(int(level))) if channel == "depth" and level.isdecimal() else None
 
     def order_book(self, symbol: str, *, depth: int = 100, timeout: Optional[float] = None) -> OrderBook:
         """Subscribe ``depth`` of one contract and keep a book of it; see ``OrderBook``. Sizes are contracts.
@@ -103,9 +107,9 @@ class DigiFinexSwapClient(Client):
         Source: the venue's swap WebSocket pages, "depth.update".
         """
         symbol = check_word("symbol", symbol).upper()
-        level = check_level("depth", depth)
-        return self._order_book(f"depth.{level}", symbol, symbol, SwapBookRule(level), timeout)
+        level = channels.check_level("depth", depth)
+        return self._order_book(f"depth.{level}", symbol, symbol, book.SwapBookRule(level), timeout)
 
     def server_time(self, timeout: Optional[float] = None) -> int:
         """Return the venue's time in **ms** since 1970 (``server.time``). Safe to retry. Raises what ``call`` raises."""
-        return read_time(self.call("server.time", timeout=timeout))
+        return base_protocol.read_time(self.call("server.time", timeout=timeout))
