@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 from decimal import Decimal, InvalidOperation
-from typing import Any, Callable, ClassVar, Dict, Tuple, Type, TypeVar
+from typing import Any, Callable, ClassVar, Dict, Optional, Tuple, Type, TypeVar
 
 import attrs
 
@@ -90,10 +90,11 @@ def _typed_levels(rows: Any) -> Tuple[Tuple[Decimal, Decimal], ...]:
     return tuple((decimal(price), decimal(size)) for price, size in rows)
 
 
-def wire(name: str, convert: Callable[[Any], Any], **default: Any) -> Any:
+def wire(name: Optional[str], convert: Callable[[Any], Any], **default: Any) -> Any:
     """Return an attrs field that is read from the document's key ``name`` by ``convert``.
 
-    With ``default=...`` the key may be absent, null or an empty text; without it that is a ``ProtocolError``.
+    With ``default=...`` the key may be absent, null or an empty text; without it that is a ``ProtocolError``. A lazy model's
+    field whose name is None is read from the whole document, and has a default.
     """
     return attrs.field(metadata={WIRE: (name, convert)}, **default)
 
@@ -103,6 +104,8 @@ class Lazy:
     until a field is looked at."""
 
     __slots__ = ("_document", "__dict__", "__weakref__")
+
+    _document: Any
 
     def __getstate__(self) -> Any:
         """For pickle and copy: a document of a type made from the model becomes the plain one, which every process can read."""
@@ -140,7 +143,7 @@ class _LazyField:
             return self
         document = instance._document  # an AttributeError if it is made by the constructor, which is still running
         if type(document) is dict:
-            found, convert = document.get(self._name), self._convert
+            found, convert = document if self._name is None else document.get(self._name), self._convert
         else:  # of a type that was made from this model's fields: see ``schema``
             found, convert = getattr(document, self._field), self._typed
         if not found and (found is None or (found == "" and self._convert is not text)):
@@ -151,7 +154,7 @@ class _LazyField:
             try:
                 value = convert(found)
             except (ProtocolError, TypeError, ValueError, InvalidOperation, OverflowError) as error:
-                reason = f"{self._model}: the field {self._name!r} cannot be read: {error}"
+                reason = f"{self._model}: the field {self._name or self._field!r} cannot be read: {error}"
                 raise UnreadableField(reason, model=instance) from error
         instance.__dict__[self._field] = value
         if found is not value and type(document) is not dict:

@@ -79,7 +79,8 @@ def struct(name: str, fields: List[Tuple[str, str, Any, bool]]) -> Any:
 
 
 def _fields(model: Type[Any]) -> Optional[List[Tuple[str, str, Any, bool]]]:
-    """Return the fields of a lazy model for ``struct``; None if a required one is of a type of its own."""
+    """Return the fields of a lazy model for ``struct``; None if one is read from the whole document, or a required one is of a
+    type of its own."""
     some = Annotated[str, msgspec.Meta(min_length=1)]  # an empty text stands for an absent value, but in a field of text
     # Most numbers stay the texts that they came as: they are never looked at, or not as numbers, by books.
     number = Union[str, int, float]
@@ -96,7 +97,7 @@ def _fields(model: Type[Any]) -> Optional[List[Tuple[str, str, Any, bool]]]:
     for field in attrs.fields(model):
         wire, convert = field.metadata[WIRE]
         required = field.default is attrs.NOTHING
-        if required and convert not in types:
+        if wire is None or (required and convert not in types):
             return None
         of_required, of_optional = types.get(convert, (None, Any))
         if field.name in names:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbxsdk import ProtocolError, UnreadableField, Update, fields
+from dbxsdk import ProtocolError, UnreadableField, Update, fields, schema
 from dbxsdk.bybit.public.channels import TRADES
 from dbxsdk.fields import boolean, decimal, each, integer, lazy, levels, reader, text, wire
 
@@ -226,6 +226,21 @@ def test_an_unreadable_lazy_field_is_told_where_it_is_looked_at_each_time(bad: A
         with pytest.raises(UnreadableField, match="Lazy: the field 's' cannot be read"):
             model.size  # noqa: B018
     assert model.price == 1
+
+
+@lazy
+@attrs.frozen(slots=False)
+class Sum(fields.Lazy):
+    total: Optional[int] = wire(None, lambda document: document["a"] + document["b"] if document else None, default=None)
+
+
+def test_a_lazy_field_of_the_whole_document() -> None:
+    read_sum = reader(Sum)
+    assert read_sum({"a": 1, "b": 2}) == Sum(3) and read_sum({}) == Sum()
+    with pytest.raises(UnreadableField, match="Sum: the field 'total' cannot be read") as raised:
+        read_sum({"a": 1, "b": "2"}).total  # noqa: B018
+    assert raised.value.model.__class__ is Sum
+    assert schema.shape(read_sum) is None, "no typed decoder knows the document's keys"
 
 
 @pytest.mark.parametrize("wire_text", ["1e1000", "-1e999999999", "1e-1000", "0e-999999999", "9" * 1001])
