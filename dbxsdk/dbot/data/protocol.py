@@ -299,11 +299,17 @@ def _by_address(kind: DataChannel[Any], document: Dict[str, Any], items: List[An
     """Return the items by the address that they name; by None if they name none."""
     groups: Dict[Optional[str], List[Any]] = {}
     for item in items:
-        places = (item, document) if isinstance(item, dict) else (document,)
-        found = (place.get(key) for place in places for key in kind.keys)
-        address = next((value for value in found if isinstance(value, str) and value), None)
+        address = (_address(kind, item) if isinstance(item, dict) else None) or _address(kind, document)
         groups.setdefault(address, []).append(item)
     return groups
+
+
+def _address(kind: DataChannel[Any], place: Dict[str, Any]) -> Optional[str]:
+    for key in kind.keys:
+        value = place.get(key)
+        if value and isinstance(value, str):
+            return value
+    return None
 
 
 def _receivers(kind: DataChannel[Any], address: Optional[str], wanted: _Wanted) -> List[Tuple[str, str]]:
