@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, List
 import pytest
 
 import dbxsdk
-from dbxsdk import BadFrame, Gap, Options, State
+from dbxsdk import BadFrame, CallbackFailed, Gap, Options, State
 from dbxsdk.dbot import DATA_URL, DBotDataClient, NewPair, PairInfo, Transaction, WalletTransaction
 from dbxsdk.sim.dbot.venue import DBotVenue
 from tests.waiting import Background, Recorder, drained, eventually
@@ -188,6 +188,22 @@ def test_old_names_and_bad_frames(venue: DBotVenue, client: DBotDataClient) -> N
     venue.send_frame({"type": "tokensInfo", "result": [{"p": "P1", "bt1m": 3}]}, "/data/ws/")
     assert figures.wait(1)[0].data.window("1m").buys == 3
     venue.send_frame("{", "/data/ws/")
-    venue.send_frame({"type": "pairsInfo", "result": [{"p": "P1", "tp": "much"}]}, "/data/ws/")
+    client.subscribe("newPairInfo", callback=figures)
+    venue.send_frame({"type": "newPairInfo", "result": {"m": "M"}}, "/data/ws/")
     events.wait_for(BadFrame, 2)
-    assert client.state is State.READY
+    assert client.state is State.READY and len(figures.items) == 1
+
+
+def test_a_figure_that_cannot_be_read_is_told_once_and_by_who_looks(venue: DBotVenue, client: DBotDataClient) -> None:
+    events, prices, changes, pairs = Recorder(), Recorder(), Recorder(), Recorder()
+    client.on_event(events)
+    client.subscribe("pairsInfo.1m", "P1:T1", callback=lambda update: prices(update.data.token_price))
+    client.subscribe("pairsInfo.1m", "P1:T1", callback=lambda update: changes(update.data.window("1m").price_change))
+    client.subscribe("pairsInfo.1m", "P1:T1", callback=lambda update: pairs(update.data.pair))
+    for figures in ({"tp": "much", "pc1m": "more"}, {"tp": 2, "pc1m": "more"}, {"tp": 3, "pc1m": 4}):
+        venue.send_frame({"type": "pairsInfo", "result": [{"p": "P1", **figures}]}, "/data/ws/")
+    events.wait_for(BadFrame, 2)
+    assert pairs.wait(3) == ["P1"] * 3 and prices.items == [2, 3] and changes.items == [4]
+    first, second = (str(event.error) for event in events.of(BadFrame))
+    assert "the field 'tp'" in first and "the field 'windows'" in second
+    assert events.of(CallbackFailed) == [] and client.stats().bad_frames == 2
