@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import sys
 import threading
 import time
-from typing import List
+from typing import Any, List
 
 import pytest
 
+from dbxsdk.runtime import fork
 from dbxsdk.runtime.fork import ForkAware
 from tests.waiting import Background
 
@@ -67,9 +70,52 @@ def test_the_hook_puts_right_what_is_still_there() -> None:
     os.close(write)
 
 
-def test_it_is_kept_weakly() -> None:
-    from dbxsdk.runtime import fork
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("compared", [True, False], ids=["compared", "marked"])
+def test_without_hooks_a_child_finds_out_and_so_does_its_own(compared: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if compared:
+        monkeypatch.setattr(fork, "_mark", fork._Compared())
+    first, second = Counted(), Counted()
+    for each in (first, second):
+        fork._fork_aware.discard(each)  # the hook is passed by
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        used = [first.use(), second.use(), Counted().use(), int(fork._mark[0])]
+        grandchild = os.fork()
+        if grandchild == 0:
+            os.write(write, b"%d%d%d" % (first.use(), Counted().use(), first.use()))
+            os._exit(0)
+        os.waitpid(grandchild, 0)
+        os.write(write, b" %d%d%d%d %d" % (*used, second.use()))
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert os.read(read, 20) == b"202 1101 1" and first.use() == second.use() == 0
+    os.close(read)
+    os.close(write)
 
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a mark is of Linux")
+@pytest.mark.parametrize("refused", [{fork._WIPE_ON_FORK}, set()], ids=["an old kernel", "an emulator that follows no advice"])
+def test_where_no_memory_is_wiped_process_ids_are_compared(refused: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Page:
+        def __init__(self, *_: Any, **more: Any) -> None:
+            """Of no use."""
+
+        def madvise(self, advice: int) -> None:
+            if advice in refused:
+                raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(mmap, "mmap", Page)
+    mark = fork._unmarked()
+    mark[0] = 1
+    assert isinstance(mark, fork._Compared) and mark[0]
+    monkeypatch.setattr(os, "getpid", lambda: fork._process + 1)
+    assert not mark[0]
+
+
+def test_it_is_kept_weakly() -> None:
     counted = Counted()
     assert counted in fork._fork_aware
     before = len(fork._fork_aware)

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from dbxsdk import DigiFinexClient, State
+from dbxsdk.runtime import fork
 from dbxsdk.sim import DigiFinexVenue
 from tests.session.fake import Network
 
@@ -251,6 +252,7 @@ def pretend_fork(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes clients believe that they are in a child."""
     parent = os.getpid()
     monkeypatch.setattr(os, "getpid", lambda: parent + 1)
+    fork._mark[0] = 0
 
 
 def test_a_client_that_was_never_used_works_in_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
