@@ -22,6 +22,9 @@ class Action(enum.Enum):
     """Something between the last update and this one is missing."""
 
 
+# As names of the module, since looking a member up takes a third of all that a rule does for an update in older Pythons.
+APPLY, REPLACE, REPEAT, BROKEN = Action.APPLY, Action.REPLACE, Action.REPEAT, Action.BROKEN
+
 Change = Tuple[Action, Any, Any, Optional[int]]
 """(action, bids, asks, update id): both sides as the wire's ``[[price, size], ...]``, of which nothing is checked
 yet. A plain tuple, because one is made for every update."""

@@ -8,7 +8,7 @@ from typing import Any, Callable, Optional, Tuple
 import attrs
 
 from dbxsdk.book.resync import ACROSS, EQUAL, Resync
-from dbxsdk.book.rule import Action, BookRule
+from dbxsdk.book.rule import APPLY, REPEAT, REPLACE, BookRule
 from dbxsdk.book.side import CutSide, Level, Side
 from dbxsdk.book.values import BookSnapshot, BookStats
 from dbxsdk.errors import DbxError, ProtocolError, fresh
@@ -18,10 +18,6 @@ from dbxsdk.runtime.fork import ForkAware
 from dbxsdk.runtime.log import SafeLogger
 from dbxsdk.runtime.reentrancy import calls_user_code
 from dbxsdk.runtime.waiting import Bells, ring
-
-
-# As names of the module, since looking a member up takes a while in older Pythons.
-APPLY, REPLACE = Action.APPLY, Action.REPLACE
 
 _UNACKNOWLEDGED = "the venue has not acknowledged its subscription yet"
 
@@ -119,7 +115,7 @@ class BookState(ForkAware):
         if not whole:
             self._ignore(now)
             return False
-        if action is Action.REPEAT:
+        if action is REPEAT:
             with self.lock:
                 self._repeats += 1
                 self.updated_at = now

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, List, Optional
 
 from dbxsdk.arguments import check_int
-from dbxsdk.book.rule import Action, BookRule, Change
+from dbxsdk.book.rule import APPLY, REPLACE, BookRule, Change
 from dbxsdk.errors import ProtocolError
 from dbxsdk.protocol import Push
 
@@ -40,5 +40,5 @@ class CryptomusBookRule(BookRule):
         if depth.get("scale_index") != self._scale_index:
             return None
         bids, asks = depth.get("bids"), depth.get("asks")
-        action = Action.REPLACE if push.kind == "snapshot" else Action.APPLY
+        action = REPLACE if push.kind == "snapshot" else APPLY
         return action, [] if bids is None else bids, [] if asks is None else asks, None

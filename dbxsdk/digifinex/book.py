@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, List, Optional
 
-from dbxsdk.book.rule import Action, BookRule, Change
+from dbxsdk.book.rule import APPLY, REPLACE, BookRule, Change
 from dbxsdk.errors import ProtocolError
 from dbxsdk.protocol import Push
 
@@ -29,5 +29,5 @@ class DigiFinexBookRule(BookRule):
         if not isinstance(depth, dict):
             raise ProtocolError(f"expected a book, not {type(depth).__name__}")
         bids, asks = depth.get("bids"), depth.get("asks")
-        action = Action.REPLACE if push.kind == "snapshot" else Action.APPLY
+        action = REPLACE if push.kind == "snapshot" else APPLY
         return action, [] if bids is None else bids, [] if asks is None else asks, None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, List, Mapping, Optional, Tuple
 
 from dbxsdk.arguments import check_int
-from dbxsdk.book.rule import Action, BookRule, Change
+from dbxsdk.book.rule import APPLY, BROKEN, REPEAT, REPLACE, BookRule, Change
 from dbxsdk.errors import ProtocolError
 from dbxsdk.fields import integer
 from dbxsdk.protocol import Push
@@ -53,21 +53,22 @@ class BybitBookRule(BookRule):
 
     def read(self, push: Push, last: Optional[int]) -> Optional[Change]:
         try:
-            if type(push.payload) is dict:
-                data = push.payload["data"]
+            payload = push.payload
+            if type(payload) is dict:
+                data = payload["data"]
                 update_id, bids, asks = data["u"], data["b"], data["a"]
             else:  # of a typed frame
-                update_id, bids, asks = push.payload.update_id, push.payload.bids, push.payload.asks
+                update_id, bids, asks = payload.update_id, payload.bids, payload.asks
             if type(update_id) is not int:
                 update_id = integer(update_id)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ProtocolError(f"not an update of a book: {error!r}") from error
         if push.kind == "delta" and update_id != _RESTART:
             if last is None or update_id == last + 1:
-                return Action.APPLY, bids, asks, update_id
-            return Action.BROKEN, bids, asks, update_id
+                return APPLY, bids, asks, update_id
+            return BROKEN, bids, asks, update_id
         if push.kind != "snapshot" and update_id != _RESTART:
             raise ProtocolError("an update of a book that is neither a snapshot nor a delta")
         if self._repeats and update_id == last and update_id != _RESTART:
-            return Action.REPEAT, bids, asks, update_id
-        return Action.REPLACE, bids, asks, update_id
+            return REPEAT, bids, asks, update_id
+        return REPLACE, bids, asks, update_id

@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import attrs
 
-from dbxsdk.book.rule import Action, BookRule, Change
+from dbxsdk.book.rule import APPLY, BROKEN, REPLACE, BookRule, Change
 from dbxsdk.errors import ProtocolError
 from dbxsdk.fields import integer
 from dbxsdk.protocol import Push
@@ -97,12 +97,12 @@ class FullBookRule(BookRule):
             return self._join(delta)
         if delta.update_id == last + 1 and delta.sequence >= self._sequence and delta.update_id != _RESTART:
             self._sequence = delta.sequence
-            return Action.APPLY, delta.bids, delta.asks, delta.update_id
+            return APPLY, delta.bids, delta.asks, delta.update_id
         # One from before has neither a greater number nor a greater sequence: else a restart was missed.
         if _RESTART != delta.update_id <= last and delta.sequence <= self._sequence:
             return None
         self._keep_from(delta)
-        return Action.BROKEN, delta.bids, delta.asks, delta.update_id
+        return BROKEN, delta.bids, delta.asks, delta.update_id
 
     def _keep_from(self, delta: _Delta) -> None:
         """Begin again with ``delta``; after a restart with the next one, since what came before it is void."""
@@ -135,7 +135,7 @@ class FullBookRule(BookRule):
         self._kept, self._offered, self._sequence = [], None, last.sequence
         bids = _merged(snapshot.bids, [each.bids for each in newer])
         asks = _merged(snapshot.asks, [each.asks for each in newer])
-        return Action.REPLACE, bids, asks, last.update_id
+        return REPLACE, bids, asks, last.update_id
 
     def _after(self, snapshot: Snapshot) -> Optional[int]:
         """Return where the deltas begin that follow ``snapshot``; None if it does not fit between them."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, List, Optional
 
-from dbxsdk.book.rule import Action, BookRule, Change
+from dbxsdk.book.rule import APPLY, BROKEN, REPLACE, BookRule, Change
 from dbxsdk.errors import ProtocolError
 from dbxsdk.fields import integer
 from dbxsdk.protocol import Push
@@ -34,7 +34,7 @@ class SwapBookRule(BookRule):
         except (KeyError, TypeError, ValueError) as error:
             raise ProtocolError(f"not an update of a book: {error!r}") from error
         bids, asks = depth.get("bids"), depth.get("asks")
-        action = Action.REPLACE if push.kind == "snapshot" else Action.APPLY
-        if last is not None and moment < last and action is Action.APPLY:
-            action = Action.BROKEN
+        action = REPLACE if push.kind == "snapshot" else APPLY
+        if last is not None and moment < last and action is APPLY:
+            action = BROKEN
         return action, [] if bids is None else bids, [] if asks is None else asks, moment
