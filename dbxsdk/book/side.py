@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from bisect import bisect_left
 from decimal import Decimal, InvalidOperation
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
@@ -12,10 +14,14 @@ from dbxsdk.fields import decimal
 Level = Tuple[Decimal, Decimal]
 """One price of a book: (price, size)."""
 
+_Size = Union[str, int, float, Decimal, None]
+"""As it came, or read; None: the level is dead."""
+
 _INFINITE = float("inf")
-_ZERO = Decimal(0)
-_ZEROS = frozenset(["0", *("0." + "0" * places for places in range(1, 19))])
-"""How a deletion is written. Other ways are understood, too, but take longer."""
+
+_NUMBERS = (int, float)
+_LARGE = 10**300
+"""A size that is larger is read at once: ``decimal`` might refuse it."""
 
 _FEW_DEAD = 100
 """Not worth the work of removing them."""
@@ -29,26 +35,32 @@ class Side:
 
     Three things make a change cheap, in the order of what they save. A deleted level stays in its place, dead, since
     most come back at once: only a price that is new to the side is looked up in the sorted list and put into it.
-    Levels are found by the text of their price, which is cheaper to hash than a new ``Decimal``. A size stays the
-    text that it came as, once ``float`` has found it to be a number above 0, until somebody reads it.
+    Levels are found by the text of their price, which is cheaper to hash than a new ``Decimal``. A size stays as it
+    came, once ``float`` has found it to be a number above 0, until somebody reads it.
     """
 
-    __slots__ = ("_best", "_sizes", "_prices", "_texts", "_dead", "_most")
+    __slots__ = ("_end", "_sizes", "_prices", "_texts", "_most", "_room", "_shown", "_size", "best")
 
     def __init__(self, rows: Any, *, bids: bool, most: int) -> None:
         """A whole side, from the wire's ``[[price, size], ...]`` in any order. Raises ``ProtocolError``, also if it has more
         than ``most`` levels, at the latest when they are twice as many."""
         self._most = most
-        self._best = -1 if bids else 0
+        self._end = -1 if bids else 0
         """Where the best price is in the lists."""
         self._prices: List[Decimal] = []
         """Ascending."""
         self._texts: List[str] = []
         """The same prices in the same order, as they were first written."""
-        self._sizes: Dict[str, Union[Decimal, str, None]] = {}
+        self._sizes: Dict[str, _Size] = {}
         """By such a text; None: dead."""
-        self._dead = 0
-        """How many have died since all dead ones were removed; some may have come back."""
+        self._room = 0
+        """So many levels, dead or alive, and the dead are removed before another one comes."""
+        self.best: Optional[Level] = None
+        """The best level."""
+        self._shown = ""
+        """The text of its price."""
+        self._size: Any = None
+        """Its size; what is no size: it has to be looked for."""
         self.apply(rows)
 
     def apply(self, rows: Any) -> int:
@@ -59,87 +71,134 @@ class Side:
         sizes = self._sizes
         unknown = 0
         try:
+            if not sizes and self._fill(rows):
+                self._look()
+                return len(rows) - len(sizes)
             for row in rows:
                 text, size = row
-                if type(size) is not str or not 0.0 < float(size) < _INFINITE or len(size) > _LONG:
-                    # 0; or too small or too large for a float, below 0, too long, no number: looked at in detail.
-                    size = _ZERO if size in _ZEROS else _size(size)
+                # A price that is known was a good text in a good row before.
                 if text not in sizes:
-                    # Only here, because a price that is known was a good text in a good row before.
-                    text = self._find(row, size)
-                    if text is None:
-                        unknown += not size
-                        continue
-                if size:
+                    unknown += self._find(row)
+                elif type(size) is str and 0.0 < float(size) < _INFINITE and len(size) <= _LONG:
                     sizes[text] = size
-                elif sizes[text] is not None:
+                elif size == "0":
+                    if sizes[text] is None:
+                        unknown += 1
                     sizes[text] = None
-                    self._dead += 1
                 else:
-                    unknown += 1
+                    unknown += self._set(text, _size(size))
         except ProtocolError:
             raise
         except (TypeError, ValueError) as error:
             raise ProtocolError(f"the levels of a book cannot be read: {error}") from error
-        if self._dead > _FEW_DEAD and self._dead * 2 > len(sizes):
-            self._bury()
+        # Where it is as it was it is still the best: none that is dead is better, and a better one that is new has seen to this.
+        if sizes.get(self._shown) is not self._size:
+            self._look()
         return unknown
-
-    def best(self) -> Optional[Level]:
-        """The best level, or None."""
-        texts, sizes, best = self._texts, self._sizes, self._best
-        while texts:
-            text = texts[best]
-            size = sizes[text]
-            if size is not None:
-                if type(size) is str:
-                    size = sizes[text] = Decimal(size)
-                return self._prices[best], size  # type: ignore[return-value]  # mypy does not see through type()
-            del texts[best], self._prices[best], sizes[text]
-        return None
 
     def levels(self) -> Iterator[Level]:
         """The levels, best first. The side must not change meanwhile."""
         prices, texts, sizes = self._prices, self._texts, self._sizes
         # zip() with its strict is of Python 3.10.
-        for price, text in zip(reversed(prices), reversed(texts)) if self._best else zip(prices, texts):  # noqa: B905
+        for price, text in zip(reversed(prices), reversed(texts)) if self._end else zip(prices, texts):  # noqa: B905
             size = sizes[text]
             if size is not None:
-                if type(size) is str:
-                    size = sizes[text] = Decimal(size)
-                yield price, size  # type: ignore[misc]  # as above
+                if type(size) is not Decimal:
+                    size = sizes[text] = Decimal(size) if type(size) is str else decimal(size)
+                yield price, size
 
-    def _find(self, row: Any, size: Union[Decimal, str]) -> Optional[str]:
-        """For a row whose price is in a text that is not known: the text under which the side has it, or None where it
-        is a new one. That goes in, unless ``size`` is 0."""
+    def _look(self) -> None:
+        """Finds the best level, and removes the dead that are better."""
+        texts, end = self._texts, self._end
+        while texts:
+            text = self._shown = texts[end]
+            size = self._sizes[text]
+            if size is not None:
+                if type(size) is not Decimal:
+                    size = self._sizes[text] = Decimal(size) if type(size) is str else decimal(size)
+                self.best = self._prices[end], size
+                self._size = size
+                return
+            del texts[end], self._prices[end], self._sizes[text]
+        self.best = self._size = None
+
+    def _fill(self, rows: List[Any]) -> bool:
+        """Takes in the first rows at once, if they name each price once, as whole books do: else it does nothing, and returns
+        False. There is nothing to delete."""
+        sizes, texts, prices = self._sizes, self._texts, self._prices
+        gone = []
+        for row in rows:
+            text, size = row
+            if type(text) is not str or type(row) is not list and type(row) is not tuple:
+                break
+            if type(size) is not str or not 0.0 < float(size) < _INFINITE or len(size) > _LONG:
+                size = _size(size)
+                if not size:
+                    gone.append(_price_of_text(text))
+                    continue
+            prices.append(_price_of_text(text))
+            texts.append(text)
+            sizes[text] = size
+        else:
+            if len(prices) <= self._most and (len(prices) < 2 or _ascend(prices) or self._sort()):
+                if not gone or set(gone).isdisjoint(prices):
+                    return True
+        sizes.clear()
+        texts.clear()
+        prices.clear()
+        return False
+
+    def _sort(self) -> bool:
+        """Sorts the levels. Returns False if some are of one price."""
+        prices, texts = self._prices, self._texts
+        # Most come with the best bid first.
+        prices.reverse()
+        texts.reverse()
+        if not _ascend(prices):
+            texts.sort(key=_price_of_text)
+            prices.sort()
+        return _ascend(prices)
+
+    def _find(self, row: Any) -> int:
+        """Takes in a row whose price is in a text that is not known. Returns 1 where it deletes what is not there."""
         price = _price(row)
-        at = bisect_left(self._prices, price)
-        if at < len(self._prices) and self._prices[at] == price:
-            return self._texts[at]
-        if size:
-            text = str(row[0])
-            if len(self._texts) >= 2 * self._most:
-                self._bury()
-                if len(self._texts) > self._most:  # of which few are dead, or they had been removed
-                    raise ProtocolError(f"more than {self._most} levels on one side of a book")
-                at = bisect_left(self._prices, price)
-            self._prices.insert(at, price)
-            self._texts.insert(at, text)
-            self._sizes[text] = size
-        return None
+        text, size = row
+        if type(size) is not str or not 0.0 < float(size) < _INFINITE or len(size) > _LONG:
+            size = _size(size)
+        prices = self._prices
+        at = bisect_left(prices, price)
+        if at < len(prices) and prices[at] == price:
+            return self._set(self._texts[at], size)
+        if not size:
+            return 1
+        if len(prices) >= self._room:
+            self._bury()
+            at = bisect_left(prices, price)
+        text = str(text)
+        if at == (len(prices) if self._end else 0):
+            self._size = ""  # it may be the best: see ``apply``
+        prices.insert(at, price)
+        self._texts.insert(at, text)
+        self._sizes[text] = size
+        return 0
+
+    def _set(self, text: str, size: _Size) -> int:
+        """Sets the size of a level that is there, dead or alive; 0 deletes. Returns 1 if it was deleted before."""
+        unknown = not size and self._sizes[text] is None
+        self._sizes[text] = size or None
+        return int(unknown)
 
     def _bury(self) -> None:
-        """Removes the dead where they are many; those that came back are not."""
+        """Removes the dead, and makes room for as many more as are left. Raises ``ProtocolError`` if those are too many."""
+        # All in place: the callers are in the middle of it.
         sizes = self._sizes
-        self._dead = list(sizes.values()).count(None)
-        if self._dead * 4 > len(sizes):
-            living = [at for at, text in enumerate(self._texts) if sizes[text] is not None]
-            self._prices = [self._prices[at] for at in living]
-            self._texts = [self._texts[at] for at in living]
-            # In place: ``apply`` is in the middle of it.
-            for text in [text for text, size in sizes.items() if size is None]:
-                del sizes[text]
-            self._dead = 0
+        living = [(text, price) for text, price in zip(self._texts, self._prices) if sizes[text] is not None]  # noqa: B905
+        self._texts[:], self._prices[:] = [text for text, _ in living], [price for _, price in living]
+        for text in [text for text, size in sizes.items() if size is None]:
+            del sizes[text]
+        if len(living) > self._most:
+            raise ProtocolError(f"more than {self._most} levels on one side of a book")
+        self._room = min(2 * len(living) + _FEW_DEAD, 2 * self._most)
 
 
 class CutSide(Side):
@@ -154,25 +213,38 @@ class CutSide(Side):
 
     def apply(self, rows: Any) -> int:
         unknown = super().apply(rows)
-        if len(self._texts) > self._kept:
-            sizes = self._sizes
+        sizes, kept = self._sizes, self._kept
+        # Counted without a loop in Python: mostly there are no more.
+        if len(sizes) > kept and len([*filter(None, sizes.values())]) > kept:
             living = [text for text in self._texts if sizes[text] is not None]
-            extra = len(living) - self._kept
-            if extra > 0:
-                for text in living[:extra] if self._best else living[-extra:]:
-                    sizes[text] = None
-                self._dead += extra
+            for text in living[:-kept] if self._end else living[kept:]:
+                sizes[text] = None
         return unknown
+
+
+def _ascend(prices: List[Decimal]) -> bool:
+    """True if each is above the one before."""
+    return all(map(operator.lt, prices, prices[1:]))
 
 
 def _price(row: Any) -> Decimal:
     # A text or an object would come apart in two as well.
-    if type(row) not in (list, tuple) or len(row) != 2:
+    if type(row) is not list and type(row) is not tuple or len(row) != 2:
         raise ProtocolError("a row of a book is no [price, size]")
-    return _decimal("price", row[0])
+    wire = row[0]
+    return _price_of_text(wire) if type(wire) is str else _decimal("price", wire)
 
 
-def _size(wire: Any) -> Decimal:
+@functools.lru_cache(maxsize=8192)
+def _price_of_text(text: str) -> Decimal:
+    """A market comes back to the same few hundred prices over and over. 2 MB at some 10 characters each."""
+    return _decimal("price", text)
+
+
+def _size(wire: Any) -> Union[Decimal, int, float]:
+    """Returns a size, read if it is written in another way than most."""
+    if type(wire) in _NUMBERS and 0 < wire < _LARGE:
+        return wire  # type: ignore[no-any-return]
     size = _decimal("size", wire)
     if size < 0:
         raise ProtocolError(f"a size of a book is below 0: {wire!r}")

@@ -317,7 +317,7 @@ class BookState(ForkAware):
         self.updated_at = now
         self.version += 1
         self._snapshot = None
-        bid, ask = top = self.bids.best(), self.asks.best()
+        bid, ask = top = self.bids.best, self.asks.best
         if self.waiters:
             self._changed.ring_all()
             self.waiters = False

@@ -104,10 +104,67 @@ def test_a_side_is_what_the_obvious_one_is(script: List[Any], bids: bool) -> Non
         unknown += side.apply(change)
         slow.apply((change, []) if bids else ([], change))
         expected = slow.bids() if bids else slow.asks()
-        assert side.best() == (expected[0] if expected else None)
+        assert side.best == (expected[0] if expected else None)
         assert list(side.levels()) == expected
     assert list(side.levels()) == (slow.bids() if bids else slow.asks())
     assert unknown == slow.unknown_deletes
+
+
+@settings(max_examples=75, deadline=None)
+@given(st.lists(st.tuples(prices, sizes).map(list), max_size=30), st.sampled_from([None, False, True]), st.booleans())
+def test_a_first_update_is_one_like_any_other(change: Any, descending: Any, bids: bool) -> None:
+    """Sorted or not, with a price named twice, or none at all: whole books take a way of their own."""
+    if descending is not None:
+        change = sorted(change, key=lambda row: D(row[0]), reverse=descending)
+    slow, first = SlowBook(), Side([], bids=bids, most=1000)
+    slow.apply((change, []) if bids else ([], change))
+    one_by_one = Side([], bids=bids, most=1000)
+    assert first.apply(change) == sum(one_by_one.apply([row]) for row in change) == slow.unknown_deletes
+    expected = slow.bids() if bids else slow.asks()
+    assert list(first.levels()) == list(one_by_one.levels()) == expected
+    for side in (first, one_by_one):
+        assert side.best == (expected[0] if expected else None)
+        assert side.apply([["0.05", "1"], ["50", "2"]]) == 0
+        found = [price for price, _ in side.levels()]
+        assert found == sorted([D("0.05"), *(price for price, _ in expected), D(50)], reverse=bids)
+
+
+TWICE = [
+    ([["9", "0"], ["9", "3"]], 0, ("9", "3")),
+    ([["9", "3"], ["9", "0"]], 0, ("8", "2")),
+    ([["9", "0"], ["9.0", "0"]], 1, ("8", "2")),
+    ([["9", "0"], ["9", "0"], ["9", "0.0"]], 2, ("8", "2")),
+    ([["9.0", "4"], ["9", "0"], ["9.00", "5"]], 0, ("9", "5")),
+    ([["9", "0"], ["8", "0"]], 0, None),
+    ([["9", "0"], ["8", "0"], ["7", "1"]], 0, ("7", "1")),
+    ([["10", "1"], ["10", "0"]], 0, ("9", "1")),
+    ([["10", "1"], ["11", "1"], ["11", "0"], ["9", "0"]], 0, ("10", "1")),
+    ([["10", "1"], ["10", "0"], ["9", "0"], ["9", "1"]], 0, ("9", "1")),
+    ([["1", "0"], ["9", "7"], ["2", "0"], ["8", "0"]], 2, ("9", "7")),
+    ([["10", "0"], ["9", "0"], ["10", "1"]], 1, ("10", "1")),
+]
+
+
+@pytest.mark.parametrize("change, unknown, best", TWICE, ids=repr)
+def test_the_rows_of_an_update_count_in_their_order(change: Any, unknown: int, best: Any) -> None:
+    side = Side([["9", "1"], ["8", "2"]], bids=True, most=1000)
+    assert side.apply(change) == unknown
+    assert side.best == (levels(best)[0] if best else None)
+    assert next(side.levels(), None) == side.best
+    # What was deleted comes back as any other.
+    assert side.apply([["8", "6"], ["9", "5"]]) == 0 and side.apply([["10", "0"], ["11", "0"]]) >= 1
+    assert side.best == (D(9), D(5)) and list(side.levels())[1] == (D(8), D(6))
+
+
+def test_numbers_stay_what_the_wire_said_however_large_or_small() -> None:
+    numbers = [0.1, 1e-7, 5e-324, 1.7e308, 3, 10**30, 10**400]
+    side = Side([["1", "1"]], bids=True, most=1000)
+    for number in numbers:
+        side.apply([["1", number]])
+        assert list(side.levels()) == [(D(1), D(repr(number)))] and side.best == (D(1), D(repr(number)))
+    for wrong in (float("nan"), float("inf"), -1, -0.5, 10**1001, True, b"1"):
+        with pytest.raises(ProtocolError):
+            Side([["1", "1"]], bids=True, most=1000).apply([["1", wrong]])
 
 
 def test_a_side_forgets_the_prices_that_are_gone() -> None:
@@ -187,7 +244,7 @@ def test_numbers_in_place_of_texts_are_read_by_their_shortest_text() -> None:
     side = Side([[1.1, 0.1], [2, 3], ["1.10", 0.2]], bids=True, most=1000)
     assert list(side.levels()) == levels(("2", "3"), ("1.1", "0.2"))
     assert side.apply([[1.1, 0], ["2.0", 0.0], [7, 0]]) == 1
-    assert side.best() is None and list(side.levels()) == []
+    assert side.best is None and list(side.levels()) == []
 
 
 def test_prices_below_zero_are_sorted_too() -> None:
@@ -457,7 +514,8 @@ def test_a_change_that_ends_in_the_middle_for_whatever_reason_is_no_book(fresh: 
         def __contains__(self, key: object) -> bool:
             raise KeyboardInterrupt
 
-    fresh.book.state.asks._sizes = Interrupted()
+    asks = fresh.book.state.asks
+    asks._sizes = Interrupted(asks._sizes)
     with pytest.raises(KeyboardInterrupt):
         fresh.delta((("9", "7"),), (("10", "1"),))
     assert fresh.book.is_stale and fresh.book.bids() == []
