@@ -11,6 +11,7 @@ import attrs
 
 from dbxsdk.errors import RecordingError
 from dbxsdk.events import RecordingFailed
+from dbxsdk.recording.deflate import compressor_of
 from dbxsdk.recording.files import Files, Member
 from dbxsdk.recording.format import Closed, Frame, Lost, Opened, encode, frame_end, frame_start
 from dbxsdk.recording.recorded_connection import FRAME_BYTES, OnError, RecordedConnection
@@ -38,6 +39,7 @@ class RecorderStats:
         files: how many files there are.
         path: the file in use, or the last; None before the first frame.
         failing: why nothing can be written at the moment, or None.
+        compressor: ``"isal"`` or ``"zlib"``, which compresses.
     """
 
     frames: int
@@ -48,6 +50,7 @@ class RecorderStats:
     files: int
     path: Optional[str]
     failing: Optional[str]
+    compressor: str
 
 
 @attrs.frozen(kw_only=True)
@@ -134,6 +137,7 @@ class Tape:
                 files=self._files.count,
                 path=self._files.path,
                 failing=self._failing,
+                compressor=compressor_of(self._settings.level),
             )
 
     def finish(self, timeout: float) -> None:

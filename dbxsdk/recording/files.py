@@ -7,18 +7,17 @@ import errno
 import os
 import secrets
 import time
-import zlib
 from typing import Any, Callable, Iterable, List, Optional
 
 import attrs
 
 from dbxsdk.errors import RecordingError
+from dbxsdk.recording import deflate
 from dbxsdk.recording.format import VERSION, End, Header, encode
 from dbxsdk.runtime.clock import monotonic, monotonic_ns
 from dbxsdk.version import __version__
 
 SUFFIX = ".jsonl.gz"
-_GZIP = 31
 _END_BYTES = 160
 """More than the end of a file takes."""
 
@@ -27,7 +26,7 @@ class Member:
     """A gzip member in the making."""
 
     def __init__(self, level: int) -> None:
-        self._deflate = zlib.compressobj(level, zlib.DEFLATED, _GZIP)
+        self._deflate = deflate.member(level)
         self._parts: List[bytes] = []
         self.raw_bytes = 0
 

@@ -13,8 +13,8 @@ from tests.benchmarks.rows import AT_MOST, FASTER, Comparison, Row
 from tests.benchmarks.running import Cores, Measurement, Result
 
 PACKAGES = (
-    "websocket-client", "requests", "attrs", "msgspec", "orjson", "pybit", "picows", "aiofastnet", "aiohttp", "websockets",
-    "websocket-rs", "trustme",
+    "websocket-client", "requests", "attrs", "msgspec", "isal", "orjson", "pybit", "picows", "aiofastnet", "aiohttp",
+    "websockets", "websocket-rs", "trustme",
 )
 _STANDING = 1.15
 """Wall over processor time of a flooded client, above which it was not the client that took the time."""

@@ -78,7 +78,7 @@ while True:
 )
 
 
-def test_kill_9_costs_the_last_block_at_most(tmp_path: pathlib.Path) -> None:
+def test_kill_9_costs_the_last_block_at_most(tmp_path: pathlib.Path, compressor: str) -> None:
     process = start(KILLED, str(tmp_path))
     watchdog = threading.Timer(20, process.kill)
     watchdog.start()
@@ -146,7 +146,7 @@ print(json.dumps([number, at_failure.failing, during.lost, recorder.stats().fram
 
 
 @pytest.mark.parametrize("room", [30_000, 20])
-def test_a_full_disk_that_gets_room_again_costs_nothing(tmp_path: pathlib.Path, room: int) -> None:
+def test_a_full_disk_that_gets_room_again_costs_nothing(tmp_path: pathlib.Path, compressor: str, room: int) -> None:
     out = json.loads(run(FULL, str(tmp_path), "10000000", "recover", str(room)))
     count, failing, lost_meanwhile, written, lost, events, files = out
     assert len(files) == (room > 100), "no file without a header is left"
@@ -233,7 +233,9 @@ recorder.close()
 @pytest.mark.parametrize(
     "place, flush_interval, hooks", [("", "0.01", "hooks"), ("day.jsonl.gz", "1000", "hooks"), ("day.jsonl.gz", "1000", "none")]
 )
-def test_a_forked_child_makes_a_recording_of_its_own(tmp_path: pathlib.Path, place: str, flush_interval: str, hooks: str) -> None:
+def test_a_forked_child_makes_a_recording_of_its_own(
+    tmp_path: pathlib.Path, compressor: str, place: str, flush_interval: str, hooks: str
+) -> None:
     run(FORKED, str(tmp_path / place), flush_interval, hooks)
     reader = read(tmp_path)
     connections = [record.connection for record in reader if isinstance(record, Opened)]

@@ -175,7 +175,7 @@ def test_names_and_rights(tmp_path: pathlib.Path) -> None:
     assert payloads(chosen) == [b"a"] and stat.S_IMODE(chosen.stat().st_mode) == 0o600
 
 
-def test_rotation_by_size(tmp_path: pathlib.Path) -> None:
+def test_rotation_by_size(tmp_path: pathlib.Path, compressor: str) -> None:
     noise = random.Random(1)
     sent = [noise.randbytes(40_000) for _ in range(60)]
     chosen = tmp_path / "day.jsonl.gz"

@@ -27,7 +27,7 @@ def examine_machine() -> Iterator[Check]:
 
 
 def _packages() -> Check:
-    versions = {name: _version(name) for name in (*PACKAGES, "msgspec")}
+    versions = {name: _version(name) for name in (*PACKAGES, "msgspec", "isal")}
     message = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
     if versions["msgspec"] is None:
         message += '; without msgspec, which reads JSON faster: pip install "dbxsdk[fast]"'
