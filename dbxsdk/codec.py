@@ -12,7 +12,8 @@ import json
 import math
 import os
 from decimal import Decimal, InvalidOperation
-from typing import Any, Callable, Dict, NoReturn, Optional, Union
+from json.encoder import encode_basestring  # the C one: str to JSON, non-ASCII left as it is
+from typing import Any, Callable, Dict, NoReturn, Optional, Tuple, Union
 
 from dbxsdk.errors import ProtocolError
 
@@ -40,14 +41,18 @@ def _large(text: str) -> Decimal:
         return Decimal("-Infinity" if text[0] == "-" else "Infinity")
 
 
-def _quick_decode() -> Optional[Callable[[bytes], Any]]:
+def _quick_pair() -> Tuple[Optional[Callable[[bytes], Any]], Optional[Callable[[str], bytes]]]:
     if os.environ.get("DBXSDK_JSON") == "stdlib":
-        return None
+        return None, None
     try:
-        from msgspec.json import Decoder
+        from msgspec.json import Decoder, Encoder
     except ImportError:
-        return None
-    return Decoder().decode
+        return None, None
+    return Decoder().decode, Encoder().encode
+
+
+def _quote_slowly(text: str) -> bytes:
+    return encode_basestring(text).encode()
 
 
 # One decoder for all: json.loads() builds a new one at every call that has an argument.
@@ -55,7 +60,10 @@ _decode_slowly = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_
 _decode_long = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_read_float, parse_int=_read_int).decode
 _decode_exactly = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_large, parse_int=_read_int).decode
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=True).encode
-_quick = _quick_decode()
+_quick, _quick_quote = _quick_pair()
+
+quote: Callable[[str], bytes] = _quick_quote or _quote_slowly
+"""Return a text as JSON in UTF-8, non-ASCII as it is. The same bytes with msgspec and without."""
 
 
 def decode(payload: Union[bytes, str]) -> Any:

@@ -76,6 +76,16 @@ def test_what_json_has_no_word_for(document: Any) -> None:
         encode(document)
 
 
+@needs_msgspec
+def test_every_character_is_quoted_alike() -> None:
+    for begin in range(0, 0x110000, 0x100):
+        if not 0xD800 <= begin < 0xE000:
+            text = "".join(map(chr, range(begin, begin + 0x100)))
+            assert codec.quote(text) == codec._quote_slowly(text)
+            assert json.loads(codec.quote(text)) == text
+    assert codec.quote("") == codec._quote_slowly("") == b'""'
+
+
 # -- two decoders, one result --------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import os
 import threading
-from typing import Any, Deque, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Deque, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import attrs
 
@@ -13,8 +13,19 @@ from dbxsdk.errors import RecordingError
 from dbxsdk.events import RecordingFailed
 from dbxsdk.recording.deflate import compressor_of
 from dbxsdk.recording.files import Files, Member
-from dbxsdk.recording.format import Closed, Frame, Lost, Opened, encode, frame_end, frame_start
+from dbxsdk.recording.format import (
+    LONGEST_PAYLOAD,
+    Closed,
+    Frame,
+    Lost,
+    Opened,
+    encode,
+    frame_end,
+    frame_lines,
+    frame_start,
+)
 from dbxsdk.recording.recorded_connection import FRAME_BYTES, OnError, RecordedConnection
+from dbxsdk.recording.redaction import Secrets
 from dbxsdk.runtime.log import SafeLogger
 from dbxsdk.runtime.reentrancy import calls_user_code
 
@@ -215,7 +226,7 @@ class Tape:
                 self._write(items)
             except Exception as error:  # a defect of ours must not end the recording
                 logger.exception("unexpected error in the recorder's thread")
-                self._abandon(sum(len(item[1]) if len(item) == 4 else isinstance(item[1], Frame) for item in items), error)
+                self._abandon(sum(len(item[1]) if len(item) > 2 else isinstance(item[1], Frame) for item in items), error)
             self._report_losses()
         try:
             self._files.end("closed")
@@ -238,28 +249,36 @@ class Tape:
         block = _Block(self._settings.level, self._live)
         while items:
             # Its memory is free as soon as its lines are made.
-            for line, frames, size in self._lines(*items.popleft()):
-                block.add(line, frames, size)
+            for lines, frames, size in self._lines(*items.popleft()):
+                block.add(lines, frames, size)
                 if block.pending >= _SLICE:
                     block = self._compress(block)
         self._compress(block, last=True)
 
-    def _lines(self, connection: Any, what: Any, *times: int) -> Iterator[Tuple[str, int, int]]:
-        """Yield the lines of an item, each with the frames in it and the memory that they took."""
-        if times:  # payloads that came at one moment
-            start = frame_start(connection.number, "in", *times)
-            for payload, binary in what:
-                end = frame_end("binary" if binary else "text", connection.secrets.hide_in_frame(payload, not binary))
-                yield start + end, 1, FRAME_BYTES + len(payload)
+    def _lines(self, connection: Any, what: Any, *received: int) -> Iterator[Tuple[bytes, int, int]]:
+        """Yield the lines of an item, some at a time, with the frames in them and the memory that they took."""
+        if received:  # payloads that came at one moment
+            monotonic_ns, wall_ns, binary, size = received
+            start = frame_start(connection.number, "in", monotonic_ns, wall_ns)
+            at_once = len(what) * _SLICE // size
+            if len(what) == 1 or at_once <= 1 or size > LONGEST_PAYLOAD:
+                for payload in what:
+                    yield _line_of(connection.secrets, start, binary, payload), 1, FRAME_BYTES + len(payload)
+                return
+            for begin in range(0, len(what), at_once):
+                some = what[begin:begin + at_once]
+                # Its memory is free when all of it has been written.
+                taken = size if begin + at_once >= len(what) else 0
+                yield _lines_of(connection.secrets, start, binary, some), len(some), taken
         elif isinstance(what, Frame):
             shown = what.payload and connection.secrets.hide_in_frame(what.payload, what.kind == "text")
-            yield encode(attrs.evolve(what, payload=shown)), 1, FRAME_BYTES + len(what.payload or b"")
+            yield encode(attrs.evolve(what, payload=shown)).encode(), 1, FRAME_BYTES + len(what.payload or b"")
         else:
             if isinstance(what, Opened):
                 self._live[what.connection] = encode(attrs.evolve(what, repeated=True))
             elif isinstance(what, Closed):
                 self._live.pop(what.connection, None)
-            yield encode(what), 0, 0
+            yield encode(what).encode(), 0, 0
 
     def _compress(self, block: "_Block", last: bool = False) -> "_Block":
         """Compress what is pending, and store the block if it is large enough or the last; return the next."""
@@ -333,6 +352,19 @@ def _notify(listeners: Iterable[OnError], event: RecordingFailed) -> None:
             logger.exception("an on_error callback of the recorder raised")
 
 
+def _lines_of(secrets: Secrets, start: str, binary: int, payloads: Sequence[bytes]) -> bytes:
+    if not (secrets and binary) and not secrets.plainly_within(payloads):
+        lines = frame_lines(start, binary, payloads)
+        if lines is not None:
+            return lines
+    return b"".join(_line_of(secrets, start, binary, payload) for payload in payloads)
+
+
+def _line_of(secrets: Secrets, start: str, binary: int, payload: bytes) -> bytes:
+    shown = secrets.hide_in_frame(payload, not binary)
+    return start.encode() + frame_end("binary" if binary else "text", shown)
+
+
 class _Block:
     """A member in the making: lines waiting to be compressed, and the sums of all its lines."""
 
@@ -341,19 +373,19 @@ class _Block:
         self.head = list(live.values())  # as before the block, which may become the first of a file
         self.frames = 0
         self.pending = 0
-        self._lines: List[str] = []
+        self._lines: List[bytes] = []
         self._size = 0
 
-    def add(self, line: str, frames: int, size: int) -> None:
-        self._lines.append(line)
+    def add(self, lines: bytes, frames: int, size: int) -> None:
+        self._lines.append(lines)
         self.frames += frames
-        self.pending += len(line)
+        self.pending += len(lines)
         self._size += size
 
     def compress(self) -> int:
         """Return the queue's bytes that have become lines."""
         if self._lines:
-            self.member.add("".join(self._lines))
+            self.member.add(b"".join(self._lines))
             self._lines.clear()
         size, self._size, self.pending = self._size, 0, 0
         return size

@@ -76,7 +76,7 @@ def convert(
     try:
         for number, line in enumerate(lines, 1):
             try:
-                member.add(conversion.records(line))
+                member.add(conversion.records(line).encode())
             except (RecordingError, ValueError, RecursionError) as error:
                 # JSON can say what no recording can hold: half a surrogate pair, a settings' NaN, a number without end.
                 raise RecordingError(f"line {number}: {error}") from error

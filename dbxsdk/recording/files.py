@@ -30,10 +30,9 @@ class Member:
         self._parts: List[bytes] = []
         self.raw_bytes = 0
 
-    def add(self, lines: str) -> None:
-        raw = lines.encode()
-        self.raw_bytes += len(raw)
-        self._parts.append(self._deflate.compress(raw))
+    def add(self, lines: bytes) -> None:
+        self.raw_bytes += len(lines)
+        self._parts.append(self._deflate.compress(lines))
 
     def finish(self) -> bytes:
         return b"".join((*self._parts, self._deflate.flush()))
@@ -41,7 +40,7 @@ class Member:
 
 def member(lines: str) -> bytes:
     whole = Member(6)
-    whole.add(lines)
+    whole.add(lines.encode())
     return whole.finish()
 
 

@@ -44,11 +44,11 @@ import json
 import re
 import typing
 from json.decoder import scanstring  # type: ignore[attr-defined]  # the C one
-from json.encoder import encode_basestring  # the C one: str to JSON, non-ASCII left as it is
-from typing import Any, Dict, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 import attrs
 
+from dbxsdk import codec
 from dbxsdk.cleaning import clean
 from dbxsdk.errors import RecordingError
 
@@ -160,7 +160,7 @@ def encode(record: Line) -> str:
     if isinstance(record, Frame):
         start = frame_start(record.connection, record.direction, record.monotonic_ns, record.wall_ns)
         number = "" if record.number is None else f'"number":{record.number},'
-        return f"{start}{number}{frame_end(record.kind, record.payload)}"
+        return f"{start}{number}{frame_end(record.kind, record.payload).decode()}"
     document = {field.name: getattr(record, field.name) for field in _FIELDS[type(record)]}
     head: Dict[str, Any] = {"format": FORMAT} if isinstance(record, Header) else {"type": _NAMES[type(record)]}
     return _encode({**head, **document}) + "\n"
@@ -179,20 +179,38 @@ def frame_start(connection: int, direction: str, monotonic_ns: int, wall_ns: int
     return _FRAME_START % (connection, direction, monotonic_ns, wall_ns)
 
 
-def frame_end(kind: str, payload: Optional[bytes]) -> str:
+def frame_end(kind: str, payload: Optional[bytes]) -> bytes:
     """Return the rest of the line."""
     if payload is None or len(payload) > LONGEST_PAYLOAD:
-        return '"removed":"%s"}\n' % kind
+        return b'"removed":"%b"}\n' % kind.encode()
     if kind == "text":
         try:
-            text = payload.decode()
-            encoded = encode_basestring(text)
-            if len(encoded) - 2 - len(text) <= len(payload):
-                return f'"text":{encoded}}}\n'
+            quoted = codec.quote(payload.decode())
+            if len(quoted) - 2 <= 2 * len(payload):
+                return b'"text":' + quoted + b"}\n"
         except UnicodeDecodeError:
             pass
         kind = "text_base64"
-    return '"%s":"%s"}\n' % (kind, binascii.b2a_base64(payload, newline=False).decode())
+    return b'"%b":"%b"}\n' % (kind.encode(), binascii.b2a_base64(payload, newline=False))
+
+
+def frame_lines(start: str, binary: int, payloads: Sequence[bytes]) -> Optional[bytes]:
+    """Return the lines of all these frames, none of which has more than ``LONGEST_PAYLOAD``, in one go. None if one of them is
+    a text that is written in another way, as only ``frame_end`` can tell."""
+    if binary:
+        head, tail = f'{start}"binary":"'.encode(), b'"}\n'
+        parts = [binascii.b2a_base64(payload, newline=False) for payload in payloads]
+    else:
+        head, tail = f'{start}"text":'.encode(), b"}\n"
+        try:
+            parts = [codec.quote(payload.decode()) for payload in payloads]
+        except UnicodeDecodeError:
+            return None
+        # Twice as long is not too long. A look at the longest and the shortest is enough, mostly.
+        if max(map(len, parts)) - 2 > 2 * min(map(len, payloads)):
+            if any(len(part) - 2 > 2 * len(payload) for part, payload in zip(parts, payloads)):  # noqa: B905
+                return None
+    return head + (tail + head).join(parts) + tail
 
 
 def decode(line: bytes, first_connection: int = 0) -> Optional[Line]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import time
 from typing import Any, Callable, Iterator, Optional, Sequence, Tuple
 
@@ -16,7 +17,8 @@ from dbxsdk.runtime.clock import monotonic_ns
 OnError = Callable[[RecordingFailed], Any]
 
 FRAME_BYTES = 200
-"""Memory that a frame takes beside its payload."""
+"""Memory that a frame takes beside its payload, and about what its line has beside that."""
+_is_binary = operator.itemgetter(1)
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -32,11 +34,21 @@ class RecordedConnection:
 
     def received(self, payloads: Sequence[Tuple[bytes, bool]], wall_ns: int, at_ns: int) -> None:
         """Record messages ``(payload, binary)`` that were read at one moment."""
-        if payloads:
-            size = FRAME_BYTES * len(payloads)
-            for payload, _ in payloads:
-                size += len(payload)
-            self._put((self, tuple(payloads), at_ns, wall_ns), size, len(payloads))
+        if not payloads:
+            return
+        # The pairs go with the read that they came by. Tuples that waited in the queue would be looked at by the collector.
+        if len(payloads) == 1:
+            ((payload, is_binary),) = payloads
+            size = FRAME_BYTES + len(payload)
+            self._put((self, (payload,), at_ns, wall_ns, is_binary, size), size, 1)
+            return
+        only, binary = zip(*payloads)  # noqa: B905
+        if binary.count(binary[0]) == len(binary):
+            size = FRAME_BYTES * len(only) + sum(map(len, only))
+            self._put((self, only, at_ns, wall_ns, binary[0], size), size, len(only))
+        else:
+            for _, alike in itertools.groupby(payloads, _is_binary):
+                self.received(list(alike), wall_ns, at_ns)
 
     def sent(self, text: str, *, secret: bool = False) -> int:
         """Record a text frame that is about to be sent; return its number, for ``not_sent``. Call this before the frame is

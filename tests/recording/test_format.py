@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any, Mapping, Optional, Union
+from typing import Any, List, Mapping, Optional, Union
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dbxsdk import codec
 from dbxsdk.recording.format import (
     _accepted,
     DIRECTIONS,
@@ -25,6 +26,8 @@ from dbxsdk.recording.format import (
     RecordingError,
     decode,
     encode,
+    frame_lines,
+    frame_start,
 )
 
 numbers = st.integers(0, 2**63)
@@ -106,6 +109,38 @@ def test_the_documented_lines(record: Any, line: str) -> None:
     """The format is a promise: files of today must be read tomorrow."""
     assert encode(record) == line
     assert decode(line.encode()) == record
+
+
+QUOTES = {"as installed": codec.quote, "stdlib": codec._quote_slowly}
+
+
+@pytest.mark.parametrize("quote", QUOTES.values(), ids=QUOTES)
+@given(st.lists(payloads, min_size=1), st.booleans())
+def test_the_lines_of_many_frames_are_those_of_each(quote: Any, many: List[bytes], binary: bool) -> None:
+    one_by_one = "".join(encode(Frame(3, 20, 10, "in", "binary" if binary else "text", each)) for each in many).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codec, "quote", quote)
+        lines = frame_lines(frame_start(3, "in", 20, 10), binary, many)
+    assert lines == one_by_one or (lines is None and not binary and b'"text_base64"' in one_by_one)
+
+
+@pytest.mark.parametrize("quote", QUOTES.values(), ids=QUOTES)
+@pytest.mark.parametrize("odd, is_text", [
+    (b"\x00" * 9 + b"a" * 36, True),
+    (b"\x00" * 9 + b"a" * 35, False),
+    (b'"' * 50, True),
+    (b"\xff", False),
+    (b"\x00", False),
+    (b"", True),
+    ("\x7f\u2028\ufeff\U0001f600".encode(), True),
+])
+def test_one_among_many_that_is_written_otherwise(monkeypatch: Any, quote: Any, odd: bytes, is_text: bool) -> None:
+    monkeypatch.setattr(codec, "quote", quote)
+    assert ('"text":' in encode(Frame(3, 20, 10, "in", "text", odd))) == is_text
+    for many in ([odd], [b"{}" * 100, odd], [odd, b'{"a":1}' * 1000]):
+        lines = frame_lines(frame_start(3, "in", 20, 10), False, many)
+        assert (lines is not None) == is_text
+        assert lines in (None, "".join(encode(Frame(3, 20, 10, "in", "text", each)) for each in many).encode())
 
 
 def test_what_a_later_dbxsdk_may_add_is_passed_over() -> None:

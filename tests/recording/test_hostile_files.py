@@ -136,7 +136,7 @@ def test_a_recorder_writes_no_line_that_a_reader_refuses(monkeypatch: pytest.Mon
     ):
         data = payload.encode()
         line = frame_end("text", data)
-        assert line.split(":")[0] == json.dumps(kind) and len(line.encode()) < 2 * 1000 + 50
+        assert line.split(b":")[0] == json.dumps(kind).encode() and len(line) < 2 * 1000 + 50
         whole = encode(Frame(1, 2, 3, "in", "text", data)).encode()
         back: Any = decode(whole.rstrip(b"\n"))
         assert back.payload == (None if kind == "removed" else data)

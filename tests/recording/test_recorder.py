@@ -12,12 +12,13 @@ import stat
 import tempfile
 import threading
 import zlib
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dbxsdk.recording import background_writer, format as record_format
 from dbxsdk.recording import (
     Closed,
     Frame,
@@ -29,6 +30,7 @@ from dbxsdk.recording import (
     RecordingFailed,
     read,
 )
+from dbxsdk.recording.format import encode
 from tests.recording.recordings import connection, frames, payloads, put
 from tests.waiting import Background, Recorder as Calls, eventually
 
@@ -75,6 +77,42 @@ def test_everything_comes_back(tmp_path: pathlib.Path) -> None:
     ]
     assert [(r.connection, r.number) for r in records if isinstance(r, NotSent)] == [(1, 2)]
     assert [(r.connection, r.reason) for r in records if isinstance(r, Closed)] == [(1, "the peer closed the connection")]
+
+
+@pytest.mark.parametrize("longest", [None, 30_000])
+def test_a_read_of_many_frames_is_written_as_each_by_itself(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, longest: Optional[int]
+) -> None:
+    """However many lines are made at once, and whatever is between them."""
+    if longest is not None:
+        for module in (background_writer, record_format):
+            monkeypatch.setattr(module, "LONGEST_PAYLOAD", longest)
+    noise = random.Random(1)
+    plain = [b'{"p":"%d"}' % number for number in range(500)]
+    odd = [b"\xff", b"", b"\x00" * 50, b'{"key":"topsecret"}', b'"' * 70_000, b"\xfftopsecret", "\u00e9\n\\".encode()]
+    mixed = [(noise.choice(plain + odd), noise.random() < 0.1) for _ in range(300)]
+    reads = [
+        [(payload, False) for payload in plain],
+        [(payload, True) for payload in plain],
+        [(payload, False) for payload in plain[:200] + odd + plain[:200]],
+        [(b'{"p":1}' * 20_000, False)] * 3,
+        [(payload, False) for payload in plain[:2]],
+        mixed,
+    ]
+    with Recorder(tmp_path, flush_interval=FOREVER) as recorder:
+        to = connection(recorder, secrets=["topsecret"])
+        for read_ns, messages in enumerate(reads, 1):
+            to.received(messages, read_ns, read_ns)
+        assert recorder.stats().queued_bytes == sum(200 + len(payload) for messages in reads for payload, _ in messages)
+    want = []
+    for read_ns, messages in enumerate(reads, 1):
+        for payload, binary in messages:
+            shown = to.secrets.hide_in_frame(payload, not binary)
+            want.append(encode(Frame(to.number, read_ns, read_ns, "in", "binary" if binary else "text", shown)).encode())
+    lines = b"".join(gzip.decompress(path.read_bytes()) for path in tmp_path.iterdir()).splitlines(keepends=True)
+    assert [line for line in lines if b'"type":"frame"' in line] == want
+    assert (b'"removed":"text"}\n' in b"".join(want[-307:])) and recorder.stats().queued_bytes == 0
+    assert recorder.stats().frames == len(want)
 
 
 batches = st.lists(st.tuples(st.binary(max_size=50), st.booleans()), max_size=5)

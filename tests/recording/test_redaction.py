@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from typing import List
 from urllib.parse import quote
 
 import pytest
@@ -35,6 +36,17 @@ def test_bytes_plain_and_compressed() -> None:
         assert not secrets.within(payload.replace(b"topsecret", b"")[:4])
     assert not secrets.within(zlib.compress(b"{}"))
     assert secrets.within(zlib.compress(bytes(17 * 1024 * 1024))), "what cannot be looked through counts"
+
+
+@pytest.mark.parametrize("values", [[], [KEY], ["abcd", "xabcdx", "frames=1234", "1234"], ["aaaa", "aaaaa"], ["gr\u00fc\u00df"]])
+def test_a_look_at_many_texts_misses_none(values: List[str]) -> None:
+    secrets = Secrets(values)
+    texts = ["", "abc", "xabcdx", "12345", "aaa", "aaaaaa", f"-{KEY}-", quote(KEY), json.dumps({"a": KEY}), "gr\u00fc\u00df"]
+    for text in texts:
+        hidden = secrets.hide(text) != text
+        assert secrets.plainly_within([text.encode()]) == secrets.plainly_within([b"-", text.encode(), b"-"]) == hidden
+        assert secrets.within(text.encode()) == hidden
+    assert secrets.plainly_within(text.encode() for text in texts) == bool(values)
 
 
 def test_what_is_too_short_is_no_secret() -> None:
