@@ -179,7 +179,8 @@ class Tape:
     # Under the lock:
 
     def _append(self, item: Tuple[Any, ...], size: int) -> None:
-        self._mark_losses()
+        if self._lost:
+            self._mark_losses()
         before = self._queued
         self._queued += size
         self._queue.append(item)
@@ -352,7 +353,7 @@ def _notify(listeners: Iterable[OnError], event: RecordingFailed) -> None:
             logger.exception("an on_error callback of the recorder raised")
 
 
-def _lines_of(secrets: Secrets, start: str, binary: int, payloads: Sequence[bytes]) -> bytes:
+def _lines_of(secrets: Secrets, start: bytes, binary: int, payloads: Sequence[bytes]) -> bytes:
     if not (secrets and binary) and not secrets.plainly_within(payloads):
         lines = frame_lines(start, binary, payloads)
         if lines is not None:
@@ -360,9 +361,9 @@ def _lines_of(secrets: Secrets, start: str, binary: int, payloads: Sequence[byte
     return b"".join(_line_of(secrets, start, binary, payload) for payload in payloads)
 
 
-def _line_of(secrets: Secrets, start: str, binary: int, payload: bytes) -> bytes:
+def _line_of(secrets: Secrets, start: bytes, binary: int, payload: bytes) -> bytes:
     shown = secrets.hide_in_frame(payload, not binary)
-    return start.encode() + frame_end("binary" if binary else "text", shown)
+    return start + frame_end("binary" if binary else "text", shown)
 
 
 class _Block:

@@ -159,8 +159,8 @@ def encode(record: Line) -> str:
     """Return the line, with its line feed. Raises ``TypeError`` or ``ValueError`` if ``settings`` are not JSON."""
     if isinstance(record, Frame):
         start = frame_start(record.connection, record.direction, record.monotonic_ns, record.wall_ns)
-        number = "" if record.number is None else f'"number":{record.number},'
-        return f"{start}{number}{frame_end(record.kind, record.payload).decode()}"
+        number = b"" if record.number is None else b'"number":%d,' % record.number
+        return (start + number + frame_end(record.kind, record.payload)).decode()
     document = {field.name: getattr(record, field.name) for field in _FIELDS[type(record)]}
     head: Dict[str, Any] = {"format": FORMAT} if isinstance(record, Header) else {"type": _NAMES[type(record)]}
     return _encode({**head, **document}) + "\n"
@@ -171,12 +171,12 @@ _FRAME = re.compile(
     rf'{{"type":"frame","connection":{_INTEGER},"direction":"(in|out)","monotonic_ns":{_INTEGER},"wall_ns":{_INTEGER},'
     rf'(?:"number":{_INTEGER},)?"(text|text_base64|binary|ping|pong|close)":"'
 )
-_FRAME_START = '{"type":"frame","connection":%d,"direction":"%s","monotonic_ns":%d,"wall_ns":%d,'
+_FRAME_START = b'{"type":"frame","connection":%d,"direction":"%b","monotonic_ns":%d,"wall_ns":%d,'
 
 
-def frame_start(connection: int, direction: str, monotonic_ns: int, wall_ns: int) -> str:
+def frame_start(connection: int, direction: str, monotonic_ns: int, wall_ns: int) -> bytes:
     """Return the beginning of the lines of all frames read at one moment."""
-    return _FRAME_START % (connection, direction, monotonic_ns, wall_ns)
+    return _FRAME_START % (connection, direction.encode(), monotonic_ns, wall_ns)
 
 
 def frame_end(kind: str, payload: Optional[bytes]) -> bytes:
@@ -194,14 +194,14 @@ def frame_end(kind: str, payload: Optional[bytes]) -> bytes:
     return b'"%b":"%b"}\n' % (kind.encode(), binascii.b2a_base64(payload, newline=False))
 
 
-def frame_lines(start: str, binary: int, payloads: Sequence[bytes]) -> Optional[bytes]:
+def frame_lines(start: bytes, binary: int, payloads: Sequence[bytes]) -> Optional[bytes]:
     """Return the lines of all these frames, none of which has more than ``LONGEST_PAYLOAD``, in one go. None if one of them is
     a text that is written in another way, as only ``frame_end`` can tell."""
     if binary:
-        head, tail = f'{start}"binary":"'.encode(), b'"}\n'
+        head, tail = start + b'"binary":"', b'"}\n'
         parts = [binascii.b2a_base64(payload, newline=False) for payload in payloads]
     else:
-        head, tail = f'{start}"text":'.encode(), b"}\n"
+        head, tail = start + b'"text":', b"}\n"
         try:
             parts = [codec.quote(payload.decode()) for payload in payloads]
         except UnicodeDecodeError:

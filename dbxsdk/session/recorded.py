@@ -87,7 +87,12 @@ class _Guarded:
         self._failed = failed
 
     def received(self, messages: Sequence[Message], wall_ns: int, at_ns: int) -> None:
-        self._call(len(messages), "received", messages, wall_ns, at_ns)
+        recording = self._recording
+        if recording is not None:
+            try:  # ``_call``, without the call: at some feeds this is once a frame
+                recording.received(messages, wall_ns, at_ns)
+            except Exception as error:
+                self._drop(error, len(messages))
 
     def sent(self, text: str, *, secret: bool = False) -> Any:
         return self._call(1, "sent", text, secret=secret)
@@ -108,6 +113,9 @@ class _Guarded:
         try:
             return getattr(recording, name)(*arguments, **named)
         except Exception as error:
-            self._recording = None
-            self._failed("the connection is recorded no further", error, frames)
+            self._drop(error, frames)
             return None
+
+    def _drop(self, error: Exception, lost: int) -> None:
+        self._recording = None
+        self._failed("the connection is recorded no further", error, lost)
