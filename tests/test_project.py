@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import re
+from typing import Optional
 
 import pytest
 
@@ -27,6 +28,30 @@ def test_the_workflow_runs_every_python_that_is_promised() -> None:
     readme = re.search(r"Python (3\.\d+) to (3\.\d+)", (ROOT / "README.rst").read_text("utf-8"))
     assert readme and list(readme.groups()) == [promised[0], promised[-1]]
     assert CONFIG["options"]["python_requires"] == f">={promised[0]}"
+
+
+@pytest.mark.parametrize("system, machine, first", [
+    ("linux", "x86_64", "3.9"),
+    ("linux", "aarch64", "3.9"),
+    ("darwin", "x86_64", "3.9"),
+    ("darwin", "arm64", "3.10"),
+    ("win32", "AMD64", "3.9"),
+    ("linux", "armv7l", None),
+    ("linux", "riscv64", None),
+    ("win32", "ARM64", None),
+    ("win32", "x86", None),
+    ("freebsd14", "amd64", None),
+])
+def test_isal_is_installed_where_it_has_wheels(system: str, machine: str, first: Optional[str]) -> None:
+    """Elsewhere it would have to be built, and zlib does."""
+    requirements = pytest.importorskip("packaging.requirements")
+    lines = [requirements.Requirement(line) for line in CONFIG["options.extras_require"]["fast"].split("\n") if line]
+    for minor in range(9, 17):
+        version = f"3.{minor}"
+        here = {"sys_platform": system, "platform_machine": machine, "python_version": version}
+        wanted = [each.name for each in lines if each.marker is None or each.marker.evaluate(here)]
+        has_wheel = first is not None and int(first.partition(".")[2]) <= minor <= 15
+        assert wanted == [*["isal"] * has_wheel, "msgspec"], version
 
 
 def test_the_workflow_names_files_that_are_there() -> None:
