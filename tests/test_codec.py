@@ -76,6 +76,20 @@ def test_what_json_has_no_word_for(document: Any) -> None:
         encode(document)
 
 
+def test_what_has_no_end_is_an_error_as_the_standard_librarys(monkeypatch: pytest.MonkeyPatch) -> None:
+    circle: List[Any] = []
+    circle.append({"again": circle})
+    deep: Any = 1
+    for _ in range(100_000):
+        deep = [deep]
+    for quick in (codec._quick_encode, None):
+        monkeypatch.setattr(codec, "_quick_encode", quick)
+        with pytest.raises(ValueError, match="Circular"):
+            encode(circle)
+        with pytest.raises(RecursionError):
+            encode(deep)
+
+
 @needs_msgspec
 def test_every_character_is_quoted_alike() -> None:
     for begin in range(0, 0x110000, 0x100):
@@ -292,6 +306,14 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=5), inner, max_size=5),
     max_leaves=20,
 )
+
+
+@given(json_values)
+@example({1: 2, 1.5: True, None: (1, "\ud800"), False: {}})
+@example([1e16, 1e-5, -0.0, 10**40, ""])
+@settings(deadline=None)
+def test_texts_are_the_standard_librarys(document: Any) -> None:
+    assert encode(document) == json.dumps(document, separators=(",", ":"), allow_nan=False)
 
 
 @given(json_values, st.booleans(), st.sampled_from([None, 1]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-import secrets
+import os
 import sys
 from typing import Any, Collection, Dict, Optional, Sequence, Tuple
 
@@ -19,7 +19,7 @@ from dbxsdk.protocol import Inbound, Protocol, Push, Reply, Request
 def new_key() -> str:
     # 32 random characters (36 are allowed): a counter would start again in a forked child, and the venue refuses ids that
     # were used.
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
 
 
 class BybitProtocol(Protocol):

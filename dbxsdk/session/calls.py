@@ -11,7 +11,7 @@ from typing import Any, Optional
 from dbxsdk.errors import ConnectError, DbxError
 from dbxsdk.protocol import Request
 from dbxsdk.session.core.machine import no_answer, not_connected
-from dbxsdk.session.core.requests import Entry, Role, name_orders
+from dbxsdk.session.core.requests import USER, Entry, name_orders
 from dbxsdk.session.futures import RequestFuture
 from dbxsdk.session.lives import Lives
 from dbxsdk.session.shared import Shared
@@ -76,7 +76,7 @@ class Calls:
 
     def _entry(self, request: Request, seconds: float) -> Entry:
         future = RequestFuture(self._shared.log, request.key)
-        entry = Entry(request, Role.USER, self._shared.clock.monotonic() + seconds, future)
+        entry = Entry(request, USER, self._shared.clock.monotonic() + seconds, future)
         self._entries.add(entry)
         return entry
 

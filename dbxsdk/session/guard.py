@@ -51,13 +51,13 @@ class Guard:
         self._aborting: Deque[Tuple[Any, str]] = collections.deque()
         self._logging: Deque[Log] = collections.deque()
 
-    def do(self, decide: Callable[..., T], *arguments: Any, **named: Any) -> T:
+    def do(self, decide: Callable[..., T], *arguments: Any) -> T:
         """Have the machine decide, and carry out what it has decided. Raises what ``decide`` raises."""
         whole = sends = False
         try:
             with self.lock:
                 try:
-                    result = decide(*arguments, **named)
+                    result = decide(*arguments)
                     sends = self.carry_out()
                     whole = True
                     return result

@@ -10,7 +10,7 @@ from dbxsdk.errors import ProtocolError
 from dbxsdk.events import LateReply
 from dbxsdk.protocol import Inbound, Push, Reply, Request, TooLong
 from dbxsdk.schema import FrameReader
-from dbxsdk.session.core.requests import Entry, Role, link_ids, outcome
+from dbxsdk.session.core.requests import LOGIN, USER, Entry, link_ids, outcome
 from dbxsdk.session.core.topics import Hole, Topic
 from dbxsdk.session.delivery.queue import Room
 from dbxsdk.session.shared import Shared
@@ -220,9 +220,9 @@ class Intake:
             elif not (self._machine.link.state.is_over or self._guard.connection is None or self._guard.connection.stopped):
                 # Else its request has ended together with the connection.
                 raise ProtocolError(f"an answer to no request in flight (kind {reply.kind}, id {reply.key})")
-        elif entry.role is Role.LOGIN:
+        elif entry.role is LOGIN:
             self._login(entry.request, reply)
-        elif entry.role is Role.USER:
+        elif entry.role is USER:
             self._conclude(entry, reply)
 
     def _conclude(self, entry: Entry, reply: Reply) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import Any, Callable, Optional, Sequence
 
@@ -65,7 +66,7 @@ class Reader:
         self._prepared = False
         refused = self._reserve(threads) if self._connector.live else None
         if refused is not None:
-            return guard.do(machine.lost, str(refused), self._clock.monotonic(), error=refused)
+            return guard.do(functools.partial(machine.lost, error=refused), str(refused), self._clock.monotonic())
         prepare = self._shared.prepare and self._prepare_address
         connection = self._connector.connect(self._address, self._shared.options, self, prepare)
         outbox = Outbox(connection)
@@ -90,16 +91,15 @@ class Reader:
             guard.connection = guard.outbox = None
         ready = machine.link.ready_since is not None
         error = machine.login_error or (None if ready else self._protocol.login_refusal()) or ending.error
-        verdict = guard.do(
+        lost = functools.partial(
             machine.lost,
-            ending.reason,
-            self._clock.monotonic(),
             code=ending.code,
             error=error,
             refused=is_final(error, self._is_about_the_address(error)),
             last_received=connection.last_received,
             retry_in=ending.retry_in,
         )
+        verdict = guard.do(lost, ending.reason, self._clock.monotonic())
         self._recorded.end(ending.reason, ending.code, verdict.delay, connection.last_received)
         return verdict
 

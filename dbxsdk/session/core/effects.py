@@ -102,6 +102,9 @@ class Flow:
     """Somebody waits for an answer: a reader that stands still before a full queue must look again."""
 
 
+FLOW = Flow()
+
+
 @attrs.define
 class Changed:
     """Wake the threads that wait for the connection or for an acknowledgement."""

@@ -10,6 +10,8 @@ from dbxsdk.errors import AuthError, ClientClosed, ConnectError, DbxError, fresh
 from dbxsdk.session.core.backoff import Backoff
 from dbxsdk.session.state import State
 
+_READY = State.READY  # which takes as long as all else that is done there
+
 
 class Life:
     """One life of the background threads: from an opening to the end."""
@@ -56,7 +58,7 @@ class Link:
     @property
     def ready(self) -> bool:
         """True while requests may be written."""
-        return self.state is State.READY
+        return self.state is _READY
 
     def raise_if_ended(self) -> None:
         """Raise what ended the client, if anything has."""

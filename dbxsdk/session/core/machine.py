@@ -24,11 +24,11 @@ from dbxsdk.events import Connected, ConnectFailed, Disconnected, Silent
 from dbxsdk.options import Options
 from dbxsdk.protocol import Protocol, Reply, Request
 from dbxsdk.session.core.backoff import Backoff
-from dbxsdk.session.core.effects import Abort, Arm, Changed, End, Fail, Flow, Send
+from dbxsdk.session.core.effects import FLOW, Abort, Arm, Changed, End, Fail, Send
 from dbxsdk.session.core.link import Life, Verdict
 from dbxsdk.session.core.liveness import Liveness, Look
 from dbxsdk.session.core.renewal import Renewal
-from dbxsdk.session.core.requests import Entry, Requests, Role
+from dbxsdk.session.core.requests import HEARTBEAT, LOGIN, SUBSCRIBE, UNSUBSCRIBE, USER, Entry, Requests
 from dbxsdk.session.core.subscribing import Subscribing
 from dbxsdk.session.core.topics import Hole, Topic
 from dbxsdk.session.state import State
@@ -112,7 +112,7 @@ class Machine(Subscribing):
         if link.life is None or link.life.stopped or link.state.is_over:
             return
         if self._login:
-            self._file(Entry(self._login.popleft(), Role.LOGIN, now + self.options.request_timeout))
+            self._file(Entry(self._login.popleft(), LOGIN, now + self.options.request_timeout))
             return
         link.became_ready(now)
         self.liveness.begin(now)
@@ -173,7 +173,7 @@ class Machine(Subscribing):
     def _end_in_flight(self, reason: str, keep: bool) -> None:
         kept: Dict[Entry, None] = {}
         for entry in self.requests.drain():
-            if keep and entry.role is Role.USER and not entry.written:
+            if keep and entry.role is USER and not entry.written:
                 entry.outbox, kept[entry] = None, None  # not a byte has left: it waits for the next connection
             else:
                 what = f"the connection ended ({reason}) before the answer to {entry.request.kind} came"
@@ -184,7 +184,7 @@ class Machine(Subscribing):
 
     def _fail(self, entry: Entry, if_written: DbxError, if_unwritten: DbxError) -> None:
         entry.abandoned = True
-        if entry.role is Role.USER:
+        if entry.role is USER:
             self.effects.append(Fail(entry, if_written, if_unwritten))
 
     def _fail_all(self, if_written: DbxError, if_unwritten: DbxError) -> None:
@@ -274,7 +274,7 @@ class Machine(Subscribing):
         else:
             self.requests.unsent[entry] = None
             self._arm(entry.deadline)
-        self.effects.append(Flow())
+        self.effects.append(FLOW)
 
     def abandon(self, entry: Entry) -> bool:
         """Nobody waits for it any more. False if its outcome was decided before."""
@@ -283,7 +283,7 @@ class Machine(Subscribing):
     def not_written(self, entry: Entry, reason: str) -> None:
         """The system did not take a single byte of it, for a reason that says nothing about the connection."""
         if self.requests.withdraw(entry):
-            if entry.role is Role.USER:
+            if entry.role is USER:
                 error = ConnectError(f"{self.link.endpoint}: the request could not be sent: {reason}")
                 self._fail(entry, error, error)
             else:
@@ -295,14 +295,14 @@ class Machine(Subscribing):
         entry = self.requests.take(reply)
         if entry is None:
             return None, self.requests.take_late(reply)
-        if entry.role is Role.HEARTBEAT:
-            for older in self.requests.of_role(Role.HEARTBEAT):
+        if entry.role is HEARTBEAT:
+            for older in self.requests.of_role(HEARTBEAT):
                 if older.deadline < entry.deadline:
                     self.requests.withdraw(older)
-        elif entry.role is Role.SUBSCRIBE:
+        elif entry.role is SUBSCRIBE:
             self._subscribe_answered(entry.request, reply, now)
             self._next_alone(entry.request, now)
-        elif entry.role is Role.UNSUBSCRIBE:
+        elif entry.role is UNSUBSCRIBE:
             self._unsubscribed(entry.request, now)
             self._next_alone(entry.request, now)
         return entry, None
@@ -322,11 +322,11 @@ class Machine(Subscribing):
         return self.armed
 
     def _expired(self, entry: Entry, now: float) -> None:
-        if entry.role is Role.USER:
+        if entry.role is USER:
             self._fail(entry, no_answer(entry.request), not_connected(self.link.endpoint))
-        elif entry.role is Role.LOGIN:
+        elif entry.role is LOGIN:
             self.effects.append(Abort("the venue did not answer the login in time"))
-        elif entry.role is Role.SUBSCRIBE:
+        elif entry.role is SUBSCRIBE:
             self._subscribe_unanswered(entry.request, now)
             self._next_alone(entry.request, now)
         else:
@@ -341,7 +341,7 @@ class Machine(Subscribing):
             else:
                 self.armed = min(self.armed, limit)
             return
-        reason, due = self.liveness.end_or_next(look, self.requests.of_role(Role.HEARTBEAT), now)
+        reason, due = self.liveness.end_or_next(look, self.requests.of_role(HEARTBEAT), now)
         self.armed = min(self.armed, due)
         if reason is not None:
             self.effects.append(Abort(reason))
@@ -352,10 +352,10 @@ class Machine(Subscribing):
             self.link.renew(now)
             self.effects.append(Abort("it is renewed, since the venue ends connections of its age"))
             return
-        beat_at = self.liveness.beat_at(look, self.requests.of_role(Role.HEARTBEAT), now)
+        beat_at = self.liveness.beat_at(look, self.requests.of_role(HEARTBEAT), now)
         if now >= beat_at:
             self.liveness.beaten(now)
-            self._file(Entry(self.protocol.heartbeat(), Role.HEARTBEAT, now + self.liveness.silence))
+            self._file(Entry(self.protocol.heartbeat(), HEARTBEAT, now + self.liveness.silence))
             beat_at = now + self.liveness.interval
         self.armed = min(self.armed, beat_at)
         silent, due_topic = self.liveness.silent_topics(self.topics.watched(), look, now)

@@ -23,6 +23,8 @@ class Role(enum.Enum):
     HEARTBEAT = enum.auto()
 
 
+USER, LOGIN, SUBSCRIBE, UNSUBSCRIBE, HEARTBEAT = Role  # by these names: a look at the enumeration takes longer than most else
+
 _numbers = itertools.count()
 
 
@@ -65,7 +67,7 @@ class Requests:
 
     def file(self, entry: Entry) -> None:
         """File a request that is about to be written. First: a fast venue answers before the write returns."""
-        self.awaited += entry.role is not Role.HEARTBEAT
+        self.awaited += entry.role is not HEARTBEAT
         self._by_key[entry.request.key] = entry
         self._by_kind.setdefault(entry.request.kind, collections.deque()).append(entry)
 
@@ -99,7 +101,7 @@ class Requests:
 
     def _candidates(self, reply: Reply) -> List[Entry]:
         if reply.kind is None:
-            return [entry for entry in self._by_key.values() if entry.role is not Role.HEARTBEAT]
+            return [entry for entry in self._by_key.values() if entry.role is not HEARTBEAT]
         return list(self._by_kind.get(reply.kind, ()))
 
     def _without_id(self, reply: Reply) -> Optional[Entry]:
@@ -109,7 +111,7 @@ class Requests:
         if reply.ordered:
             return candidates[0] if candidates else None
         # Guessing would give one caller the answer of another, or of one that was abandoned.
-        if len(candidates) != 1 or (candidates[0].role is Role.USER and self._is_late(reply.kind)):
+        if len(candidates) != 1 or (candidates[0].role is USER and self._is_late(reply.kind)):
             return None
         return candidates[0]
 
@@ -120,7 +122,7 @@ class Requests:
         """Remove ``entry`` from those in flight; False if it is not there any more."""
         if not self.holds(entry):
             return False
-        self.awaited -= entry.role is not Role.HEARTBEAT
+        self.awaited -= entry.role is not HEARTBEAT
         del self._by_key[entry.request.key]
         same = self._by_kind[entry.request.kind]
         same.remove(entry)
@@ -131,7 +133,7 @@ class Requests:
     def abandon(self, entry: Entry) -> bool:
         """Remove one that nobody waits for any more; False if its outcome was decided before."""
         # An unsubscription is still sent, however late.
-        entry.abandoned = entry.role is not Role.UNSUBSCRIBE
+        entry.abandoned = entry.role is not UNSUBSCRIBE
         if entry in self.unsent:
             del self.unsent[entry]
             return True
@@ -160,7 +162,7 @@ class Requests:
     def expired(self, now: float) -> List[Entry]:
         """Remove and return those whose deadline has passed, heartbeats excepted."""
         entries = (*self._by_key.values(), *self.unsent)
-        late = [entry for entry in entries if entry.deadline <= now and entry.role is not Role.HEARTBEAT]
+        late = [entry for entry in entries if entry.deadline <= now and entry.role is not HEARTBEAT]
         for entry in late:
             self.abandon(entry)
         return late
@@ -171,12 +173,12 @@ class Requests:
 
     def count(self) -> int:
         """Users' requests without an outcome."""
-        return sum(entry.role is Role.USER for entry in self._by_key.values()) + len(self.unsent)
+        return sum(entry.role is USER for entry in self._by_key.values()) + len(self.unsent)
 
     def next_deadline(self) -> Optional[float]:
         """The earliest deadline of all that wait, heartbeats excepted."""
         entries = (*self._by_key.values(), *self.unsent)
-        return min((entry.deadline for entry in entries if entry.role is not Role.HEARTBEAT), default=None)
+        return min((entry.deadline for entry in entries if entry.role is not HEARTBEAT), default=None)
 
 
 def outcome(protocol: Protocol, request: Request, reply: Reply) -> Tuple[Any, Optional[BaseException]]:

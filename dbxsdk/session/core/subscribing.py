@@ -11,8 +11,8 @@ from dbxsdk.events import Gap, Refused
 from dbxsdk.options import Options
 from dbxsdk.protocol import Acknowledgement, Protocol, Reply, Request
 from dbxsdk.session.core.backoff import Backoff
-from dbxsdk.session.core.effects import Abort, Changed, End, Flow
-from dbxsdk.session.core.requests import Entry, Role
+from dbxsdk.session.core.effects import FLOW, Abort, Changed, End
+from dbxsdk.session.core.requests import SUBSCRIBE, UNSUBSCRIBE, Entry, Role
 from dbxsdk.session.core.topics import Hole, Status, Topic, Topics, Waiter
 from dbxsdk.session.core.work import Work
 from dbxsdk.session.subscription import Subscription
@@ -54,7 +54,7 @@ class Subscribing(Work):
         self._time_silence(names)
         self._ask(now, deadline)
         self._hurry(names, now, deadline)
-        self.effects.append(Flow())
+        self.effects.append(FLOW)
 
     def want_all(self, subscriptions: Sequence[Subscription], waiter: Waiter, now: float, deadline: float) -> None:
         """Several subscriptions begin together; ``unwant`` ends what is refused or undecided."""
@@ -64,7 +64,7 @@ class Subscribing(Work):
             self.topics.add(each.topics, each, waiter, now)
         self._ask(now, deadline)
         self._hurry([name for each in subscriptions for name in each.topics], now, deadline)
-        self.effects.append(Flow())
+        self.effects.append(FLOW)
 
     def conclude(self, subscription: Subscription, waiter: Waiter, now: float) -> None:
         """The ``subscribe`` call ends: what is refused or undecided by now is not subscribed."""
@@ -109,13 +109,13 @@ class Subscribing(Work):
             names = self.topics.take_unasked()
             # Without these names' own: they are asked for, not there.
             for request in self.protocol.subscribe(names, self.topics.live()) if names else ():
-                self._decide(request, Role.SUBSCRIBE, now, deadline=deadline)
+                self._decide(request, SUBSCRIBE, now, deadline=deadline)
 
     def _hurry(self, names: Sequence[str], now: float, deadline: float) -> None:
         """Where the answer to an unsubscription is waited for, it is waited for no longer than somebody can wait for what
         follows."""
         patience = now + min(RENEWAL_PATIENCE, max((deadline - now) / 2, 0.0))
-        for entry in self.requests.of_role(Role.UNSUBSCRIBE):
+        for entry in self.requests.of_role(UNSUBSCRIBE):
             if not set(entry.request.topics).isdisjoint(names) and entry.deadline > patience:
                 entry.deadline = patience
                 self._arm(patience)
@@ -136,7 +136,7 @@ class Subscribing(Work):
         self.topics.interrupt(acknowledgement.interrupted, self._hole(now), "another request may end it")
         self._time_silence(acknowledgement.accepted)
         for again in acknowledgement.retry if self.link.ready else ():
-            self._decide(again, Role.SUBSCRIBE, now)
+            self._decide(again, SUBSCRIBE, now)
         self._leave_unwanted(now)
         if unheard:
             refusal = subscribe_error(unheard, None)
@@ -149,19 +149,19 @@ class Subscribing(Work):
     def take_asked(self, now: float) -> Sequence[str]:
         """Nobody answers requests for topics: take them back. Return the topics that are asked for, until ``settled``."""
         while True:
-            entries = [*self.requests.of_role(Role.UNSUBSCRIBE), *self.requests.of_role(Role.SUBSCRIBE)]
+            entries = [*self.requests.of_role(UNSUBSCRIBE), *self.requests.of_role(SUBSCRIBE)]
             if not entries:
                 return self.topics.asked()
             for entry in entries:
                 request = entry.request
                 self.requests.withdraw(entry)
-                if entry.role is Role.UNSUBSCRIBE:
+                if entry.role is UNSUBSCRIBE:
                     self._unsubscribed(request, now)
                 else:
                     # For what the protocol has to know of it to read updates.
                     reply = Reply(request.key, dict(self.protocol.granted))
                     for again in self.protocol.acknowledge(request, reply).retry:
-                        self._decide(again, Role.SUBSCRIBE, now)
+                        self._decide(again, SUBSCRIBE, now)
                     self.topics.decided(request.topics)
                 self._next_alone(request, now)
 
@@ -208,7 +208,7 @@ class Subscribing(Work):
             stays = not set(request.topics) <= set(names)
             if stays:
                 self.topics.interrupt(request.topics, self._hole(now), "the venue may have ended it together with another")
-            self._decide(request, Role.SUBSCRIBE if stays else Role.UNSUBSCRIBE, now, patience=patience)
+            self._decide(request, SUBSCRIBE if stays else UNSUBSCRIBE, now, patience=patience)
             asked.update(request.topics)
         # What the venue has no word to end is over at once.
         self.topics.left([name for name in names if name not in asked])
@@ -240,7 +240,7 @@ class Subscribing(Work):
 
     def _file(self, entry: Entry) -> None:
         super()._file(entry)
-        if entry.role is Role.SUBSCRIBE:
+        if entry.role is SUBSCRIBE:
             self.topics.filed(entry.request.topics, self._hole(entry.deadline), not entry.request.ends)
 
     def _next_alone(self, request: Request, now: float) -> None:
