@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from dbxsdk.bybit.auth import Credentials
     from dbxsdk.bybit.rest import BybitRest
     from dbxsdk.models import Update
+
+    Data = TypeVar("Data")
+
+    Callback = Union[Callable[[Update[Data]], Any], Callable[[Dict[str, Any]], Any]]
+    """The callback of a ``..._stream`` method: gets an ``Update``, or with ``raw=True`` the decoded frame."""
 else:
     sessions = Later("dbxsdk.session")
-
-Data = TypeVar("Data")
-
-Callback = Union[Callable[["Update[Data]"], Any], Callable[[Dict[str, Any]], Any]]
-"""The callback of a ``..._stream`` method: gets an ``Update``, or with ``raw=True`` the decoded frame."""
 
 
 class BybitClient(RestClient):

@@ -12,8 +12,10 @@ warnings, and so errors under ``-W``.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
+import pkgutil
 import re
 import sys
 import typing
@@ -266,8 +268,27 @@ def check_whole(app: Sphinx, env: Any) -> None:
             logger.warning("dbxsdk.%s is on no page of the reference", name)
 
 
+# -- names in annotations ------------------------------------------------------------------------------
+
+
+def import_for_types() -> None:
+    """Give every module what it has for type checkers only, so that the names in its annotations lead to their classes."""
+    for found in pkgutil.walk_packages(dbxsdk.__path__, "dbxsdk."):
+        if found.name.rpartition(".")[2] != "__main__":
+            try:
+                importlib.import_module(found.name)
+            except ImportError as error:  # of an extra that is not installed
+                logger.info("%s", error)
+    for name, module in sorted(sys.modules.items()):
+        if name.partition(".")[0] == "dbxsdk":
+            for node in ast.parse(inspect.getsource(module)).body:
+                if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                    exec("\n".join(map(ast.unparse, node.body)), vars(module))
+
+
 def setup(app: Sphinx) -> Dict[str, Any]:
     """Called by Sphinx."""
+    import_for_types()
     app.connect("autodoc-process-docstring", tabulate, priority=400)  # before napoleon reads the sections
     app.connect("autodoc-process-signature", without_fields)
     app.connect("doctree-read", link)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Optional, Tuple, Union
 
 from dbxsdk.arguments import check_choice
 from dbxsdk.bybit.auth import AUTH_WINDOW, Credentials, Signer
-from dbxsdk.bybit.base_client import BybitClient, Callback
+from dbxsdk.bybit.base_client import BybitClient
 from dbxsdk.bybit.endpoints import private_url, rest_origin
 from dbxsdk.credentials import hidden
 from dbxsdk.runtime.lazy_import import Later
@@ -14,6 +14,7 @@ from dbxsdk.runtime.lazy_import import Later
 if TYPE_CHECKING:
     from dbxsdk.backfill import twin as backfill
     from dbxsdk.bybit import twins
+    from dbxsdk.bybit.base_client import Callback
     from dbxsdk.bybit.private import account as accounts, models, protocol as protocols
     from dbxsdk.bybit.private.account import Account
     from dbxsdk.options import Options

@@ -7,7 +7,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Literal, Optional, Tuple, Union
 
 from dbxsdk.arguments import check_flag, check_word
-from dbxsdk.bybit.base_client import BybitClient, Callback
+from dbxsdk.bybit.base_client import BybitClient
 from dbxsdk.bybit.endpoints import MAINNET, SOCKETS, TESTNET, rest_origin
 from dbxsdk.client import Symbols
 from dbxsdk.runtime.lazy_import import Later
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dbxsdk.book.order_book import OrderBook
     from dbxsdk.book.rule import BookRule
     from dbxsdk.bybit import twins
+    from dbxsdk.bybit.base_client import Callback
     from dbxsdk.bybit.public import book, channels, full_book, full_book_source, models, protocol as protocols
     from dbxsdk.bybit.public.channels import Ticker
     from dbxsdk.options import Options
