@@ -601,10 +601,13 @@ def test_on_a_relay_all_workers_count_requests_together(dashboard: Any, venues: 
         return app.test_client()
 
     try:
-        one = worker()
-        eventually(lambda: [one.get("/task").status_code for _ in range(10)] == [429] * 10, 30)  # a minute's are used up
-        other = worker()
-        assert other.get("/task").status_code == 429
+        one, other = worker(), worker()
+
+        def together() -> bool:
+            eventually(lambda: [one.get("/task").status_code for _ in range(10)] == [429] * 10, 30)  # a minute's are used up
+            return bool(other.get("/task").status_code == 429)
+
+        assert together() or together(), "the minute may end in between, but not twice"
         server.stop()
         assert other.get("/task").status_code == 200  # counts for itself
         server.start()
