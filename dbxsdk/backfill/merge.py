@@ -275,7 +275,7 @@ class Merge:
 
     def _conclude(self, now: float) -> List[Given]:
         """Give out all that there is, in its order."""
-        holes, fetched, torn = self._holes, self._rows, [self._twin.time_ms(order) for order in self._torn]
+        holes, fetched, torn = self._holes, self._rows, self._torn
         given: List[Given] = []
         if self._twin.is_state:
             given = self._state(holes, fetched)
@@ -370,13 +370,15 @@ class Merge:
         return begin + self._ahead_ms - 2 * _UNDER_WAY_MS if hole.since.by_our_clock else begin
 
     def _filled_hole(
-        self, hole: Hole, share: Sequence[Row], keys: Set[Hashable], torn: Sequence[int], below: bool, now: float
+        self, hole: Hole, share: Sequence[Row], keys: Set[Hashable], torn: Sequence[Order], below: bool, now: float
     ) -> Filled:
         begin, first, time_ms = self._begin_ms(hole), hole.first, self._twin.time_ms
         above = True if hole.joined else None if first is None else first[0] in keys
         # Nothing behind the first one that came is missing.
         end = time_ms(first[1]) if first is not None else self._now_ms()
-        missing = [torn[0], min(torn[1], end)] if torn and torn[0] < end else []
+        # By places: a market does much in one millisecond.
+        is_torn = bool(torn) and (first is None or torn[0] <= first[1])
+        missing = [time_ms(torn[0]), min(time_ms(torn[1]), end)] if is_torn else []
         if self._rows is not None and self._rows.hides:
             missing += [begin, end]
         late = self.deadline is not None and now >= self.deadline

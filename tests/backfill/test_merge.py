@@ -174,6 +174,16 @@ def test_rest_that_moves_on_faster_than_it_is_asked() -> None:
     assert keys(merge.tick(5.0)) == ["+b", Filled(("log.X",), 1, False, 2000 * 10**6, 3000 * 10**6), "c"]
 
 
+def test_what_lies_between_two_answers_may_be_of_one_millisecond() -> None:
+    one = [Item(name, 1000, number) for number, name in enumerate("abcdef")]
+    merge = new()
+    merge.begin([live(one[0])], 0, 0.0)
+    merge.fetched(rows(one[:3]), 0.1)
+    merge.take(live(one[4]), 0.2)
+    given = merge.fetched(rows(one[4:]), 0.3)  # and nobody knows of "d"
+    assert keys(given) == ["+b", "+c", Filled(("log.X",), 2, False, 1000 * 10**6, 1000 * 10**6), "e"]
+
+
 def test_what_is_held_is_bounded() -> None:
     merge = new()
     merge.begin([live(A)], 0, 0.0)
